@@ -1,0 +1,94 @@
+/**
+ * The nouns of Sallyport as plain types. Imports nothing, so that every part (the web pages too) can share it.
+ * The words are those of ARCHITECTURE.md; times are milliseconds since the Unix epoch unless a name says otherwise.
+ */
+
+export type Protocol = 'ssh' | 'postgres'
+
+/** What a channel of an SSH session is for; policy allows each kind on its own. */
+export type ChannelKind = 'shell' | 'exec' | 'sftp' | 'forward' | 'agent'
+
+/** Who, as proven by an issuer. The key is (issuer, subject); the e-mail is for reading, and for rules only if verified. */
+export type PrincipalFields = {
+  readonly issuer: string
+  readonly subject: string
+  readonly name: string
+  readonly email: string | undefined
+  readonly emailVerified: boolean
+  readonly groups: readonly string[]
+  /** When the issuer last saw the person prove who they are (`auth_time`, else `iat`). */
+  readonly authenticatedAtMs: number
+  /** From this instant on the proof no longer counts and the person signs in again. */
+  readonly expiresAtMs: number
+}
+
+export type SessionState = 'open' | 'ended' | 'interrupted'
+
+/** The row that lists a session. The recording holds everything else. */
+export type SessionRow = {
+  readonly id: string
+  readonly protocol: Protocol
+  readonly issuer: string
+  readonly subject: string
+  readonly principalName: string
+  readonly target: string
+  readonly login: string
+  readonly role: string
+  readonly sourceAddress: string
+  readonly owner: string
+  readonly openedAtMs: number
+  readonly endedAtMs: number | undefined
+  readonly state: SessionState
+  readonly endReason: string | undefined
+  /** Path relative to the recordings folder. */
+  readonly recording: string
+}
+
+/** A lease goes intended → live → ending and is then removed. */
+export type LeaseState = 'intended' | 'live' | 'ending'
+
+/** The durable note that a credential exists (or may exist) and must be removed. */
+export type LeaseRow = {
+  readonly id: string
+  readonly session: string
+  readonly target: string
+  readonly kind: 'ssh-certificate' | 'postgres-role'
+  /** What is needed to remove it: certificate serial, role name. Never a secret. */
+  readonly detail: string
+  readonly owner: string
+  readonly state: LeaseState
+  readonly createdAtMs: number
+  /** After this instant the credential is worthless by itself; undefined if it never is. */
+  readonly expiresAtMs: number | undefined
+}
+
+/** A host key that was trusted on first use and is enforced since. */
+export type HostKeyRow = {
+  readonly target: string
+  readonly algorithm: string
+  /** Base64 of the public key blob, as in known_hosts. */
+  readonly key: string
+  readonly firstSeenAtMs: number
+}
+
+/** A browser sign-in at the web pages; the cookie's value is stored only as its SHA-256. */
+export type SignInRow = {
+  readonly tokenHash: string
+  readonly principal: PrincipalFields
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+}
+
+/** A private key of the gateway, wherever it lives. Asynchronous, since it may live in an agent, a KMS or an HSM. */
+export type Signer = {
+  /** `SHA256:…`, as ssh-keygen prints it. */
+  readonly keyId: string
+  readonly algorithm: 'ed25519'
+  /** SubjectPublicKeyInfo in PEM. */
+  readonly publicKeyPem: string
+  /** The raw 64-byte Ed25519 signature over `data` (RFC 8032). */
+  readonly sign: (data: Uint8Array) => Promise<Buffer>
+}
+
+/** Appends all the bytes to a file or throws. A seam, so that tests can make it fail or hang. */
+export type AppendSync = (fd: number, parts: readonly Uint8Array[]) => void
