@@ -1,0 +1,78 @@
+/**
+ * The gateway's own keys, one for each purpose and never shared: a sign-in certificate must be useless at a target, and
+ * who can sign recordings must not thereby be able to mint credentials.
+ */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { Fault, reasonOf } from '../errors.ts'
+import type { Signer } from '../model.ts'
+import { fingerprint, publicKeyBlob } from './ssh-key.ts'
+
+/**
+ * `targets`: what sshd servers trust (TrustedUserCAKeys). `sign-in`: what only the gateway trusts. `hosts`: inner servers.
+ * `recording-heads`, `log-checkpoints`: what auditors verify with. `gateway-host`: what users' known_hosts hold.
+ */
+export const purposes = ['targets', 'sign-in', 'hosts', 'recording-heads', 'log-checkpoints', 'gateway-host'] as const
+export type Purpose = (typeof purposes)[number]
+
+export type Authorities = Readonly<Record<Purpose, Signer>> & {
+  /** The SSH transport signs its key exchanges itself, so it alone gets a private key. */
+  readonly gatewayHostKey: KeyObject
+}
+
+const signAsync = promisify(sign)
+
+/** Opens the keys in `folder`, making those that do not exist yet. Throws Fault KEY_UNUSABLE. */
+export function openAuthorities(folder: string): Authorities {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const keys = purposes.map(purpose => [purpose, loadOrCreate(join(folder, `${purpose}.pem`))] as const)
+  const signers = keys.map(([purpose, key]) => [purpose, fileSigner(key)] as const)
+  const gatewayHostKey = keys.find(([purpose]) => purpose === 'gateway-host')?.[1]
+  return { ...Object.fromEntries(signers), gatewayHostKey } as unknown as Authorities
+}
+
+/** The public halves only, for commands that must not need the private ones. */
+export function publicKeyOf(folder: string, purpose: Purpose): KeyObject {
+  return createPublicKey(loadKey(join(folder, `${purpose}.pem`)))
+}
+
+function loadOrCreate(file: string): KeyObject {
+  return existsSync(file) ? loadKey(file) : createKey(file)
+}
+
+function loadKey(file: string): KeyObject {
+  try {
+    if ((statSync(file).mode & 0o077) !== 0) throw new Error('others than its owner may read it (chmod 600)')
+    const key = createPrivateKey(readFileSync(file))
+    if (key.asymmetricKeyType !== 'ed25519') throw new Error('not an Ed25519 key')
+    return key
+  } catch (cause) {
+    throw new Fault('KEY_UNUSABLE', `The key ${file} cannot be used: ${reasonOf(cause)}.`, { cause })
+  }
+}
+
+/** Exclusive and synced: a half-written authority must not be taken for one, and none may be overwritten. */
+function createKey(file: string): KeyObject {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const fd = openSync(file, 'wx', 0o600)
+  try {
+    writeSync(fd, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  return privateKey
+}
+
+/** A Signer over a key in this process's memory. */
+export function fileSigner(key: KeyObject): Signer {
+  const publicKey = createPublicKey(key)
+  return {
+    keyId: fingerprint(publicKeyBlob(publicKey)),
+    algorithm: 'ed25519',
+    publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    sign: data => signAsync(null, data, key),
+  }
+}

@@ -1,0 +1,72 @@
+/** Ed25519 keys in the forms that OpenSSH reads and writes (RFC 8709; PROTOCOL.key of openssh-portable). */
+import { createHash, createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
+import { byte, string, uint32, WireReader } from '../wire.ts'
+
+export const ed25519 = 'ssh-ed25519'
+
+/** DER of a SubjectPublicKeyInfo for Ed25519 up to the 32 bytes of the key (RFC 8410). */
+const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex')
+
+/** The 32 bytes of a public key, of either half. */
+export function rawPublicKey(key: KeyObject): Buffer {
+  const half = key.type === 'private' ? createPublicKey(key) : key
+  return half.export({ type: 'spki', format: 'der' }).subarray(spkiPrefix.length)
+}
+
+/** RFC 8709, section 4: the key blob that certificates and known_hosts hold. */
+export function publicKeyBlob(key: KeyObject): Buffer {
+  return Buffer.concat([string(ed25519), string(rawPublicKey(key))])
+}
+
+/** The inverse of `publicKeyBlob`; undefined for anything that is not exactly an Ed25519 key. */
+export function parsePublicKeyBlob(blob: Buffer): KeyObject | undefined {
+  try {
+    const reader = new WireReader(blob)
+    const algorithm = reader.text()
+    const raw = reader.string()
+    reader.end()
+    if (algorithm !== ed25519 || raw.length !== 32) return undefined
+    return createPublicKey({ key: Buffer.concat([spkiPrefix, raw]), format: 'der', type: 'spki' })
+  } catch {
+    return undefined
+  }
+}
+
+/** `SHA256:…` without padding, as `ssh-keygen -l` prints it. */
+export function fingerprint(blob: Uint8Array): string {
+  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`
+}
+
+/** One line of an authorized_keys or TrustedUserCAKeys file. */
+export function publicKeyLine(blob: Buffer, comment: string): string {
+  const algorithm = new WireReader(blob).text()
+  return `${algorithm} ${blob.toString('base64')} ${comment}`
+}
+
+/** The unencrypted `openssh-key-v1` container, which is the form that the SSH engine loads host keys from. */
+export function openSshPrivateKey(key: KeyObject): string {
+  const raw = rawPublicKey(key)
+  const blob = publicKeyBlob(key)
+  const seed = Buffer.from(String(key.export({ format: 'jwk' })['d']), 'base64url')
+  const check = randomBytes(4)
+  const secret = pad(
+    Buffer.concat([check, check, string(ed25519), string(raw), string(Buffer.concat([seed, raw])), string('')]),
+  )
+  const container = Buffer.concat([
+    Buffer.from('openssh-key-v1\0'),
+    string('none'),
+    string('none'),
+    string(''),
+    uint32(1),
+    string(blob),
+    string(secret),
+  ])
+  const lines = container.toString('base64').match(/.{1,70}/g) ?? []
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`
+}
+
+/** PROTOCOL.key: padded with 1, 2, 3… to the cipher's block, which is 8 for "none". */
+function pad(bytes: Buffer): Buffer {
+  const missing = (8 - (bytes.length % 8)) % 8
+  return Buffer.concat([bytes, ...Array.from({ length: missing }, (_, index) => byte(index + 1))])
+}
