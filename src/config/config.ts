@@ -1,0 +1,109 @@
+/**
+ * What a configuration file says once it has been read: total (every default filled in), frozen, and in our own units.
+ * Times are milliseconds, sizes are bytes. docs/configuration.md describes the file itself.
+ */
+import type { ChannelKind } from '../model.ts'
+import type { Hours } from './hours.ts'
+import type { Secret } from './secret.ts'
+
+/** Where to listen or to connect. Port 0 (only for listeners) lets the system choose. */
+export type Endpoint = { readonly host: string; readonly port: number }
+
+/** Everything that the SSH listener counts, waits for or keeps. Defaults and reasons: `ssh-limits.ts`. */
+export type SshLimits = {
+  readonly firstRequestTimeoutMs: number
+  readonly loginGraceMs: number
+  readonly maxAuthenticationAttempts: number
+  readonly maxUnauthenticatedConnections: number
+  readonly maxUnauthenticatedPerSource: number
+  readonly maxWaitingSignInsPerSource: number
+  readonly maxWaitingSignIns: number
+  readonly signInCodeLifetimeMs: number
+  readonly maxChannelsPerConnection: number
+  readonly maxSessionsPerPrincipal: number
+  readonly rekeyAfterBytes: number
+  readonly rekeyAfterMs: number
+  readonly keyExchangeTimeoutMs: number
+  readonly maxQueuedBytes: number
+  readonly upstreamTimeoutMs: number
+  readonly keepAliveIntervalMs: number
+}
+
+export type SshTarget = {
+  readonly name: string
+  readonly protocol: 'ssh'
+  readonly host: string
+  readonly port: number
+  readonly labels: Readonly<Record<string, string>>
+  /** `algorithm base64`, as in known_hosts without the name; or the first key seen is trusted and then enforced. */
+  readonly hostKeys: 'first-use' | readonly string[]
+  /** Public keys of host certificate authorities, same form. */
+  readonly hostAuthorities: readonly string[]
+  /** What the target sees as our address, if that is not the local address of our socket (NAT). */
+  readonly sourceAddress?: string
+}
+
+/** PostgreSQL targets come later and join this union. */
+export type Target = SshTarget
+
+/** All that is said must hold; nothing said is refused when the file is read. */
+export type TargetMatch = {
+  readonly name?: string
+  readonly protocol?: Target['protocol']
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+export type AllowRule = {
+  readonly targets: TargetMatch
+  readonly logins: readonly string[]
+  readonly sessions: { readonly maxMs: number; readonly idleMs: number }
+  /** `from`: networks in CIDR form, checked when the file is read. */
+  readonly when: { readonly hours?: Hours; readonly from?: readonly string[] }
+  readonly channels: readonly ChannelKind[]
+  /** Patterns; if there are any, only exec requests that match one of them are allowed. */
+  readonly exec?: readonly string[]
+  /** Line in the configuration file, for `explain` and the audit log. */
+  readonly line: number
+}
+
+export type ReviewRule = { readonly targets: TargetMatch; readonly line: number }
+
+export type Role = {
+  readonly name: string
+  readonly members: { readonly groups: readonly string[]; readonly emails: readonly string[] }
+  readonly allow: readonly AllowRule[]
+  readonly review: readonly ReviewRule[]
+}
+
+export type TlsFiles = { readonly certificate: Secret; readonly key: Secret }
+
+export type Config = {
+  /** The file that this was read from, absolute. */
+  readonly file: string
+  /** `data` is absolute. */
+  readonly gateway: { readonly name: string; readonly data: string }
+  readonly ssh?: { readonly listen: Endpoint; readonly limits: SshLimits }
+  /** `url` is an origin without a slash at its end. */
+  readonly web?: {
+    readonly listen: Endpoint
+    readonly url: string
+    readonly tls?: TlsFiles
+    readonly behindProxy: boolean
+  }
+  readonly identity: {
+    readonly issuer: string
+    readonly clientId: string
+    readonly clientSecret?: Secret
+    readonly claims: { readonly name: string; readonly groups: string }
+    readonly sessionMs: number
+    /** True only for an http issuer on loopback, which tests and the demo use. */
+    readonly allowHttpIssuer: boolean
+  }
+  readonly targets: readonly Target[]
+  readonly roles: readonly Role[]
+  readonly recording: {
+    readonly folder: string
+    /** Per exec channel and stream; past it, size and digest go on. */
+    readonly keepOutputBytes: number
+  }
+}

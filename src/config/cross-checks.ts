@@ -1,0 +1,171 @@
+/**
+ * Checks across sections. They look at the values as written, not at the parsed ones, so that a mistake in one place
+ * does not hide the mistakes in another: whatever has the wrong shape here is skipped, since the schema has told of it.
+ */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { isLoopback } from './network.ts'
+import type { Path } from './document.ts'
+import { readPublicFile, readSecret, type SecretSources } from './secret-reference.ts'
+import { didYouMean } from './suggest.ts'
+import { parseEndpoint, parseRoleName } from './values.ts'
+
+export type Issue = {
+  readonly path: Path
+  readonly message: string
+  readonly suggestion?: string | undefined
+  /** The key itself is the mistake, not its value. */
+  readonly atKey?: true
+}
+
+/** All that is wrong between sections. Never throws, whatever the file holds. */
+export function crossCheck(raw: unknown, sources: SecretSources): Issue[] {
+  return [
+    ...checkListeners(raw),
+    ...checkTlsPair(raw, sources),
+    ...checkTargetNames(raw),
+    ...checkRoleNames(raw),
+    ...checkTargetMatches(raw),
+  ]
+}
+
+function checkListeners(raw: unknown): Issue[] {
+  const issues: Issue[] = []
+  const web = at(raw, 'web')
+  if (isObject(raw) && at(raw, 'ssh') === undefined && web === undefined)
+    issues.push({ path: [], message: 'says neither `ssh` nor `web`, so there is nothing to serve' })
+  if (at(raw, 'ssh') !== undefined && web === undefined)
+    issues.push({ path: ['ssh'], message: 'needs `web` beside it: people sign in on its pages' })
+  const listen = parseEndpoint(at(web, 'listen'), { allowAnyPort: true })
+  const isOpen = listen.ok && !isLoopback(listen.value.host)
+  if (isOpen && at(web, 'tls') === undefined && at(web, 'behindProxy') !== true)
+    issues.push({
+      path: ['web', 'listen'],
+      message: 'is open to the network without TLS',
+      suggestion: 'add web.tls, listen on 127.0.0.1, or say behindProxy: true if a proxy in front ends TLS',
+    })
+  return issues
+}
+
+function checkTlsPair(raw: unknown, sources: SecretSources): Issue[] {
+  const tls = at(raw, 'web', 'tls')
+  const certificate = readPublicFile(at(tls, 'certificate'), sources)
+  const key = readSecret(at(tls, 'key'), sources)
+  const issues: Issue[] = []
+  const x509 = certificate.ok ? attempt(() => new X509Certificate(certificate.value.reveal())) : undefined
+  if (certificate.ok && x509 === undefined)
+    issues.push({ path: ['web', 'tls', 'certificate'], message: 'is not a certificate in PEM' })
+  const privateKey = key.ok ? attempt(() => createPrivateKey(key.value.reveal())) : undefined
+  if (key.ok && privateKey === undefined)
+    issues.push({ path: ['web', 'tls', 'key'], message: 'is not a private key in PEM without a passphrase' })
+  if (x509 !== undefined && privateKey !== undefined && !x509.checkPrivateKey(privateKey))
+    issues.push({ path: ['web', 'tls', 'key'], message: 'does not belong to the certificate' })
+  return issues
+}
+
+function checkTargetNames(raw: unknown): Issue[] {
+  const seen = new Set<string>()
+  return targetsOf(raw).flatMap(({ name, index }) => {
+    // Names that differ only in case would be mistaken for each other, by people and by logs.
+    const key = name.toLowerCase()
+    if (!seen.has(key)) return seen.add(key) && []
+    return [{ path: ['targets', index, 'name'], message: `\`${name}\` is the name of another target` }]
+  })
+}
+
+function checkRoleNames(raw: unknown): Issue[] {
+  return keysOf(at(raw, 'roles')).flatMap(name => {
+    const parsed = parseRoleName(name)
+    return parsed.ok
+      ? []
+      : [{ path: ['roles', name], message: `has a name that ${parsed.message}`, atKey: true }]
+  })
+}
+
+/** A rule that matches no target is a typing mistake, which should not wait for somebody to be refused. */
+function checkTargetMatches(raw: unknown): Issue[] {
+  const targets = targetsOf(raw)
+  return matchPaths(raw).flatMap(path => checkTargetMatch(at(raw, ...path), path, targets))
+}
+
+function checkTargetMatch(match: unknown, path: Path, targets: readonly RawTarget[]): Issue[] {
+  const name = at(match, 'name')
+  const named = targets.filter(target => target.name === name)
+  if (typeof name === 'string' && named.length === 0) {
+    const suggestion = didYouMean(
+      name,
+      targets.map(target => target.name),
+    )
+    return [
+      { path: [...path, 'name'], message: `names the target \`${name}\`, which does not exist`, suggestion },
+    ]
+  }
+  const labels = at(match, 'labels')
+  const unknown = keysOf(labels).filter(key => !targets.some(target => at(target.labels, key) !== undefined))
+  if (unknown.length > 0) return unknown.map(key => unknownLabel([...path, 'labels'], key, targets))
+  const wanted = keysOf(labels).map(key => [key, at(labels, key)] as const)
+  const candidates = typeof name === 'string' ? named : targets
+  if (
+    wanted.length === 0 ||
+    candidates.some(target => wanted.every(([key, value]) => at(target.labels, key) === value))
+  )
+    return []
+  return [{ path: [...path, 'labels'], message: 'match no target' }]
+}
+
+function unknownLabel(path: Path, key: string, targets: readonly RawTarget[]): Issue {
+  const known = [...new Set(targets.flatMap(target => keysOf(target.labels)))]
+  return {
+    path: [...path, key],
+    message: 'is a label that no target has',
+    suggestion: didYouMean(key, known),
+    atKey: true,
+  }
+}
+
+/** Where the file says `targets: { … }` inside a role. */
+function matchPaths(raw: unknown): Path[] {
+  return keysOf(at(raw, 'roles')).flatMap(role =>
+    ['allow', 'review'].flatMap(kind => {
+      const rules = at(raw, 'roles', role, kind)
+      if (!Array.isArray(rules)) return [['roles', role, kind, 'targets']]
+      return rules.map((_, index): Path => ['roles', role, kind, index, 'targets'])
+    }),
+  )
+}
+
+type RawTarget = { readonly name: string; readonly index: number; readonly labels: unknown }
+
+function targetsOf(raw: unknown): RawTarget[] {
+  const targets = at(raw, 'targets')
+  if (!Array.isArray(targets)) return []
+  return targets.flatMap((target: unknown, index) => {
+    const name = at(target, 'name')
+    return typeof name === 'string' ? [{ name, index, labels: at(target, 'labels') }] : []
+  })
+}
+
+function at(value: unknown, ...path: Path): unknown {
+  let here = value
+  for (const step of path) {
+    if (Array.isArray(here)) here = here[Number(step)]
+    else if (isObject(here) && Object.hasOwn(here, step)) here = here[step]
+    else return undefined
+  }
+  return here
+}
+
+function keysOf(value: unknown): string[] {
+  return isObject(value) ? Object.keys(value) : []
+}
+
+function isObject(value: unknown): value is Record<string | number, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action()
+  } catch {
+    return undefined
+  }
+}

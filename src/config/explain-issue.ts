@@ -1,0 +1,140 @@
+/** Turns what zod says about a value into what an operator can act on. */
+import { z } from 'zod'
+import type { Path, YamlFile } from './document.ts'
+import type { Issue } from './cross-checks.ts'
+import { didYouMean } from './suggest.ts'
+
+/** Keys of the product's design that this version does not have yet; said so, instead of suggesting another key. */
+const LATER_KEYS: ReadonlySet<string> = new Set([
+  ...[
+    'postgres',
+    'machines',
+    'recheck',
+    'deviceFlow',
+    'encryptTo',
+    'retention',
+    'store',
+    'results',
+    'files',
+    'input',
+  ],
+  ...['approval', 'reason', 'ticket', 'mfa', 'deny', 'on', 'broker', 'sensitive', 'notify', 'analysis'],
+])
+
+const EXPECTED: Record<string, string> = {
+  string: 'must be text',
+  array: 'must be a list',
+  object: 'must be a map of keys and values',
+  record: 'must be a map of keys and values',
+  boolean: 'must be true or false',
+  int: 'must be a whole number',
+  number: 'must be a number',
+}
+
+type ZodIssue = z.core.$ZodIssue
+
+/** The issues of one zod issue: an object with three unknown keys has three. `keysAt` says which keys are known there. */
+export function explainIssue(
+  issue: ZodIssue,
+  file: YamlFile,
+  keysAt: (path: Path) => readonly string[],
+): Issue[] {
+  const path = issue.path.filter(step => typeof step !== 'symbol')
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map(key => unknownKey(path, key, keysAt(path)))
+    case 'invalid_type':
+      return [
+        { path, message: file.has(path) ? (EXPECTED[issue.expected] ?? 'has the wrong type') : 'is missing' },
+      ]
+    case 'invalid_value':
+      return [file.has(path) ? oneOf(path, issue.values.map(String)) : { path, message: 'is missing' }]
+    case 'too_small':
+      return [
+        {
+          path,
+          message: issue.origin === 'array' ? 'must not be empty' : `must be at least ${issue.minimum}`,
+        },
+      ]
+    case 'too_big':
+      return [{ path, message: `must be at most ${issue.maximum}` }]
+    case 'invalid_union':
+      return explainUnion(issue, path, file, keysAt)
+    case 'custom':
+      return [{ path, message: issue.message, suggestion: suggestionOf(issue.params) }]
+    default:
+      return [{ path, message: 'cannot be read' }]
+  }
+}
+
+function unknownKey(path: Path, key: string, known: readonly string[]): Issue {
+  if (LATER_KEYS.has(key))
+    return { path: [...path, key], message: 'is a key that this version does not have yet', atKey: true }
+  return {
+    path: [...path, key],
+    message: 'is not a known key',
+    suggestion: didYouMean(key, known),
+    atKey: true,
+  }
+}
+
+function oneOf(path: Path, values: readonly string[]): Issue {
+  if (values.length === 1 && values[0] === 'ssh')
+    return { path, message: 'must be `ssh`; this version fronts no other protocol' }
+  return { path, message: `must be ${values.map(value => `\`${value}\``).join(' or ')}` }
+}
+
+/** The only union is `hostKeys`: a word or a list. What is wrong inside the list is worth more than that it is no word. */
+function explainUnion(
+  issue: Extract<ZodIssue, { code: 'invalid_union' }>,
+  path: Path,
+  file: YamlFile,
+  keysAt: (path: Path) => readonly string[],
+): Issue[] {
+  const inside = issue.errors.find(branch =>
+    branch.some(inner => inner.path.length > 0 || inner.code === 'too_small'),
+  )
+  if (inside === undefined) return [{ path, message: 'must be `first-use` or a list of public keys' }]
+  return inside.flatMap(inner => explainIssue({ ...inner, path: [...path, ...inner.path] }, file, keysAt))
+}
+
+function suggestionOf(params: Record<string, unknown> | undefined): string | undefined {
+  const suggestion = params?.['suggestion']
+  return typeof suggestion === 'string' ? suggestion : undefined
+}
+
+type JsonSchema = {
+  properties?: Record<string, JsonSchema>
+  items?: JsonSchema
+  additionalProperties?: JsonSchema | boolean
+}
+
+/** Every key that the schema knows at a path. */
+export function knownKeys(schema: z.ZodType): (path: Path) => readonly string[] {
+  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
+  return path => {
+    const inside = path.reduce<JsonSchema | undefined>((here, step) => stepInto(here, step), root)
+    return Object.keys(inside?.properties ?? {})
+  }
+}
+
+function stepInto(here: JsonSchema | undefined, step: string | number): JsonSchema | undefined {
+  if (typeof step === 'number') return here?.items
+  const rest = here?.additionalProperties
+  return here?.properties?.[step] ?? (typeof rest === 'object' ? rest : undefined)
+}
+
+/** All keys of the file as documented: `targets[].name`, `roles.NAME.members.groups`. For the test of the documentation. */
+export function allKeys(schema: z.ZodType): string[] {
+  return keysBelow(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema, '')
+}
+
+function keysBelow(schema: JsonSchema, path: string): string[] {
+  const own = Object.entries(schema.properties ?? {}).flatMap(([key, inside]) => {
+    const here = path === '' ? key : `${path}.${key}`
+    return [here, ...keysBelow(inside, here)]
+  })
+  const items = schema.items === undefined ? [] : keysBelow(schema.items, `${path}[]`)
+  const rest = schema.additionalProperties
+  return [...own, ...items, ...(typeof rest === 'object' ? keysBelow(rest, `${path}.NAME`) : [])]
+}

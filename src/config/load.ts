@@ -1,0 +1,189 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { AllowRule, Config, Role, SshLimits, SshTarget, TargetMatch } from './config.ts'
+import { crossCheck, type Issue } from './cross-checks.ts'
+import { type Path, YamlFile } from './document.ts'
+import { explainIssue, knownKeys } from './explain-issue.ts'
+import { freezeDeep } from './freeze.ts'
+import type { Problem } from './problem.ts'
+import { type ConfigFile, configSchema } from './schema.ts'
+import type { SecretSources } from './secret-reference.ts'
+import { isLoopbackHttp } from './values.ts'
+
+export type LoadedConfig = { ok: true; config: Config } | { ok: false; problems: readonly Problem[] }
+
+/** A working day with a margin; whoever needs longer opens another session. */
+const DEFAULT_SESSION_MAX_MS = 8 * 3_600_000
+const DEFAULT_SESSION_IDLE_MS = 30 * 60_000
+/** Forwarding and the agent reach beyond the target, so they are off unless said. */
+const DEFAULT_CHANNELS: AllowRule['channels'] = ['shell', 'exec', 'sftp']
+
+/**
+ * Reads and checks a configuration file and the secrets that it refers to. All or nothing: the result is a complete,
+ * frozen Config, or every problem that was found. Refuses instead of throwing, also for a file that cannot be read.
+ */
+export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): LoadedConfig {
+  const absolute = resolve(file)
+  const bytes = readBytes(absolute)
+  if (typeof bytes === 'string') return { ok: false, problems: [problemAtStart(absolute, bytes)] }
+  const yaml = YamlFile.parse(bytes)
+  if (yaml instanceof YamlFile) return checkFile(absolute, yaml, { env, folder: dirname(absolute) })
+  const problems = yaml.map(problem => ({ ...problem, file: absolute, path: '', suggestion: undefined }))
+  return { ok: false, problems }
+}
+
+function checkFile(file: string, yaml: YamlFile, sources: SecretSources): LoadedConfig {
+  const schema = configSchema(sources)
+  const parsed = schema.safeParse(yaml.value)
+  const keysAt = knownKeys(schema)
+  const fromSchema = parsed.success
+    ? []
+    : parsed.error.issues.flatMap(issue => explainIssue(issue, yaml, keysAt))
+  const issues = [...fromSchema, ...crossCheck(yaml.value, sources)]
+  if (parsed.success && issues.length === 0)
+    return { ok: true, config: freezeDeep(build(file, yaml, parsed.data)) }
+  return { ok: false, problems: inFileOrder(issues.map(issue => problemOf(file, yaml, issue))) }
+}
+
+function problemOf(file: string, yaml: YamlFile, { path, message, suggestion, atKey }: Issue): Problem {
+  const last = path.at(-1)
+  const position =
+    atKey === true && typeof last === 'string'
+      ? yaml.positionOfKey(path.slice(0, -1), last)
+      : yaml.positionOf(path)
+  return { file, ...position, path: pathText(yaml.asWritten(path)), message, suggestion }
+}
+
+/** `targets[0].hostKeys[1]`. */
+function pathText(path: Path): string {
+  return path
+    .map(step => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+    .join('')
+    .replace(/^\./, '')
+}
+
+function inFileOrder(problems: readonly Problem[]): readonly Problem[] {
+  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
+}
+
+function problemAtStart(file: string, message: string): Problem {
+  return { file, line: 1, column: 1, path: '', message, suggestion: undefined }
+}
+
+function readBytes(file: string): Buffer | string {
+  try {
+    return readFileSync(file)
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+    return `the configuration file cannot be read (${code})`
+  }
+}
+
+function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
+  const data = resolve(dirname(file), parsed.gateway.data)
+  const { ssh, web, identity, recording } = parsed
+  return {
+    file,
+    gateway: { name: parsed.gateway.name, data },
+    ...(ssh === undefined ? {} : { ssh: { listen: ssh.listen, limits: limitsOf(ssh.limits) } }),
+    ...(web === undefined ? {} : { web: withoutUndefined(web) }),
+    identity: identityOf(identity),
+    targets: parsed.targets.map(targetOf),
+    roles: Object.entries(parsed.roles).map(([name, role]) => roleOf(name, role, yaml)),
+    recording: {
+      folder:
+        recording.folder === undefined ? join(data, 'recordings') : resolve(dirname(file), recording.folder),
+      keepOutputBytes: recording.keepOutput,
+    },
+  }
+}
+
+function limitsOf(limits: NonNullable<ConfigFile['ssh']>['limits']): SshLimits {
+  return {
+    firstRequestTimeoutMs: limits.firstRequestTimeout,
+    loginGraceMs: limits.loginGrace,
+    maxAuthenticationAttempts: limits.maxAuthenticationAttempts,
+    maxUnauthenticatedConnections: limits.maxUnauthenticatedConnections,
+    maxUnauthenticatedPerSource: limits.maxUnauthenticatedPerSource,
+    maxWaitingSignInsPerSource: limits.maxWaitingSignInsPerSource,
+    maxWaitingSignIns: limits.maxWaitingSignIns,
+    signInCodeLifetimeMs: limits.signInCodeLifetime,
+    maxChannelsPerConnection: limits.maxChannelsPerConnection,
+    maxSessionsPerPrincipal: limits.maxSessionsPerPrincipal,
+    rekeyAfterBytes: limits.rekeyAfterSize,
+    rekeyAfterMs: limits.rekeyAfterTime,
+    keyExchangeTimeoutMs: limits.keyExchangeTimeout,
+    maxQueuedBytes: limits.maxQueued,
+    upstreamTimeoutMs: limits.upstreamTimeout,
+    keepAliveIntervalMs: limits.keepAliveInterval,
+  }
+}
+
+function identityOf({ session, ...identity }: ConfigFile['identity']): Config['identity'] {
+  const { issuer, clientId, clientSecret, claims } = identity
+  return {
+    issuer,
+    clientId,
+    ...(clientSecret === undefined ? {} : { clientSecret }),
+    claims,
+    sessionMs: session,
+    allowHttpIssuer: isLoopbackHttp(issuer),
+  }
+}
+
+function targetOf(target: ConfigFile['targets'][number]): SshTarget {
+  const { name, protocol, address, labels, hostKeys = [], hostAuthorities, sourceAddress } = target
+  return {
+    name,
+    protocol,
+    ...address,
+    labels,
+    hostKeys,
+    hostAuthorities,
+    ...(sourceAddress === undefined ? {} : { sourceAddress }),
+  }
+}
+
+type FileRole = ConfigFile['roles'][string]
+type FileRule = FileRole['allow'][number]
+
+function roleOf(name: string, role: FileRole, yaml: YamlFile): Role {
+  const lineOf = (kind: string, index: number) => yaml.positionOf(['roles', name, kind, index]).line
+  return {
+    name,
+    members: role.members,
+    allow: role.allow.map((rule, index) => allowRuleOf(rule, role, lineOf('allow', index))),
+    review: role.review.map(({ targets }, index) => ({
+      targets: matchOf(targets),
+      line: lineOf('review', index),
+    })),
+  }
+}
+
+function allowRuleOf(rule: FileRule, role: FileRole, line: number): AllowRule {
+  return {
+    targets: matchOf(rule.targets),
+    logins: rule.logins,
+    sessions: {
+      maxMs: rule.sessions.max ?? role.sessions.max ?? DEFAULT_SESSION_MAX_MS,
+      idleMs: rule.sessions.idle ?? role.sessions.idle ?? DEFAULT_SESSION_IDLE_MS,
+    },
+    when: withoutUndefined(rule.when),
+    channels: rule.exec === undefined ? (rule.channels ?? DEFAULT_CHANNELS) : ['exec'],
+    ...(rule.exec === undefined ? {} : { exec: rule.exec }),
+    line,
+  }
+}
+
+function matchOf(match: FileRule['targets']): TargetMatch {
+  return withoutUndefined(match)
+}
+
+type WithoutUndefined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
+
+/** zod leaves optional keys out, or types them as possibly undefined; our types want them left out. */
+function withoutUndefined<T extends object>(value: T): WithoutUndefined<T> {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, part]) => part !== undefined),
+  ) as WithoutUndefined<T>
+}

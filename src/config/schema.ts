@@ -1,0 +1,218 @@
+/** The shape of the file: every key, its default and how its value is read. Checks across sections: `cross-checks.ts`. */
+import { z } from 'zod'
+import {
+  isHost,
+  parseEndpoint,
+  parseHttpsUrl,
+  parseLogin,
+  parseName,
+  parseOrigin,
+  parsePublicKey,
+} from './values.ts'
+import { parseHours } from './hours.ts'
+import { parseNetwork } from './network.ts'
+import { type Reading, unreadable } from './reading.ts'
+import { readPublicFile, readSecret, type SecretSources } from './secret-reference.ts'
+import { defaultSshLimits } from './ssh-limits.ts'
+import { MAX_TIMER_MS, parseDuration, parseSize } from './units.ts'
+
+/** Every exec pattern is tried on every exec request. */
+const MAX_PATTERN_LENGTH = 1000
+/** Counts above this are a slip of the finger. */
+const MAX_COUNT = 1_000_000
+/** A week: hours are looked ahead that far, and nobody works longer without signing in. */
+const MAX_SESSION_MS = 7 * 86_400_000
+/** One text of an issuer (a group, an e-mail address). */
+const MAX_TEXT_LENGTH = 500
+
+/** A value that one of our readers reads; its problem becomes an issue at the value's path. */
+function reading<T>(reader: (value: unknown) => Reading<T>) {
+  return z.unknown().transform((value, context): T => {
+    const result = value === undefined ? unreadable('is missing') : reader(value)
+    if (result.ok) return result.value
+    const params = { suggestion: result.suggestion }
+    context.issues.push({ code: 'custom', message: result.message, input: value, params })
+    return z.NEVER
+  })
+}
+
+const duration = (maxMs = MAX_TIMER_MS) =>
+  reading(value => {
+    const ms = parseDuration(value)
+    return ms.ok && ms.value > maxMs ? unreadable(`must be at most ${Math.floor(maxMs / 3_600_000)}h`) : ms
+  })
+const size = () => reading(parseSize)
+const count = (byDefault: number) => z.int().min(1).max(MAX_COUNT).default(byDefault)
+const listOf = <T extends z.ZodType>(item: T) => z.array(item).min(1)
+const text = () => reading(parseText)
+const hours = () =>
+  reading(value => (typeof value === 'string' ? parseHours(value) : unreadable('must be text')))
+const network = () =>
+  reading(value => {
+    const parsed = typeof value === 'string' ? parseNetwork(value) : unreadable('must be text')
+    return parsed.ok ? { ok: true, value: String(value) } : parsed
+  })
+const host = () =>
+  reading(value =>
+    typeof value === 'string' && isHost(value)
+      ? { ok: true, value }
+      : unreadable('must be a host name, such as bastion.example.com'),
+  )
+const address = () =>
+  reading(value => {
+    const parsed = typeof value === 'string' && !value.includes('/') ? parseNetwork(value) : unreadable('')
+    return parsed.ok ? { ok: true, value: String(value) } : unreadable('must be an IP address')
+  })
+
+function parseText(value: unknown): Reading<string> {
+  if (typeof value !== 'string') return unreadable('must be text', 'put it in quotes')
+  if (
+    value === '' ||
+    value.length > MAX_TEXT_LENGTH ||
+    value !== value.trim() ||
+    /[\p{C}\p{Zl}\p{Zp}]/u.test(value)
+  )
+    return unreadable('must be text without control characters and without blanks around it')
+  return { ok: true, value }
+}
+
+/** Verified e-mail addresses are compared with these, in which only the case of ASCII letters is ignored. */
+function parseEmail(value: unknown): Reading<string> {
+  const parsed = parseText(value)
+  return !parsed.ok || /^[^@\s]+@[^@\s]+$/.test(parsed.value)
+    ? parsed
+    : unreadable('must be an e-mail address')
+}
+
+function parsePattern(value: unknown): Reading<string> {
+  if (typeof value !== 'string') return unreadable('must be text', 'put it in quotes')
+  if (value.trim() === '' || value.length > MAX_PATTERN_LENGTH || /[\p{C}\p{Zl}\p{Zp}]/u.test(value))
+    return unreadable(`must be one line of at most ${MAX_PATTERN_LENGTH} characters`)
+  return /^[*?]/.test(value.trimStart())
+    ? unreadable('must not start with a wildcard, which would let the person choose the program')
+    : { ok: true, value }
+}
+
+/** A list of one may be written without its brackets. */
+const oneOrMore = <T extends z.ZodType>(item: T) =>
+  z.preprocess(
+    value => (value === undefined || Array.isArray(value) ? value : [value]),
+    listOf(item).default([]),
+  )
+
+const labels = z.record(z.string(), text())
+
+const targetMatch = z
+  .strictObject({ name: text().optional(), protocol: z.literal('ssh').optional(), labels: labels.optional() })
+  .refine(match => Object.keys(match).length > 0 && Object.keys(match.labels ?? { any: 1 }).length > 0, {
+    message: 'must say which targets',
+    params: { suggestion: 'write { protocol: ssh } for all of them' },
+  })
+
+const sshLimits = z
+  .strictObject({
+    firstRequestTimeout: duration().default(defaultSshLimits.firstRequestTimeoutMs),
+    loginGrace: duration().default(defaultSshLimits.loginGraceMs),
+    maxAuthenticationAttempts: count(defaultSshLimits.maxAuthenticationAttempts),
+    maxUnauthenticatedConnections: count(defaultSshLimits.maxUnauthenticatedConnections),
+    maxUnauthenticatedPerSource: count(defaultSshLimits.maxUnauthenticatedPerSource),
+    maxWaitingSignInsPerSource: count(defaultSshLimits.maxWaitingSignInsPerSource),
+    maxWaitingSignIns: count(defaultSshLimits.maxWaitingSignIns),
+    signInCodeLifetime: duration().default(defaultSshLimits.signInCodeLifetimeMs),
+    maxChannelsPerConnection: count(defaultSshLimits.maxChannelsPerConnection),
+    maxSessionsPerPrincipal: count(defaultSshLimits.maxSessionsPerPrincipal),
+    rekeyAfterSize: size().default(defaultSshLimits.rekeyAfterBytes),
+    rekeyAfterTime: duration().default(defaultSshLimits.rekeyAfterMs),
+    keyExchangeTimeout: duration().default(defaultSshLimits.keyExchangeTimeoutMs),
+    maxQueued: size().default(defaultSshLimits.maxQueuedBytes),
+    upstreamTimeout: duration().default(defaultSshLimits.upstreamTimeoutMs),
+    keepAliveInterval: duration().default(defaultSshLimits.keepAliveIntervalMs),
+  })
+  .refine(limits => limits.loginGrace > limits.signInCodeLifetime, {
+    path: ['loginGrace'],
+    message: 'must be longer than signInCodeLifetime, or the connection closes while the person signs in',
+  })
+
+const sessions = z.strictObject({
+  max: duration(MAX_SESSION_MS).optional(),
+  idle: duration(MAX_SESSION_MS).optional(),
+})
+
+const allowRule = z
+  .strictObject({
+    targets: targetMatch,
+    logins: listOf(reading(parseLogin)),
+    sessions: sessions.prefault({}),
+    when: z.strictObject({ hours: hours().optional(), from: listOf(network()).optional() }).prefault({}),
+    channels: listOf(z.enum(['shell', 'exec', 'sftp', 'forward', 'agent'])).optional(),
+    exec: listOf(reading(parsePattern)).optional(),
+  })
+  .refine(
+    rule => rule.exec === undefined || rule.channels === undefined || String(rule.channels) === 'exec',
+    {
+      path: ['channels'],
+      message: 'must be left out beside `exec`, which allows exec requests and nothing else',
+    },
+  )
+
+const role = z.strictObject({
+  members: z
+    .strictObject({ groups: listOf(text()).default([]), emails: listOf(reading(parseEmail)).default([]) })
+    .refine(members => members.groups.length + members.emails.length > 0, {
+      message: 'must name groups or emails',
+    }),
+  sessions: sessions.prefault({}),
+  allow: oneOrMore(allowRule),
+  review: oneOrMore(z.strictObject({ targets: targetMatch })),
+})
+
+const sshTarget = z
+  .strictObject({
+    name: reading(parseName),
+    protocol: z.literal('ssh'),
+    address: reading(value => parseEndpoint(value, { defaultPort: 22 })),
+    labels: labels.default({}),
+    hostKeys: z.union([z.literal('first-use'), listOf(reading(parsePublicKey))]).optional(),
+    hostAuthorities: listOf(reading(parsePublicKey)).default([]),
+    sourceAddress: address().optional(),
+  })
+  .refine(target => target.hostKeys !== undefined || target.hostAuthorities.length > 0, {
+    message: 'does not say how the target proves itself',
+    params: { suggestion: 'add hostKeys: ["ssh-ed25519 AAAA…"], hostAuthorities, or hostKeys: first-use' },
+  })
+
+/** The whole file. References to secrets are resolved while it is read. */
+export function configSchema(sources: SecretSources) {
+  const listen = reading(value => parseEndpoint(value, { allowAnyPort: true }))
+  const secret = () => reading(value => readSecret(value, sources))
+  return z.strictObject({
+    gateway: z.strictObject({ name: host(), data: text() }),
+    ssh: z.strictObject({ listen, limits: sshLimits.prefault({}) }).optional(),
+    web: z
+      .strictObject({
+        listen,
+        url: reading(parseOrigin),
+        tls: z
+          .strictObject({ certificate: reading(value => readPublicFile(value, sources)), key: secret() })
+          .optional(),
+        behindProxy: z.boolean().default(false),
+      })
+      .optional(),
+    identity: z.strictObject({
+      issuer: reading(parseHttpsUrl),
+      clientId: text(),
+      clientSecret: secret().optional(),
+      claims: z
+        .strictObject({ name: text().default('email'), groups: text().default('groups') })
+        .prefault({}),
+      session: duration().prefault('8h'),
+    }),
+    targets: listOf(sshTarget),
+    roles: z.record(z.string(), role),
+    recording: z
+      .strictObject({ folder: text().optional(), keepOutput: size().prefault('64MiB') })
+      .prefault({}),
+  })
+}
+
+export type ConfigFile = z.output<ReturnType<typeof configSchema>>
