@@ -1,0 +1,52 @@
+/** Finishes what a crash left: leases whose gateway process is provably gone (invariant 6). */
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import { reasonOf } from '../errors.ts'
+import type { LeaseRow } from '../model.ts'
+import type { Store } from '../store/store.ts'
+
+/** Between two sweeps. */
+export const sweepIntervalMs = 30_000
+
+export type SweepParts = { store: Store; audit: AuditLog; clock: Clock; log: Log; owner: string }
+
+/**
+ * Removes each lease of another owner whose credential can no longer be used, and returns how many went. Whoever holds the
+ * data folder's lock knows that every other owner in it is dead. A certificate's key died with its process; the lease stays
+ * until the certificate has run out too, so that its removal is never said too early.
+ */
+export async function sweep(parts: SweepParts): Promise<number> {
+  const leases = await parts.store.leases.list()
+  const due = leases.filter(lease => lease.owner !== parts.owner && isOver(lease, parts.clock.nowMs()))
+  for (const lease of due) await removeLease(lease, parts)
+  return due.length
+}
+
+function isOver(lease: LeaseRow, nowMs: number): boolean {
+  return lease.kind === 'ssh-certificate' && lease.expiresAtMs !== undefined && lease.expiresAtMs <= nowMs
+}
+
+async function removeLease(lease: LeaseRow, parts: SweepParts): Promise<void> {
+  await parts.store.leases.advance(lease.id, 'ending')
+  parts.audit.append({
+    kind: 'credential-removed',
+    id: lease.id,
+    session: lease.session,
+    target: lease.target,
+    serial: lease.detail,
+    by: 'sweep',
+  })
+  await parts.store.leases.remove(lease.id)
+}
+
+/** Sweeps now and on a timer until stopped. A sweep that fails is tried again at the next tick, for ever. */
+export function startSweep(parts: SweepParts): { stop: () => void } {
+  const run = (): void => {
+    sweep(parts).catch((cause: unknown) => parts.log.error({ cause: reasonOf(cause) }, 'sweep failed'))
+  }
+  run()
+  const timer = setInterval(run, sweepIntervalMs)
+  timer.unref()
+  return { stop: () => clearInterval(timer) }
+}

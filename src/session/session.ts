@@ -1,0 +1,238 @@
+/**
+ * One use of a grant, from sign-in to the last closed channel. `openSession` is the one door: the only way to a recording,
+ * and through it to a credential and a target, for every protocol.
+ */
+import { randomBytes } from 'node:crypto'
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { Clock } from '../clock.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import { type Principal, principalKey } from '../identity/principal.ts'
+import type { Log } from '../log.ts'
+import type { Protocol, SessionRow } from '../model.ts'
+import { type Decision, type Denial, type Grant, decide, type Policy } from '../policy/decide.ts'
+import type { Recorder, Recording } from '../recorder/recorder.ts'
+import type { Store } from '../store/store.ts'
+import type { LiveSessions } from './live.ts'
+
+export type Wish = {
+  readonly protocol: Protocol
+  readonly principal: Principal
+  readonly target: string
+  readonly login: string | undefined
+  readonly sourceAddress: string
+}
+
+export type SessionParts = {
+  readonly store: Store
+  readonly audit: AuditLog
+  readonly recorder: Recorder
+  readonly live: LiveSessions
+  readonly clock: Clock
+  readonly log: Log
+  readonly owner: string
+  readonly gatewayName: string
+  /** The policy in force now; a reload changes what it returns. */
+  readonly policy: () => Policy
+  readonly maxSessionsPerPrincipal: () => number
+}
+
+export type Opening =
+  | { readonly kind: 'opened'; readonly session: Session }
+  | { readonly kind: 'refused'; readonly userText: string }
+
+/** Why a session ends, and what its user is told. */
+export type Ending = { readonly reason: string; readonly userText: string }
+
+/** Evidence that access was granted and that a recording is open. */
+class Session {
+  readonly #issued = true
+  readonly id: string
+  readonly recording: Recording
+  readonly row: SessionRow
+  readonly #parts: SessionParts
+  readonly #onEnd = new Set<(ending: Ending) => void>()
+  #grant: Grant
+  #ending: Ending | undefined
+  #closed: Promise<void> | undefined
+  #lastActiveUs: number
+
+  constructor(grant: Grant, recording: Recording, row: SessionRow, parts: SessionParts) {
+    this.id = row.id
+    this.#grant = grant
+    this.recording = recording
+    this.row = row
+    this.#parts = parts
+    this.#lastActiveUs = parts.clock.monotonicUs()
+    recording.onFailure(fault => this.end({ reason: `recording failed: ${fault.message}`, userText: fault.userText }))
+  }
+
+  static is(value: object): value is Session {
+    return #issued in value
+  }
+
+  /** The grant as last decided. */
+  get grant(): Grant {
+    return this.#grant
+  }
+
+  get ended(): boolean {
+    return this.#ending !== undefined
+  }
+
+  /** Bytes or requests went through: the idle limit counts from now. */
+  touch(): void {
+    this.#lastActiveUs = this.#parts.clock.monotonicUs()
+  }
+
+  get idleMs(): number {
+    return (this.#parts.clock.monotonicUs() - this.#lastActiveUs) / 1000
+  }
+
+  /**
+   * Decides again, at this instant and by the policy in force (invariant 10). A denial ends the session; so does the end of
+   * the first grant, which deciding again never moves.
+   */
+  decideAgain(): Decision {
+    const nowMs = this.#parts.clock.nowMs()
+    const { principal, target, login, sourceAddress, validUntilMs } = this.#grant.fields
+    const decision = decide(this.#parts.policy(), principal, { target: target.name, login, sourceAddress }, nowMs)
+    if (decision.kind === 'deny') {
+      this.end({ reason: `no longer allowed: ${decision.denial.code}`, userText: endedByPolicy(decision.denial) })
+    } else if (nowMs >= validUntilMs) {
+      this.end({ reason: 'grant ended', userText: 'The time allowed for this session is over. Connect again if you may.' })
+    } else if (!sameTarget(decision.grant, this.#grant)) {
+      this.end({ reason: 'target changed', userText: 'The configuration of this target changed. Connect again.' })
+    } else {
+      this.#grant = decision.grant.endingNoLaterThan(validUntilMs)
+    }
+    return decision
+  }
+
+  onEnd(listener: (ending: Ending) => void): void {
+    if (this.#ending === undefined) this.#onEnd.add(listener)
+    else listener(this.#ending)
+  }
+
+  /** Ends the session once; the protocol's listeners tell the user and close the sockets. */
+  end(ending: Ending): void {
+    if (this.#ending !== undefined) return
+    this.#ending = ending
+    for (const listener of this.#onEnd) listener(ending)
+    this.#onEnd.clear()
+    this.close().catch((cause: unknown) => {
+      this.#parts.log.error({ session: this.id, cause: reasonOf(cause) }, 'closing the session failed')
+    })
+  }
+
+  /** Seals the recording, then closes the row and tells the audit log. Called once everything was forwarded. */
+  close(): Promise<void> {
+    this.#ending ??= { reason: 'closed', userText: '' }
+    return (this.#closed ??= this.#close(this.#ending.reason))
+  }
+
+  async #close(reason: string): Promise<void> {
+    this.#parts.live.remove(this.id)
+    const sealed = await this.recording.seal(reason).then(
+      () => true,
+      (cause: unknown) => {
+        this.#parts.log.error({ session: this.id, cause: reasonOf(cause) }, 'the recording could not be sealed')
+        return false
+      },
+    )
+    this.#parts.audit.append({ kind: 'session-close', session: this.id, reason, sealed: sealed ? 'yes' : 'no' })
+    if (!sealed) return // the next start finishes it
+    const endedAtMs = this.#parts.clock.nowMs()
+    await this.#parts.store.sessions.end(this.id, { endedAtMs, state: 'ended', endReason: reason })
+  }
+}
+export type { Session }
+
+function endedByPolicy(denial: Denial): string {
+  return `You may no longer use this target, so the session ends. ${denial.userText}`
+}
+
+function sameTarget(a: Grant, b: Grant): boolean {
+  const [one, other] = [a.fields.target, b.fields.target]
+  return one.name === other.name && one.host === other.host && one.port === other.port
+}
+
+/** Decides, and if allowed opens the row, the audit entry and the recording, in this order. Never throws. */
+export async function openSession(wish: Wish, parts: SessionParts): Promise<Opening> {
+  try {
+    const decision = decide(parts.policy(), wish.principal, wish, parts.clock.nowMs())
+    if (decision.kind === 'deny') return refuse(wish, parts, decision.denial)
+    const key = principalKey(wish.principal)
+    if (parts.live.countOf(key) >= parts.maxSessionsPerPrincipal()) return tooMany(wish, parts)
+    return { kind: 'opened', session: await startSession(decision.grant, wish, parts) }
+  } catch (cause) {
+    parts.log.error({ cause: reasonOf(cause) }, 'a session could not be opened')
+    return { kind: 'refused', userText: userTextOf(cause) }
+  }
+}
+
+/** Only a Fault's text is meant for users. */
+export function userTextOf(thrown: unknown): string {
+  return thrown instanceof Fault ? thrown.userText : 'The gateway could not open this session. Tell the operator.'
+}
+
+function describe(wish: Wish) {
+  const { issuer, subject, name } = wish.principal.fields
+  const who = { issuer, subject, principal: name, sourceAddress: wish.sourceAddress, protocol: wish.protocol }
+  return { ...who, target: wish.target, login: wish.login ?? '' }
+}
+
+function refuse(wish: Wish, parts: SessionParts, denial: Denial): Opening {
+  const reasons = denial.reasons.map(reason => `${reason.role}: ${reason.text}`).join('; ')
+  parts.audit.append({ kind: 'refusal', ...describe(wish), code: denial.code, reasons })
+  return { kind: 'refused', userText: denial.userText }
+}
+
+function tooMany(wish: Wish, parts: SessionParts): Opening {
+  parts.audit.append({ kind: 'refusal', ...describe(wish), code: 'too-many-sessions' })
+  return { kind: 'refused', userText: 'You have too many open sessions. Close one and connect again.' }
+}
+
+async function startSession(grant: Grant, wish: Wish, parts: SessionParts): Promise<Session> {
+  const id = newSessionId(parts.clock.nowMs())
+  parts.audit.append({ kind: 'session-open', session: id, ...describe(wish), login: grant.fields.login, role: grant.fields.role })
+  const recording = parts.recorder.open(grant, { session: id, protocol: wish.protocol })
+  const row = rowFor(id, grant, wish, recording, parts)
+  await parts.store.sessions.insert(row).catch(async (cause: unknown) => {
+    await recording.seal('the session could not be stored')
+    throw cause
+  })
+  const session = new Session(grant, recording, row, parts)
+  parts.live.add(session, principalKey(wish.principal))
+  return session
+}
+
+function rowFor(id: string, grant: Grant, wish: Wish, recording: Recording, parts: SessionParts): SessionRow {
+  const { issuer, subject, name } = wish.principal.fields
+  return {
+    id,
+    protocol: wish.protocol,
+    issuer,
+    subject,
+    principalName: name,
+    target: grant.fields.target.name,
+    login: grant.fields.login,
+    role: grant.fields.role,
+    sourceAddress: wish.sourceAddress,
+    owner: parts.owner,
+    openedAtMs: parts.clock.nowMs(),
+    endedAtMs: undefined,
+    state: 'open',
+    endReason: undefined,
+    recording: recording.path,
+  }
+}
+
+/** Crockford's base 32: no I, L, O or U, so that an id can be read out over a telephone. */
+const idAlphabet = '0123456789abcdefghjkmnpqrstvwxyz'
+
+/** 9 characters of milliseconds, so that ids sort by time, and 11 of chance (55 bits). */
+export function newSessionId(nowMs: number): string {
+  let time = ''
+  for (let rest = nowMs, digit = 0; digit < 9; digit++, rest = Math.floor(rest / 32)) time = idAlphabet[rest % 32] + time
+  return time + Array.from(randomBytes(11), value => idAlphabet[value % 32]).join('')
+}

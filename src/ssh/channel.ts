@@ -1,0 +1,128 @@
+/** One channel that the gateway relays, as both of its ends see it (RFC 4254, section 5). */
+import { createHash, type Hash } from 'node:crypto'
+import { Fault } from '../errors.ts'
+import type { RecordedEvent } from '../recorder/event.ts'
+import { TypedInput } from '../recorder/typed-input.ts'
+
+/** Requests that one end may have waiting for their reply. */
+export const maxPendingReplies = 64
+
+/** What the next reply from the other end is for, or what to do ourselves when its turn comes. */
+type PendingReply = { kind: 'forwarded' } | { kind: 'ours'; act: () => void }
+
+/** What one end may do: the window that it was granted, and what it has ended. */
+export class ChannelEnd {
+  /** The number that this end gave the channel; undefined until it has confirmed. */
+  number: number | undefined
+  /** Bytes that this end may still send: the window of the other end (RFC 4254, section 5.2). */
+  allowanceBytes = 0
+  maxPacketBytes = 0
+  sentEndOfFile = false
+  sentClose = false
+  readonly #replies: PendingReply[] = []
+
+  /** Takes sent bytes out of the allowance. A peer that ignores its window would fill our memory: Fault. */
+  spend(bytes: number): void {
+    if (this.sentEndOfFile || this.sentClose) throw new Fault('SSH_PROTOCOL', 'Data arrived on a channel after its end.')
+    if (bytes > this.allowanceBytes || bytes > this.maxPacketBytes) {
+      throw new Fault('SSH_PROTOCOL', 'More data arrived on a channel than its window allows.')
+    }
+    this.allowanceBytes -= bytes
+  }
+
+  /** RFC 4254, section 5.2: a window never grows past 2^32 - 1. */
+  grant(bytes: number): void {
+    if (this.allowanceBytes + bytes > 0xffff_ffff) throw new Fault('SSH_PROTOCOL', 'A channel window grew too large.')
+    this.allowanceBytes += bytes
+  }
+
+  /** This end asked for a reply and the request went on to the other end. */
+  awaitReply(): void {
+    this.#push({ kind: 'forwarded' })
+  }
+
+  /** This end asked for a reply that the gateway gives itself, in its turn. */
+  replyOurselves(act: () => void): void {
+    if (this.#replies.length === 0) act()
+    else this.#push({ kind: 'ours', act })
+  }
+
+  #push(reply: PendingReply): void {
+    if (this.#replies.length >= maxPendingReplies) throw new Fault('SSH_PROTOCOL', 'Too many requests wait for a reply.')
+    this.#replies.push(reply)
+  }
+
+  /** The other end replied: whose turn is it? Throws if nobody asked. Call `runOurs` after passing the reply on. */
+  takeReply(): void {
+    if (this.#replies.shift()?.kind !== 'forwarded') throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
+  }
+
+  runOurs(): void {
+    for (let next = this.#replies[0]; next?.kind === 'ours'; next = this.#replies[0]) {
+      this.#replies.shift()
+      next.act()
+    }
+  }
+}
+
+/** Keeps the first bytes of a stream in the recording and describes the rest by size and digest. */
+class KeptStream {
+  #bytes = 0
+  #rest: Hash | undefined
+
+  record(
+    stream: 'input' | 'output' | 'error-output',
+    channel: number,
+    data: Buffer,
+    keepBytes: number,
+  ): RecordedEvent {
+    this.#bytes += data.length
+    if (this.#rest === undefined && this.#bytes <= keepBytes) return { type: stream, channel, data }
+    this.#rest ??= createHash('sha256')
+    this.#rest.update(data)
+    return { type: 'progress', channel, stream, bytes: this.#bytes, sha256: this.#rest.copy().digest('hex') }
+  }
+}
+
+export type Started = { kind: 'shell' } | { kind: 'exec'; command: Buffer }
+
+export class RelayChannel {
+  readonly id: number
+  readonly client = new ChannelEnd()
+  readonly target = new ChannelEnd()
+  readonly #streams = { input: new KeptStream(), output: new KeptStream(), 'error-output': new KeptStream() }
+  /** Set once a terminal was asked for: then typing is not kept as it comes, but as it shows. */
+  #typed: TypedInput | undefined
+  started: Started | undefined
+  /** We refused what the channel was for; whatever the target still says on it is dropped. */
+  refused = false
+
+  constructor(id: number) {
+    this.id = id
+  }
+
+  get hasTerminal(): boolean {
+    return this.#typed !== undefined
+  }
+
+  giveTerminal(): void {
+    this.#typed ??= new TypedInput(this.id)
+  }
+
+  get finished(): boolean {
+    return this.client.sentClose && this.target.sentClose
+  }
+
+  /** What the recording gets before the client's bytes go on. */
+  recordInput(data: Buffer, keepBytes: number): readonly RecordedEvent[] {
+    if (this.#typed !== undefined) return this.#typed.typed(data)
+    return [this.#streams.input.record('input', this.id, data, keepBytes)]
+  }
+
+  /** What the recording gets before the target's bytes go on. A terminal's output is always kept whole. */
+  recordOutput(stream: 'output' | 'error-output', data: Buffer, keepBytes: number): readonly RecordedEvent[] {
+    if (this.#typed === undefined) return [this.#streams[stream].record(stream, this.id, data, keepBytes)]
+    const event = { type: stream, channel: this.id, data } as const
+    return stream === 'output' ? [event, ...this.#typed.shown(data)] : [event]
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Where SSH clients come in: limits for those who have not signed in, the sign-in itself, and for those who have, the door.
+ */
+import { createServer, type Server, type Socket } from 'node:net'
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { Clock } from '../clock.ts'
+import type { Endpoint, SshLimits } from '../config/config.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import type { Principal } from '../identity/principal.ts'
+import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
+import type { Log } from '../log.ts'
+import { parseUserName } from '../policy/address.ts'
+import { openSession, type Session, type SessionParts, userTextOf } from '../session/session.ts'
+import { type Admission, SshAuthentication } from './authentication.ts'
+import type { Engine } from './engine.ts'
+import { disconnectReason, encodeUnimplemented, messageNumber } from './messages.ts'
+import { Relay } from './relay.ts'
+import { acceptTransport, type CloseReason, type Transport, type TransportLimits } from './transport.ts'
+import { openUpstream, type UpstreamParts } from './upstream.ts'
+
+/** OpenSSH sends `eow@openssh.com` and `no-more-sessions@openssh.com` only to peers that call themselves OpenSSH. */
+export const ident = 'OpenSSH_9.9 Sallyport'
+
+/** The largest message that is taken: channel data of 64 KiB and its head, or a command of Linux's longest argument. */
+const maxPacketBytes = 256 * 1024
+
+/** Messages other than sign-in that a client may send before it has signed in (they are answered, not acted on). */
+const maxUnknownMessages = 32
+
+export type SshListenerParts = {
+  readonly engine: Engine
+  readonly hostKeys: readonly string[]
+  readonly gatewayName: string
+  readonly limits: () => SshLimits
+  readonly keepOutputBytes: () => number
+  readonly signIns: WaitingSignIns
+  readonly session: SessionParts
+  readonly upstream: Omit<UpstreamParts, 'ident' | 'limits' | 'timeoutMs'>
+  readonly audit: AuditLog
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export type SshListener = { readonly port: number; readonly close: () => Promise<void> }
+
+/** Listens until closed. Throws Fault PORT_IN_USE. */
+export async function startSshListener(endpoint: Endpoint, parts: SshListenerParts): Promise<SshListener> {
+  const strangers = new Strangers()
+  const connections = new Set<Connection>()
+  const server = createServer({ noDelay: true, keepAlive: true }, socket => {
+    const refusal = strangers.refusal(socket.remoteAddress ?? '', parts.limits())
+    if (refusal !== undefined) return turnAway(socket, refusal)
+    const connection = new Connection(socket, parts, strangers)
+    connections.add(connection)
+    socket.once('close', () => connections.delete(connection))
+  })
+  await listen(server, endpoint)
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : endpoint.port
+  return {
+    port,
+    close: async () => {
+      const closed = new Promise<void>(resolve => server.close(() => resolve()))
+      for (const connection of connections) connection.stop()
+      await closed
+    },
+  }
+}
+
+function listen(server: Server, endpoint: Endpoint): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const taken = cause.code === 'EADDRINUSE'
+      const why = taken ? 'is in use by another program' : `cannot be listened on (${cause.code ?? cause.message})`
+      reject(
+        new Fault('PORT_IN_USE', `The SSH address ${endpoint.host}:${endpoint.port} ${why}. Choose another.`, { cause }),
+      )
+    })
+    server.listen({ host: endpoint.host, port: endpoint.port, backlog: 511 }, resolve)
+  })
+}
+
+/** RFC 4253, section 4.2: lines before the identification are shown by clients that could not connect. */
+function turnAway(socket: Socket, text: string): void {
+  socket.on('error', () => {})
+  socket.end(`${text}\r\n`)
+  socket.setTimeout(1000, () => socket.destroy())
+}
+
+/** Connections that nobody has signed in on yet, all together and by source. */
+class Strangers {
+  readonly #bySource = new Map<string, number>()
+  #count = 0
+
+  refusal(source: string, limits: SshLimits): string | undefined {
+    if ((this.#bySource.get(source) ?? 0) >= limits.maxUnauthenticatedPerSource) {
+      return 'Too many connections from your address are waiting for sign-in. Try again later.'
+    }
+    if (this.#count >= limits.maxUnauthenticatedConnections) return 'The gateway is busy. Try again later.'
+    return undefined
+  }
+
+  /** Counts one in; the returned function counts it out, once. */
+  enter(source: string): () => void {
+    this.#count++
+    this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1)
+    let inside = true
+    return () => {
+      if (!inside) return
+      inside = false
+      this.#count--
+      const left = (this.#bySource.get(source) ?? 1) - 1
+      if (left <= 0) this.#bySource.delete(source)
+      else this.#bySource.set(source, left)
+    }
+  }
+}
+
+/** One client, from its first byte to its last. */
+class Connection {
+  readonly #parts: SshListenerParts
+  readonly #sourceAddress: string
+  readonly #authentication: SshAuthentication
+  readonly #leaveStrangers: () => void
+  readonly #transport: Transport
+  #timer: NodeJS.Timeout
+  #unknownMessages = 0
+  #session: Session | undefined
+  #relay: Relay | undefined
+  #closed: CloseReason | undefined
+
+  constructor(socket: Socket, parts: SshListenerParts, strangers: Strangers) {
+    this.#parts = parts
+    this.#sourceAddress = (socket.remoteAddress ?? '').replace(/^::ffff:/i, '')
+    this.#leaveStrangers = strangers.enter(socket.remoteAddress ?? '')
+    const limits = parts.limits()
+    this.#authentication = new SshAuthentication({
+      send: payload => this.#transport.send(payload),
+      disconnect: (reason, text) => this.#transport.disconnect(reason, text),
+      openSignIn: userName => this.#openSignIn(userName),
+      admit: (principal, userName) => this.#admit(principal, userName),
+      banner: bannerText(parts.gatewayName),
+      maxAttempts: limits.maxAuthenticationAttempts,
+    })
+    this.#timer = setTimeout(() => this.#tooSlow(), limits.firstRequestTimeoutMs)
+    this.#transport = acceptTransport(parts.engine, socket, {
+      ident,
+      hostKeys: parts.hostKeys,
+      serverSigAlgs: ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'rsa-sha2-512', 'rsa-sha2-256'],
+      limits: transportLimits(limits),
+      handlers: {
+        ready: () => {},
+        message: (payload, sequence) => this.#message(payload, sequence),
+        closed: why => this.#onClosed(why),
+      },
+    })
+  }
+
+  /** The gateway stops: live sessions are told by their own ending, strangers here. */
+  stop(): void {
+    if (this.#relay === undefined) this.#transport.disconnect(disconnectReason.byApplication, 'The gateway is stopping.')
+  }
+
+  #tooSlow(): void {
+    this.#transport.disconnect(disconnectReason.byApplication, 'The time to sign in is over. Connect again.')
+  }
+
+  #message(payload: Buffer, sequence: number): void {
+    if (this.#relay !== undefined) return this.#relay.fromClient(payload, sequence)
+    const number = payload[0] ?? 0
+    try {
+      if (number === messageNumber.authRequest) this.#allowSignInTime()
+      if (number < messageNumber.serviceRequest || (number > 6 && number < messageNumber.authRequest)) {
+        return this.#unknown(sequence)
+      }
+      this.#authentication.message(payload)
+    } catch (cause) {
+      this.#parts.log.info({ source: this.#sourceAddress, cause: reasonOf(cause) }, 'connection ended before sign-in')
+      this.#transport.disconnect(disconnectReason.protocolError, userTextOf(cause))
+    }
+  }
+
+  #unknown(sequence: number): void {
+    if (++this.#unknownMessages > maxUnknownMessages) {
+      throw new Fault('SSH_PROTOCOL', 'Too many messages that mean nothing here.')
+    }
+    this.#transport.send(encodeUnimplemented(sequence))
+  }
+
+  /** Whoever has started to sign in gets the time that a browser and a second factor take, counted from now once. */
+  #allowSignInTime(): void {
+    if (this.#signingIn) return
+    this.#signingIn = true
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#tooSlow(), this.#parts.limits().loginGraceMs)
+  }
+  #signingIn = false
+
+  #openSignIn(userName: string) {
+    const { login, target } = parseUserName(userName)
+    return this.#parts.signIns.open({
+      protocol: 'ssh',
+      userName,
+      target,
+      login,
+      sourceAddress: this.#sourceAddress,
+    })
+  }
+
+  /** The one door, then the target. The client hears of success only when both are open. */
+  async #admit(principal: Principal, userName: string): Promise<Admission> {
+    clearTimeout(this.#timer)
+    this.#parts.audit.append({
+      kind: 'sign-in',
+      issuer: principal.fields.issuer,
+      subject: principal.fields.subject,
+      principal: principal.fields.name,
+      sourceAddress: this.#sourceAddress,
+      protocol: 'ssh',
+    })
+    const opening = await openSession(this.#wish(principal, userName), this.#parts.session)
+    if (opening.kind === 'refused') return opening
+    const { session } = opening
+    this.#session = session
+    if (this.#closed !== undefined) {
+      session.end({ reason: 'client left during sign-in', userText: '' })
+      return { kind: 'refused', userText: '' }
+    }
+    return this.#connect(session)
+  }
+
+  #wish(principal: Principal, userName: string) {
+    const address = parseUserName(userName)
+    return { protocol: 'ssh', principal, ...address, sourceAddress: this.#sourceAddress } as const
+  }
+
+  async #connect(session: Session): Promise<Admission> {
+    const limits = this.#parts.limits()
+    const ended = new Promise<never>((_, reject) => {
+      session.onEnd(ending => reject(new Fault('UPSTREAM_FAILED', ending.userText, { log: ending.reason })))
+    })
+    ended.catch(() => {})
+    try {
+      const upstream = await Promise.race([
+        openUpstream(
+          session,
+          {
+            ...this.#parts.upstream,
+            ident,
+            limits: transportLimits(limits),
+            timeoutMs: limits.upstreamTimeoutMs,
+          },
+          {
+            message: (payload, sequence) => this.#relay?.fromTarget(payload, sequence),
+            closed: why => this.#relay?.targetClosed(why),
+          },
+        ),
+        ended,
+      ])
+      return { kind: 'admitted', start: () => this.#startRelay(session, upstream.transport) }
+    } catch (cause) {
+      this.#parts.log.warn({ session: session.id, cause: reasonOf(cause) }, 'no connection to the target')
+      this.#parts.audit.append({ kind: 'refusal', session: session.id, code: 'upstream', reasons: reasonOf(cause) })
+      const userText = userTextOf(cause)
+      session.end({ reason: `no connection to the target: ${reasonOf(cause)}`, userText })
+      return { kind: 'refused', userText }
+    }
+  }
+
+  #startRelay(session: Session, target: Transport): void {
+    this.#leaveStrangers()
+    const limits = this.#parts.limits()
+    this.#relay = new Relay({
+      session,
+      client: this.#transport,
+      target,
+      limits: {
+        maxChannels: limits.maxChannelsPerConnection,
+        keepOutputBytes: this.#parts.keepOutputBytes(),
+        keepAliveIntervalMs: limits.keepAliveIntervalMs,
+      },
+      log: this.#parts.log,
+    })
+    target.resumeReading()
+  }
+
+  #onClosed(why: CloseReason): void {
+    this.#closed = why
+    clearTimeout(this.#timer)
+    this.#leaveStrangers()
+    this.#authentication.close()
+    if (this.#relay !== undefined) this.#relay.clientClosed(why)
+    else this.#session?.end({ reason: 'client left during sign-in', userText: '' })
+  }
+}
+
+/** Shown before sign-in. Fair to the people who are watched: it says so. */
+function bannerText(gatewayName: string): string {
+  return (
+    `You are at ${gatewayName}. Sessions through this gateway are recorded and may be reviewed.\r\n` +
+    'Sign in with your browser: the address follows. (With BatchMode or -q there is no prompt to sign in at.)\r\n'
+  )
+}
+
+export function transportLimits(limits: SshLimits): TransportLimits {
+  return {
+    keyExchangeTimeoutMs: limits.keyExchangeTimeoutMs,
+    rekeyAfterBytes: limits.rekeyAfterBytes,
+    rekeyAfterMs: limits.rekeyAfterMs,
+    maxQueuedBytes: limits.maxQueuedBytes,
+    maxPacketBytes,
+  }
+}

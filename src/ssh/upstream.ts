@@ -1,0 +1,253 @@
+/**
+ * The connection to a target: reach it, let it prove itself, mint, sign in with the certificate. In this order, and each
+ * step with the value that the step before made (invariant 1).
+ */
+import { connect, type Socket } from 'node:net'
+import type { HostKeyCheck, HostKeyDecision, HostProof } from '../credentials/host-key.ts'
+import { proveHostKey } from '../credentials/host-key.ts'
+import { type MintParts, mintSshCredential, type SshCredential } from '../credentials/mint.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import type { SshTarget } from '../config/config.ts'
+import type { Session } from '../session/session.ts'
+import { boolean, byte, string } from '../wire.ts'
+import type { Engine } from './engine.ts'
+import { disconnectReason, encodeServiceRequest, messageNumber } from './messages.ts'
+import { type CloseReason, connectTransport, type Transport, type TransportLimits } from './transport.ts'
+
+export type UpstreamParts = {
+  readonly engine: Engine
+  readonly ident: string
+  readonly limits: TransportLimits
+  readonly timeoutMs: number
+  readonly hostKeys: HostKeyCheck
+  readonly mint: MintParts
+}
+
+/** A signed-in connection to a target. The relay takes over its messages. */
+export type Upstream = { readonly transport: Transport; readonly proof: HostProof }
+
+export type UpstreamHandlers = {
+  readonly message: (payload: Buffer, sequence: number) => void
+  readonly closed: (why: CloseReason) => void
+}
+
+/** Messages that a target may send before it has let us in; more is an attack (banners are dropped, not shown). */
+const maxMessagesBeforeSignIn = 64
+
+/** Opens and signs in the connection of `session`, or throws Fault UPSTREAM_FAILED with a sentence for the user. */
+export async function openUpstream(session: Session, parts: UpstreamParts, handlers: UpstreamHandlers): Promise<Upstream> {
+  const { target, login } = session.grant.fields
+  const sign = (proof: HostProof, socket: Socket): Promise<SshCredential> =>
+    mintSshCredential(
+      { grant: session.grant, recording: session.recording, proof },
+      target.sourceAddress ?? plainAddress(socket.localAddress),
+      parts.mint,
+    )
+  return signIn({ target, login, sign }, parts, handlers)
+}
+
+/** IPv4 in IPv6 clothes would never match what the target sees. */
+function plainAddress(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:/i, '')
+}
+
+type SignIn = {
+  readonly target: SshTarget
+  readonly login: string
+  readonly sign: (proof: HostProof, socket: Socket) => Promise<SshCredential>
+}
+
+function failed(target: SshTarget, why: string, cause?: unknown): Fault {
+  return new Fault('UPSTREAM_FAILED', `The target ${target.name} ${why}`, {
+    log: `target ${target.name} ${why}${cause === undefined ? '' : ` (${reasonOf(cause)})`}`,
+    cause,
+  })
+}
+
+async function signIn(what: SignIn, parts: UpstreamParts, handlers: UpstreamHandlers): Promise<Upstream> {
+  const socket = await reach(what.target, parts.timeoutMs)
+  return new Promise<Upstream>((resolve, reject) => {
+    const attempt = new UpstreamSignIn(what, socket, parts, handlers, { resolve, reject })
+    attempt.start()
+  })
+}
+
+/** Connects within the time limit or throws. */
+function reach(target: SshTarget, timeoutMs: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: target.host, port: target.port, noDelay: true })
+    const give = (cause: unknown): void => {
+      socket.destroy()
+      reject(failed(target, 'cannot be reached. Try again later or tell the operator.', cause))
+    }
+    socket.setTimeout(timeoutMs, () => give(new Error('timed out')))
+    socket.once('error', give)
+    socket.once('connect', () => {
+      socket.setTimeout(0)
+      socket.off('error', give)
+      resolve(socket)
+    })
+  })
+}
+
+type Settle = { resolve: (upstream: Upstream) => void; reject: (fault: Fault) => void }
+
+/** One sign-in at a target. Every path settles the promise once and, unless it was won, closes the connection. */
+class UpstreamSignIn {
+  readonly #what: SignIn
+  readonly #socket: Socket
+  readonly #parts: UpstreamParts
+  readonly #handlers: UpstreamHandlers
+  readonly #settle: Settle
+  #transport: Transport | undefined
+  #proof: HostProof | undefined
+  #credential: SshCredential | undefined
+  #refusal: Fault | undefined
+  #timer: NodeJS.Timeout | undefined
+  #messages = 0
+  #settled = false
+  #signedIn = false
+
+  constructor(what: SignIn, socket: Socket, parts: UpstreamParts, handlers: UpstreamHandlers, settle: Settle) {
+    this.#what = what
+    this.#socket = socket
+    this.#parts = parts
+    this.#handlers = handlers
+    this.#settle = settle
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => this.#fail(failed(this.#what.target, 'did not let us in in time.')), this.#parts.timeoutMs)
+    this.#transport = connectTransport(this.#parts.engine, this.#socket, {
+      ident: this.#parts.ident,
+      limits: this.#parts.limits,
+      verifyHostKey: key => this.#verify(key.blob),
+      handlers: {
+        ready: transport => transport.send(encodeServiceRequest('ssh-userauth')),
+        message: (payload, sequence) => this.#message(payload, sequence),
+        closed: why => this.#closed(why),
+      },
+    })
+  }
+
+  async #verify(blob: Buffer): Promise<boolean> {
+    const decision = await proveHostKey(this.#what.target, blob, this.#parts.hostKeys).catch(
+      (cause: unknown): HostKeyDecision => ({
+        kind: 'refused',
+        userText: 'The gateway could not check the host key of this target. Tell the operator.',
+        logText: reasonOf(cause),
+      }),
+    )
+    if (decision.kind === 'proven') this.#proof = decision.proof
+    else this.#fail(new Fault('UPSTREAM_FAILED', decision.userText, { log: decision.logText }))
+    return decision.kind === 'proven' && !this.#settled
+  }
+
+  #message(payload: Buffer, sequence: number): void {
+    if (this.#signedIn) return this.#handlers.message(payload, sequence)
+    this.#messages++
+    if (this.#messages > maxMessagesBeforeSignIn) return this.#fail(failed(this.#what.target, 'sent nonsense during sign-in.'))
+    switch (payload[0]) {
+      case messageNumber.serviceAccept:
+        return this.#authenticate()
+      case messageNumber.authSuccess:
+        return this.#succeed()
+      case messageNumber.authFailure:
+        return this.#fail(failed(this.#what.target, notTrusted(this.#what.login)))
+      case messageNumber.authBanner:
+        return
+      default:
+        return this.#fail(failed(this.#what.target, `sent message ${payload[0]} during sign-in.`))
+    }
+  }
+
+  #authenticate(): void {
+    const [transport, proof] = [this.#transport, this.#proof]
+    if (transport === undefined || proof === undefined || this.#credential !== undefined) {
+      return this.#fail(failed(this.#what.target, 'asked for sign-in out of turn.'))
+    }
+    this.#what.sign(proof, this.#socket).then(
+      credential => {
+        this.#credential = credential
+        if (!this.#settled) transport.send(encodeCertificateRequest(transport.sessionId, credential))
+        else void this.#removeCredential()
+      },
+      (cause: unknown) => this.#fail(failed(this.#what.target, 'got no credential: the gateway could not make one.', cause)),
+    )
+  }
+
+  /** A success that we did not ask for proves nothing: without a credential it is refused. */
+  #succeed(): void {
+    const [transport, proof] = [this.#transport, this.#proof]
+    if (transport === undefined || proof === undefined || this.#credential === undefined) {
+      return this.#fail(failed(this.#what.target, 'let us in before we asked.'))
+    }
+    this.#signedIn = true
+    transport.pauseReading()
+    this.#removeCredential().then(
+      () => {
+        if (this.#settled) return
+        this.#finish()
+        this.#settle.resolve({ transport, proof })
+      },
+      (cause: unknown) => this.#fail(failed(this.#what.target, 'could not be used: the lease could not be closed.', cause)),
+    )
+  }
+
+  async #removeCredential(): Promise<void> {
+    await this.#credential?.remove()
+  }
+
+  #closed(why: CloseReason): void {
+    if (this.#settled) {
+      if (this.#signedIn) this.#handlers.closed(why)
+      return
+    }
+    this.#fail(this.#refusal ?? failed(this.#what.target, `closed the connection during sign-in: ${printable(why.text)}`))
+  }
+
+  #fail(fault: Fault): void {
+    if (this.#settled) return
+    this.#refusal = fault
+    this.#finish()
+    this.#signedIn = false
+    this.#settle.reject(fault)
+    this.#transport?.disconnect(disconnectReason.byApplication, '')
+    this.#removeCredential().catch(() => {}) // the lease stays and the sweep takes it
+  }
+
+  #finish(): void {
+    this.#settled = true
+    clearTimeout(this.#timer)
+  }
+}
+
+function notTrusted(login: string): string {
+  return `does not accept the gateway's certificate for ${login}. The operator finds out why with "sallyport check".`
+}
+
+/** A target's words go to a user's terminal only without what could act on it. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)
+}
+
+/**
+ * RFC 4252, section 7, with an OpenSSH certificate: the request names the certificate algorithm and carries the
+ * certificate, the signature names the plain algorithm.
+ */
+function encodeCertificateRequest(sessionId: Uint8Array, credential: SshCredential): Buffer {
+  const request = Buffer.concat([
+    byte(messageNumber.authRequest),
+    string(credential.login),
+    string('ssh-connection'),
+    string('publickey'),
+    boolean(true),
+    string(credential.algorithm),
+    string(credential.certificate),
+  ])
+  const signature = credential.signOnce(Buffer.concat([string(sessionId), request]))
+  return Buffer.concat([
+    request,
+    string(Buffer.concat([string(credential.signatureAlgorithm), string(signature)])),
+  ])
+}
