@@ -6,19 +6,27 @@ import { didYouMean } from './suggest.ts'
 
 /** Keys of the product's design that this version does not have yet; said so, instead of suggesting another key. */
 const LATER_KEYS: ReadonlySet<string> = new Set([
-  ...[
-    'postgres',
-    'machines',
-    'recheck',
-    'deviceFlow',
-    'encryptTo',
-    'retention',
-    'store',
-    'results',
-    'files',
-    'input',
-  ],
-  ...['approval', 'reason', 'ticket', 'mfa', 'deny', 'on', 'broker', 'sensitive', 'notify', 'analysis'],
+  'postgres',
+  'machines',
+  'recheck',
+  'deviceFlow',
+  'encryptTo',
+  'retention',
+  'store',
+  'results',
+  'files',
+  'input',
+
+  'approval',
+  'reason',
+  'ticket',
+  'mfa',
+  'deny',
+  'on',
+  'broker',
+  'sensitive',
+  'notify',
+  'analysis',
 ])
 
 const EXPECTED: Record<string, string> = {
