@@ -58,7 +58,7 @@ function createKey(file: string): KeyObject {
   const { privateKey } = generateKeyPairSync('ed25519')
   const fd = openSync(file, 'wx', 0o600)
   try {
-    writeSync(fd, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    writeSync(fd, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
     fsyncSync(fd)
   } finally {
     closeSync(fd)

@@ -3,7 +3,7 @@
  * one connection. Minting takes the evidence that access was granted, is recorded, and that the target proved itself.
  */
 import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
-import type { AuditLog } from '../audit/audit-log.ts'
+import type { AuditLog, Probe } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
 import { Fault } from '../errors.ts'
 import type { Signer } from '../model.ts'
@@ -75,16 +75,37 @@ export async function mintSshCredential(
   sourceAddress: string,
   parts: MintParts,
 ): Promise<SshCredential> {
-  const { grant, recording } = evidence
-  requireSameTarget(grant, evidence.proof)
+  const { grant, recording, proof } = evidence
+  requireSameTarget(grant, proof)
+  const { login, principal } = grant.fields
+  const use = { session: recording.session, login, keyId: keyIdFor(recording.session, principal.fields.name) }
+  return mint({ ...use, target: proof.target.name, extensions: extensionsFor(grant) }, sourceAddress, parts)
+}
+
+/** Mints the credential with which `sallyport check` finds out whether a target trusts us. It permits nothing but signing in. */
+export async function mintProbeCredential(
+  evidence: { probe: Probe; proof: HostProof; login: string },
+  sourceAddress: string,
+  parts: MintParts,
+): Promise<SshCredential> {
+  const { probe, proof, login } = evidence
+  if (probe.target !== proof.target.name) throw new TypeError('the probe and the proven target differ')
+  const use = { session: 'probe', login, keyId: keyIdFor('probe', 'check') }
+  return mint({ ...use, target: proof.target.name, extensions: [] }, sourceAddress, parts)
+}
+
+type Use = { session: string; target: string; login: string; keyId: string; extensions: readonly string[] }
+
+async function mint(use: Use, sourceAddress: string, parts: MintParts): Promise<SshCredential> {
   const nowSeconds = Math.floor(parts.clock.nowMs() / 1000)
-  const serial = randomBytes(8).readBigUInt64BE()
-  const lease = { id: `${recording.session}.${serial}`, session: recording.session, target: grant.fields.target.name }
   const validBeforeSeconds = nowSeconds + certificateSkewSeconds
+  const number = randomBytes(8).readBigUInt64BE()
+  const serial = number.toString()
+  const lease = { id: `${use.session}.${serial}`, session: use.session, target: use.target }
   await parts.store.leases.insert({
     ...lease,
     kind: 'ssh-certificate',
-    detail: serial.toString(),
+    detail: serial,
     owner: parts.owner,
     state: 'intended',
     createdAtMs: parts.clock.nowMs(),
@@ -94,25 +115,25 @@ export async function mintSshCredential(
   const certificate = await issueCertificate(
     publicKey,
     {
-      serial,
+      serial: number,
       type: 'user',
-      keyId: keyIdFor(grant, recording.session),
-      principals: [grant.fields.login],
+      keyId: use.keyId,
+      principals: [use.login],
       validAfterSeconds: nowSeconds - certificateSkewSeconds,
       validBeforeSeconds,
       criticalOptions: { 'source-address': sourceAddress },
-      extensions: extensionsFor(grant),
+      extensions: use.extensions,
     },
     parts.authority,
   )
-  parts.audit.append({ kind: 'credential-minted', ...lease, login: grant.fields.login, serial: serial.toString() })
+  parts.audit.append({ kind: 'credential-minted', ...lease, login: use.login, serial })
   await parts.store.leases.advance(lease.id, 'live')
   const remove = onceAsync(async () => {
     await parts.store.leases.advance(lease.id, 'ending')
-    parts.audit.append({ kind: 'credential-removed', ...lease, serial: serial.toString(), by: 'session' })
+    parts.audit.append({ kind: 'credential-removed', ...lease, serial, by: 'session' })
     await parts.store.leases.remove(lease.id)
   })
-  return new SshCredential({ certificate, serial: serial.toString(), login: grant.fields.login, key: privateKey, remove })
+  return new SshCredential({ certificate, serial, login: use.login, key: privateKey, remove })
 }
 
 /** A grant for one target must never become a credential for another. */
@@ -121,14 +142,14 @@ function requireSameTarget(grant: Grant, proof: HostProof): void {
 }
 
 /** What sshd writes to its log: session and person, without anything that could break a log line. */
-function keyIdFor(grant: Grant, session: string): string {
-  const name = grant.fields.principal.fields.name.replace(/[^\x21-\x7e]/g, '?').slice(0, 128)
+function keyIdFor(session: string, principalName: string): string {
+  const name = principalName.replace(/[^\x21-\x7e]/g, '?').slice(0, 128)
   return `sallyport session=${session} principal=${name}`
 }
 
 /** Only what the grant needs: a terminal for shells and for commands that are not limited to patterns. */
 function extensionsFor(grant: Grant): string[] {
-  const needsTerminal = grant.fields.exec === undefined && grant.fields.channels.size > 0
+  const needsTerminal = grant.fields.exec === undefined && grant.fields.channels.length > 0
   return needsTerminal ? ['permit-pty'] : []
 }
 

@@ -9,18 +9,13 @@ import { Fault, reasonOf } from '../errors.ts'
 import { type Principal, principalKey } from '../identity/principal.ts'
 import type { Log } from '../log.ts'
 import type { Protocol, SessionRow } from '../model.ts'
-import { type Decision, type Denial, type Grant, decide, type Policy } from '../policy/decide.ts'
+import { type AccessWish, type Decision, decide, type Denial, type Grant, type Policy } from '../policy/decide.ts'
 import type { Recorder, Recording } from '../recorder/recorder.ts'
 import type { Store } from '../store/store.ts'
 import type { LiveSessions } from './live.ts'
 
-export type Wish = {
-  readonly protocol: Protocol
-  readonly principal: Principal
-  readonly target: string
-  readonly login: string | undefined
-  readonly sourceAddress: string
-}
+/** What somebody typed, where they come from, and who they were proven to be. */
+export type Wish = AccessWish & { readonly protocol: Protocol; readonly principal: Principal }
 
 export type SessionParts = {
   readonly store: Store
@@ -178,7 +173,7 @@ export function userTextOf(thrown: unknown): string {
 function describe(wish: Wish) {
   const { issuer, subject, name } = wish.principal.fields
   const who = { issuer, subject, principal: name, sourceAddress: wish.sourceAddress, protocol: wish.protocol }
-  return { ...who, target: wish.target, login: wish.login ?? '' }
+  return { ...who, target: wish.target ?? wish.bare ?? '', login: wish.login ?? '' }
 }
 
 function refuse(wish: Wish, parts: SessionParts, denial: Denial): Opening {
@@ -194,7 +189,8 @@ function tooMany(wish: Wish, parts: SessionParts): Opening {
 
 async function startSession(grant: Grant, wish: Wish, parts: SessionParts): Promise<Session> {
   const id = newSessionId(parts.clock.nowMs())
-  parts.audit.append({ kind: 'session-open', session: id, ...describe(wish), login: grant.fields.login, role: grant.fields.role })
+  const { login, role, target, ruleLine } = grant.fields
+  parts.audit.append({ kind: 'session-open', session: id, ...describe(wish), target: target.name, login, role, ruleLine })
   const recording = parts.recorder.open(grant, { session: id, protocol: wish.protocol })
   const row = rowFor(id, grant, wish, recording, parts)
   await parts.store.sessions.insert(row).catch(async (cause: unknown) => {

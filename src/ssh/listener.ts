@@ -197,11 +197,11 @@ class Connection {
   #signingIn = false
 
   #openSignIn(userName: string) {
-    const { login, target } = parseUserName(userName)
+    const { login, target, bare } = parseUserName(userName)
     return this.#parts.signIns.open({
       protocol: 'ssh',
       userName,
-      target,
+      target: target ?? bare,
       login,
       sourceAddress: this.#sourceAddress,
     })
@@ -239,24 +239,20 @@ class Connection {
     const ended = new Promise<never>((_, reject) => {
       session.onEnd(ending => reject(new Fault('UPSTREAM_FAILED', ending.userText, { log: ending.reason })))
     })
-    ended.catch(() => {})
+    const opening = openUpstream(
+      session,
+      { ...this.#parts.upstream, ident, limits: transportLimits(limits), timeoutMs: limits.upstreamTimeoutMs },
+      {
+        message: (payload, sequence) => this.#relay?.fromTarget(payload, sequence),
+        closed: why => this.#onTargetClosed(why),
+      },
+    )
+    opening.then(
+      upstream => session.onEnd(() => upstream.transport.close()), // whoever ends the session, this connection goes too
+      () => {},
+    )
     try {
-      const upstream = await Promise.race([
-        openUpstream(
-          session,
-          {
-            ...this.#parts.upstream,
-            ident,
-            limits: transportLimits(limits),
-            timeoutMs: limits.upstreamTimeoutMs,
-          },
-          {
-            message: (payload, sequence) => this.#relay?.fromTarget(payload, sequence),
-            closed: why => this.#relay?.targetClosed(why),
-          },
-        ),
-        ended,
-      ])
+      const upstream = await Promise.race([opening, ended])
       return { kind: 'admitted', start: () => this.#startRelay(session, upstream.transport) }
     } catch (cause) {
       this.#parts.log.warn({ session: session.id, cause: reasonOf(cause) }, 'no connection to the target')
@@ -281,8 +277,16 @@ class Connection {
       },
       log: this.#parts.log,
     })
+    if (this.#targetClosed !== undefined) this.#relay.targetClosed(this.#targetClosed)
     target.resumeReading()
   }
+
+  /** Before the relay runs there is nobody to tell yet. */
+  #onTargetClosed(why: CloseReason): void {
+    this.#targetClosed = why
+    this.#relay?.targetClosed(why)
+  }
+  #targetClosed: CloseReason | undefined
 
   #onClosed(why: CloseReason): void {
     this.#closed = why

@@ -6,6 +6,7 @@ import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { allowsChannel } from '../policy/decide.ts'
 import type { RecordedEvent } from '../recorder/event.ts'
+import { maxBacklogBytes } from '../recorder/recorder.ts'
 import type { Ending, Session } from '../session/session.ts'
 import { uint32 } from '../wire.ts'
 import { type ChannelEnd, RelayChannel } from './channel.ts'
@@ -46,9 +47,6 @@ import type { CloseReason, Transport } from './transport.ts'
 
 /** Of one data message. RFC 4253, section 6.1 asks for 32,768 bytes; larger ones would only cost memory. */
 const maxDataBytes = 65_536
-
-/** Event bytes that may wait to be packed into the recording's file before both ends are held back. */
-const maxRecordingBacklogBytes = 4 * 1024 * 1024
 
 /** The exit status of a command that the gateway did not pass on: the shell's "cannot be executed". */
 const refusedExitStatus = 126
@@ -154,7 +152,7 @@ export class Relay {
   /** Holds a connection back while the other one, or the recording, has more than it can take. */
   #steerFlow(): void {
     if (this.#ended) return
-    if (this.#session.recording.backlogBytes > maxRecordingBacklogBytes) this.#waitForRecording()
+    if (this.#session.recording.backlogBytes > maxBacklogBytes) this.#waitForRecording()
     steer(this.#target.transport, this.#waitsForRecording || this.#isBehind(this.#client))
     steer(this.#client.transport, this.#waitsForRecording || this.#isBehind(this.#target))
   }

@@ -3,9 +3,10 @@
  * step with the value that the step before made (invariant 1).
  */
 import { connect, type Socket } from 'node:net'
+import type { Probe } from '../audit/audit-log.ts'
 import type { HostKeyCheck, HostKeyDecision, HostProof } from '../credentials/host-key.ts'
 import { proveHostKey } from '../credentials/host-key.ts'
-import { type MintParts, mintSshCredential, type SshCredential } from '../credentials/mint.ts'
+import { type MintParts, mintProbeCredential, mintSshCredential, type SshCredential } from '../credentials/mint.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { SshTarget } from '../config/config.ts'
 import type { Session } from '../session/session.ts'
@@ -44,6 +45,22 @@ export async function openUpstream(session: Session, parts: UpstreamParts, handl
       parts.mint,
     )
   return signIn({ target, login, sign }, parts, handlers)
+}
+
+/**
+ * For `sallyport check`: signs in at `target` as `login` with a credential of its own, opens nothing, and leaves.
+ * Throws Fault UPSTREAM_FAILED with what the operator should know.
+ */
+export async function probeUpstream(probe: Probe, what: { target: SshTarget; login: string }, parts: UpstreamParts) {
+  const sign = (proof: HostProof, socket: Socket): Promise<SshCredential> =>
+    mintProbeCredential(
+      { probe, proof, login: what.login },
+      what.target.sourceAddress ?? plainAddress(socket.localAddress),
+      parts.mint,
+    )
+  const upstream = await signIn({ ...what, sign }, parts, { message: () => {}, closed: () => {} })
+  upstream.transport.disconnect(disconnectReason.byApplication, '')
+  return upstream.proof
 }
 
 /** IPv4 in IPv6 clothes would never match what the target sees. */
