@@ -3,7 +3,7 @@ import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { ClaimNames } from './claims.ts'
-import { type VerifiedToken, completeToken, verifyIdToken } from './token.ts'
+import { clockSkewSeconds, type VerifiedToken, completeToken, verifyIdToken } from './token.ts'
 
 /** A provider that does not answer in this time is away, in milliseconds. The person is looking at the page meanwhile. */
 const requestTimeoutMs = 10_000
@@ -156,13 +156,12 @@ class OpenIdIssuer implements Issuer {
 
   async #askProvider(): Promise<Discovered> {
     const { issuer, clientId, clientSecret, allowHttpIssuer } = this.#options
-    const secret = clientSecret?.reveal()
     try {
       const config = await client.discovery(
         new URL(issuer),
         clientId,
-        { [client.clockTolerance]: 30, ...(secret === undefined ? {} : { client_secret: secret }) },
-        undefined,
+        { [client.clockTolerance]: clockSkewSeconds },
+        clientSecret === undefined ? client.None() : secretOf(clientSecret),
         { timeout: requestTimeoutMs / 1000, execute: allowHttpIssuer ? [client.allowInsecureRequests] : [] },
       )
       config.timeout = requestTimeoutMs / 1000
@@ -170,6 +169,15 @@ class OpenIdIssuer implements Issuer {
     } catch (thrown) {
       throw unavailable(thrown, issuer)
     }
+  }
+}
+
+/** The secret in the body where the provider takes it there, else in the header, which is what OpenID Connect assumes. */
+function secretOf(clientSecret: { reveal(): string }): client.ClientAuth {
+  return (provider, self, body, headers) => {
+    const inBody = provider.token_endpoint_auth_methods_supported?.includes('client_secret_post') === true
+    const authenticate = inBody ? client.ClientSecretPost : client.ClientSecretBasic
+    authenticate(clientSecret.reveal())(provider, self, body, headers)
   }
 }
 

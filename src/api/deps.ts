@@ -1,0 +1,69 @@
+import type { Clock } from '../clock.ts'
+import type { Issuer } from '../identity/issuer.ts'
+import type { Principal, PrincipalRules } from '../identity/principal.ts'
+import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
+import type { Log } from '../log.ts'
+import type { SessionRow, SessionState, SignInRow } from '../model.ts'
+
+/** What the web pages and the admin socket need of the rest of the gateway. `main.ts` hands it in. */
+type CommonDeps = {
+  readonly store: { readonly sessions: SessionList; readonly signIns: SignIns }
+  readonly audit: { append(event: WebAuditEvent): void }
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export type WebDeps = CommonDeps & {
+  /** The origin that browsers use, without a slash at its end (`web.url`). */
+  readonly webUrl: string
+  /** True where a reverse proxy ends TLS: then the last `X-Forwarded-For` is the browser's address. */
+  readonly behindProxy?: boolean
+  readonly gatewayName: string
+  readonly issuer: Issuer
+  readonly identity: PrincipalRules
+  readonly waiting: WaitingSignIns
+  /** Whether the policy of this very moment lets a person see a session; never one's own. */
+  readonly mayReview: (principal: Principal, session: SessionRow) => boolean
+  /** A finished session as its screen showed it. */
+  readonly transcript: (session: SessionRow) => Promise<string>
+}
+
+export type AdminDeps = CommonDeps & {
+  readonly live: LiveSessions
+  /** The folder under which `SessionRow.recording` lies, absolute. */
+  readonly recordings: string
+  /** Reads the configuration again: all or nothing. */
+  readonly reload: () => Promise<ReloadResult>
+}
+
+export type ReloadResult =
+  | { readonly ok: true; readonly endedSessions: number }
+  | { readonly ok: false; readonly problems: string }
+
+export interface LiveSessions {
+  /** False if no such session is open here. */
+  end(id: string, reason: string): boolean
+  list(): readonly { readonly id: string }[]
+}
+
+/** The part of the store that lists sessions. `before` is the page's last row. */
+export interface SessionList {
+  get(id: string): Promise<SessionRow | undefined>
+  list(wish: { limit: number; before?: SessionCursor; state?: SessionState }): Promise<readonly SessionRow[]>
+}
+
+/** Newest first: by opening, then by id where two opened in the same millisecond. */
+export type SessionCursor = { readonly openedAtMs: number; readonly id: string }
+
+/** The part of the store that keeps browser sign-ins, by the SHA-256 of their cookie. */
+export interface SignIns {
+  insert(row: SignInRow): Promise<void>
+  find(tokenHash: string, nowMs: number): Promise<SignInRow | undefined>
+  remove(tokenHash: string): Promise<void>
+}
+
+/** What is written to the audit log from here. */
+export type WebAuditEvent = {
+  readonly kind: 'sign-in' | 'refusal' | 'recording-read'
+  readonly [field: string]: string | number
+}

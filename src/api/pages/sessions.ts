@@ -1,0 +1,96 @@
+import { html } from 'hono/html'
+import type { SessionRow } from '../../model.ts'
+import { type Html, visibleLine, visibleText } from '../visible.ts'
+import { duration, fact, type Layout, layout, utc } from './layout.ts'
+
+type Frame = Pick<Layout, 'gatewayName' | 'person'>
+
+export type SessionListPage = {
+  readonly rows: readonly SessionRow[]
+  readonly nowMs: number
+  /** Address of the next page, if there may be more. */
+  readonly older: string | undefined
+  readonly firstPage: boolean
+}
+
+/** Sessions that the reader may review, newest first. */
+export function sessionListPage(frame: Frame, page: SessionListPage): Html {
+  const body = html`<h1>Sessions</h1>
+${page.rows.length === 0 ? nothing(page) : table(page)}
+<p class="actions small">
+${page.firstPage ? '' : html`<a class="button second" href="/sessions">Newest</a>`}
+${page.older === undefined ? '' : html`<a class="button second" rel="next" href="${page.older}">Older sessions</a>`}
+</p>`
+  return layout({ ...frame, title: 'Sessions', width: 'wide', body })
+}
+
+function nothing(page: SessionListPage): Html {
+  const text =
+    page.firstPage && page.older === undefined
+      ? 'There is no session that you may review. Sessions of others appear here if a role of yours has a review right; your own never do.'
+      : 'There is no session here that you may review.'
+  return html`<div class="card"><p>${text}</p></div>`
+}
+
+function table(page: SessionListPage): Html {
+  return html`<div class="table"><table>
+<thead><tr><th scope="col">Start</th><th scope="col">Person</th><th scope="col">Login and target</th><th scope="col">State</th><th scope="col">Duration</th></tr></thead>
+<tbody>
+${page.rows.map(row => line(row, page.nowMs))}
+</tbody></table></div>`
+}
+
+function line(row: SessionRow, nowMs: number): Html {
+  return html`<tr>
+<td class="time" data-label="Start"><a href="/sessions/${row.id}">${utc(row.openedAtMs)}</a></td>
+<td data-label="Person">${visibleLine(row.principalName)}</td>
+<td data-label="Login and target"><span class="typed">${where(row)}</span></td>
+<td data-label="State">${state(row)}</td>
+<td class="time" data-label="Duration">${duration((row.endedAtMs ?? nowMs) - row.openedAtMs)}</td>
+</tr>
+`
+}
+
+function where(row: SessionRow): Html {
+  return visibleLine(`${row.login}@${row.target}`)
+}
+
+function state(row: SessionRow): Html {
+  return html`<span class="state ${row.state}">${row.state}</span>`
+}
+
+/** What the page shows of the recording. */
+export type TranscriptView =
+  | { readonly kind: 'text'; readonly text: string; readonly cut: boolean }
+  | { readonly kind: 'still-open' }
+
+/** One session: who, where, when, why it ended, and what its screen showed. */
+export function sessionPage(frame: Frame, row: SessionRow, nowMs: number, transcript: TranscriptView): Html {
+  const body = html`<h1>${where(row)}</h1>
+<div class="card"><dl class="facts">
+${fact('Person', visibleLine(row.principalName))}
+${fact('Subject', html`<span class="typed">${visibleLine(row.subject)}</span>`)}
+${fact('Role', visibleLine(row.role))}
+${fact('Protocol', row.protocol)}
+${fact('From address', html`<span class="typed">${visibleLine(row.sourceAddress)}</span>`)}
+${fact('Start', utc(row.openedAtMs))}
+${fact('End', row.endedAtMs === undefined ? 'not yet' : utc(row.endedAtMs))}
+${fact('Duration', duration((row.endedAtMs ?? nowMs) - row.openedAtMs))}
+${fact('State', state(row))}
+${row.endReason === undefined ? '' : fact('Ended because', visibleLine(row.endReason))}
+${fact('Session', html`<span class="typed">${visibleLine(row.id)}</span>`)}
+</dl></div>
+<h2>Transcript</h2>
+${transcriptPart(row, transcript)}
+<p class="actions small"><a class="button second" href="/sessions">All sessions</a></p>`
+  return layout({ ...frame, title: `Session of ${row.principalName.slice(0, 80)}`, width: 'wide', body })
+}
+
+function transcriptPart(row: SessionRow, transcript: TranscriptView): Html {
+  if (transcript.kind === 'still-open')
+    return html`<p>The session is still open. Its transcript is here once it has ended.</p>`
+  const { text, cut } = transcript
+  return html`<p class="quiet small">What the screen showed, as text. Characters that would not show are marked. That you opened this page is in the audit log.</p>
+${cut ? html`<div class="note warn"><strong>Only the beginning is shown.</strong><p>Take the whole of it out with <span class="typed">sallyport export ${visibleLine(row.id)} --format text</span>.</p></div>` : ''}
+${text === '' ? html`<p>The screen showed nothing.</p>` : html`<pre class="transcript" tabindex="0" aria-label="Transcript">${visibleText(text)}</pre>`}`
+}

@@ -1,0 +1,123 @@
+import type { SessionRow } from '../model.ts'
+import { type BrowserSession, browserAddress, findBrowserSession, type WebContext } from './browser.ts'
+import type { SessionCursor } from './deps.ts'
+import { sessionListPage, sessionPage, type TranscriptView } from './pages/sessions.ts'
+import { welcomePage } from './pages/sign-in.ts'
+import type { Problem } from './problem.ts'
+import { personOf, startOfPages } from './sign-in-routes.ts'
+import { answerProblem, notFound, type WebApp, type WebParts } from './answers.ts'
+
+/** Sessions on one page. */
+const pageRows = 50
+
+/** Rows looked at for one page: somebody who may review little must not make us read everything. */
+const maxRowsScanned = 2000
+
+/** Characters of a transcript on one page; `sallyport export` gives the whole. */
+const maxTranscriptCharacters = 1_000_000
+
+/** Transcripts in the making at once: each reads a whole recording. */
+const maxTranscriptsAtOnce = 4
+
+const tooBusy: Problem = {
+  status: 503,
+  title: 'Too many transcripts at once',
+  detail: 'Others are opening transcripts right now. Try again in a moment.',
+}
+
+/** The review pages: what `mayReview` allows, nothing else, and unknown and forbidden sessions answer alike. */
+export function addSessionRoutes(app: WebApp, parts: WebParts): void {
+  const running = { transcripts: 0 }
+  app.get('/sessions', c => list(c, parts))
+  app.get('/sessions/:id', c => show(c, parts, c.req.param('id'), running))
+}
+
+async function list(c: WebContext, parts: WebParts): Promise<Response> {
+  const session = await findBrowserSession(c, parts)
+  if (session === undefined) return await askToSignIn(c, parts, undefined)
+  const before = readCursor(c.req.query('before'))
+  const { rows, next } = await reviewable(parts, session, before)
+  const older = next === undefined ? undefined : `/sessions?before=${next.openedAtMs}.${next.id}`
+  const page = { rows, older, nowMs: parts.clock.nowMs(), firstPage: before === undefined }
+  return await c.html(sessionListPage({ ...parts, person: personOf(parts, session) }, page))
+}
+
+async function show(
+  c: WebContext,
+  parts: WebParts,
+  id: string,
+  running: { transcripts: number },
+): Promise<Response> {
+  const session = await findBrowserSession(c, parts)
+  if (session === undefined) return await askToSignIn(c, parts, id)
+  const row = await parts.store.sessions.get(id)
+  if (row === undefined || !parts.mayReview(session.principal, row))
+    return await answerProblem(c, parts, notFound)
+  if (running.transcripts >= maxTranscriptsAtOnce) return await answerProblem(c, parts, tooBusy)
+  running.transcripts += 1
+  try {
+    const transcript = await openTranscript(c, parts, session, row)
+    const frame = { ...parts, person: personOf(parts, session) }
+    return await c.html(sessionPage(frame, row, parts.clock.nowMs(), transcript))
+  } finally {
+    running.transcripts -= 1
+  }
+}
+
+/** Whoever watches is watched: the audit log has the reading before the reader has a word of it, or there is none. */
+async function openTranscript(
+  c: WebContext,
+  parts: WebParts,
+  session: BrowserSession,
+  row: SessionRow,
+): Promise<TranscriptView> {
+  if (row.state === 'open') return { kind: 'still-open' }
+  const { issuer, subject, name } = session.principal.fields
+  const sourceAddress = browserAddress(c, parts)
+  parts.audit.append({
+    kind: 'recording-read',
+    session: row.id,
+    purpose: 'web transcript',
+    issuer,
+    subject,
+    name,
+    sourceAddress,
+  })
+  const text = await parts.transcript(row)
+  return {
+    kind: 'text',
+    text: text.slice(0, maxTranscriptCharacters),
+    cut: text.length > maxTranscriptCharacters,
+  }
+}
+
+async function askToSignIn(c: WebContext, parts: WebParts, session: string | undefined): Promise<Response> {
+  return await c.html(welcomePage(parts, startOfPages(session)), 401)
+}
+
+/** Reads on until the page is full, the rows are over, or enough were looked at. */
+async function reviewable(parts: WebParts, session: BrowserSession, from: SessionCursor | undefined) {
+  const rows: SessionRow[] = []
+  let before = from
+  for (let scanned = 0; scanned < maxRowsScanned; ) {
+    const chunk = await parts.store.sessions.list({
+      limit: pageRows,
+      ...(before === undefined ? {} : { before }),
+    })
+    for (const row of chunk) {
+      if (parts.mayReview(session.principal, row)) rows.push(row)
+      before = { openedAtMs: row.openedAtMs, id: row.id }
+      if (rows.length === pageRows) return { rows, next: before }
+    }
+    scanned += chunk.length
+    if (chunk.length < pageRows) return { rows, next: undefined }
+  }
+  return { rows, next: before }
+}
+
+/** `<milliseconds>.<session id>`; anything else is the first page. */
+function readCursor(text: string | undefined): SessionCursor | undefined {
+  const match = /^(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(text ?? '')
+  if (match?.[1] === undefined || match[2] === undefined) return undefined
+  return { openedAtMs: Number(match[1]), id: match[2] }
+}

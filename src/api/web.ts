@@ -1,0 +1,52 @@
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { NodeEnv, WebContext } from './browser.ts'
+import { FormTokens } from './csrf.ts'
+import type { WebDeps } from './deps.ts'
+import { Flows } from './flows.ts'
+import { securityHeaders } from './headers.ts'
+import type { Problem } from './problem.ts'
+import { answerProblem, answerThrown, notFound, type WebApp, type WebParts } from './answers.ts'
+import { addSessionRoutes } from './session-routes.ts'
+import { addSignInRoutes } from './sign-in-routes.ts'
+import { styleSheet } from './style.ts'
+
+/** Bytes of a form: two tokens and a decision. */
+const maxBodyBytes = 16 * 1024
+
+const tooLarge: Problem = {
+  status: 413,
+  title: 'Too large',
+  detail: `Forms here are at most ${maxBodyBytes} bytes.`,
+}
+
+/** The web pages: browser sign-in and the review of sessions. Server-rendered, without any script. */
+export function createWeb(deps: WebDeps): WebApp {
+  const parts: WebParts = { ...deps, flows: new Flows(deps.clock), formTokens: new FormTokens() }
+  const app: WebApp = new Hono<NodeEnv>()
+  app.use(securityHeaders(deps.webUrl))
+  app.get('/healthz', c => c.json({ status: 'ok' }))
+  if (deps.behindProxy !== true) app.use(ownHost(parts))
+  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: c => answerProblem(c as WebContext, parts, tooLarge) }))
+  app.get('/', c => c.redirect('/sessions', 303))
+  app.get('/style.css', c => c.body(styleSheet, 200, { 'Content-Type': 'text/css; charset=utf-8' }))
+  app.get('/favicon.ico', c => c.body(null, 204))
+  addSignInRoutes(app, parts)
+  addSessionRoutes(app, parts)
+  app.notFound(c => answerProblem(c, parts, notFound))
+  app.onError((thrown, c) => answerThrown(c, parts, thrown))
+  return app
+}
+
+/** Another name that points here (DNS rebinding, an address typed by hand) gets no page of ours. */
+function ownHost(parts: WebParts) {
+  const own = new URL(parts.webUrl).host
+  return async (c: WebContext, next: () => Promise<void>) => {
+    if (c.req.header('host') === own) return await next()
+    return await answerProblem(c, parts, {
+      status: 421,
+      title: 'Another address',
+      detail: `These pages are at ${parts.webUrl} and nowhere else.`,
+    })
+  }
+}
