@@ -1,0 +1,49 @@
+import { writevSync } from 'node:fs'
+import type { AppendSync } from '../model.ts'
+
+/**
+ * Hands all the bytes to the operating system or throws what the operating system said. A short write is not an error
+ * of its own (a nearly full disk makes them): the rest is tried again, and then the disk names its reason.
+ */
+export const appendAll: AppendSync = (fd, parts) => {
+  let rest = parts.filter(part => part.byteLength > 0)
+  while (rest.length > 0) rest = without(rest, writeSome(fd, rest))
+}
+
+/** How often `EAGAIN` and `EINTR` are tried again before they count as failures. */
+const maxRetries = 100
+
+function writeSome(fd: number, parts: readonly Uint8Array[]): number {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const written = writevSync(fd, parts)
+      if (written > 0 || attempt > maxRetries) return mustMove(written)
+    } catch (error) {
+      if (!isTransient(error) || attempt > maxRetries) throw error
+    }
+  }
+}
+
+function mustMove(written: number): number {
+  if (written <= 0) throw new Error('the operating system accepted no bytes')
+  return written
+}
+
+function isTransient(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code
+  return code === 'EAGAIN' || code === 'EINTR'
+}
+
+/** What is left of `parts` after their first `written` bytes. */
+function without(parts: readonly Uint8Array[], written: number): Uint8Array[] {
+  let skip = written
+  let first = 0
+  for (; first < parts.length; first++) {
+    const length = parts[first]?.byteLength ?? 0
+    if (skip < length) break
+    skip -= length
+  }
+  const rest = parts.slice(first)
+  if (skip > 0 && rest[0] !== undefined) rest[0] = rest[0].subarray(skip)
+  return rest
+}

@@ -1,0 +1,107 @@
+import { chunkBytes } from './format.ts'
+import type { Segment } from './journal.ts'
+
+/** What a recording that says little needs at first. */
+const firstBufferBytes = 4 * 1024
+/** Buffers of full size that wait to be used again: 4 MiB, so that busy sessions do not drive the garbage collector. */
+const maxSpareBuffers = 64
+
+/** Buffers of a full chunk, used again and again. */
+export class ChunkBuffers {
+  readonly #spare: Buffer[] = []
+
+  take(): Buffer {
+    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
+  }
+
+  giveBack(buffer: Buffer): void {
+    if (buffer.length === chunkBytes && this.#spare.length < maxSpareBuffers) this.#spare.push(buffer)
+  }
+}
+
+/** Events of one chunk, ready to be compressed. */
+export type RawChunk = {
+  readonly firstSequence: number
+  readonly events: number
+  readonly firstUs: number
+  readonly lastUs: number
+  readonly bytes: Buffer
+  readonly buffer: Buffer
+  /** How many of the events lie in which segment of the journal. */
+  readonly held: ReadonlyMap<Segment, number>
+}
+
+/** Collects the events of one recording until they are a chunk. Each byte is copied once, here. */
+export class ChunkBuilder {
+  readonly #buffers: ChunkBuffers
+  #buffer: Buffer = Buffer.alloc(0)
+  #length = 0
+  #events = 0
+  #firstSequence = 0
+  #firstUs = 0
+  #lastUs = 0
+  #held = new Map<Segment, number>()
+
+  constructor(buffers: ChunkBuffers) {
+    this.#buffers = buffers
+  }
+
+  get isEmpty(): boolean {
+    return this.#events === 0
+  }
+
+  /** Whether an event of this length has to begin the next chunk. */
+  isFullFor(eventBytes: number): boolean {
+    return this.#events > 0 && this.#length + eventBytes > chunkBytes
+  }
+
+  /** Copies an event. `segment` is where the journal holds it, if it does. */
+  add(
+    sequence: number,
+    us: number,
+    near: Buffer,
+    far: Buffer | undefined,
+    segment: Segment | undefined,
+  ): void {
+    this.#makeRoom(near.length + (far?.length ?? 0))
+    if (this.#events === 0) {
+      this.#firstSequence = sequence
+      this.#firstUs = us
+    }
+    this.#length += near.copy(this.#buffer, this.#length)
+    if (far !== undefined) this.#length += far.copy(this.#buffer, this.#length)
+    this.#events++
+    this.#lastUs = us
+    if (segment !== undefined) this.#held.set(segment, (this.#held.get(segment) ?? 0) + 1)
+  }
+
+  /** The chunk, which must not be empty; the builder begins the next one. */
+  take(): RawChunk {
+    const chunk: RawChunk = {
+      firstSequence: this.#firstSequence,
+      events: this.#events,
+      firstUs: this.#firstUs,
+      lastUs: this.#lastUs,
+      bytes: this.#buffer.subarray(0, this.#length),
+      buffer: this.#buffer,
+      held: this.#held,
+    }
+    this.#buffer = Buffer.alloc(0)
+    this.#length = 0
+    this.#events = 0
+    this.#held = new Map()
+    return chunk
+  }
+
+  #makeRoom(eventBytes: number): void {
+    const needed = this.#length + eventBytes
+    if (needed <= this.#buffer.length) return
+    const larger = needed <= firstBufferBytes ? Buffer.allocUnsafeSlow(firstBufferBytes) : this.#large(needed)
+    this.#buffer.copy(larger, 0, 0, this.#length)
+    this.#buffer = larger
+  }
+
+  #large(needed: number): Buffer {
+    return needed <= chunkBytes ? this.#buffers.take() : Buffer.allocUnsafeSlow(needed)
+  }
+}

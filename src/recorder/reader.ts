@@ -1,0 +1,127 @@
+import { reasonOf } from '../errors.ts'
+import { decodeEvents, type EventRecord } from './event.ts'
+import { type ChunkHead, chunkHeadBytes, FormatProblem, readChunkHead } from './format.ts'
+import { type Frame, FrameReader } from './frames.ts'
+import { readHeader, type RecordingHeader } from './header.ts'
+import { unpack } from './pack.ts'
+import { readSealText, type SealText } from './signed.ts'
+
+/** How a recording ends: with its seal, or not yet (it is being written, or the gateway stopped and has not started since). */
+export type RecordingEnd =
+  | { readonly kind: 'sealed'; readonly seal: SealText; readonly link: Buffer }
+  | { readonly kind: 'open'; readonly tornBytes: number; readonly link: Buffer }
+
+/** One chunk with its place in the file. */
+export type Chunk = {
+  readonly record: number
+  readonly offset: number
+  readonly head: ChunkHead
+  readonly events: readonly EventRecord[]
+}
+
+/** Where reading begins: a chunk that an index names. */
+export type ChunkPlace = { readonly offset: number; readonly record: number }
+
+/** A recording that is read in order and in bounded memory: one chunk at a time. */
+export type RecordingReader = {
+  readonly header: RecordingHeader
+  /** All events from the first or from a chunk on. Throws FormatProblem where the file is not what it should be. */
+  readonly events: (from?: ChunkPlace) => Generator<EventRecord>
+  readonly chunks: (from?: ChunkPlace) => Generator<Chunk>
+  /** Known once all events were read. */
+  readonly end: RecordingEnd | undefined
+  readonly close: () => void
+}
+
+/** Opens a recording, sealed or not. Throws a Fault RECORDING_NOT_FOUND or RECORDING_FORMAT. */
+export function readRecording(file: string): RecordingReader {
+  return new FileReader(file)
+}
+
+class FileReader implements RecordingReader {
+  readonly #frames: FrameReader
+  readonly header: RecordingHeader
+  readonly #start: ChunkPlace
+  #end: RecordingEnd | undefined
+
+  constructor(file: string) {
+    this.#frames = new FrameReader(file)
+    try {
+      const first = this.#frames.next()
+      this.header = headerIn(first)
+      this.#start = { offset: (first?.offset ?? 0) + (first?.stored.length ?? 0), record: 1 }
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  get end(): RecordingEnd | undefined {
+    return this.#end
+  }
+
+  *events(from?: ChunkPlace): Generator<EventRecord> {
+    for (const chunk of this.chunks(from)) yield* chunk.events
+  }
+
+  *chunks(from?: ChunkPlace): Generator<Chunk> {
+    this.#goTo(from ?? this.#start)
+    for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
+      if (frame.kind === 'chunk') yield openChunk(frame)
+      if (frame.kind === 'seal') this.#end = { kind: 'sealed', seal: sealIn(frame), link: frame.link }
+    }
+    this.#end ??= { kind: 'open', tornBytes: this.#frames.tail?.tornBytes ?? 0, link: this.#frames.link }
+  }
+
+  close(): void {
+    this.#frames.close()
+  }
+
+  #goTo(place: ChunkPlace): void {
+    this.#end = undefined
+    this.#frames.jump(place)
+  }
+}
+
+function headerIn(frame: Frame | undefined): RecordingHeader {
+  if (frame === undefined) throw new FormatProblem(0, 0, 'the header is cut')
+  const header = readHeader(frame.body)
+  if (typeof header === 'string') throw new FormatProblem(0, frame.offset, header)
+  return header
+}
+
+/** Decodes a chunk and holds its events against what its fixed fields say. */
+export function openChunk(frame: Frame): Chunk {
+  const { record, offset, body } = frame
+  const head = readChunkHead(body, record, offset)
+  try {
+    const bytes = unpack({ codec: head.codec, payload: body.subarray(chunkHeadBytes) }, head.inflatedBytes)
+    const events = [...decodeEvents(bytes, head.firstSequence)]
+    checkFields(head, events)
+    return { record, offset, head, events }
+  } catch (error) {
+    throw new FormatProblem(
+      record,
+      offset,
+      `the chunk does not hold what it says (${reasonOf(error)})`,
+      error,
+    )
+  }
+}
+
+function checkFields(head: ChunkHead, events: readonly EventRecord[]): void {
+  if (events.length !== head.events) throw new Error(`${events.length} events instead of ${head.events}`)
+  if (events[0]?.us !== head.firstUs || events.at(-1)?.us !== head.lastUs) throw new Error('other times')
+  let us = 0
+  for (const event of events) {
+    if (event.us < us) throw new Error('time goes backwards')
+    us = event.us
+  }
+}
+
+function sealIn(frame: Frame): SealText {
+  const seal = readSealText(frame.body)
+  if (typeof seal === 'string')
+    throw new FormatProblem(frame.record, frame.offset, `the seal cannot be read: ${seal}`)
+  return seal
+}

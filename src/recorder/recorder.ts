@@ -1,0 +1,333 @@
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { appendAll } from '../audit/append.ts'
+import { linkOf } from '../chain.ts'
+import type { Clock } from '../clock.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { AppendSync, Signer } from '../model.ts'
+import type { Grant } from '../policy/decide.ts'
+import type { Entry } from './batch.ts'
+import { ChunkBuffers } from './chunk.ts'
+import { isData, jsonOf, type DataEvent, type RecordedEvent } from './event.ts'
+import { frameHead, maxDataBytes, maxEventBytes, preamble } from './format.ts'
+import { type About, headerOf, type RecordingHeader } from './header.ts'
+import { Journal, type Segment } from './journal.ts'
+import { isSessionName, OpenNotes } from './open-notes.ts'
+import { Packer } from './pack.ts'
+import { type AppendAsync, appendAllAsync, RecordingFile, type Workshop } from './recording-file.ts'
+import { type Owner, Turns } from './turns.ts'
+
+/** A relay stops reading from its sockets while a recording's backlog is above this ... */
+export const maxBacklogBytes: number = 2 * 1024 * 1024
+/** ... and goes on when it has come down to this. */
+export const drainedBytes: number = 1024 * 1024
+
+export type RecorderOptions = {
+  /** Where recordings are kept. */
+  readonly folder: string
+  /** For the journal and the notes of open recordings; on the same disk or another one. */
+  readonly journalFolder: string
+  /** The key of recording heads. */
+  readonly signer: Signer
+  /** The gateway's name, for the headers. */
+  readonly gateway: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Appends to the journal. Guard it with a watchdog. */
+  readonly append?: AppendSync
+  /** Appends to the recordings. */
+  readonly appendAsync?: AppendAsync
+  /** A journal segment's size; smaller in tests. */
+  readonly segmentBytes?: number
+}
+
+export type Recorder = {
+  /**
+   * Begins a recording; its header is with the operating system when this returns.
+   * Throws a Fault RECORDING_APPEND_FAILED if it cannot be written or the recorder has failed before.
+   */
+  readonly open: (grant: Grant, about: About) => Recording
+  /** Writes what is left of open recordings, without sealing them: whoever wants a seal seals first. */
+  readonly close: () => Promise<void>
+  /** Set once nothing can be recorded any more. */
+  readonly failure: Fault | undefined
+}
+
+/** Opens the recorder of a process; it must be the only one on its journal folder. */
+export function openRecorder(options: RecorderOptions): Recorder {
+  return new GatewayRecorder(options)
+}
+
+function appendFailed(cause: unknown): Fault {
+  const userText =
+    "The recording cannot be written, so this session ends. Ask the operator to look at the gateway's disk."
+  return new Fault('RECORDING_APPEND_FAILED', userText, {
+    log: `appending to a recording failed: ${reasonOf(cause)}`,
+    cause,
+  })
+}
+
+class GatewayRecorder implements Recorder {
+  readonly #options: RecorderOptions
+  readonly #append: AppendSync
+  readonly #shop: Workshop
+  readonly #journal: Journal
+  readonly #notes: OpenNotes
+  readonly #turns: Turns
+  readonly #open = new Map<string, Recording>()
+  #lastNumber = 0
+  #failure: Fault | undefined
+
+  constructor(options: RecorderOptions) {
+    this.#options = options
+    this.#append = options.append ?? appendAll
+    mkdirSync(options.folder, { recursive: true, mode: 0o700 })
+    this.#journal = new Journal(options.journalFolder, this.#append, options.segmentBytes)
+    this.#notes = new OpenNotes(join(options.journalFolder, 'open'))
+    this.#turns = new Turns(this.#journal, error => this.#fail(error), options.log)
+    const { signer, clock, log, appendAsync = appendAllAsync } = options
+    this.#shop = {
+      signer,
+      clock,
+      log,
+      append: appendAsync,
+      packer: new Packer(),
+      buffers: new ChunkBuffers(),
+    }
+  }
+
+  get failure(): Fault | undefined {
+    return this.#failure
+  }
+
+  open(grant: Grant, about: About): Recording {
+    if (this.#failure !== undefined) throw this.#failure
+    if (!isSessionName(about.session)) throw new TypeError('a session id that cannot name a file')
+    if (this.#open.has(about.session)) throw new TypeError(`session ${about.session} is recorded already`)
+    const { signer, gateway, clock } = this.#options
+    const openedAtMs = clock.nowMs()
+    const openedAtUs = clock.monotonicUs()
+    const path = pathOf(about.session, openedAtMs)
+    const created = this.#create(path, headerOf(grant, about, gateway, openedAtMs, signer))
+    const number = ++this.#lastNumber
+    const recording = new Recording(
+      { session: about.session, path, number, openedAtUs, clock, turns: this.#turns },
+      recording => this.#file(recording, created),
+    )
+    this.#open.set(about.session, recording)
+    return recording
+  }
+
+  async close(): Promise<void> {
+    await this.#turns.committed().catch(() => {}) // a failure is known by now
+    for (const recording of this.#open.values()) await recording.abandon()
+    this.#open.clear()
+    this.#journal.close()
+  }
+
+  #create(path: string, header: RecordingHeader): { fd: number; link: Buffer } {
+    const file = join(this.#options.folder, path)
+    try {
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+      this.#notes.write(header.session, path)
+      return this.#begin(file, header)
+    } catch (error) {
+      this.#notes.remove(header.session)
+      throw appendFailed(error)
+    }
+  }
+
+  #begin(file: string, header: RecordingHeader): { fd: number; link: Buffer } {
+    const fd = openSync(file, 'wx', 0o600)
+    const body = Buffer.from(JSON.stringify(header))
+    const start = preamble()
+    const head = frameHead('header', body.length, linkOf(start))
+    try {
+      this.#append(fd, [start, head, body])
+    } catch (error) {
+      closeSync(fd)
+      rmSync(file, { force: true })
+      throw error
+    }
+    return { fd, link: linkOf(head, body) }
+  }
+
+  #file(recording: Recording, created: { fd: number; link: Buffer }): RecordingFile {
+    const position = { link: created.link, chunks: 0, events: 0, bytes: 0, lastUs: 0 }
+    const file = new RecordingFile(created.fd, position, this.#shop, {
+      onFailure: error => this.#turns.fail(error),
+      onWritten: bytes => recording.wrote(bytes),
+      onSealed: () => this.#forget(recording.session),
+    })
+    file.head()
+    return file
+  }
+
+  #forget(session: string): void {
+    this.#open.delete(session)
+    this.#notes.remove(session)
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = appendFailed(error)
+    this.#options.log.error({ reason: reasonOf(error) }, 'the recorder has failed: all recorded sessions end')
+    for (const recording of this.#open.values()) recording.fail(this.#failure)
+  }
+}
+
+/** `YYYY/MM/DD/<session>.sallyport`, by the day of opening in UTC. */
+function pathOf(session: string, openedAtMs: number): string {
+  const day = new Date(openedAtMs).toISOString().slice(0, 10)
+  return join(...day.split('-'), `${session}.sallyport`)
+}
+
+type RecordingParts = {
+  readonly session: string
+  readonly path: string
+  readonly number: number
+  readonly openedAtUs: number
+  readonly clock: Clock
+  readonly turns: Turns
+}
+
+/**
+ * Proof that a session is being recorded: only an open recorder makes one, and without one there is no upstream.
+ * What is recorded in a turn of the event loop is with the operating system before what is forwarded in it moves.
+ */
+class Recording implements Owner {
+  readonly #issued = true
+  readonly session: string
+  /** Relative to the recordings folder. */
+  readonly path: string
+  readonly number: number
+  readonly #parts: RecordingParts
+  readonly #file: RecordingFile
+  readonly #listeners: ((fault: Fault) => void)[] = []
+  readonly #drained: (() => void)[] = []
+  #sequence = 0
+  #lastUs = 0
+  #backlogBytes = 0
+  #failure: Fault | undefined
+  #sealing: Promise<void> | undefined
+
+  constructor(parts: RecordingParts, file: (recording: Recording) => RecordingFile) {
+    this.session = parts.session
+    this.path = parts.path
+    this.number = parts.number
+    this.#parts = parts
+    this.#file = file(this)
+  }
+
+  static is(value: object): value is Recording {
+    return #issued in value
+  }
+
+  /** Event bytes that are not in the recording's file yet. Above `maxBacklogBytes`, stop reading until `whenDrained`. */
+  get backlogBytes(): number {
+    return this.#backlogBytes
+  }
+
+  /**
+   * Adds an event to this turn. Data is referred to until the end of the turn: do not change it until then.
+   * After `seal`, and after a failure, nothing is recorded and nothing is forwarded.
+   */
+  record(event: RecordedEvent): void {
+    if (this.#isOver) return
+    if (isData(event)) this.#recordData(event)
+    else this.#recordTold(jsonOf(event))
+  }
+
+  /** Queues what may happen only after everything recorded so far, in this turn too, is with the operating system. */
+  forward(send: () => void): void {
+    if (!this.#isOver) this.#parts.turns.send(send)
+  }
+
+  /** Hears once that nothing can be recorded any more: the session has to end and its user to read `fault.userText`. */
+  onFailure(listener: (fault: Fault) => void): void {
+    const failure = this.#failure
+    if (failure === undefined) this.#listeners.push(listener)
+    else queueMicrotask(() => listener(failure))
+  }
+
+  /** Resolves as soon as the backlog is small enough to go on reading, at once if it is. Also after a failure. */
+  whenDrained(): Promise<void> {
+    if (this.#backlogBytes <= drainedBytes || this.#failure !== undefined) return Promise.resolve()
+    return new Promise(resolve => this.#drained.push(resolve))
+  }
+
+  /**
+   * Ends the recording: what is left is written, signed and handed to the disk. Calls after the first wait for it.
+   * Rejects with a Fault if that fails; the gateway's next start then finishes it.
+   */
+  seal(reason: string): Promise<void> {
+    this.#sealing ??= this.#seal(reason)
+    return this.#sealing
+  }
+
+  // What follows is for the recorder.
+
+  keep(entry: Entry<Owner>, segment: Segment): void {
+    this.#file.add(entry.sequence, entry.us, entry.near, entry.far, segment)
+  }
+
+  wrote(bytes: number): void {
+    this.#backlogBytes -= bytes
+    if (this.#backlogBytes <= drainedBytes) this.#resume()
+  }
+
+  fail(fault: Fault): void {
+    this.#failure = fault
+    this.#resume()
+    for (const listener of this.#listeners.splice(0)) listener(fault)
+  }
+
+  async abandon(): Promise<void> {
+    await this.#file.settle().catch(() => {}) // a failure is known by now
+    await this.#file.close()
+  }
+
+  get #isOver(): boolean {
+    return this.#failure !== undefined || this.#sealing !== undefined
+  }
+
+  #recordData(event: DataEvent): void {
+    const { data } = event
+    const us = this.#now()
+    for (let at = 0; at < data.length; at += maxDataBytes) {
+      const part =
+        data.length <= maxDataBytes ? event : { ...event, data: data.subarray(at, at + maxDataBytes) }
+      this.#backlogBytes += this.#parts.turns.addData(this, ++this.#sequence, us, part)
+    }
+  }
+
+  #recordTold(json: Buffer): void {
+    if (json.length > maxEventBytes)
+      throw new TypeError(`an event of ${json.length} bytes exceeds its limit of ${maxEventBytes}`)
+    this.#backlogBytes += this.#parts.turns.addTold(this, ++this.#sequence, this.#now(), json)
+  }
+
+  /** Never goes back, whatever the clock says. */
+  #now(): number {
+    this.#lastUs = Math.max(this.#lastUs, this.#parts.clock.monotonicUs() - this.#parts.openedAtUs)
+    return this.#lastUs
+  }
+
+  #resume(): void {
+    for (const resolve of this.#drained.splice(0)) resolve()
+  }
+
+  async #seal(reason: string): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    this.#recordTold(jsonOf({ type: 'end', reason }))
+    try {
+      await this.#parts.turns.committed()
+      await this.#file.seal(reason, false)
+    } catch (error) {
+      throw this.#failure ?? appendFailed(error)
+    }
+  }
+}
+
+export type { Recording }

@@ -1,0 +1,315 @@
+import { close, fsync, writev } from 'node:fs'
+import { promisify } from 'node:util'
+import { linkOf } from '../chain.ts'
+import type { Clock } from '../clock.ts'
+import { reasonOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Signer } from '../model.ts'
+import { ChunkBuilder, type ChunkBuffers, type RawChunk } from './chunk.ts'
+import { chunkAgeMs, chunkHead, chunkHeadBytes, cipher, frameHead } from './format.ts'
+import type { Segment } from './journal.ts'
+import type { Packed, Packer } from './pack.ts'
+import { signedFrame } from './signed.ts'
+
+/** A signed head follows so many chunks at the latest ... */
+export const headEveryChunks = 64
+/** ... or so long after the first chunk that no head covers. */
+export const headAfterMs = 30_000
+/** At this backlog compression trades size for speed. */
+const hurryBytes = 256 * 1024
+/** Frames handed to the operating system at once. */
+const maxFramesPerWrite = 16
+
+/** Appends all the parts to a file off the event loop, or rejects. A seam, so that tests can make it fail. */
+export type AppendAsync = (fd: number, parts: readonly Uint8Array[]) => Promise<void>
+
+/** Where a recording stands: what its next frame must continue. */
+export type Position = {
+  readonly link: Buffer
+  readonly chunks: number
+  readonly events: number
+  readonly bytes: number
+  readonly lastUs: number
+}
+
+/** What every recording of a process shares. */
+export type Workshop = {
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly packer: Packer
+  readonly buffers: ChunkBuffers
+  readonly append: AppendAsync
+  readonly log: Log
+}
+
+/** What the owner of a file hears. */
+export type Heard = {
+  /** Once: nothing more can be written. */
+  readonly onFailure: (error: unknown) => void
+  /** So many event bytes have reached the file. */
+  readonly onWritten: (bytes: number) => void
+  /** The seal is on the disk and the file is closed. */
+  readonly onSealed: () => void
+}
+
+type Job = { readonly chunk: RawChunk; readonly packing: Promise<void>; packed: Packed | undefined }
+
+/**
+ * The writing end of one recording's file: collects events into chunks, compresses them in the thread pool, and writes
+ * them in order with the chain's links and a signed head now and then. All of it off the path of what is relayed.
+ */
+export class RecordingFile {
+  readonly #fd: number
+  readonly #shop: Workshop
+  readonly #heard: Heard
+  readonly #builder: ChunkBuilder
+  readonly #jobs: Job[] = []
+  #link: Buffer
+  #chunks: number
+  #events: number
+  #bytes: number
+  #lastUs: number
+  #chunksAtHead: number
+  #unwrittenBytes = 0
+  #ageTimer: NodeJS.Timeout | undefined
+  #headTimer: NodeJS.Timeout | undefined
+  #writing: Promise<void> | undefined
+  #isHeadDue = false
+  /** Sealed, closed or failed: nothing more is written. */
+  #isDone = false
+  #failure: unknown
+
+  constructor(fd: number, at: Position, shop: Workshop, heard: Heard) {
+    this.#fd = fd
+    this.#shop = shop
+    this.#heard = heard
+    this.#builder = new ChunkBuilder(shop.buffers)
+    this.#link = at.link
+    this.#chunks = at.chunks
+    this.#events = at.events
+    this.#bytes = at.bytes
+    this.#lastUs = at.lastUs
+    this.#chunksAtHead = at.chunks
+  }
+
+  /** Event bytes that are not in the file yet. */
+  get unwrittenBytes(): number {
+    return this.#unwrittenBytes
+  }
+
+  /** Copies one event; `segment` keeps it in the journal until it is in the file. */
+  add(
+    sequence: number,
+    us: number,
+    near: Buffer,
+    far: Buffer | undefined,
+    segment: Segment | undefined,
+  ): void {
+    const length = near.length + (far?.length ?? 0)
+    if (this.#builder.isFullFor(length)) this.#closeChunk()
+    this.#builder.add(sequence, us, near, far, segment)
+    this.#unwrittenBytes += length
+    this.#ageTimer ??= setTimeout(() => this.flush(), chunkAgeMs).unref()
+  }
+
+  /** Closes the chunk that is being collected, if it holds anything. */
+  flush(): void {
+    clearTimeout(this.#ageTimer)
+    this.#ageTimer = undefined
+    if (!this.#builder.isEmpty) this.#closeChunk()
+  }
+
+  /** Writes a signed head as soon as what came before is written. */
+  head(): void {
+    this.#isHeadDue = true
+    this.#startWriting()
+  }
+
+  /** Resolves when all events are in the file; rejects if they cannot be. */
+  async settle(): Promise<void> {
+    this.flush()
+    while (this.#writing !== undefined) await this.#writing
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** Writes what is left and the seal, and hands all of it to the disk. The file is closed then. */
+  async seal(reason: string, interrupted: boolean, notes: readonly string[] = []): Promise<void> {
+    await this.settle()
+    this.#finish()
+    const text = {
+      chunks: this.#chunks,
+      events: this.#events,
+      bytes: this.#bytes,
+      durationUs: this.#lastUs,
+      reason,
+      interrupted,
+      ...(notes.length === 0 ? {} : { notes }),
+      sealedAt: this.#now(),
+    }
+    const frame = await signedFrame('seal', text, this.#link, this.#shop.signer)
+    try {
+      await this.#write([frame])
+      await promisify(fsync)(this.#fd)
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    }
+    await this.close()
+    this.#heard.onSealed()
+  }
+
+  /** Closes the file without a seal. */
+  async close(): Promise<void> {
+    this.#finish()
+    await promisify(close)(this.#fd)
+  }
+
+  #finish(): void {
+    clearTimeout(this.#ageTimer)
+    clearTimeout(this.#headTimer)
+    this.#isDone = true
+  }
+
+  #now(): string {
+    return new Date(this.#shop.clock.nowMs()).toISOString()
+  }
+
+  #closeChunk(): void {
+    const chunk = this.#builder.take()
+    const job: Job = {
+      chunk,
+      packed: undefined,
+      packing: this.#pack(chunk).then(packed => void (job.packed = packed)),
+    }
+    job.packing.catch(() => {}) // the writer awaits it again and fails there
+    this.#jobs.push(job)
+    this.#startWriting()
+  }
+
+  #pack(chunk: RawChunk): Promise<Packed> {
+    return this.#shop.packer.pack(chunk.bytes, this.#unwrittenBytes >= hurryBytes)
+  }
+
+  #startWriting(): void {
+    if (this.#isDone || this.#writing !== undefined) return
+    this.#writing = this.#writeAll()
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => this.#pauseWriting())
+  }
+
+  #pauseWriting(): void {
+    this.#writing = undefined
+    if (this.#jobs.length > 0 || this.#isHeadDue) this.#startWriting()
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#jobs.length > 0 || this.#isHeadDue) {
+      if (this.#jobs.length > 0) await this.#writeChunks(await this.#takeReady())
+      if (this.#isHeadDue || this.#chunks - this.#chunksAtHead >= headEveryChunks) await this.#writeHead()
+    }
+  }
+
+  /** The oldest chunk, waited for, and those after it that are compressed already. */
+  async #takeReady(): Promise<Job[]> {
+    await this.#jobs[0]?.packing
+    let ready = 1
+    while (ready < maxFramesPerWrite && this.#jobs[ready]?.packed !== undefined) ready++
+    return this.#jobs.splice(0, ready)
+  }
+
+  async #writeChunks(jobs: readonly Job[]): Promise<void> {
+    const parts: Buffer[] = []
+    for (const job of jobs) if (job.packed !== undefined) parts.push(...this.#frame(job.chunk, job.packed))
+    await this.#write(parts)
+    for (const { chunk } of jobs) this.#letGo(chunk)
+    this.#headTimer ??= setTimeout(() => this.head(), headAfterMs).unref()
+  }
+
+  #frame(chunk: RawChunk, packed: Packed): Buffer[] {
+    const { firstSequence, events, firstUs, lastUs } = chunk
+    const inflatedBytes = chunk.bytes.length
+    const fields = {
+      number: ++this.#chunks,
+      codec: packed.codec,
+      cipher: cipher.none,
+      firstSequence,
+      events,
+      inflatedBytes,
+      firstUs,
+      lastUs,
+    }
+    const frame = [
+      frameHead('chunk', chunkHeadBytes + packed.payload.length, this.#link),
+      chunkHead(fields),
+      packed.payload,
+    ]
+    this.#link = linkOf(...frame)
+    this.#events += events
+    this.#bytes += inflatedBytes
+    this.#lastUs = lastUs
+    return frame
+  }
+
+  /** The chunk is in the file: the journal need not keep it, and its buffer is free. */
+  #letGo(chunk: RawChunk): void {
+    for (const [segment, count] of chunk.held) segment.release(count)
+    this.#shop.buffers.giveBack(chunk.buffer)
+    this.#unwrittenBytes -= chunk.bytes.length
+    this.#heard.onWritten(chunk.bytes.length)
+  }
+
+  async #writeHead(): Promise<void> {
+    clearTimeout(this.#headTimer)
+    this.#headTimer = undefined
+    this.#isHeadDue = false
+    this.#chunksAtHead = this.#chunks
+    const frame = await this.#signedHead()
+    if (frame === undefined) return
+    this.#link = linkOf(frame)
+    await this.#write([frame])
+  }
+
+  /** A signer that is away (an agent, a KMS) costs a head, not the session: the next one covers all that this would have. */
+  async #signedHead(): Promise<Buffer | undefined> {
+    const text = { chunks: this.#chunks, events: this.#events, bytes: this.#bytes, at: this.#now() }
+    try {
+      return await signedFrame('head', text, this.#link, this.#shop.signer)
+    } catch (error) {
+      this.#shop.log.error({ reason: reasonOf(error) }, 'a head of a recording could not be signed')
+      return undefined
+    }
+  }
+
+  #write(parts: readonly Buffer[]): Promise<void> {
+    return this.#shop.append(this.#fd, parts)
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#finish()
+    this.#heard.onFailure(error)
+  }
+}
+
+const writevAsync = promisify(writev)
+
+/** The usual AppendAsync: in the thread pool, and again after a short write. */
+export const appendAllAsync: AppendAsync = async (fd, parts) => {
+  let rest: readonly Uint8Array[] = parts
+  while (rest.length > 0) {
+    const { bytesWritten } = await writevAsync(fd, rest as Uint8Array[])
+    if (bytesWritten === 0) throw new Error('the operating system accepted no bytes')
+    rest = afterBytes(rest, bytesWritten)
+  }
+}
+
+function afterBytes(parts: readonly Uint8Array[], written: number): Uint8Array[] {
+  const rest: Uint8Array[] = []
+  let skip = written
+  for (const part of parts) {
+    if (skip < part.byteLength) rest.push(part.subarray(skip))
+    skip = Math.max(0, skip - part.byteLength)
+  }
+  return rest
+}

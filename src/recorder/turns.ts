@@ -1,0 +1,161 @@
+import type { Log } from '../log.ts'
+import { reasonOf } from '../errors.ts'
+import { Batch, type Entry } from './batch.ts'
+import type { DataEvent } from './event.ts'
+import type { Journal, Segment } from './journal.ts'
+
+/** Who events belong to, as the journal knows them. */
+export type Owner = {
+  /** Its number in this process. */
+  readonly number: number
+  readonly session: string
+  readonly path: string
+  /** The event is in the journal, in this segment. Its bytes must be copied now. */
+  readonly keep: (entry: Entry<Owner>, segment: Segment) => void
+}
+
+type Waiter = { readonly resolve: () => void; readonly reject: (error: unknown) => void }
+
+/**
+ * Record, then forward: collects what happens in one turn of the event loop, hands it to the journal with one append, and
+ * only then runs what was queued to be sent. After an append that fails nothing is ever sent again.
+ */
+export class Turns {
+  readonly #journal: Journal
+  readonly #onFailure: (error: unknown) => void
+  readonly #log: Log
+  readonly #batch = new Batch<Owner>()
+  #segment: Segment | undefined
+  #sends: (() => void)[] = []
+  #waiters: Waiter[] = []
+  #isScheduled = false
+  #failure: { readonly error: unknown } | undefined
+
+  /** `onFailure` is called once, in a turn of its own or at the end of one, never from within `addData` or `addTold`. */
+  constructor(journal: Journal, onFailure: (error: unknown) => void, log: Log) {
+    this.#journal = journal
+    this.#onFailure = onFailure
+    this.#log = log
+  }
+
+  /** Adds bytes that passed; returns the event's length in the recording. */
+  addData(owner: Owner, sequence: number, us: number, event: DataEvent): number {
+    if (!this.#begin(owner)) return 0
+    const bytes = this.#batch.addData(owner, owner.number, sequence, us, event)
+    this.#afterAdd()
+    return bytes
+  }
+
+  /** Adds an event told as JSON; returns its length in the recording. */
+  addTold(owner: Owner, sequence: number, us: number, json: Buffer): number {
+    if (!this.#begin(owner)) return 0
+    const bytes = this.#batch.addTold(owner, owner.number, sequence, us, json)
+    this.#afterAdd()
+    return bytes
+  }
+
+  /** Queues what may happen only after everything added so far is in the journal. */
+  send(send: () => void): void {
+    if (this.#failure !== undefined) return
+    this.#sends.push(send)
+    this.#schedule()
+  }
+
+  /** Resolves when everything added so far is in the journal; rejects if it cannot be. */
+  committed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  /** Nothing is sent any more, because something else than an append has failed. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#stop(error)
+    this.#schedule()
+  }
+
+  #begin(owner: Owner): boolean {
+    if (this.#failure !== undefined) return false
+    try {
+      if (this.#batch.isEmpty) this.#segment = this.#journal.segment()
+    } catch (error) {
+      this.fail(error)
+      return false
+    }
+    this.#declare(owner)
+    return true
+  }
+
+  #declare(owner: Owner): void {
+    const declared = this.#segment?.declared
+    if (declared === undefined || declared.has(owner.number)) return
+    this.#batch.declare(owner.number, { session: owner.session, path: owner.path })
+    declared.add(owner.number)
+  }
+
+  #afterAdd(): void {
+    if (this.#batch.isFull) this.#append()
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => this.#commit())
+  }
+
+  #commit(): void {
+    this.#isScheduled = false
+    if (!this.#batch.isEmpty) this.#append()
+    if (this.#failure !== undefined) this.#report(this.#failure.error)
+    else this.#forward()
+  }
+
+  #append(): void {
+    const segment = this.#segment
+    if (segment === undefined || this.#failure !== undefined) return
+    try {
+      this.#journal.append(segment, this.#batch.parts(), this.#batch.bytes)
+    } catch (error) {
+      this.#stop(error)
+      return
+    }
+    segment.hold(this.#batch.entries.length)
+    for (const entry of this.#batch.entries) entry.owner.keep(entry, segment)
+    this.#batch.clear()
+  }
+
+  #forward(): void {
+    const sends = this.#sends
+    const waiters = this.#waiters
+    this.#sends = []
+    this.#waiters = []
+    for (const send of sends) this.#run(send)
+    for (const waiter of waiters) waiter.resolve()
+  }
+
+  /** One session's broken socket must not keep the others' bytes. */
+  #run(send: () => void): void {
+    try {
+      send()
+    } catch (error) {
+      this.#log.error({ reason: reasonOf(error) }, 'forwarding recorded bytes failed')
+    }
+  }
+
+  #stop(error: unknown): void {
+    this.#failure = { error }
+    this.#sends = []
+    this.#batch.clear()
+    this.#schedule()
+  }
+
+  #report(error: unknown): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter.reject(error)
+    this.#onFailure(error) // the recorder tells each recording once
+  }
+}
