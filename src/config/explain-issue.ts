@@ -16,7 +16,6 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   'results',
   'files',
   'input',
-
   'approval',
   'reason',
   'ticket',

@@ -33,7 +33,7 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 
 function matchesPattern(pattern: string, command: string): boolean {
   if (PARENT_STEP.test(command) && !PARENT_STEP.test(pattern)) return false
-  return walk([...pattern], [...command])
+  return walk(Array.from(pattern), Array.from(command))
 }
 
 /** Every place in the pattern that the command can have reached so far: no backtracking, so no command makes it slow. */

@@ -1,0 +1,25 @@
+import type { Config } from './config.ts'
+
+/**
+ * The keys whose change a reload cannot apply to a running gateway: what it is bound to (sockets, folders), and what
+ * its live sessions were proven by (the issuer). Empty if the new configuration can be taken over as it is.
+ */
+export function diffNeedsRestart(before: Config, after: Config): readonly string[] {
+  const old = boundValues(before)
+  const now = boundValues(after)
+  return Object.keys(old).filter(key => old[key] !== now[key])
+}
+
+/** Values as text, so that they compare by what they say. */
+function boundValues({ gateway, ssh, web, identity, recording }: Config): Record<string, string> {
+  return {
+    'gateway.name': gateway.name,
+    'gateway.data': gateway.data,
+    'ssh.listen': JSON.stringify(ssh?.listen ?? null),
+    'web.listen': JSON.stringify(web?.listen ?? null),
+    'web.url': web?.url ?? '',
+    'web.tls': web?.tls === undefined ? '' : 'with TLS',
+    'identity.issuer': identity.issuer,
+    'recording.folder': recording.folder,
+  }
+}

@@ -1,0 +1,53 @@
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Fault, reasonOf } from '../errors.ts'
+
+/** Nobody but the gateway's user has business in the data folder: it holds keys, sign-ins and what people typed. */
+const FOLDER_MODE = 0o700
+const FILE_MODE = 0o600
+const OTHERS = 0o077
+
+/** Makes the data folder, private to our user. Throws Fault STORE_UNAVAILABLE, with the reason for the log. */
+export function prepareDataFolder(folder: string): void {
+  guarded(folder, () => {
+    mkdirSync(folder, { recursive: true, mode: FOLDER_MODE })
+    if ((statSync(folder).mode & OTHERS) === 0) return
+    if (!isOurs(folder))
+      throw new Error(`others may read it and it holds other files; run chmod 700 ${folder}`)
+    chmodSync(folder, FOLDER_MODE)
+  })
+}
+
+/**
+ * Makes a file of ours in the data folder with mode 0600 before SQLite opens it, and gives its path. It is not opened
+ * if it exists: closing any descriptor of `lock.db` in this process would drop the lock (POSIX locks belong to processes).
+ */
+export function prepareDataFile(folder: string, name: string): string {
+  const file = join(folder, name)
+  guarded(folder, () => {
+    try {
+      closeSync(openSync(file, 'wx', FILE_MODE))
+    } catch (thrown) {
+      if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) throw thrown
+      if ((statSync(file).mode & OTHERS) !== 0) chmodSync(file, FILE_MODE)
+    }
+  })
+  return file
+}
+
+/** A folder that is empty, or was ours before, may be closed to others; any other might be somebody's by mistake. */
+function isOurs(folder: string): boolean {
+  const names = readdirSync(folder)
+  return names.length === 0 || names.includes('lock.db') || names.includes('state.db')
+}
+
+function guarded(folder: string, action: () => void): void {
+  try {
+    action()
+  } catch (thrown) {
+    throw new Fault('STORE_UNAVAILABLE', 'The gateway cannot use its data folder. Tell its operator.', {
+      log: `the data folder ${folder} cannot be used: ${reasonOf(thrown)}`,
+      cause: thrown,
+    })
+  }
+}

@@ -1,0 +1,135 @@
+import { type Kysely, sql } from 'kysely'
+import { Fault } from '../errors.ts'
+import type { Tables } from './schema.ts'
+
+/** One step of the schema. Steps are never changed once they were released, only added. */
+export type Migration = {
+  readonly version: number
+  readonly name: string
+  readonly up: (db: Kysely<Tables>) => Promise<void>
+}
+
+/** All of them, in order; versions count from 1 without a gap. */
+export const migrations: readonly Migration[] = [
+  { version: 1, name: 'sessions, leases, host keys, sign-ins', up: createFirstTables },
+]
+
+/**
+ * Brings the database to the newest version, in one transaction. Throws Fault STORE_UNAVAILABLE if the database has
+ * a version that this program does not know: an older program must not write what it cannot understand.
+ */
+export async function migrate(db: Kysely<Tables>, steps: readonly Migration[], nowMs: number): Promise<void> {
+  await db.transaction().execute(async transaction => {
+    await createMigrationTable(transaction)
+    const version = await versionOf(transaction)
+    if (version > steps.length) throw newerThanUs(version, steps.length)
+    for (const step of steps.slice(version)) {
+      await step.up(transaction)
+      const row = { version: step.version, name: step.name, appliedAtMs: nowMs }
+      await transaction.insertInto('migrations').values(row).execute()
+    }
+  })
+}
+
+async function versionOf(db: Kysely<Tables>): Promise<number> {
+  const row = await db
+    .selectFrom('migrations')
+    .select(({ fn }) => fn.max('version').as('version'))
+    .executeTakeFirst()
+  return row?.version ?? 0
+}
+
+function newerThanUs(version: number, known: number): Fault {
+  return new Fault('STORE_UNAVAILABLE', 'The gateway cannot use its store. Tell its operator.', {
+    log:
+      `The data folder was written by a newer Sallyport (schema ${version}, this one knows ${known}). ` +
+      'Run that version, or restore the backup that was made before the upgrade.',
+  })
+}
+
+async function createMigrationTable(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('migrations')
+    .ifNotExists()
+    .addColumn('version', 'integer', column => column.primaryKey())
+    .addColumn('name', 'text', column => column.notNull())
+    .addColumn('appliedAtMs', 'bigint', column => column.notNull())
+    .execute()
+}
+
+async function createFirstTables(db: Kysely<Tables>): Promise<void> {
+  await createSessions(db)
+  await createLeases(db)
+  await createHostKeys(db)
+  await createSignIns(db)
+}
+
+async function createSessions(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('sessions')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('protocol', 'text', column => column.notNull())
+    .addColumn('issuer', 'text', column => column.notNull())
+    .addColumn('subject', 'text', column => column.notNull())
+    .addColumn('principalName', 'text', column => column.notNull())
+    .addColumn('target', 'text', column => column.notNull())
+    .addColumn('login', 'text', column => column.notNull())
+    .addColumn('role', 'text', column => column.notNull())
+    .addColumn('sourceAddress', 'text', column => column.notNull())
+    .addColumn('owner', 'text', column => column.notNull())
+    .addColumn('openedAtMs', 'bigint', column => column.notNull())
+    .addColumn('endedAtMs', 'bigint')
+    .addColumn('state', 'text', column =>
+      column.notNull().check(sql`state in ('open', 'ended', 'interrupted')`),
+    )
+    .addColumn('endReason', 'text')
+    .addColumn('recording', 'text', column => column.notNull())
+    .execute()
+  await db.schema.createIndex('sessionsByTime').on('sessions').columns(['openedAtMs', 'id']).execute()
+  await db.schema
+    .createIndex('sessionsByPrincipal')
+    .on('sessions')
+    .columns(['issuer', 'subject', 'openedAtMs'])
+    .execute()
+  await db.schema.createIndex('sessionsByState').on('sessions').columns(['state', 'openedAtMs']).execute()
+}
+
+/** Without a foreign key to sessions: a lease must be writable, and must stay, whatever became of the session's row. */
+async function createLeases(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('leases')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('session', 'text', column => column.notNull())
+    .addColumn('target', 'text', column => column.notNull())
+    .addColumn('kind', 'text', column => column.notNull())
+    .addColumn('detail', 'text', column => column.notNull())
+    .addColumn('owner', 'text', column => column.notNull())
+    .addColumn('state', 'text', column =>
+      column.notNull().check(sql`state in ('intended', 'live', 'ending')`),
+    )
+    .addColumn('createdAtMs', 'bigint', column => column.notNull())
+    .addColumn('expiresAtMs', 'bigint')
+    .execute()
+}
+
+async function createHostKeys(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('hostKeys')
+    .addColumn('target', 'text', column => column.notNull())
+    .addColumn('algorithm', 'text', column => column.notNull())
+    .addColumn('key', 'text', column => column.notNull())
+    .addColumn('firstSeenAtMs', 'bigint', column => column.notNull())
+    .addPrimaryKeyConstraint('hostKeysOfTarget', ['target', 'algorithm'])
+    .execute()
+}
+
+async function createSignIns(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('signIns')
+    .addColumn('tokenHash', 'text', column => column.primaryKey())
+    .addColumn('principal', 'text', column => column.notNull())
+    .addColumn('createdAtMs', 'bigint', column => column.notNull())
+    .addColumn('expiresAtMs', 'bigint', column => column.notNull())
+    .execute()
+  await db.schema.createIndex('signInsByExpiry').on('signIns').column('expiresAtMs').execute()
+}

@@ -1,0 +1,19 @@
+/** The tables of `state.db`. Columns have the names of the model's fields; what may be undefined there is null here. */
+import type { LeaseRow, SessionRow } from '../model.ts'
+
+type Nullable<T> = { [K in keyof T]: undefined extends T[K] ? Exclude<T[K], undefined> | null : T[K] }
+
+export type SessionTable = Nullable<SessionRow>
+export type LeaseTable = Nullable<LeaseRow>
+export type HostKeyTable = { target: string; algorithm: string; key: string; firstSeenAtMs: number }
+/** `principal` is JSON of PrincipalFields. */
+export type SignInTable = { tokenHash: string; principal: string; createdAtMs: number; expiresAtMs: number }
+export type MigrationTable = { version: number; name: string; appliedAtMs: number }
+
+export type Tables = {
+  sessions: SessionTable
+  leases: LeaseTable
+  hostKeys: HostKeyTable
+  signIns: SignInTable
+  migrations: MigrationTable
+}

@@ -1,0 +1,190 @@
+import Database from 'better-sqlite3'
+import { Kysely, SqliteDialect } from 'kysely'
+import { Fault, reasonOf } from '../errors.ts'
+import type { HostKeyRow, LeaseRow, LeaseState, PrincipalFields, SessionRow } from '../model.ts'
+import { prepareDataFile, prepareDataFolder } from './data-folder.ts'
+import { type Migration, migrate, migrations } from './migrations.ts'
+import type { LeaseTable, SessionTable, Tables } from './schema.ts'
+import type { HostKeyStore, LeaseStore, SessionQuery, SessionStore, SignInStore, Store } from './store.ts'
+
+/** Another process (a backup) may hold the file for a moment; longer would stand still on the event loop. */
+const BUSY_TIMEOUT_MS = 250
+
+/**
+ * Opens `state.db` in the data folder, making and migrating it as needed; the folder becomes 0700 and the file 0600.
+ * Throws Fault STORE_UNAVAILABLE. Who opens it holds the folder's lock (`lockData`).
+ */
+export async function openStore(
+  dataFolder: string,
+  steps: readonly Migration[] = migrations,
+): Promise<Store> {
+  prepareDataFolder(dataFolder)
+  const file = prepareDataFile(dataFolder, 'state.db')
+  const db = await guarded(async () => connect(file))
+  try {
+    await guarded(() => migrate(db, steps, Date.now()))
+  } catch (thrown) {
+    await db.destroy().catch(() => undefined)
+    throw thrown
+  }
+  return {
+    sessions: sessionStore(db),
+    leases: leaseStore(db),
+    hostKeys: hostKeyStore(db),
+    signIns: signInStore(db),
+    close: () => guarded(() => db.destroy()),
+  }
+}
+
+type Db = Kysely<Tables>
+
+function connect(file: string): Db {
+  const database = new Database(file, { timeout: BUSY_TIMEOUT_MS })
+  database.pragma('journal_mode = WAL')
+  // A lease must be on the disk, not only with the operating system, before its credential exists.
+  database.pragma('synchronous = FULL')
+  database.pragma('foreign_keys = ON')
+  return new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
+}
+
+/** Runs an action on the database and turns whatever it throws into a Fault whose user text tells nothing of it. */
+async function guarded<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (thrown) {
+    if (thrown instanceof Fault) throw thrown
+    throw new Fault(
+      'STORE_UNAVAILABLE',
+      'The gateway cannot reach its store. Try again, or tell its operator.',
+      {
+        log: `the store failed: ${reasonOf(thrown)}`,
+        cause: thrown,
+      },
+    )
+  }
+}
+
+function sessionStore(db: Db): SessionStore {
+  return {
+    insert: row =>
+      guarded(async () => void (await db.insertInto('sessions').values(sessionToTable(row)).execute())),
+    end: (id, end) =>
+      guarded(async () => {
+        const open = db.updateTable('sessions').set(end).where('id', '=', id).where('state', '=', 'open')
+        return (await open.executeTakeFirst()).numUpdatedRows > 0n
+      }),
+    get: id =>
+      guarded(async () => {
+        const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst()
+        return row === undefined ? undefined : sessionFromTable(row)
+      }),
+    list: query => guarded(async () => (await selectSessions(db, query).execute()).map(sessionFromTable)),
+    openNotOf: owner =>
+      guarded(async () => {
+        const others = db
+          .selectFrom('sessions')
+          .selectAll()
+          .where('state', '=', 'open')
+          .where('owner', '!=', owner)
+        return (await others.orderBy('openedAtMs').orderBy('id').execute()).map(sessionFromTable)
+      }),
+  }
+}
+
+function selectSessions(db: Db, { limit, before, state, subjectKey }: SessionQuery) {
+  let query = db.selectFrom('sessions').selectAll()
+  if (state !== undefined) query = query.where('state', '=', state)
+  if (subjectKey !== undefined) {
+    const separator = subjectKey.indexOf('\n')
+    query = query
+      .where('issuer', '=', subjectKey.slice(0, separator))
+      .where('subject', '=', subjectKey.slice(separator + 1))
+  }
+  if (before !== undefined) {
+    const { openedAtMs, id } = before
+    query = query.where(eb => eb(eb.refTuple('openedAtMs', 'id'), '<', eb.tuple(openedAtMs, id)))
+  }
+  return query.orderBy('openedAtMs', 'desc').orderBy('id', 'desc').limit(limit)
+}
+
+function sessionToTable(row: SessionRow): SessionTable {
+  return { ...row, endedAtMs: row.endedAtMs ?? null, endReason: row.endReason ?? null }
+}
+
+function sessionFromTable(row: SessionTable): SessionRow {
+  return { ...row, endedAtMs: row.endedAtMs ?? undefined, endReason: row.endReason ?? undefined }
+}
+
+const LEASE_ORDER: readonly LeaseState[] = ['intended', 'live', 'ending']
+
+function leaseStore(db: Db): LeaseStore {
+  return {
+    insert: row =>
+      guarded(async () => {
+        const values: LeaseTable = { ...row, expiresAtMs: row.expiresAtMs ?? null }
+        await db.insertInto('leases').values(values).execute()
+      }),
+    advance: async (id, state) => {
+      if (!(await guarded(() => advanceLease(db, id, state))))
+        throw new TypeError(`lease ${id} cannot become ${state}: it is further, or it does not exist`)
+    },
+    remove: id => guarded(async () => void (await db.deleteFrom('leases').where('id', '=', id).execute())),
+    list: () =>
+      guarded(async () => {
+        const rows = await db.selectFrom('leases').selectAll().orderBy('createdAtMs').orderBy('id').execute()
+        return rows.map((row): LeaseRow => ({ ...row, expiresAtMs: row.expiresAtMs ?? undefined }))
+      }),
+  }
+}
+
+async function advanceLease(db: Db, id: string, state: LeaseState): Promise<boolean> {
+  const upToHere = LEASE_ORDER.slice(0, LEASE_ORDER.indexOf(state) + 1)
+  const update = db.updateTable('leases').set({ state }).where('id', '=', id).where('state', 'in', upToHere)
+  return (await update.executeTakeFirst()).numUpdatedRows > 0n
+}
+
+function hostKeyStore(db: Db): HostKeyStore {
+  const keysOf = (on: Db, target: string): Promise<HostKeyRow[]> =>
+    on.selectFrom('hostKeys').selectAll().where('target', '=', target).orderBy('algorithm').execute()
+  return {
+    of: target => guarded(() => keysOf(db, target)),
+    learn: row =>
+      guarded(() =>
+        db.transaction().execute(async transaction => {
+          const known = await keysOf(transaction, row.target)
+          if (known.length > 0) return known
+          await transaction.insertInto('hostKeys').values(row).execute()
+          return [row]
+        }),
+      ),
+  }
+}
+
+function signInStore(db: Db): SignInStore {
+  return {
+    insert: row =>
+      guarded(async () => {
+        const values = { ...row, principal: JSON.stringify(row.principal) }
+        await db.insertInto('signIns').values(values).execute()
+      }),
+    find: (tokenHash, nowMs) =>
+      guarded(async () => {
+        const found = db.selectFrom('signIns').selectAll().where('tokenHash', '=', tokenHash)
+        const row = await found.where('expiresAtMs', '>', nowMs).executeTakeFirst()
+        return row === undefined ? undefined : { ...row, principal: principalFromJson(row.principal) }
+      }),
+    remove: tokenHash =>
+      guarded(async () => void (await db.deleteFrom('signIns').where('tokenHash', '=', tokenHash).execute())),
+    removeExpired: nowMs =>
+      guarded(async () => {
+        const removed = await db.deleteFrom('signIns').where('expiresAtMs', '<=', nowMs).executeTakeFirst()
+        return Number(removed.numDeletedRows)
+      }),
+  }
+}
+
+/** JSON leaves out what is undefined; the model wants to see it. */
+function principalFromJson(text: string): PrincipalFields {
+  const fields = JSON.parse(text) as Omit<PrincipalFields, 'email'> & { email?: string }
+  return { ...fields, email: fields.email }
+}

@@ -1,0 +1,70 @@
+/**
+ * The gateway's state: sessions, leases, host keys, sign-ins. Asynchronous, so that PostgreSQL can stand behind it for
+ * several gateways. Every method throws Fault STORE_UNAVAILABLE when the store cannot answer; callers then refuse.
+ */
+import type { HostKeyRow, LeaseRow, LeaseState, SessionRow, SessionState, SignInRow } from '../model.ts'
+
+export interface SessionStore {
+  insert(row: SessionRow): Promise<void>
+  /** Closes an open session. False if it is not open (or not known), and then nothing changes: the first end counts. */
+  end(id: string, end: SessionEnd): Promise<boolean>
+  get(id: string): Promise<SessionRow | undefined>
+  /** Newest first. */
+  list(query: SessionQuery): Promise<readonly SessionRow[]>
+  /** Open sessions of other owners: with the data folder locked, those of processes that are gone. */
+  openNotOf(owner: string): Promise<readonly SessionRow[]>
+}
+
+export type SessionEnd = {
+  readonly endedAtMs: number
+  readonly state: Exclude<SessionState, 'open'>
+  readonly endReason: string
+}
+
+export type SessionQuery = {
+  /** At most so many rows. */
+  readonly limit: number
+  /** Only those older than this row, for the next page. */
+  readonly before?: Pick<SessionRow, 'openedAtMs' | 'id'> | undefined
+  readonly state?: SessionState | undefined
+  /** As `principalKey` gives it: issuer, newline, subject. */
+  readonly subjectKey?: string | undefined
+}
+
+/** Leases are on disk (fsync) when these return, since a credential is made right after. */
+export interface LeaseStore {
+  insert(row: LeaseRow): Promise<void>
+  /** intended → live → ending; repeating a state is fine. Throws TypeError for a step back or an unknown lease. */
+  advance(id: string, state: LeaseState): Promise<void>
+  /** Removing what is gone is fine: the sweep and the session may both come. */
+  remove(id: string): Promise<void>
+  /** Oldest first. */
+  list(): Promise<readonly LeaseRow[]>
+}
+
+export interface HostKeyStore {
+  of(target: string): Promise<readonly HostKeyRow[]>
+  /**
+   * Keeps the key if the target has none yet, and gives back what holds for the target from now on. If that is not
+   * the key that was shown, somebody else was first and the caller must refuse.
+   */
+  learn(row: HostKeyRow): Promise<readonly HostKeyRow[]>
+}
+
+export interface SignInStore {
+  insert(row: SignInRow): Promise<void>
+  /** Undefined if there is none, or if it has expired at that instant. */
+  find(tokenHash: string, nowMs: number): Promise<SignInRow | undefined>
+  remove(tokenHash: string): Promise<void>
+  /** Gives back how many were removed. */
+  removeExpired(nowMs: number): Promise<number>
+}
+
+export interface Store {
+  readonly sessions: SessionStore
+  readonly leases: LeaseStore
+  readonly hostKeys: HostKeyStore
+  readonly signIns: SignInStore
+  /** Safe to call twice; whatever comes after it is refused. */
+  close(): Promise<void>
+}
