@@ -3,74 +3,15 @@
  * `patches/ssh2+1.17.0.patch`. Nothing here runs on an ssh2 without that patch: `proveEngine` is the only way to an
  * `Engine`, and a transport cannot be built without one.
  */
-import { createRequire } from 'node:module'
 import { Fault, reasonOf } from '../errors.ts'
-
-/** A key as ssh2 parses it; only what we use. */
-export type ParsedKey = {
-  readonly type: string
-  getPublicSSH(): Buffer
-  getPrivatePEM(): string | null
-  verify(data: Buffer, signature: Buffer, hash?: string): boolean
-}
-
-export type Negotiated = {
-  readonly kex: string
-  readonly serverHostKey: string
-  readonly cs: { readonly cipher: string; readonly mac: string; readonly compress: string }
-  readonly sc: { readonly cipher: string; readonly mac: string; readonly compress: string }
-}
-
-type Direction = { cipher: readonly string[]; mac: readonly string[]; compress: readonly string[]; lang: [] }
-
-/** The algorithms that one side offers, in its order. */
-export type Offer = { kex: readonly string[]; serverHostKey: readonly string[]; cs: Direction; sc: Direction }
-
-export type ProtocolConfig = {
-  server: boolean
-  ident: string
-  offer: Offer
-  hostKeys?: Readonly<Record<string, ParsedKey>>
-  hostVerifier?: (key: Buffer) => boolean
-  serverSigAlgs?: string
-  maxQueuedBytes?: number
-  onWrite: (data: Uint8Array) => void
-  onError: (error: Error) => void
-  onHandshakeComplete: (negotiated: Negotiated) => void
-  onMessage: (payload: Buffer, sequence: number) => void
-  messageHandlers: {
-    DISCONNECT?: (protocol: unknown, reason: number, text: string) => void
-    EXT_INFO?: (protocol: unknown, extensions: readonly { name: string; algs: string[] }[]) => void
-  }
-}
-
-/** One connection's protocol state. Underscored members are ssh2's own; their meaning is pinned by its version. */
-export type ProtocolState = {
-  start(): void
-  parse(chunk: Buffer, start: number, end: number): void
-  sendPayload(head: Uint8Array, data?: Uint8Array): boolean
-  disconnect(reason: number, text: string): void
-  rekey(): void
-  cleanup(): void
-  /** Our own KEXINIT while a key exchange runs, else undefined. */
-  readonly _kexinit: Buffer | undefined
-  readonly _kex: { readonly sessionID: Buffer | undefined } | undefined
-  readonly _strictMode: boolean | undefined
-}
-
-type ProtocolClass = { new (config: ProtocolConfig): ProtocolState; readonly sallyportPatch?: number }
-
-type Library = {
-  Protocol: ProtocolClass
-  parseKey: (key: string) => ParsedKey | readonly ParsedKey[] | Error
-  crypto: { readonly bindingAvailable: boolean; readonly init: Promise<void> }
-}
-
-/** The one version that the patch is for. */
-const engineVersion = '1.17.0'
-
-/** The number that the patch leaves in the library; raised with each change of the patch. */
-const patchNumber = 1
+import { engineProofs, type Proof } from './engine-proofs.ts'
+import {
+  type Library,
+  loadLibrary,
+  type ParsedKey,
+  type ProtocolConfig,
+  type ProtocolState,
+} from './library.ts'
 
 class Engine {
   readonly #issued = true
@@ -84,7 +25,7 @@ class Engine {
     this.crypto = library.crypto.bindingAvailable ? 'native' : 'javascript'
     library.crypto.init.then(
       () => (this.#wasmReady = true),
-      () => undefined, // then it is never offered
+      () => undefined, // then ChaCha20 is never offered
     )
   }
 
@@ -116,28 +57,28 @@ export type { Engine }
 
 /**
  * Loads the SSH library and proves that it is the hardened copy.
- * @throws Fault ENGINE_NOT_HARDENED, naming the first proof that failed.
+ * @throws Fault ENGINE_NOT_HARDENED, naming in its log text the first proof that failed.
  */
-export function proveEngine(): Engine {
-  const require = createRequire(import.meta.url)
-  const library = load(require)
-  for (const [what, holds] of proofs(library)) {
-    if (!holds()) throw notHardened(`not proven: ${what}`)
-  }
+export function proveEngine(load: () => Library = loadLibrary): Engine {
+  const library = attempt(load)
+  const failed = engineProofs(library).find(proof => !holds(proof))
+  if (failed !== undefined) throw notHardened(`not proven: ${failed.name}`)
   return new Engine(library)
 }
 
-function load(require: NodeJS.Require): Library {
+function attempt(load: () => Library): Library {
   try {
-    const version = (require('ssh2/package.json') as { version: string }).version
-    if (version !== engineVersion) throw new Error(`ssh2 ${version} instead of ${engineVersion}`)
-    return {
-      Protocol: require('ssh2/lib/protocol/Protocol.js') as ProtocolClass,
-      parseKey: (require('ssh2/lib/protocol/keyParser.js') as Pick<Library, 'parseKey'>).parseKey,
-      crypto: require('ssh2/lib/protocol/crypto.js') as Library['crypto'],
-    }
+    return load()
   } catch (error) {
     throw notHardened(reasonOf(error))
+  }
+}
+
+function holds(proof: Proof): boolean {
+  try {
+    return proof.holds()
+  } catch {
+    return false
   }
 }
 
@@ -147,8 +88,4 @@ function notHardened(detail: string): Fault {
     'The SSH engine is not the hardened copy. Run `npm ci` in the folder of Sallyport, with its install scripts on.',
     { log: `SSH engine: ${detail}` },
   )
-}
-
-function proofs(library: Library): [string, () => boolean][] {
-  return [['the patch is applied', () => library.Protocol.sallyportPatch === patchNumber]]
 }

@@ -12,8 +12,9 @@ import {
   keyExchangeAlgorithms,
   macAlgorithms,
 } from './algorithms.ts'
-import type { Engine, Negotiated, Offer, ParsedKey, ProtocolConfig, ProtocolState } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { IdentReader } from './ident.ts'
+import type { Negotiated, Offer, ParsedKey, ProtocolConfig, ProtocolState } from './library.ts'
 
 export type TransportLimits = {
   /** For the first key exchange (from the first byte on) and for each later one. */
