@@ -66,7 +66,7 @@ export class YamlFile {
 
   /** Whether the file says anything at this path. */
   has(path: Path): boolean {
-    return this.#find(path) !== undefined
+    return path.length === 0 || this.#find(path) !== undefined
   }
 
   /** Where the value at the path starts; where it is missing, where the nearest thing around it starts. */
