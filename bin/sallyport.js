@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+// Starts src/main.ts under Node 24 or later: this process if it is one, else the Node that `npm ci` put beside us.
+// Plain JavaScript that Node 12.17 can run, so that an old Node gets a sentence instead of a syntax error.
+import { spawn } from 'child_process'
+import { existsSync } from 'fs'
+import { dirname, join } from 'path'
+import { fileURLToPath } from 'url'
+
+const neededMajor = 24
+const self = fileURLToPath(import.meta.url)
+const root = dirname(dirname(self))
+
+if (Number(process.versions.node.split('.')[0]) >= neededMajor) run()
+else runWithPinnedNode(join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node'))
+
+function run() {
+  if (process.env.SALLYPORT_WRAPPED === '1' && process.channel) {
+    // Whoever ends the wrapper (kill -9 too) means us: the channel breaks with it.
+    delete process.env.SALLYPORT_WRAPPED
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+    process.channel.unref()
+  }
+  import('../src/main.ts').catch(error => {
+    console.error(error)
+    process.exit(1)
+  })
+}
+
+function runWithPinnedNode(node) {
+  if (!existsSync(node)) {
+    console.error(
+      `sallyport: this is Node ${process.version} and it needs Node ${neededMajor} or later. ` +
+        `On Linux (x64, arm64) run \`npm ci\` in ${root}, which brings one; elsewhere install it from nodejs.org.`,
+    )
+    process.exit(1)
+  }
+  const child = spawn(node, [self].concat(process.argv.slice(2)), {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: Object.assign({}, process.env, { SALLYPORT_WRAPPED: '1' }),
+  })
+  // Ctrl-C at a terminal reaches the child by itself; twice would mean impatience.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  process.on('SIGHUP', () => child.kill('SIGHUP'))
+  child.on('error', error => {
+    console.error(`sallyport: ${node} cannot be started: ${error.message}`)
+    process.exit(1)
+  })
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}
