@@ -34,6 +34,10 @@ export type AdminDeps = CommonDeps & {
   readonly recordings: string
   /** Reads the configuration again: all or nothing. */
   readonly reload: () => Promise<ReloadResult>
+  /** Tries the issuer and the targets, for `sallyport check`. */
+  readonly probe: () => Promise<
+    readonly { readonly what: string; readonly ok: boolean; readonly text: string }[]
+  >
 }
 
 export type ReloadResult =

@@ -236,7 +236,7 @@ function textOf(value: unknown): string {
 }
 
 /** `html` makes String objects, which sockets refuse. */
-function sendPage(response: ServerResponse, status: number, page: string): void {
+function sendPage(response: ServerResponse, status: number, page: Pick<string, 'toString'>): void {
   response.writeHead(status, { ...headers, 'Content-Type': 'text/html; charset=utf-8' }).end(page.toString())
 }
 

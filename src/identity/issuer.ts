@@ -6,7 +6,7 @@ import type { ClaimNames } from './claims.ts'
 import { clockSkewSeconds, type VerifiedToken, completeToken, verifyIdToken } from './token.ts'
 
 /** A provider that does not answer in this time is away, in milliseconds. The person is looking at the page meanwhile. */
-const requestTimeoutMs = 10_000
+const defaultRequestTimeoutMs = 10_000
 
 /** Keys are fetched again after this time, in milliseconds; an unknown key id fetches earlier. */
 const keysMaxAgeMs = 10 * 60_000
@@ -49,8 +49,11 @@ export interface Issuer {
 }
 
 /** The relying party for `identity` of the configuration. Connects to nothing before it is asked. */
-export function openIssuer(options: IssuerOptions, parts: { clock: Clock }): Issuer {
-  return new OpenIdIssuer(options, parts.clock)
+export function openIssuer(
+  options: IssuerOptions,
+  parts: { clock: Clock; requestTimeoutMs?: number },
+): Issuer {
+  return new OpenIdIssuer(options, parts.clock, parts.requestTimeoutMs ?? defaultRequestTimeoutMs)
 }
 
 type Discovered = {
@@ -63,10 +66,12 @@ class OpenIdIssuer implements Issuer {
   readonly url: string
   readonly #options: IssuerOptions
   readonly #clock: Clock
+  readonly #requestTimeoutMs: number
   #discovered: Promise<Discovered> | undefined
   readonly #redeemed = new WeakSet<SignInChecks>()
 
-  constructor(options: IssuerOptions, clock: Clock) {
+  constructor(options: IssuerOptions, clock: Clock, requestTimeoutMs: number) {
+    this.#requestTimeoutMs = requestTimeoutMs
     this.url = options.issuer
     this.#options = options
     this.#clock = clock
@@ -162,10 +167,17 @@ class OpenIdIssuer implements Issuer {
         clientId,
         { [client.clockTolerance]: clockSkewSeconds },
         clientSecret === undefined ? client.None() : secretOf(clientSecret),
-        { timeout: requestTimeoutMs / 1000, execute: allowHttpIssuer ? [client.allowInsecureRequests] : [] },
+        {
+          timeout: this.#requestTimeoutMs / 1000,
+          execute: allowHttpIssuer ? [client.allowInsecureRequests] : [],
+        },
       )
-      config.timeout = requestTimeoutMs / 1000
-      return { config, jwks: keysOf(config, allowHttpIssuer), atUs: this.#clock.monotonicUs() }
+      config.timeout = this.#requestTimeoutMs / 1000
+      return {
+        config,
+        jwks: keysOf(config, allowHttpIssuer, this.#requestTimeoutMs),
+        atUs: this.#clock.monotonicUs(),
+      }
     } catch (thrown) {
       throw unavailable(thrown, issuer)
     }
@@ -181,14 +193,14 @@ function secretOf(clientSecret: { reveal(): string }): client.ClientAuth {
   }
 }
 
-function keysOf(config: client.Configuration, allowHttpIssuer: boolean): JWTVerifyGetKey {
+function keysOf(config: client.Configuration, allowHttpIssuer: boolean, timeoutMs: number): JWTVerifyGetKey {
   const address = config.serverMetadata().jwks_uri
   if (address === undefined) throw new TypeError('the provider publishes no keys (jwks_uri)')
   const url = new URL(address)
   if (url.protocol !== 'https:' && !allowHttpIssuer)
     throw new TypeError('the provider publishes its keys without https (jwks_uri)')
   return createRemoteJWKSet(url, {
-    timeoutDuration: requestTimeoutMs,
+    timeoutDuration: timeoutMs,
     cooldownDuration: keysCooldownMs,
     cacheMaxAge: keysMaxAgeMs,
   })

@@ -101,7 +101,8 @@ export class Browser {
     const pressed = form?.buttons.find(b => b.text === button)
     if (form === undefined || pressed === undefined)
       throw new Error(`no button "${button}" on ${describe(page)}`)
-    const body = new URLSearchParams(form.fields.map(field => [field.name, typed[field.name] ?? field.value]))
+    const body = new URLSearchParams()
+    for (const field of form.fields) body.append(field.name, typed[field.name] ?? field.value)
     if (pressed.name !== '') body.set(pressed.name, pressed.value)
     return await this.#go(new URL(form.action, page.url), { method: form.method, body }, page)
   }

@@ -1,0 +1,115 @@
+import { join, relative } from 'node:path'
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { z } from 'zod'
+import { reasonOf } from '../errors.ts'
+import type { AdminDeps } from './deps.ts'
+import { type Problem, problemDocument, problemOf } from './problem.ts'
+
+/** Rows in one answer. */
+const maxRows = 1000
+
+/** Bytes of a request: a sentence. */
+const maxBodyBytes = 16 * 1024
+
+/** A reason or purpose: one readable line, since it goes into rows and logs. */
+const sentence = z
+  .string()
+  .trim()
+  .min(1)
+  .max(200)
+  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'has characters that do not show')
+
+const endBody = z.strictObject({ reason: sentence })
+const readBody = z.strictObject({ purpose: sentence })
+const listQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(maxRows).default(100),
+  state: z.enum(['open', 'ended', 'interrupted']).optional(),
+})
+
+/**
+ * What the command line asks of a running gateway. Speaks over a socket in the data folder only: whoever the operating system
+ * lets open that may do all of this, so nothing here asks who it is.
+ */
+export function createAdmin(deps: AdminDeps): Hono {
+  const app = new Hono()
+  app.use(
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      onError: c => problemDocument(c, badRequest('the body is too large')),
+    }),
+  )
+  app.get('/sessions', c => listSessions(c, deps))
+  app.get('/sessions/:id', c => oneSession(c, deps, c.req.param('id')))
+  app.post('/sessions/:id/end', c => endSession(c, deps, c.req.param('id')))
+  app.post('/recordings/:id/read', c => readRecording(c, deps, c.req.param('id')))
+  app.post('/reload', c => reload(c, deps))
+  app.post('/probe', async c => c.json({ results: await deps.probe() }))
+  app.notFound(c => problemDocument(c, noSession))
+  app.onError((thrown, c) => {
+    if (thrown instanceof z.ZodError) return problemDocument(c, badRequest(z.prettifyError(thrown)))
+    deps.log.error({ reason: reasonOf(thrown) }, 'admin: a request failed')
+    return problemDocument(c, problemOf(thrown))
+  })
+  return app
+}
+
+const noSession: Problem = {
+  status: 404,
+  title: 'Not found',
+  detail: 'There is no such session. "sallyport sessions list" shows all.',
+}
+
+const notOpen: Problem = {
+  status: 404,
+  title: 'Not open',
+  detail:
+    'No such session is open on this gateway. "sallyport sessions list --state open" shows those that are.',
+}
+
+function badRequest(detail: string): Problem {
+  return { status: 400, title: 'Bad request', detail }
+}
+
+async function listSessions(c: Context, deps: AdminDeps): Promise<Response> {
+  const { limit, state } = listQuery.parse(c.req.query())
+  const sessions = await deps.store.sessions.list({ limit, ...(state === undefined ? {} : { state }) })
+  return c.json({ sessions })
+}
+
+async function oneSession(c: Context, deps: AdminDeps, id: string): Promise<Response> {
+  const row = await deps.store.sessions.get(id)
+  return row === undefined ? problemDocument(c, noSession) : c.json(row)
+}
+
+async function endSession(c: Context, deps: AdminDeps, id: string): Promise<Response> {
+  const { reason } = endBody.parse(await bodyOf(c))
+  return deps.live.end(id, reason) ? c.json({ ended: id }) : problemDocument(c, notOpen)
+}
+
+/** The path of a recording, after the reading is in the audit log; if it cannot be, nobody learns the path. */
+async function readRecording(c: Context, deps: AdminDeps, id: string): Promise<Response> {
+  const { purpose } = readBody.parse(await bodyOf(c))
+  const row = await deps.store.sessions.get(id)
+  if (row === undefined) return problemDocument(c, noSession)
+  const path = join(deps.recordings, row.recording)
+  if (relative(deps.recordings, path).startsWith('..'))
+    throw new TypeError(`session ${id} names a recording outside its folder`)
+  deps.audit.append({ kind: 'recording-read', session: id, purpose, by: 'admin socket' })
+  return c.json({ path })
+}
+
+async function reload(c: Context, deps: AdminDeps): Promise<Response> {
+  const result = await deps.reload()
+  if (result.ok) return c.json({ endedSessions: result.endedSessions })
+  return problemDocument(c, { status: 422, title: 'Nothing was changed', detail: result.problems })
+}
+
+/** JSON, or an empty object where there is no body; text that is no JSON is an answer to the asker, not a fault. */
+async function bodyOf(c: Context): Promise<unknown> {
+  try {
+    return JSON.parse((await c.req.text()) || '{}')
+  } catch {
+    throw new z.ZodError([{ code: 'custom', path: [], message: 'the body is not JSON', input: undefined }])
+  }
+}
