@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
 import { reasonOf } from '../errors.ts'
 import type { AdminDeps } from './deps.ts'
@@ -36,7 +37,7 @@ export function createAdmin(deps: AdminDeps): Hono {
   app.use(
     bodyLimit({
       maxSize: maxBodyBytes,
-      onError: c => problemDocument(c, badRequest('the body is too large')),
+      onError: c => problemDocument(c, tooLarge),
     }),
   )
   app.get('/sessions', c => listSessions(c, deps))
@@ -48,10 +49,17 @@ export function createAdmin(deps: AdminDeps): Hono {
   app.notFound(c => problemDocument(c, noSession))
   app.onError((thrown, c) => {
     if (thrown instanceof z.ZodError) return problemDocument(c, badRequest(z.prettifyError(thrown)))
+    if (thrown instanceof HTTPException) return problemDocument(c, badRequest(thrown.message))
     deps.log.error({ reason: reasonOf(thrown) }, 'admin: a request failed')
     return problemDocument(c, problemOf(thrown))
   })
   return app
+}
+
+const tooLarge: Problem = {
+  status: 413,
+  title: 'Too large',
+  detail: `Requests here are at most ${maxBodyBytes} bytes.`,
 }
 
 const noSession: Problem = {
@@ -110,6 +118,6 @@ async function bodyOf(c: Context): Promise<unknown> {
   try {
     return JSON.parse((await c.req.text()) || '{}')
   } catch {
-    throw new z.ZodError([{ code: 'custom', path: [], message: 'the body is not JSON', input: undefined }])
+    throw new HTTPException(400, { message: 'The body is not JSON.' })
   }
 }

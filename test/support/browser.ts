@@ -78,6 +78,8 @@ export class Browser {
   readonly #cookies: Cookie[] = []
   /** Added to every request; tests of hostile requests set `Origin` and `Sec-Fetch-Site` here. */
   readonly headers: Record<string, string>
+  /** Stops, with an empty page, before it follows a redirect to this path: tests carry the answer elsewhere. */
+  stopBefore: string | undefined
 
   constructor(options: { headers?: Record<string, string> } = {}) {
     this.headers = options.headers ?? {}
@@ -149,6 +151,8 @@ export class Browser {
       const location = response.headers.get('location')
       if (location === null) return new Page(url, response.status, response.headers, await response.text())
       await response.body?.cancel()
+      if (new URL(location, url).pathname === this.stopBefore)
+        return new Page(new URL(location, url), 0, response.headers, '')
       // The site of a chain of redirects is the worst of its links (Fetch Metadata), so that a way over the issuer is cross-site.
       const next = new URL(location, url)
       if (origin !== undefined && next.origin !== origin) origin = 'elsewhere'

@@ -10,6 +10,7 @@ import { type DemoPerson, type RunningIssuer, startIssuer } from '../../src/demo
 export const people = {
   ada: { name: 'ada', password: 'ada-password-1', email: 'ada@example.com', groups: ['admins'] },
   ben: { name: 'ben', password: 'ben-password-2', email: 'ben@example.com', groups: ['audit'] },
+  cleo: { name: 'cleo', password: 'cleo-password-4', email: 'cleo@example.com', groups: ['admins', 'audit'] },
   eve: { name: 'eve', password: 'eve-password-3', email: 'eve@example.com', groups: [] },
 } satisfies Record<string, DemoPerson>
 

@@ -1,0 +1,171 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createAdmin } from '../../src/api/admin.ts'
+import { type AdminServer, serveAdmin } from '../../src/api/admin-socket.ts'
+import type { AdminDeps, ReloadResult, WebAuditEvent } from '../../src/api/deps.ts'
+import { systemClock } from '../../src/clock.ts'
+import { Fault } from '../../src/errors.ts'
+import { openLog } from '../../src/log.ts'
+import { sessionRow } from './world.ts'
+
+let folder: string
+let server: AdminServer
+let ended: string[]
+let audit: WebAuditEvent[]
+let auditFails: boolean
+let reloaded: ReloadResult
+const rows = [
+  sessionRow(),
+  sessionRow({ id: 'open-one', state: 'open' }),
+  sessionRow({ id: 'bad', recording: '../../../etc/shadow' }),
+]
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sallyport-admin-'))
+  ended = []
+  audit = []
+  auditFails = false
+  reloaded = { ok: true, endedSessions: 2 }
+  server = await serveAdmin(createAdmin(deps()), join(folder, 'admin.sock'))
+})
+afterEach(async () => {
+  await server.close()
+  rmSync(folder, { recursive: true })
+})
+
+function deps(): AdminDeps {
+  return {
+    store: {
+      sessions: {
+        get: async id => rows.find(row => row.id === id),
+        list: async ({ limit, state }) =>
+          rows.filter(row => state === undefined || row.state === state).slice(0, limit),
+      },
+      signIns: { insert: async () => {}, find: async () => undefined, remove: async () => {} },
+    },
+    audit: {
+      append: event => {
+        if (auditFails)
+          throw new Fault('AUDIT_APPEND_FAILED', 'The audit log cannot be written, so nothing is read.')
+        audit.push(event)
+      },
+    },
+    live: { end: (id, reason) => id === 'open-one' && ended.push(reason) > 0, list: () => [] },
+    recordings: join(folder, 'recordings'),
+    reload: async () => reloaded,
+    probe: async () => [{ what: 'issuer', ok: true, text: 'answers' }],
+    clock: systemClock,
+    log: openLog('silent'),
+  }
+}
+
+type Answer = { status: number | undefined; body: Record<string, unknown> }
+
+async function call(method: string, path: string, body?: unknown): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const outgoing = request(
+    { socketPath: server.path, method, path, headers: { host: 'admin' } },
+    response => {
+      let text = ''
+      response.on('data', (part: Buffer) => void (text += part.toString()))
+      response.on('end', () =>
+        resolve({ status: response.statusCode, body: JSON.parse(text) as Record<string, unknown> }),
+      )
+    },
+  )
+  outgoing
+    .on('error', reject)
+    .end(typeof body === 'string' || body === undefined ? body : JSON.stringify(body))
+  return await promise
+}
+
+describe('the socket', () => {
+  test('is open to its own user alone', () => {
+    expect((statSync(server.path).mode & 0o777).toString(8)).toBe('600')
+  })
+
+  test('replaces what a dead gateway left, but nothing that is no socket', async () => {
+    const path = join(folder, 'other.sock')
+    const first = await serveAdmin(createAdmin(deps()), path)
+    const second = await serveAdmin(createAdmin(deps()), path)
+    await Promise.all([first.close(), second.close()])
+    writeFileSync(path, 'precious')
+    await expect(serveAdmin(createAdmin(deps()), path)).rejects.toMatchObject({ code: 'PORT_IN_USE' })
+    expect(statSync(path).size).toBe(8)
+  })
+
+  test('whose path is too long for the system is refused with a sentence', async () => {
+    await expect(serveAdmin(createAdmin(deps()), join(folder, 'x'.repeat(200)))).rejects.toThrow(
+      'shorter data folder',
+    )
+  })
+})
+
+test.each([
+  ['GET', '/nothing', undefined, 404],
+  ['GET', '/sessions/unknown', undefined, 404],
+  ['GET', '/sessions?limit=0', undefined, 400],
+  ['GET', '/sessions?limit=1000000', undefined, 400],
+  ['GET', '/sessions?state=wild', undefined, 400],
+  ['POST', '/sessions/unknown/end', { reason: 'x' }, 404],
+  ['POST', '/sessions/s-1/end', { reason: 'x' }, 404],
+  ['POST', '/sessions/open-one/end', {}, 400],
+  ['POST', '/sessions/open-one/end', { reason: ' ' }, 400],
+  ['POST', '/sessions/open-one/end', { reason: 'a\nb' }, 400],
+  ['POST', '/sessions/open-one/end', { reason: '\u202ex' }, 400],
+  ['POST', '/sessions/open-one/end', { reason: 'x', more: 1 }, 400],
+  ['POST', '/sessions/open-one/end', 'no json', 400],
+  ['POST', '/sessions/open-one/end', { reason: 'x'.repeat(20_000) }, 413],
+  ['POST', '/recordings/unknown/read', { purpose: 'x' }, 404],
+  ['POST', '/recordings/s-1/read', {}, 400],
+  ['POST', '/recordings/bad/read', { purpose: 'x' }, 500],
+])('%s %s is refused with a problem document', async (method, path, body, status) => {
+  const answer = await call(method, path, body)
+  expect([answer.status, answer.body['status']]).toEqual([status, status])
+  expect(answer.body['detail']).toEqual(expect.any(String))
+  expect([ended, audit]).toEqual([[], []])
+})
+
+test('nobody learns where a recording is while the audit log cannot say that it was read', async () => {
+  auditFails = true
+  const answer = await call('POST', '/recordings/s-1/read', { purpose: 'play' })
+  expect([answer.status, answer.body['path'], answer.body['detail']]).toEqual([
+    503,
+    undefined,
+    expect.stringContaining('cannot be written'),
+  ])
+})
+
+test('a reading is in the audit log before the path is told', async () => {
+  const answer = await call('POST', '/recordings/s-1/read', { purpose: 'play' })
+  expect(answer.body).toEqual({ path: join(folder, 'recordings', 's-1.sprec') })
+  expect(audit).toEqual([{ kind: 'recording-read', session: 's-1', purpose: 'play', by: 'admin socket' }])
+})
+
+test('sessions are listed, shown and ended', async () => {
+  expect((await call('GET', '/sessions?limit=1')).body).toEqual({
+    sessions: [JSON.parse(JSON.stringify(rows[0]))],
+  })
+  expect((await call('GET', '/sessions?state=open')).body['sessions']).toHaveLength(1)
+  expect((await call('GET', '/sessions/s-1')).body).toMatchObject({ id: 's-1' })
+  expect((await call('POST', '/sessions/open-one/end', { reason: 'maintenance' })).status).toBe(200)
+  expect(ended).toEqual(['maintenance'])
+})
+
+test('a reload says how many sessions it ended, or that nothing was changed and why', async () => {
+  expect((await call('POST', '/reload')).body).toEqual({ endedSessions: 2 })
+  reloaded = { ok: false, problems: 'gateway.yaml:3: unknown key' }
+  expect((await call('POST', '/reload')).body).toMatchObject({
+    status: 422,
+    detail: 'gateway.yaml:3: unknown key',
+  })
+})
+
+test('a probe answers what it found', async () => {
+  expect((await call('POST', '/probe')).body).toEqual({
+    results: [{ what: 'issuer', ok: true, text: 'answers' }],
+  })
+})
