@@ -1,0 +1,37 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { LeaseRow, SignInRow } from '../../src/model.ts'
+
+export function dataFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'sallyport-data-'))
+}
+
+export function leaseOf(row: Partial<LeaseRow> = {}): LeaseRow {
+  return {
+    id: 'l1',
+    session: 's1',
+    target: 'web1',
+    kind: 'ssh-certificate',
+    detail: '42',
+    owner: 'o1',
+    state: 'intended',
+    createdAtMs: 1000,
+    expiresAtMs: 61_000,
+    ...row,
+  }
+}
+
+export function signInOf(row: Partial<SignInRow> = {}): SignInRow {
+  const principal = {
+    issuer: 'https://login.example.com',
+    subject: 'ann-1',
+    name: 'Ann',
+    email: undefined,
+    emailVerified: false,
+    groups: ['ops'],
+    authenticatedAtMs: 1000,
+    expiresAtMs: 9000,
+  }
+  return { tokenHash: 'h1', principal, createdAtMs: 1000, expiresAtMs: 9000, ...row }
+}
