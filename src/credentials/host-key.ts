@@ -5,6 +5,7 @@
 import type { SshTarget } from '../config/config.ts'
 import type { Clock } from '../clock.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
+import type { HostKeyRow } from '../model.ts'
 import type { Store } from '../store/store.ts'
 import { WireReader } from '../wire.ts'
 import { checkCertificate } from './ssh-certificate.ts'
@@ -79,20 +80,17 @@ async function proveByFirstUse(target: SshTarget, blob: Buffer, parts: HostKeyCh
   const known = await parts.store.hostKeys.of(target.name)
   if (known.some(row => row.key === blob.toString('base64'))) return proven(target, blob, 'learned')
   if (known.length > 0) {
-    return changed(
-      target,
-      blob,
-      known.map(row => fingerprint(Buffer.from(row.key, 'base64'))),
-    )
+    return changed(target, blob, fingerprints(known))
   }
   parts.audit.append({ kind: 'host-key-learned', target: target.name, fingerprint: fingerprint(blob) })
-  await parts.store.hostKeys.learn({
-    target: target.name,
-    algorithm: new WireReader(blob).text(),
-    key: blob.toString('base64'),
-    firstSeenAtMs: parts.clock.nowMs(),
-  })
-  return proven(target, blob, 'first-use')
+  const key = blob.toString('base64')
+  const row = { target: target.name, algorithm: new WireReader(blob).text(), key, firstSeenAtMs: parts.clock.nowMs() }
+  const held = await parts.store.hostKeys.learn(row)
+  return held.some(other => other.key === key) ? proven(target, blob, 'first-use') : changed(target, blob, fingerprints(held))
+}
+
+function fingerprints(rows: readonly HostKeyRow[]): string[] {
+  return rows.map(row => fingerprint(Buffer.from(row.key, 'base64')))
 }
 
 /** Both fingerprints are named, so that whoever changed the key on purpose can recognise it. */

@@ -1,0 +1,43 @@
+// `npm test`: every check, then every test that this machine can run. Ends with what was skipped, by name, and one line of counts.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+
+const summary = '.cache/test-summary.json'
+mkdirSync('.cache', { recursive: true })
+rmSync(summary, { force: true })
+
+const counts = { passed: 0, failed: 0, skipped: 0 }
+const failedChecks = []
+
+for (const check of ['format', 'lint', 'types', 'unused']) {
+  const { status } = spawnSync('npm', ['run', '--silent', `check:${check}`], { stdio: 'inherit' })
+  if (status === 0) counts.passed++
+  else {
+    counts.failed++
+    failedChecks.push(`check:${check}`)
+  }
+}
+
+const tests = spawnSync('vitest', ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${summary}`], { stdio: 'inherit' })
+const skipped = count()
+
+if (skipped.length > 0) console.log(`\nSkipped, since this machine lacks what they need:\n${skipped.map(name => `  ${name}`).join('\n')}`)
+if (failedChecks.length > 0) console.log(`\nFailed checks: ${failedChecks.join(', ')}`)
+console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
+process.exitCode = counts.failed === 0 && tests.status === 0 ? 0 : 1
+
+/** Adds the tests to the counts and returns the names of those that were skipped. A run without a report has failed. */
+function count() {
+  try {
+    const report = JSON.parse(readFileSync(summary, 'utf8'))
+    counts.passed += report.numPassedTests
+    counts.failed += report.numFailedTests
+    counts.failed += report.testResults.filter(file => file.status === 'failed' && file.assertionResults.length === 0).length
+    counts.skipped += report.numPendingTests + report.numTodoTests
+    const all = report.testResults.flatMap(file => file.assertionResults)
+    return all.filter(test => test.status === 'pending' || test.status === 'skipped').map(test => test.fullName)
+  } catch {
+    counts.failed++
+    return []
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * How commands reach sessions and recordings: through the running gateway, or, where none runs, by holding the data folder
+ * themselves. Either way each read is in the audit log before anything is shown (invariant 9).
+ */
+import { join } from 'node:path'
+import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { openAuthorities } from '../credentials/authority.ts'
+import { Fault } from '../errors.ts'
+import { openLog } from '../log.ts'
+import type { SessionRow, SessionState } from '../model.ts'
+import { lockData } from '../store/lock.ts'
+import { openStore } from '../store/sqlite-store.ts'
+import { AdminClient } from './admin-client.ts'
+import { foldersOf } from './folders.ts'
+
+export type Access = {
+  readonly list: (wish: { limit: number; state?: SessionState }) => Promise<readonly SessionRow[]>
+  readonly get: (id: string) => Promise<SessionRow>
+  /** Notes the reading, then says where the recording is. */
+  readonly read: (id: string, purpose: string) => Promise<string>
+  readonly end: (id: string, reason: string) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+export async function openAccess(config: Config): Promise<Access> {
+  const client = new AdminClient(foldersOf(config).adminSocket)
+  return (await client.isUp()) ? throughGateway(client) : byOurselves(config)
+}
+
+/** The newest session that has ended, for `last`. */
+export async function resolveId(access: Access, id: string): Promise<string> {
+  if (id !== 'last') return id
+  const rows = await access.list({ limit: 100 })
+  const last = rows.find(row => row.state !== 'open')
+  if (last === undefined) throw new Fault('NOT_FOUND', 'No session has ended yet. "sallyport sessions list" shows all.')
+  return last.id
+}
+
+function throughGateway(client: AdminClient): Access {
+  return {
+    list: wish => client.sessions(wish),
+    get: id => client.session(id),
+    read: (id, purpose) => client.readRecording(id, purpose),
+    end: (id, reason) => client.end(id, reason),
+    close: async () => {},
+  }
+}
+
+async function byOurselves(config: Config): Promise<Access> {
+  const lock = lockData(config.gateway.data)
+  const store = await openStore(config.gateway.data)
+  const audit = openOwnAudit(config)
+  const get = async (id: string): Promise<SessionRow> => {
+    const row = await store.sessions.get(id)
+    if (row === undefined) throw new Fault('NOT_FOUND', `There is no session ${id}. "sallyport sessions list" shows all.`)
+    return row
+  }
+  return {
+    list: wish => store.sessions.list(wish),
+    get,
+    read: async (id, purpose) => {
+      const row = await get(id)
+      audit.append({ kind: 'recording-read', session: id, purpose, by: `local user ${process.getuid?.() ?? ''}` })
+      return join(config.recording.folder, row.recording)
+    },
+    end: async () => {
+      throw new Fault('GATEWAY_NOT_RUNNING', 'The gateway is not running, so no session is open.')
+    },
+    close: async () => {
+      await audit.close()
+      await store.close()
+      lock.release()
+    },
+  }
+}
+
+export function openOwnAudit(config: Config): AuditLog {
+  const { keys, audit } = foldersOf(config)
+  const signer = openAuthorities(keys)['log-checkpoints']
+  return openAuditLog({ folder: audit, signer, clock: systemClock, log: openLog('warn') })
+}

@@ -1,0 +1,98 @@
+/** Speaks to a running gateway over its admin socket. Whoever may open the socket may do this: the file's mode decides. */
+import { existsSync } from 'node:fs'
+import { request } from 'node:http'
+import { Fault } from '../errors.ts'
+import type { SessionRow, SessionState } from '../model.ts'
+import type { ProbeResult } from './probe.ts'
+
+/** A command line does not wait longer than this for its gateway. Probing targets takes the longest. */
+const timeoutMs = 120_000
+
+/** Answers are lists of at most some hundred rows. */
+const maxAnswerBytes = 4 * 1024 * 1024
+
+export class AdminClient {
+  readonly #socket: string
+
+  constructor(socket: string) {
+    this.#socket = socket
+  }
+
+  async isUp(): Promise<boolean> {
+    if (!existsSync(this.#socket)) return false
+    return this.sessions({ limit: 1 }).then(
+      () => true,
+      (cause: unknown) => {
+        if (cause instanceof Fault && cause.code === 'GATEWAY_NOT_RUNNING') return false
+        throw cause
+      },
+    )
+  }
+
+  async sessions(wish: { limit: number; state?: SessionState }): Promise<readonly SessionRow[]> {
+    const state = wish.state === undefined ? '' : `&state=${wish.state}`
+    const answer = await this.#ask<{ sessions: readonly SessionRow[] }>('GET', `/sessions?limit=${wish.limit}${state}`)
+    return answer.sessions
+  }
+
+  session(id: string): Promise<SessionRow> {
+    return this.#ask<SessionRow>('GET', `/sessions/${encodeURIComponent(id)}`)
+  }
+
+  async readRecording(id: string, purpose: string): Promise<string> {
+    const path = `/recordings/${encodeURIComponent(id)}/read`
+    const by = `local user ${process.getuid?.() ?? ''}`
+    return (await this.#ask<{ path: string }>('POST', path, { purpose: `${purpose} by ${by}` })).path
+  }
+
+  async end(id: string, reason: string): Promise<void> {
+    await this.#ask('POST', `/sessions/${encodeURIComponent(id)}/end`, { reason })
+  }
+
+  reload(): Promise<{ endedSessions: number }> {
+    return this.#ask('POST', '/reload')
+  }
+
+  async probe(): Promise<readonly ProbeResult[]> {
+    return (await this.#ask<{ results: readonly ProbeResult[] }>('POST', '/probe')).results
+  }
+
+  async #ask<T>(method: string, path: string, body?: object): Promise<T> {
+    const { status, text } = await this.#exchange(method, path, body)
+    if (status >= 200 && status < 300) return (text === '' ? {} : JSON.parse(text)) as T
+    const code = status === 404 ? 'NOT_FOUND' : 'CONFIG_INVALID'
+    throw new Fault(code, detailOf(text) ?? `The gateway answered ${status}.`)
+  }
+
+  #exchange(method: string, path: string, body: object | undefined): Promise<{ status: number; text: string }> {
+    return new Promise((resolve, reject) => {
+      const headers = { host: 'admin', ...(body === undefined ? {} : { 'content-type': 'application/json' }) }
+      const outgoing = request({ socketPath: this.#socket, method, path, timeout: timeoutMs, headers }, incoming => {
+        const chunks: Buffer[] = []
+        let bytes = 0
+        incoming.on('data', (chunk: Buffer) => {
+          bytes += chunk.length
+          if (bytes > maxAnswerBytes) incoming.destroy(new Error('the answer is too large'))
+          else chunks.push(chunk)
+        })
+        incoming.on('error', reject)
+        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
+      })
+      outgoing.on('timeout', () => outgoing.destroy(new Error('timed out')))
+      outgoing.on('error', cause => {
+        reject(new Fault('GATEWAY_NOT_RUNNING', 'The gateway does not answer. Is it running?', { cause }))
+      })
+      outgoing.end(body === undefined ? undefined : JSON.stringify(body))
+    })
+  }
+}
+
+/** RFC 9457: problem documents say what to do in `detail`. */
+function detailOf(text: string): string | undefined {
+  try {
+    const problem = JSON.parse(text) as { detail?: unknown }
+    return typeof problem.detail === 'string' ? problem.detail : undefined
+  } catch {
+    return undefined
+  }
+}

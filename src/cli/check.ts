@@ -1,0 +1,67 @@
+/** `sallyport check`: validates a configuration, then tries its issuer and targets. */
+import type { Command } from 'commander'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { openAuthorities } from '../credentials/authority.ts'
+import { openIssuer } from '../identity/issuer.ts'
+import { proveEngine } from '../ssh/engine.ts'
+import { lockData } from '../store/lock.ts'
+import { openStore } from '../store/sqlite-store.ts'
+import { openOwnAudit } from './access.ts'
+import { AdminClient } from './admin-client.ts'
+import { foldersOf } from './folders.ts'
+import { requireConfig } from './gateway.ts'
+import { printableLine, printJson } from './print.ts'
+import { type ProbeResult, probeTargets } from './probe.ts'
+
+type CheckOptions = { config: string; json?: boolean; offline?: boolean }
+
+export function addCheck(program: Command): void {
+  program
+    .command('check')
+    .description('validate a configuration, try its issuer and targets, and say what would fail')
+    .requiredOption('--config <file>', 'the configuration file')
+    .option('--offline', 'only validate the file')
+    .option('--json', 'for scripts')
+    .action(async (options: CheckOptions) => {
+      const config = requireConfig(options.config)
+      const results = options.offline === true ? [] : await probe(config)
+      if (options.json === true) printJson({ configuration: 'valid', results })
+      else print(results)
+      if (results.some(result => !result.ok)) process.exitCode = 1
+    })
+}
+
+function print(results: readonly ProbeResult[]): void {
+  process.stdout.write('The configuration is valid.\n')
+  for (const { what, ok, text } of results) {
+    process.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${printableLine(what)}: ${printableLine(text)}\n`)
+  }
+}
+
+/** The running gateway probes, since it holds the audit log and the leases; without one we do. */
+async function probe(config: Config): Promise<readonly ProbeResult[]> {
+  const client = new AdminClient(foldersOf(config).adminSocket)
+  return (await client.isUp()) ? client.probe() : probeOurselves(config)
+}
+
+async function probeOurselves(config: Config): Promise<readonly ProbeResult[]> {
+  const lock = lockData(config.gateway.data)
+  const store = await openStore(config.gateway.data)
+  const audit = openOwnAudit(config)
+  const clock = systemClock
+  const authority = openAuthorities(foldersOf(config).keys).targets
+  const common = { store, audit, clock }
+  const upstream = {
+    engine: proveEngine(),
+    hostKeys: common,
+    mint: { ...common, authority, owner: lock.ownerId },
+  }
+  try {
+    return await probeTargets(config, { audit, upstream, issuer: openIssuer(config.identity, { clock }) })
+  } finally {
+    await audit.close()
+    await store.close()
+    lock.release()
+  }
+}

@@ -1,0 +1,13 @@
+import { join } from 'node:path'
+import type { Config } from '../config/config.ts'
+
+/** Where things lie in the data folder. */
+export function foldersOf(config: Pick<Config, 'gateway'>) {
+  const { data } = config.gateway
+  return {
+    keys: join(data, 'keys'),
+    audit: join(data, 'audit'),
+    journal: join(data, 'journal'),
+    adminSocket: join(data, 'admin.sock'),
+  }
+}

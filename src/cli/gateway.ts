@@ -1,0 +1,244 @@
+/** A running gateway, put together from its parts: `serve` and `demo` start the same one. */
+import { join } from 'node:path'
+import { createAdmin } from '../api/admin.ts'
+import { type AdminServer, serveAdmin } from '../api/admin-socket.ts'
+import type { ReloadResult } from '../api/deps.ts'
+import { serveWeb, type WebServer } from '../api/serve.ts'
+import { createWeb } from '../api/web.ts'
+import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
+import { type Clock, systemClock } from '../clock.ts'
+import type { Config, SshLimits } from '../config/config.ts'
+import { loadConfig } from '../config/load.ts'
+import { printProblems } from '../config/problem.ts'
+import { diffNeedsRestart } from '../config/restart.ts'
+import { defaultSshLimits } from '../config/ssh-limits.ts'
+import { type Authorities, openAuthorities } from '../credentials/authority.ts'
+import { openSshPrivateKey } from '../credentials/ssh-key.ts'
+import { startSweep } from '../credentials/sweep.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import { openIssuer } from '../identity/issuer.ts'
+import { WaitingSignIns } from '../identity/waiting-sign-in.ts'
+import type { Log } from '../log.ts'
+import type { AppendSync, SessionRow } from '../model.ts'
+import { mayReview } from '../policy/review.ts'
+import { screenText } from '../recorder/export.ts'
+import { openRecorder, type Recorder } from '../recorder/recorder.ts'
+import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
+import { LiveSessions } from '../session/live.ts'
+import { type Engine, proveEngine } from '../ssh/engine.ts'
+import { type SshListener, type SshListenerParts, startSshListener } from '../ssh/listener.ts'
+import { type DataLock, lockData } from '../store/lock.ts'
+import { openStore } from '../store/sqlite-store.ts'
+import type { Store } from '../store/store.ts'
+import { foldersOf } from './folders.ts'
+import { probeTargets } from './probe.ts'
+
+export type Gateway = {
+  readonly sshPort: number | undefined
+  readonly webPort: number | undefined
+  readonly crypto: Engine['crypto']
+  readonly authorities: Authorities
+  readonly live: LiveSessions
+  readonly reload: () => Promise<ReloadResult>
+  readonly close: (reason: string) => Promise<void>
+}
+
+export type GatewayOptions = {
+  readonly clock?: Clock
+  /** How journal and audit log append; tests make it fail or hang. */
+  readonly append?: AppendSync
+}
+
+/** Reads a configuration or throws Fault CONFIG_INVALID with every problem. */
+export function requireConfig(file: string): Config {
+  const loaded = loadConfig(file)
+  if (loaded.ok) return loaded.config
+  throw new Fault('CONFIG_INVALID', printProblems(loaded.problems))
+}
+
+/** Starts everything, in the order in which it is needed; if a part fails, those before it are closed again. */
+export async function startGateway(configFile: string, log: Log, options: GatewayOptions = {}): Promise<Gateway> {
+  const config = requireConfig(configFile)
+  const closers: (() => Promise<void> | void)[] = []
+  try {
+    return await compose(config, log, options, closers)
+  } catch (cause) {
+    for (const close of closers.toReversed()) await close()
+    throw cause
+  }
+}
+
+type Closers = (() => Promise<void> | void)[]
+
+/** What lies on disk: opened first, closed last. */
+type Ground = {
+  readonly engine: Engine
+  readonly lock: DataLock
+  readonly store: Store
+  readonly authorities: Authorities
+  readonly watchdog: Watchdog
+  readonly audit: AuditLog
+  readonly recorder: Recorder
+}
+
+async function compose(first: Config, log: Log, options: GatewayOptions, closers: Closers): Promise<Gateway> {
+  const clock = options.clock ?? systemClock
+  const ground = await openGround(first, log, clock, options.append, closers)
+  const { engine, lock, store, authorities, audit, recorder } = ground
+  let config = first
+  audit.append({ kind: 'gateway-start', gateway: config.gateway.name, owner: lock.ownerId, crypto: engine.crypto })
+  await closeWhatCrashed(ground, log, clock)
+  const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId })
+  closers.push(sweep.stop)
+  const live = new LiveSessions(clock)
+  closers.push(() => live.close('the gateway stops'))
+
+  const limits = (): SshLimits => config.ssh?.limits ?? defaultSshLimits
+  const issuer = openIssuer(config.identity, { clock })
+  const signIns = new WaitingSignIns({ clock, limits: limits(), webUrl: config.web?.url ?? '' })
+  const mint = { store, audit, clock, authority: authorities.targets, owner: lock.ownerId }
+  const upstream: SshListenerParts['upstream'] = { engine, hostKeys: { store, audit, clock }, mint }
+  const ssh: Omit<SshListenerParts, 'hostKeys'> = {
+    engine,
+    gatewayName: config.gateway.name,
+    limits,
+    keepOutputBytes: () => config.recording.keepOutputBytes,
+    signIns,
+    session: {
+      store,
+      audit,
+      recorder,
+      live,
+      clock,
+      log,
+      owner: lock.ownerId,
+      policy: () => config,
+      maxSessionsPerPrincipal: () => limits().maxSessionsPerPrincipal,
+    },
+    upstream,
+    audit,
+    log,
+  }
+  const reload = async (): Promise<ReloadResult> => {
+    const result = reloadConfig(config, audit)
+    if (!result.ok) return result
+    config = result.config
+    return { ok: true, endedSessions: live.decideAgain() }
+  }
+  const common = { store, audit, clock, log }
+  const admin = await serveAdmin(
+    createAdmin({
+      ...common,
+      live,
+      recordings: config.recording.folder,
+      reload,
+      probe: () => probeTargets(config, { audit, upstream, issuer }),
+    }),
+    foldersOf(config).adminSocket,
+  )
+  closers.push(admin.close)
+  const web = await startWeb(config, {
+    ...common,
+    webUrl: config.web?.url ?? '',
+    behindProxy: config.web?.behindProxy ?? false,
+    gatewayName: config.gateway.name,
+    issuer,
+    identity: { claims: config.identity.claims, sessionMs: config.identity.sessionMs },
+    waiting: signIns,
+    mayReview: (principal, session) => mayReview(config, principal, session).allowed,
+    transcript: session => transcriptOf(config, session),
+  })
+  if (web !== undefined) closers.push(web.close)
+  const listener = await startSsh(config, { ...ssh, hostKeys: [openSshPrivateKey(authorities.gatewayHostKey)] })
+  if (listener !== undefined) closers.push(listener.close)
+  return {
+    sshPort: listener?.port,
+    webPort: web?.port,
+    crypto: engine.crypto,
+    authorities,
+    live,
+    reload,
+    close: async reason => {
+      audit.append({ kind: 'gateway-stop', reason })
+      for (const close of closers.toReversed()) {
+        await Promise.resolve(close()).catch((cause: unknown) => log.error({ cause: reasonOf(cause) }, 'closing failed'))
+      }
+    },
+  }
+}
+
+async function openGround(
+  config: Config,
+  log: Log,
+  clock: Clock,
+  append: AppendSync | undefined,
+  closers: Closers,
+): Promise<Ground> {
+  const folders = foldersOf(config)
+  const engine = proveEngine()
+  const lock = lockData(config.gateway.data)
+  closers.push(lock.release)
+  const store = await openStore(config.gateway.data)
+  closers.push(() => store.close())
+  const authorities = openAuthorities(folders.keys)
+  const watchdog = startWatchdog(log)
+  closers.push(() => watchdog.stop())
+  const guarded = watchdog.guard(append)
+  const audit = openAuditLog({ folder: folders.audit, signer: authorities['log-checkpoints'], clock, log, append: guarded })
+  closers.push(() => audit.close())
+  const recorder = openRecorder({
+    folder: config.recording.folder,
+    journalFolder: folders.journal,
+    signer: authorities['recording-heads'],
+    gateway: config.gateway.name,
+    clock,
+    log,
+    append: guarded,
+  })
+  closers.push(() => recorder.close())
+  return { engine, lock, store, authorities, watchdog, audit, recorder }
+}
+
+/** Seals the recordings of a gateway that died, and closes the rows of its sessions. */
+async function closeWhatCrashed(ground: Ground, log: Log, clock: Clock): Promise<void> {
+  const { recorder, store, audit, lock } = ground
+  const end = async (id: string, endedAtMs: number): Promise<void> => {
+    const reason = 'the gateway stopped before this session ended'
+    audit.append({ kind: 'session-close', session: id, reason, sealed: 'interrupted' })
+    await store.sessions.end(id, { endedAtMs, state: 'interrupted', endReason: reason })
+  }
+  for (const recovered of await recorder.recover()) {
+    log.warn({ session: recovered.session, events: recovered.events }, 'recovered an interrupted recording')
+    await end(recovered.session, recovered.endedAtMs)
+  }
+  for (const row of await store.sessions.openNotOf(lock.ownerId)) await end(row.id, clock.nowMs())
+}
+
+type Reloaded = { ok: true; config: Config } | { ok: false; problems: string }
+
+/** All or nothing: a file with any problem, or one that needs a restart, changes nothing. */
+function reloadConfig(current: Config, audit: AuditLog): Reloaded {
+  const loaded = loadConfig(current.file)
+  const problems = loaded.ok ? restartText(diffNeedsRestart(current, loaded.config)) : printProblems(loaded.problems)
+  audit.append({ kind: 'reload', result: problems === '' ? 'done' : 'refused', problems })
+  if (problems !== '' || !loaded.ok) return { ok: false, problems }
+  return { ok: true, config: loaded.config }
+}
+
+function restartText(keys: readonly string[]): string {
+  return keys.length === 0 ? '' : `These keys need a restart of the gateway, so nothing was changed: ${keys.join(', ')}.`
+}
+
+async function startWeb(config: Config, deps: Parameters<typeof createWeb>[0]): Promise<WebServer | undefined> {
+  return config.web === undefined ? undefined : serveWeb(createWeb(deps), config.web)
+}
+
+async function startSsh(config: Config, parts: SshListenerParts): Promise<SshListener | undefined> {
+  return config.ssh === undefined ? undefined : startSshListener(config.ssh.listen, parts)
+}
+
+function transcriptOf(config: Config, session: SessionRow): Promise<string> {
+  return screenText(join(config.recording.folder, session.recording))
+}
+
+export type { AdminServer }

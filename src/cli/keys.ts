@@ -1,0 +1,47 @@
+/** `sallyport keys show`: the public halves of the gateway's keys, and where each belongs. */
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { Command } from 'commander'
+import { publicKeyOf, type Purpose, purposes } from '../credentials/authority.ts'
+import { fingerprint, publicKeyBlob, publicKeyLine } from '../credentials/ssh-key.ts'
+import { configFileOf, configOption, type WithConfig } from './config-option.ts'
+import { foldersOf } from './folders.ts'
+import { requireConfig } from './gateway.ts'
+import { printJson } from './print.ts'
+
+const uses: Record<Purpose, string> = {
+  targets: 'sshd of each target: put this line into the file that TrustedUserCAKeys names',
+  'sign-in': 'signs sign-in certificates; only the gateway trusts it, never a target',
+  hosts: "signs host certificates; for users' known_hosts, after @cert-authority",
+  'recording-heads': 'auditors: sallyport verify RECORDING --key THIS.pem',
+  'log-checkpoints': 'auditors: sallyport verify AUDIT-LOG --key THIS.pem',
+  'gateway-host': "users' known_hosts: what ssh shows at the first connection",
+}
+
+export function addKeys(program: Command): void {
+  const keys = program.command('keys').description("the gateway's public keys")
+  configOption(keys.command('show').description('print them, and where each belongs').option('--json', 'for scripts')).action(
+    (options: WithConfig & { json?: boolean }) => {
+      const config = requireConfig(configFileOf(options))
+      const shown = purposes.map(purpose => facts(purpose, publicKeyOf(foldersOf(config).keys, purpose), config.gateway.name))
+      if (options.json === true) return printJson(shown)
+      process.stdout.write(`${shown.map(paragraph).join('\n')}`)
+    },
+  )
+}
+
+function facts(purpose: Purpose, key: KeyObject, gatewayName: string) {
+  const publicKey = createPublicKey(key.export({ type: 'spki', format: 'pem' }))
+  const blob = publicKeyBlob(publicKey)
+  return {
+    purpose,
+    use: uses[purpose],
+    keyId: fingerprint(blob),
+    line: publicKeyLine(blob, `${purpose}@${gatewayName}`),
+    pem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  }
+}
+
+function paragraph(key: ReturnType<typeof facts>): string {
+  const body = key.purpose === 'recording-heads' || key.purpose === 'log-checkpoints' ? key.pem : `${key.line}\n`
+  return `# ${key.purpose}: ${key.use}\n# ${key.keyId}\n${body}`
+}

@@ -1,0 +1,62 @@
+/** What `sallyport check` asks of the world: can the issuer be reached, do targets prove themselves, do they trust us? */
+import type { AuditLog } from '../audit/audit-log.ts'
+import type { Config, SshTarget } from '../config/config.ts'
+import { defaultSshLimits } from '../config/ssh-limits.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import type { Issuer } from '../identity/issuer.ts'
+import { matchesTarget } from '../policy/rules.ts'
+import { ident, type SshListenerParts, transportLimits } from '../ssh/listener.ts'
+import { probeUpstream } from '../ssh/upstream.ts'
+
+export type ProbeResult = { readonly what: string; readonly ok: boolean; readonly text: string }
+
+export type ProbeParts = {
+  readonly audit: AuditLog
+  readonly upstream: SshListenerParts['upstream']
+  readonly issuer: Issuer
+}
+
+/** Tries the issuer and each login of each target, one after the other. Never throws: what fails is a result. */
+export async function probeTargets(config: Config, parts: ProbeParts): Promise<readonly ProbeResult[]> {
+  const results = [await probeIssuer(parts.issuer)]
+  for (const target of config.targets) {
+    const logins = loginsOf(config, target)
+    if (logins.length === 0) results.push({ what: target.name, ok: false, text: 'no role allows any login on it' })
+    for (const login of logins) results.push(await probeLogin(target, login, config, parts))
+  }
+  return results
+}
+
+async function probeIssuer(issuer: Issuer): Promise<ProbeResult> {
+  return attempt(`issuer ${issuer.url}`, async () => {
+    await issuer.discover()
+    return 'answers'
+  })
+}
+
+function probeLogin(target: SshTarget, login: string, config: Config, parts: ProbeParts): Promise<ProbeResult> {
+  const limits = config.ssh?.limits ?? defaultSshLimits
+  const probe = parts.audit.probe(target.name, `check of login ${login}`)
+  return attempt(`${login}@${target.name}`, async () => {
+    const proof = await probeUpstream(
+      probe,
+      { target, login },
+      { ...parts.upstream, ident, limits: transportLimits(limits), timeoutMs: limits.upstreamTimeoutMs },
+    )
+    return `host key ${proof.fingerprint} (${proof.by}), trusts our authority`
+  })
+}
+
+async function attempt(what: string, work: () => Promise<string>): Promise<ProbeResult> {
+  try {
+    return { what, ok: true, text: await work() }
+  } catch (cause) {
+    return { what, ok: false, text: cause instanceof Fault ? cause.userText : reasonOf(cause) }
+  }
+}
+
+/** Every login that some role allows on the target. */
+function loginsOf(config: Config, target: SshTarget): readonly string[] {
+  const rules = config.roles.flatMap(role => role.allow).filter(rule => matchesTarget(rule.targets, target))
+  return [...new Set(rules.flatMap(rule => rule.logins))]
+}

@@ -1,0 +1,36 @@
+import type { Command } from 'commander'
+import { openLog } from '../log.ts'
+import { type Gateway, startGateway } from './gateway.ts'
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('run the gateway')
+    .requiredOption('--config <file>', 'the configuration file')
+    .action(async (options: { config: string }) => {
+      const log = openLog()
+      const gateway = await startGateway(options.config, log)
+      log.info(
+        { ssh: gateway.sshPort, web: gateway.webPort, crypto: gateway.crypto, pid: process.pid },
+        gateway.crypto === 'native' ? 'listening' : 'listening (SSH ciphers in JavaScript: slower; see docs/running.md)',
+      )
+      await untilStopped(gateway, reloads => log.info(reloads, 'reload'))
+    })
+}
+
+/** Until SIGINT or SIGTERM; SIGHUP reloads. A second signal does not wait for anything. */
+export function untilStopped(gateway: Gateway, onReload: (result: object) => void): Promise<void> {
+  return new Promise(resolve => {
+    let stopping = false
+    const stop = (signal: NodeJS.Signals): void => {
+      if (stopping) process.exit(130)
+      stopping = true
+      gateway.close(signal).then(resolve, resolve)
+    }
+    process.on('SIGINT', stop)
+    process.on('SIGTERM', stop)
+    process.on('SIGHUP', () => {
+      gateway.reload().then(onReload, onReload)
+    })
+  })
+}

@@ -1,0 +1,40 @@
+/** The composition root: reads the command line and runs the command. `bin/sallyport.js` finds the Node that runs this. */
+import { Command } from 'commander'
+import { addCheck } from './cli/check.ts'
+import { addDemo } from './cli/demo.ts'
+import { addExplain } from './cli/explain.ts'
+import { addExport } from './cli/export.ts'
+import { addKeys } from './cli/keys.ts'
+import { addPlay } from './cli/play.ts'
+import { addReload } from './cli/reload.ts'
+import { addServe } from './cli/serve.ts'
+import { addSessions } from './cli/sessions.ts'
+import { addVerify } from './cli/verify.ts'
+import { Fault } from './errors.ts'
+
+const program = new Command('sallyport')
+  .description('A privileged session proxy for SSH: sign-in in the browser, just-once credentials, recordings that prove themselves.')
+  .showHelpAfterError('(sallyport --help shows what there is)')
+
+for (const add of [
+  addServe,
+  addDemo,
+  addCheck,
+  addExplain,
+  addReload,
+  addSessions,
+  addPlay,
+  addExport,
+  addVerify,
+  addKeys,
+]) {
+  add(program)
+}
+
+try {
+  await program.parseAsync()
+} catch (thrown) {
+  if (!(thrown instanceof Fault)) throw thrown
+  process.stderr.write(`sallyport: ${thrown.userText}\n`)
+  process.exitCode = 1
+}
