@@ -25,8 +25,9 @@ export type RawChunk = {
   readonly events: number
   readonly firstUs: number
   readonly lastUs: number
-  readonly bytes: Buffer
+  /** The events' bytes are the first `length` of this buffer. */
   readonly buffer: Buffer
+  readonly length: number
   /** How many of the events lie in which segment of the journal. */
   readonly held: ReadonlyMap<Segment, number>
 }
@@ -82,8 +83,8 @@ export class ChunkBuilder {
       events: this.#events,
       firstUs: this.#firstUs,
       lastUs: this.#lastUs,
-      bytes: this.#buffer.subarray(0, this.#length),
       buffer: this.#buffer,
+      length: this.#length,
       held: this.#held,
     }
     this.#buffer = Buffer.alloc(0)

@@ -1,61 +1,104 @@
-import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib'
+import { Worker } from 'node:worker_threads'
+import { constants, zstdDecompressSync } from 'node:zlib'
 import { codec } from './format.ts'
-
-const compress = promisify(zstdCompress)
-
-/**
- * Chunks compressed at once. The thread pool has four threads, and writing to files and looking up names need some:
- * what waits here does not stand in the way of what waits there.
- */
-const maxParallel = 3
 
 /** Level 3 is small and fast; level 1 is for a recording that fills faster than it empties. */
 const levels = { usual: 3, hurried: 1 } as const
-/** What zstd may add to bytes that it cannot compress. */
-const frameRoomBytes = 1024
 /** zstd's window as base-2 logarithm, 2 MiB: above the largest chunk, and a bound on a reader's memory. */
 const windowLog = 21
 
+/** Bytes to compress: the first `length` of the memory, which is handed over and comes back with the answer. */
+export type PackOrder = {
+  readonly id: number
+  readonly memory: ArrayBuffer
+  readonly length: number
+  readonly level: number
+}
+export type PackAnswer = {
+  readonly id: number
+  readonly memory: ArrayBuffer
+  /** Undefined if nothing was gained. */
+  readonly payload: ArrayBuffer | undefined
+  readonly problem: string | undefined
+}
+
 export type Packed = { readonly codec: number; readonly payload: Buffer }
+/** A compressed chunk, and the buffer that its bytes were in, to be used again. */
+export type PackedChunk = Packed & { readonly buffer: Buffer }
 
-/** Compresses chunks in the thread pool, a few at a time, in the order in which they were asked for. */
+type Waiting = {
+  readonly length: number
+  readonly resolve: (packed: PackedChunk) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Compresses chunks in a thread of its own, which starts with the first one. */
 export class Packer {
-  #running = 0
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting = new Map<number, Waiting>()
+  #worker: Worker | undefined
+  #orders: PackOrder[] = []
+  #lastId = 0
 
-  /** Never rejects for want of gain: what does not shrink is stored as it is. */
-  async pack(bytes: Buffer, hurried: boolean): Promise<Packed> {
-    if (this.#running >= maxParallel) await new Promise<void>(resolve => this.#waiting.push(resolve))
-    else this.#running++
-    try {
-      const payload = await compress(bytes, options(bytes.length, hurried))
-      return payload.length < bytes.length
-        ? { codec: codec.zstd, payload }
-        : { codec: codec.none, payload: bytes }
-    } finally {
-      this.#next()
-    }
+  /**
+   * Compresses the first `length` bytes of a buffer that owns its memory; the buffer cannot be used until it comes back.
+   * What does not shrink is stored as it is.
+   */
+  pack(buffer: Buffer, length: number, hurried: boolean): Promise<PackedChunk> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId
+      this.#waiting.set(id, { length, resolve, reject })
+      if (this.#orders.length === 0) queueMicrotask(() => this.#post())
+      const level = hurried ? levels.hurried : levels.usual
+      this.#orders.push({ id, memory: buffer.buffer as ArrayBuffer, length, level })
+    })
   }
 
-  /** Hands this place to whoever waits longest. */
-  #next(): void {
-    const next = this.#waiting.shift()
-    if (next === undefined) this.#running--
-    else next()
+  async close(): Promise<void> {
+    await this.#worker?.terminate()
+    this.#worker = undefined
+  }
+
+  /** All chunks that were closed in one turn go in one message. */
+  #post(): void {
+    const orders = this.#orders
+    this.#orders = []
+    this.#worker ??= this.#start()
+    this.#worker.ref()
+    this.#worker.postMessage(
+      orders,
+      orders.map(order => order.memory),
+    )
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('pack-worker.ts', import.meta.url), { name: 'recording-packer' })
+    worker.on('message', (answers: readonly PackAnswer[]) => this.#take(answers))
+    worker.on('error', error => this.#fail(error))
+    worker.on('exit', () => this.#fail(new Error('the thread that compresses recordings has ended')))
+    return worker
+  }
+
+  #take(answers: readonly PackAnswer[]): void {
+    for (const answer of answers) {
+      const waiting = this.#waiting.get(answer.id)
+      this.#waiting.delete(answer.id)
+      if (answer.problem !== undefined) waiting?.reject(new Error(answer.problem))
+      else waiting?.resolve(packedChunk(answer, waiting.length))
+    }
+    if (this.#waiting.size === 0) this.#worker?.unref() // an idle thread keeps no process alive
+  }
+
+  #fail(error: Error): void {
+    this.#worker = undefined
+    for (const waiting of this.#waiting.values()) waiting.reject(error)
+    this.#waiting.clear()
   }
 }
 
-function options(length: number, hurried: boolean) {
-  return {
-    // One piece of output and a context of the chunk's size: twice as fast as the defaults.
-    chunkSize: length + frameRoomBytes,
-    pledgedSrcSize: length,
-    params: {
-      [constants.ZSTD_c_compressionLevel]: hurried ? levels.hurried : levels.usual,
-      [constants.ZSTD_c_checksumFlag]: 1,
-    },
-  }
+function packedChunk({ memory, payload }: PackAnswer, length: number): PackedChunk {
+  const buffer = Buffer.from(memory)
+  if (payload === undefined) return { codec: codec.none, payload: buffer.subarray(0, length), buffer }
+  return { codec: codec.zstd, payload: Buffer.from(payload), buffer }
 }
 
 /** Inflates to exactly `length` bytes or throws; never allocates more. */

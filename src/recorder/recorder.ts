@@ -38,6 +38,8 @@ export type RecorderOptions = {
   readonly append?: AppendSync
   /** Appends to the recordings. */
   readonly appendAsync?: AppendAsync
+  /** Compresses chunks; one of its own, with a thread, if none is given. */
+  readonly packer?: Packer
   /** A journal segment's size; smaller in tests. */
   readonly segmentBytes?: number
 }
@@ -124,6 +126,7 @@ class GatewayRecorder implements Recorder {
     for (const recording of this.#open.values()) await recording.abandon()
     this.#open.clear()
     this.#journal.close()
+    if (this.#options.packer === undefined) await this.#shop.packer.close()
   }
 
   #create(path: string, header: RecordingHeader): { fd: number; link: Buffer } {

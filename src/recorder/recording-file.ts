@@ -8,7 +8,7 @@ import type { Signer } from '../model.ts'
 import { ChunkBuilder, type ChunkBuffers, type RawChunk } from './chunk.ts'
 import { chunkAgeMs, chunkHead, chunkHeadBytes, cipher, frameHead } from './format.ts'
 import type { Segment } from './journal.ts'
-import type { Packed, Packer } from './pack.ts'
+import type { PackedChunk, Packer } from './pack.ts'
 import { signedFrame } from './signed.ts'
 
 /** A signed head follows so many chunks at the latest ... */
@@ -52,7 +52,7 @@ export type Heard = {
   readonly onSealed: () => void
 }
 
-type Job = { readonly chunk: RawChunk; readonly packing: Promise<void>; packed: Packed | undefined }
+type Job = { readonly chunk: RawChunk; readonly packing: Promise<void>; packed: PackedChunk | undefined }
 
 /**
  * The writing end of one recording's file: collects events into chunks, compresses them in the thread pool, and writes
@@ -186,8 +186,8 @@ export class RecordingFile {
     this.#startWriting()
   }
 
-  #pack(chunk: RawChunk): Promise<Packed> {
-    return this.#shop.packer.pack(chunk.bytes, this.#unwrittenBytes >= hurryBytes)
+  #pack(chunk: RawChunk): Promise<PackedChunk> {
+    return this.#shop.packer.pack(chunk.buffer, chunk.length, this.#unwrittenBytes >= hurryBytes)
   }
 
   #startWriting(): void {
@@ -221,13 +221,13 @@ export class RecordingFile {
     const parts: Buffer[] = []
     for (const job of jobs) if (job.packed !== undefined) parts.push(...this.#frame(job.chunk, job.packed))
     await this.#write(parts)
-    for (const { chunk } of jobs) this.#letGo(chunk)
+    for (const { chunk, packed } of jobs) this.#letGo(chunk, packed)
     this.#headTimer ??= setTimeout(() => this.head(), headAfterMs).unref()
   }
 
-  #frame(chunk: RawChunk, packed: Packed): Buffer[] {
+  #frame(chunk: RawChunk, packed: PackedChunk): Buffer[] {
     const { firstSequence, events, firstUs, lastUs } = chunk
-    const inflatedBytes = chunk.bytes.length
+    const inflatedBytes = chunk.length
     const fields = {
       number: ++this.#chunks,
       codec: packed.codec,
@@ -251,11 +251,11 @@ export class RecordingFile {
   }
 
   /** The chunk is in the file: the journal need not keep it, and its buffer is free. */
-  #letGo(chunk: RawChunk): void {
+  #letGo(chunk: RawChunk, packed: PackedChunk | undefined): void {
     for (const [segment, count] of chunk.held) segment.release(count)
-    this.#shop.buffers.giveBack(chunk.buffer)
-    this.#unwrittenBytes -= chunk.bytes.length
-    this.#heard.onWritten(chunk.bytes.length)
+    if (packed !== undefined) this.#shop.buffers.giveBack(packed.buffer)
+    this.#unwrittenBytes -= chunk.length
+    this.#heard.onWritten(chunk.length)
   }
 
   async #writeHead(): Promise<void> {
