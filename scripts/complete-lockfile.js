@@ -1,6 +1,9 @@
 // Adds to package-lock.json the optional packages of other platforms that npm left out because the registry that it asked
 // does not carry them. Without the entries `npm ci` refuses the very lock that npm wrote. Run it after each change of
 // dependencies: `node scripts/complete-lockfile.js`.
+//
+// It also keeps npm 10, which does not know `allowScripts`, from compiling what comes with a binary: where a package has a
+// binding.gyp and no script of its own npm builds it, and without Python and a compiler that ends the installation.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
@@ -20,6 +23,7 @@ for (const { name, version, dev } of missing) {
     optional: true,
   }
 }
+for (const name of ['better-sqlite3']) lock.packages[`node_modules/${name}`].gypfile = false
 lock.packages = Object.fromEntries(
   Object.entries(lock.packages).toSorted(([a], [b]) => a.localeCompare(b, 'en')),
 )

@@ -1,7 +1,7 @@
 // Runs in `npm ci`, under whatever Node the host has: hardens the SSH library and, where a compiler is found, builds its
 // compiled ciphers for the Node that Sallyport runs on.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,8 +9,20 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const modules = join(root, 'node_modules')
 
+const runtime = join(modules, `node-linux-${process.arch}`)
+
+linkRuntime()
 applyPatches()
 buildCiphers()
+
+/** npm 10 removes this link again when an optional package of ours fails to build; `npm run` finds Node 24 through it. */
+function linkRuntime() {
+  const link = join(modules, '.bin', 'node')
+  if (!existsSync(join(runtime, 'bin', 'node')) || existsSync(link)) return
+  mkdirSync(join(modules, '.bin'), { recursive: true })
+  rmSync(link, { force: true }) // it may point to another machine's runtime
+  symlinkSync(join('..', `node-linux-${process.arch}`, 'bin', 'node'), link)
+}
 
 /** Without its patches the SSH library must not be used, so a failure here fails the installation. */
 function applyPatches() {
@@ -32,7 +44,6 @@ function buildCiphers() {
   if (!['c++', 'g++', 'clang++'].some(onPath) && !process.env.CXX) missing.push('a C++ compiler')
   const gyp = process.env.npm_config_node_gyp
   if (!gyp || !existsSync(gyp)) missing.push("npm's node-gyp")
-  const runtime = join(modules, `node-linux-${process.arch}`)
   if (!existsSync(join(runtime, 'include', 'node', 'node.h'))) missing.push('headers of the pinned Node')
   if (missing.length > 0) {
     console.log(`sallyport: SSH ciphers stay in JavaScript (not found: ${missing.join(', ')}).`)

