@@ -64,6 +64,7 @@ export interface SignIns {
   insert(row: SignInRow): Promise<void>
   find(tokenHash: string, nowMs: number): Promise<SignInRow | undefined>
   remove(tokenHash: string): Promise<void>
+  removeExpired(nowMs: number): Promise<number>
 }
 
 /** What is written to the audit log from here. */

@@ -121,6 +121,7 @@ async function signIn(c: WebContext, parts: WebParts, flow: Flow): Promise<void>
   const principal = await redeem(c, parts, flow, nowMs)
   const { issuer, subject, name, expiresAtMs } = principal.fields
   parts.audit.append({ kind: 'sign-in', method: 'browser', issuer, subject, name, sourceAddress })
+  await parts.store.signIns.removeExpired(nowMs)
   const before = secretCookieHash(c, 'sallyport', parts.webUrl)
   if (before !== undefined) await parts.store.signIns.remove(before)
   const tokenHash = setSecretCookie(c, 'sallyport', parts.webUrl, expiresAtMs - nowMs)
@@ -180,32 +181,30 @@ async function confirm(
   const view = parts.waiting.find(id)
   const answer = parts.waiting.confirm(id, session.hash)
   if (view === undefined || answer.kind === 'gone') return await answerProblem(c, parts, notWaiting)
+  // Written before the code is seen: if it cannot be, nobody sees the code.
+  parts.audit.append({ kind: 'sign-in', ...answered(c, parts, session, view) })
   return await c.html(codePage({ ...parts, person: personOf(parts, session) }, answer.code, view))
 }
 
 async function deny(c: WebContext, parts: WebParts, id: string, session: BrowserSession): Promise<Response> {
   const answer = parts.waiting.deny(id, session.hash)
   if (answer.kind === 'gone') return await answerProblem(c, parts, notWaiting)
-  parts.audit.append(denied(session, answer.view))
+  parts.audit.append({
+    kind: 'refusal',
+    code: 'denied-by-person',
+    ...answered(c, parts, session, answer.view),
+  })
   const text =
-    'The terminal was told, and nobody was signed in. If you did not expect this question, tell the people who run this gateway.'
+    'Nobody was signed in, and that connection cannot be any more. If you did not expect this question, tell the people who run this gateway.'
   return await c.html(messagePage({ ...parts, person: personOf(parts, session) }, { title: 'Denied', text }))
 }
 
-function denied(session: BrowserSession, question: SignInQuestion) {
+/** For the audit log: who answered, from which browser, to which connection from where. */
+function answered(c: WebContext, parts: WebParts, session: BrowserSession, question: SignInQuestion) {
   const { issuer, subject, name } = session.principal.fields
   const { protocol, userName, sourceAddress } = question
-  return {
-    kind: 'refusal',
-    method: 'browser',
-    code: 'denied-by-person',
-    issuer,
-    subject,
-    name,
-    protocol,
-    userName,
-    sourceAddress,
-  } as const
+  const browser = browserAddress(c, parts)
+  return { method: 'browser-code', issuer, subject, name, browser, protocol, userName, sourceAddress }
 }
 
 async function signOut(c: WebContext, parts: WebParts): Promise<Response> {

@@ -63,9 +63,11 @@ dl.facts { margin: 0 0 1.25rem; display: grid; grid-template-columns: minmax(6.5
 dl.facts > div { display: grid; grid-template-columns: subgrid; grid-column: 1 / -1; border-bottom: 1px solid var(--line); padding: 0.5rem 0; column-gap: 1rem; }
 dl.facts dt { color: var(--quiet); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
+dl.facts.many { display: block; columns: 2 22rem; column-gap: 2.5rem; border: 0; }
+dl.facts.many > div { grid-template-columns: 8rem 1fr; break-inside: avoid; }
 @media (max-width: 30rem) {
   .card { padding: 1.1rem; }
-  dl.facts { grid-template-columns: 1fr; }
+  dl.facts, dl.facts.many > div { grid-template-columns: 1fr; }
 }
 .typed { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; unicode-bidi: isolate; }
 .note { border-radius: 8px; padding: 0.75rem 1rem; margin: 0 0 1.25rem; border-left: 4px solid; }
@@ -92,7 +94,7 @@ td { overflow-wrap: anywhere; }
 td.time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 @media (max-width: 44rem) {
   table, tbody, tr, td { display: block; }
-  thead { position: absolute; left: -100vw; }
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tbody tr { padding: 0.6rem 0.9rem; border-bottom: 1px solid var(--line); }
   tbody tr:last-child { border-bottom: 0; }
   td { border: 0; padding: 0.1rem 0; }
@@ -101,7 +103,7 @@ td.time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .state { display: inline-block; padding: 0 0.5rem; border-radius: 999px; border: 1px solid currentcolor; font-size: 0.85rem; }
 .state.open { color: var(--good); }
 .state.interrupted { color: var(--warn); }
-pre.transcript { margin: 0; padding: 1rem; background: var(--code-ground); border: 1px solid var(--line); border-radius: 10px; font: 0.875rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; direction: ltr; unicode-bidi: bidi-override; }
+pre.transcript { margin: 0 0 1.25rem; padding: 1rem; background: var(--code-ground); border: 1px solid var(--line); border-radius: 10px; font: 0.875rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; direction: ltr; unicode-bidi: bidi-override; }
 mark { background: var(--warn-ground); color: var(--warn); border-radius: 3px; padding: 0 0.15em; }
 footer { max-width: 72rem; margin: 0 auto; padding: 0 1rem 2rem; color: var(--quiet); font-size: 0.85rem; }
 footer.narrow { max-width: 38rem; }

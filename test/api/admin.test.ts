@@ -44,7 +44,12 @@ function deps(): AdminDeps {
         list: async ({ limit, state }) =>
           rows.filter(row => state === undefined || row.state === state).slice(0, limit),
       },
-      signIns: { insert: async () => {}, find: async () => undefined, remove: async () => {} },
+      signIns: {
+        insert: async () => {},
+        find: async () => undefined,
+        remove: async () => {},
+        removeExpired: async () => 0,
+      },
     },
     audit: {
       append: event => {

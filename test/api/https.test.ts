@@ -8,6 +8,12 @@ import type { WebDeps } from '../../src/api/deps.ts'
 import { startTestIssuer, testClient } from '../support/issuer.ts'
 
 const webUrl = 'https://gw.example'
+const noSignIns: WebDeps['store']['signIns'] = {
+  insert: async () => {},
+  find: async () => undefined,
+  remove: async () => {},
+  removeExpired: async () => 0,
+}
 
 function app(issuerUrl: string, more: Partial<WebDeps> = {}) {
   const limits = { maxWaitingSignIns: 9, maxWaitingSignInsPerSource: 9, signInCodeLifetimeMs: 300_000 }
@@ -23,7 +29,7 @@ function app(issuerUrl: string, more: Partial<WebDeps> = {}) {
     waiting: new WaitingSignIns({ clock: systemClock, limits, webUrl }),
     store: {
       sessions: { get: async () => undefined, list: async () => [] },
-      signIns: { insert: async () => {}, find: async () => undefined, remove: async () => {} },
+      signIns: noSignIns,
     },
     audit: { append: () => {} },
     mayReview: () => false,
@@ -59,6 +65,7 @@ test('a store that is away is a refusal', async () => {
     signIns: {
       insert: async () => {},
       remove: async () => {},
+      removeExpired: async () => 0,
       find: async () => {
         throw new Error('SQLITE_IOERR /var/lib/secret')
       },
@@ -67,4 +74,22 @@ test('a store that is away is a refusal', async () => {
   const response = await app('http://127.0.0.1:1', { store })('/sessions', { cookie: '__Host-sallyport=x' })
   expect(response.status).toBe(500)
   expect(await response.text()).not.toContain('SQLITE')
+})
+
+test('behind a proxy, the address of the browser is what the proxy itself saw, never what the browser claims', async () => {
+  const limits = { maxWaitingSignIns: 9, maxWaitingSignInsPerSource: 9, signInCodeLifetimeMs: 300_000 }
+  const waiting = new WaitingSignIns({ clock: systemClock, limits, webUrl })
+  const opened = waiting.open({
+    protocol: 'ssh',
+    userName: 'a@b',
+    target: 'b',
+    login: 'a',
+    sourceAddress: '203.0.113.9',
+  })
+  const path = opened.kind === 'waiting' ? new URL(opened.signIn.url).pathname : ''
+  const forwarded = { 'x-forwarded-for': '203.0.113.9, 198.51.100.1', host: 'internal' }
+  const behind = await app('http://127.0.0.1:1', { waiting, behindProxy: true })(path, forwarded)
+  expect(await behind.text()).toContain('198.51.100.1')
+  const direct = await app('http://127.0.0.1:1', { waiting })(path, { ...forwarded, host: 'gw.example' })
+  expect(await direct.text()).not.toMatch(/198\.51\.100\.1|the same address/)
 })

@@ -140,6 +140,14 @@ describe('no code', () => {
   })
 })
 
+test('no code is shown that the audit log does not know of', async () => {
+  const { url } = ask(world)
+  const { browser, page } = await atQuestion(url)
+  world.knobs.auditFails = true
+  const answer = await browser.press(page, confirmButton)
+  expect([answer.status, answer.code]).toEqual([503, undefined])
+})
+
 describe('the way back from the issuer', () => {
   /** Up to the answer that the issuer sends, without giving it to the gateway. */
   async function answerOf(browser: Browser, url: string): Promise<string> {
@@ -247,7 +255,13 @@ test('a person who signs in and confirms gets a code that opens the connection t
   }
   expect(proven.kind === 'proven' && proven.principal.fields).toMatchObject(expected)
   expect(world.audit).toEqual([
-    expect.objectContaining({ kind: 'sign-in', name: 'ada@example.com', sourceAddress: '127.0.0.1' }),
+    expect.objectContaining({ kind: 'sign-in', method: 'browser', name: 'ada@example.com' }),
+    expect.objectContaining({
+      kind: 'sign-in',
+      method: 'browser-code',
+      userName: 'root@web1',
+      browser: '127.0.0.1',
+    }),
   ])
 })
 

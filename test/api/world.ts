@@ -1,5 +1,3 @@
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import type { WebAuditEvent, WebDeps } from '../../src/api/deps.ts'
 import { serveWeb, type WebServer } from '../../src/api/serve.ts'
 import { createWeb } from '../../src/api/web.ts'
@@ -10,6 +8,7 @@ import { WaitingSignIns } from '../../src/identity/waiting-sign-in.ts'
 import { openLog } from '../../src/log.ts'
 import type { SessionRow, SignInRow } from '../../src/model.ts'
 import { startTestIssuer, testClient } from '../support/issuer.ts'
+import { freePort } from '../support/openssh.ts'
 
 export const hour = 3_600_000
 
@@ -140,17 +139,10 @@ function signInsOf(rows: Map<string, SignInRow>): WebDeps['store']['signIns'] {
       return row !== undefined && row.expiresAtMs > nowMs ? row : undefined
     },
     remove: async hash => void rows.delete(hash),
+    removeExpired: async nowMs => {
+      const over = [...rows.values()].filter(row => row.expiresAtMs <= nowMs)
+      for (const row of over) rows.delete(row.tokenHash)
+      return over.length
+    },
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  const listening = Promise.withResolvers<void>()
-  server.listen(0, '127.0.0.1', listening.resolve)
-  await listening.promise
-  const { port } = server.address() as AddressInfo
-  const closed = Promise.withResolvers<void>()
-  server.close(() => closed.resolve())
-  await closed.promise
-  return port
 }

@@ -67,7 +67,7 @@ export type TranscriptView =
 /** One session: who, where, when, why it ended, and what its screen showed. */
 export function sessionPage(frame: Frame, row: SessionRow, nowMs: number, transcript: TranscriptView): Html {
   const body = html`<h1>${where(row)}</h1>
-<div class="card"><dl class="facts">
+<div class="card"><dl class="facts many">
 ${fact('Person', visibleLine(row.principalName))}
 ${fact('Subject', html`<span class="typed">${visibleLine(row.subject)}</span>`)}
 ${fact('Role', visibleLine(row.role))}

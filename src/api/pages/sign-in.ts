@@ -52,8 +52,8 @@ export function codePage(frame: Frame, code: string, view: SignInView): Html {
 <output class="code" aria-label="Code, letter by letter: ${code.split('').join(' ')}">${code}</output>
 <p>Type it at the prompt of the terminal in which you started the connection, then press Enter. Capital or small letters, with or without the dash.</p>
 <div class="note warn"><strong>The code belongs in your own terminal only.</strong>
-<p>Nobody from support needs it. It works once and only for that connection.</p></div>
-<p class="quiet small">${timeLeft(view)} You can close this page afterwards.</p>
+<p>Nobody from support needs it. It works once, for that connection alone.</p></div>
+<p class="quiet small">It works for another ${duration(view.remainingMs)}. You can close this page afterwards.</p>
 </div>`
   return layout({ ...frame, title: 'Your code', body })
 }
