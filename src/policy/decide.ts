@@ -7,7 +7,7 @@ import { type AccessWish, type Denial, judge, type Verdict } from './judge.ts'
 import { type Reachable, reachableBy } from './reach.ts'
 import type { Policy } from './rules.ts'
 
-export type { AccessWish, Denial, DenialCode } from './judge.ts'
+export type { AccessWish, Denial } from './judge.ts'
 export type { Reachable } from './reach.ts'
 export type { Policy } from './rules.ts'
 

@@ -35,10 +35,14 @@ export function prepareDataFile(folder: string, name: string): string {
   return file
 }
 
+/** What a new volume holds before we do: a file system's own folder, and the place where recordings are mounted. */
+const FOUND_IN_NEW_VOLUMES = ['lost+found', 'recordings']
+
 /** A folder that is empty, or was ours before, may be closed to others; any other might be somebody's by mistake. */
 function isOurs(folder: string): boolean {
   const names = readdirSync(folder)
-  return names.length === 0 || names.includes('lock.db') || names.includes('state.db')
+  if (names.includes('lock.db') || names.includes('state.db')) return true
+  return names.every(name => FOUND_IN_NEW_VOLUMES.includes(name))
 }
 
 function guarded(folder: string, action: () => void): void {

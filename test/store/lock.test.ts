@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
 import { lockData } from '../../src/store/lock.ts'
@@ -15,9 +16,13 @@ afterEach(() => {
 
 /** Starts another process on the folder; gives the first line that it says. */
 async function holderOf(folder: string): Promise<{ child: ChildProcess; says: string }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'lock-holder.ts'), folder], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('./lock-holder.ts', import.meta.url)), folder],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   children.push(child)
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   return { child, says: line.toString().trim() }
