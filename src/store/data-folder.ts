@@ -7,7 +7,7 @@ const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 const OTHERS = 0o077
 
-/** Makes the data folder, private to our user. Throws Fault STORE_UNAVAILABLE, with the reason for the log. */
+/** Makes the data folder, private to our user. Throws Fault STORE_UNAVAILABLE. */
 export function prepareDataFolder(folder: string): void {
   guarded(folder, () => {
     mkdirSync(folder, { recursive: true, mode: FOLDER_MODE })
@@ -49,9 +49,14 @@ function guarded(folder: string, action: () => void): void {
   try {
     action()
   } catch (thrown) {
-    throw new Fault('STORE_UNAVAILABLE', 'The gateway cannot use its data folder. Tell its operator.', {
-      log: `the data folder ${folder} cannot be used: ${reasonOf(thrown)}`,
-      cause: thrown,
-    })
+    throw unusable(`The data folder ${folder}`, thrown)
   }
+}
+
+/**
+ * The fault of something that cannot be opened. Nobody has signed in yet: who reads it is the operator who starts the
+ * gateway, so it says where and why, unlike the faults of a store that is open.
+ */
+export function unusable(what: string, cause: unknown): Fault {
+  return new Fault('STORE_UNAVAILABLE', `${what} cannot be used: ${reasonOf(cause)}.`, { cause })
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import Database from 'better-sqlite3'
-import { Fault, reasonOf } from '../errors.ts'
-import { prepareDataFile, prepareDataFolder } from './data-folder.ts'
+import { Fault } from '../errors.ts'
+import { prepareDataFile, prepareDataFolder, unusable } from './data-folder.ts'
 
 /** The data folder is ours alone until `release`, or until this process is gone, however it went. */
 export type DataLock = {
@@ -21,7 +21,7 @@ export function lockData(dataFolder: string): DataLock {
     database.exec('BEGIN EXCLUSIVE')
   } catch (thrown) {
     database.close()
-    throw isBusy(thrown) ? inUse(dataFolder, thrown) : unusable(dataFolder, thrown)
+    throw isBusy(thrown) ? inUse(dataFolder, thrown) : unusable(`lock.db in ${dataFolder}`, thrown)
   }
   return { ownerId: randomBytes(8).toString('hex'), release: () => void database.close() }
 }
@@ -31,7 +31,7 @@ function openAtOnce(file: string, dataFolder: string): Database.Database {
   try {
     return new Database(file, { timeout: 0 })
   } catch (thrown) {
-    throw unusable(dataFolder, thrown)
+    throw unusable(`lock.db in ${dataFolder}`, thrown)
   }
 }
 
@@ -44,11 +44,4 @@ function inUse(dataFolder: string, cause: unknown): Fault {
     `The data folder ${dataFolder} is in use by another Sallyport. ` +
     'Stop that one first, or give this one a data folder of its own (gateway.data).'
   return new Fault('DATA_FOLDER_IN_USE', text, { cause })
-}
-
-function unusable(dataFolder: string, cause: unknown): Fault {
-  return new Fault('STORE_UNAVAILABLE', 'The gateway cannot use its data folder. Tell its operator.', {
-    log: `lock.db in ${dataFolder} cannot be used: ${reasonOf(cause)}`,
-    cause,
-  })
 }

@@ -40,11 +40,11 @@ async function versionOf(db: Kysely<Tables>): Promise<number> {
 }
 
 function newerThanUs(version: number, known: number): Fault {
-  return new Fault('STORE_UNAVAILABLE', 'The gateway cannot use its store. Tell its operator.', {
-    log:
-      `The data folder was written by a newer Sallyport (schema ${version}, this one knows ${known}). ` +
+  return new Fault(
+    'STORE_UNAVAILABLE',
+    `The data folder was written by a newer Sallyport (schema ${version}, this one knows ${known}). ` +
       'Run that version, or restore the backup that was made before the upgrade.',
-  })
+  )
 }
 
 async function createMigrationTable(db: Kysely<Tables>): Promise<void> {

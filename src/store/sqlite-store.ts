@@ -2,7 +2,7 @@ import Database from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import { Fault, reasonOf } from '../errors.ts'
 import type { HostKeyRow, LeaseRow, LeaseState, PrincipalFields, SessionRow } from '../model.ts'
-import { prepareDataFile, prepareDataFolder } from './data-folder.ts'
+import { prepareDataFile, prepareDataFolder, unusable } from './data-folder.ts'
 import { type Migration, migrate, migrations } from './migrations.ts'
 import type { LeaseTable, SessionTable, Tables } from './schema.ts'
 import type { HostKeyStore, LeaseStore, SessionQuery, SessionStore, SignInStore, Store } from './store.ts'
@@ -20,13 +20,9 @@ export async function openStore(
 ): Promise<Store> {
   prepareDataFolder(dataFolder)
   const file = prepareDataFile(dataFolder, 'state.db')
-  const db = await guarded(async () => connect(file))
-  try {
-    await guarded(() => migrate(db, steps, Date.now()))
-  } catch (thrown) {
-    await db.destroy().catch(() => undefined)
-    throw thrown
-  }
+  const db = await connect(file, steps).catch((thrown: unknown) => {
+    throw thrown instanceof Fault ? thrown : unusable(`state.db in ${dataFolder}`, thrown)
+  })
   return {
     sessions: sessionStore(db),
     leases: leaseStore(db),
@@ -38,13 +34,20 @@ export async function openStore(
 
 type Db = Kysely<Tables>
 
-function connect(file: string): Db {
+async function connect(file: string, steps: readonly Migration[]): Promise<Db> {
   const database = new Database(file, { timeout: BUSY_TIMEOUT_MS })
-  database.pragma('journal_mode = WAL')
-  // A lease must be on the disk, not only with the operating system, before its credential exists.
-  database.pragma('synchronous = FULL')
-  database.pragma('foreign_keys = ON')
-  return new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
+  const db: Db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
+  try {
+    database.pragma('journal_mode = WAL')
+    // A lease must be on the disk, not only with the operating system, before its credential exists.
+    database.pragma('synchronous = FULL')
+    database.pragma('foreign_keys = ON')
+    await migrate(db, steps, Date.now())
+  } catch (thrown) {
+    database.close()
+    throw thrown
+  }
+  return db
 }
 
 /** Runs an action on the database and turns whatever it throws into a Fault whose user text tells nothing of it. */

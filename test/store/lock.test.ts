@@ -96,10 +96,10 @@ test('a lock file that is no database is a fault, not a free folder', () => {
   expect(faultOf(() => lockData(folder)).code).toBe('STORE_UNAVAILABLE')
 })
 
-test('a folder that cannot be made is a fault that tells users nothing', () => {
+test('a folder that cannot be made is a fault that says which and why', () => {
   const file = join(dataFolder(), 'file')
   closeSync(openSync(file, 'w'))
   const fault = faultOf(() => lockData(join(file, 'data')))
   expect(fault.code).toBe('STORE_UNAVAILABLE')
-  expect(fault.userText).not.toContain(file)
+  expect(fault.userText).toMatch(/^The data folder .*\/file\/data cannot be used: ENOTDIR/)
 })
