@@ -79,11 +79,10 @@ export class EscapeSkipper {
         return this.#csi(byte)
       case 'mouse':
         return --this.#mouseBytes === 0 ? this.#done() : 'inside'
-      case 'string':
-      case 'string-escape':
-        return this.#string(byte)
       case 'ground':
         return 'plain'
+      default:
+        return this.#string(byte)
     }
   }
 

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { linkBytes } from '../chain.ts'
 import { Fault } from '../errors.ts'
 
@@ -9,7 +10,10 @@ export const formatVersion = 1
 /** Magic and u32 version. The header names the SHA-256 of these bytes as its predecessor. */
 export const preambleBytes: number = magic.length + 4
 
-/** u32 body length, u8 kind, u8 flags, u16 reserved, 32-byte link. */
+/**
+ * u32 body length, u8 kind, u8 flags, u16 check, 32-byte link. The check tells a damaged head, whose length would lead
+ * anywhere, from a frame that a crash has cut.
+ */
 export const frameHeadBytes: number = 8 + linkBytes
 
 export const frameKind = { header: 1, chunk: 2, head: 3, seal: 4, proof: 5 } as const
@@ -72,28 +76,35 @@ export function frameHead(kind: FrameKind, bodyBytes: number, link: Buffer): Buf
   head.writeUInt32BE(bodyBytes, 0)
   head.writeUInt8(frameKind[kind], 4)
   link.copy(head, 8)
+  head.writeUInt16BE(checkOf(head), 6)
   return head
+}
+
+/** The low 16 bits of the CRC-32 over a frame's head without the check itself. */
+function checkOf(head: Buffer): number {
+  return crc32(head.subarray(8, frameHeadBytes), crc32(head.subarray(0, 6))) & 0xffff
 }
 
 export type FrameHead = { readonly kind: FrameKind; readonly bodyBytes: number; readonly link: Buffer }
 
 /** Decodes and checks a frame's head; `record` and `offset` are for the message. */
 export function readFrameHead(head: Buffer, record: number, offset: number): FrameHead {
+  if (head.readUInt16BE(6) !== checkOf(head))
+    throw new FormatProblem(record, offset, 'the head of the record is damaged')
   const kind = kindOf(head.readUInt8(4))
   if (kind === undefined) {
     throw new FormatProblem(
       record,
       offset,
-      `frame kind ${head.readUInt8(4)} is unknown: use a newer version of Sallyport, or the file is damaged`,
+      `frame kind ${head.readUInt8(4)} is unknown: use a newer version of Sallyport`,
     )
   }
   const flags = head.readUInt8(5)
-  const reserved = head.readUInt16BE(6)
-  if (flags !== 0 || reserved !== 0) {
+  if (flags !== 0) {
     throw new FormatProblem(
       record,
       offset,
-      `frame flags ${flags}/${reserved} are unknown: use a newer version of Sallyport, or the file is damaged`,
+      `frame flags ${flags} are unknown: use a newer version of Sallyport`,
     )
   }
   const bodyBytes = head.readUInt32BE(0)

@@ -16,6 +16,7 @@ import { Journal, type Segment } from './journal.ts'
 import { isSessionName, OpenNotes } from './open-notes.ts'
 import { Packer } from './pack.ts'
 import { type AppendAsync, appendAllAsync, RecordingFile, type Workshop } from './recording-file.ts'
+import { type Recovered, recover } from './recover.ts'
 import { type Owner, Turns } from './turns.ts'
 
 /** A relay stops reading from its sockets while a recording's backlog is above this ... */
@@ -50,6 +51,11 @@ export type Recorder = {
    * Throws a Fault RECORDING_APPEND_FAILED if it cannot be written or the recorder has failed before.
    */
   readonly open: (grant: Grant, about: About) => Recording
+  /**
+   * Seals what an earlier process left open, with all that its journal holds; `open` need not wait for it. Rejects if that
+   * cannot be written; the next start tries again. Later calls get the first one's answer.
+   */
+  readonly recover: () => Promise<readonly Recovered[]>
   /** Writes what is left of open recordings, without sealing them: whoever wants a seal seals first. */
   readonly close: () => Promise<void>
   /** Set once nothing can be recorded any more. */
@@ -80,6 +86,7 @@ class GatewayRecorder implements Recorder {
   readonly #open = new Map<string, Recording>()
   #lastNumber = 0
   #failure: Fault | undefined
+  #recovering: Promise<readonly Recovered[]> | undefined
 
   constructor(options: RecorderOptions) {
     this.#options = options
@@ -119,6 +126,20 @@ class GatewayRecorder implements Recorder {
     )
     this.#open.set(about.session, recording)
     return recording
+  }
+
+  recover(): Promise<readonly Recovered[]> {
+    const { folder, journalFolder, log } = this.#options
+    const left = {
+      folder,
+      journalFolder,
+      log,
+      segments: this.#journal.left,
+      notes: this.#notes,
+      shop: this.#shop,
+    }
+    this.#recovering ??= recover(left)
+    return this.#recovering
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { createPublicKey, verify } from 'node:crypto'
+import { isSignature } from '../audit/signature.ts'
 import type { Signer } from '../model.ts'
 import { frameHead, signatureBytes } from './format.ts'
 
@@ -51,12 +51,11 @@ export async function signedFrame(
 /** Whether the signature at the end of a stored frame is by this key. */
 export function isSignedBy(kind: 'head' | 'seal', frame: Buffer, publicKeyPem: string): boolean {
   const end = frame.length - signatureBytes
-  const signed = Buffer.concat([Buffer.from(domains[kind]), frame.subarray(0, end)])
-  try {
-    return verify(null, signed, createPublicKey(publicKeyPem), frame.subarray(end))
-  } catch {
-    return false // not a key, or not of this kind: it has signed nothing
-  }
+  return isSignature(
+    Buffer.concat([Buffer.from(domains[kind]), frame.subarray(0, end)]),
+    frame.subarray(end),
+    publicKeyPem,
+  )
 }
 
 /** The text of a head's or seal's body, or what is wrong with it. */

@@ -1,9 +1,9 @@
-import { createHash, generateKeyPairSync, sign } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
 import { pino } from 'pino'
+import { keyIdOf } from '../../src/audit/signature.ts'
 import type { Clock } from '../../src/clock.ts'
 import { restorePrincipal } from '../../src/identity/principal.ts'
 import type { Signer } from '../../src/model.ts'
@@ -17,19 +17,29 @@ export const quiet = pino({ level: 'silent' })
 /** An Ed25519 key as the gateway would have one. */
 export function newSigner(): Signer {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-  const blob = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32)
+  const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
   return {
-    keyId: `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`,
+    keyId: keyIdOf(publicKeyPem),
     algorithm: 'ed25519',
-    publicKeyPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    publicKeyPem,
     sign: async data => sign(null, data, privateKey),
   }
 }
 
-/** A folder that is gone after the test. */
+/** In memory where there is such a place: a seal waits for the disk, and these tests seal thousands of times. */
+const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
+const folders: string[] = []
+
+function removeFolders(): void {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+}
+
+/** A folder that is gone when this file's tests are done. */
 export function newFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sallyport-test-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = mkdtempSync(join(scratch, 'sallyport-test-'))
+  if (folders.length === 0) process.once('exit', removeFolders)
+  folders.push(folder)
   return folder
 }
 

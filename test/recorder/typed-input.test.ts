@@ -179,9 +179,17 @@ describe('what is shown is kept', () => {
   })
 })
 
-const words = fc.string({ unit: fc.constantFrom(...Array.from('abcdefghijklmnop -/')), minLength: 1, maxLength: 12 })
+const words = fc.string({
+  unit: fc.constantFrom(...Array.from('abcdefghijklmnop -/')),
+  minLength: 1,
+  maxLength: 12,
+})
 /** Letters that no echoed line and no output uses, so that any trace of them is a leak. */
-const passwords = fc.string({ unit: fc.constantFrom(...Array.from('QRSTUVWXYZ0123456789')), minLength: 1, maxLength: 12 })
+const passwords = fc.string({
+  unit: fc.constantFrom(...Array.from('QRSTUVWXYZ0123456789')),
+  minLength: 1,
+  maxLength: 12,
+})
 const scenes = fc.array(
   fc.oneof(
     fc.record({ kind: fc.constant('line' as const), text: words }),
@@ -227,7 +235,7 @@ function play({ kind, text }: Scene): [direction: '>' | '<', text: string][] {
       ]
     case 'output':
       return [['<', `${text}\r\n`]]
-    case 'keys':
+    default:
       return [['>', text]]
   }
 }

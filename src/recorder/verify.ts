@@ -1,0 +1,167 @@
+import { keyIdOf } from '../audit/signature.ts'
+import type { VerifyResult } from '../audit/verify-result.ts'
+import { reasonOf } from '../errors.ts'
+import { FormatProblem } from './format.ts'
+import { type Frame, FrameReader } from './frames.ts'
+import { readHeader, type RecordingHeader } from './header.ts'
+import { openChunk } from './reader.ts'
+import { type HeadText, isSignedBy, readHeadText, readSealText } from './signed.ts'
+
+/**
+ * Proves a recording whole, or names the first record that fails and its offset. Works on files that are not sealed (and
+ * says so) and offline. `publicKeyPem` is the key, or the keys, that the reader trusts; without one the recording's own
+ * word is taken for whose key it is, which shows damage but not forgery, and a note says so.
+ */
+export function verifyRecording(file: string, publicKeyPem?: string | readonly string[]): VerifyResult {
+  try {
+    const frames = new FrameReader(file)
+    try {
+      return new Verification(frames, publicKeyPem).run()
+    } finally {
+      frames.close()
+    }
+  } catch (error) {
+    if (error instanceof FormatProblem)
+      return { ok: false, file, record: error.record, offset: error.offset, reason: error.reason }
+    return { ok: false, file, record: 0, offset: 0, reason: reasonOf(error) }
+  }
+}
+
+class Verification {
+  readonly #frames: FrameReader
+  readonly #trusted: readonly string[] | undefined
+  readonly #signedBy = new Set<string>()
+  readonly #notes: string[] = []
+  #header: RecordingHeader | undefined
+  #keys: readonly string[] = []
+  #records = 0
+  #signedRecords = 0
+  #chunks = 0
+  #events = 0
+  #bytes = 0
+  #lastUs = 0
+  #isSealed = false
+
+  constructor(frames: FrameReader, publicKeyPem: string | readonly string[] | undefined) {
+    this.#frames = frames
+    this.#trusted = typeof publicKeyPem === 'string' ? [publicKeyPem] : publicKeyPem
+  }
+
+  run(): VerifyResult {
+    for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
+      this.#check(frame)
+      this.#records++
+    }
+    if (this.#header === undefined) throw new FormatProblem(0, 0, 'the header is cut')
+    this.#checkEnd()
+    return {
+      ok: true,
+      kind: 'recording',
+      session: this.#header.session,
+      records: this.#records,
+      sealed: this.#isSealed,
+      signedBy: [...this.#signedBy],
+      notes: this.#notes,
+    }
+  }
+
+  #check(frame: Frame): void {
+    if (frame.kind === 'header') this.#checkHeader(frame)
+    else if (frame.kind === 'chunk') this.#checkChunk(frame)
+    else if (frame.kind === 'head') this.#checkHead(frame)
+    else if (frame.kind === 'seal') this.#checkSeal(frame)
+    else
+      this.#notes.push(
+        'It carries a proof of its place in the log of sessions, which this version does not check.',
+      )
+  }
+
+  #checkHeader(frame: Frame): void {
+    const header = readHeader(frame.body)
+    if (typeof header === 'string') throw problem(frame, header)
+    this.#header = header
+    this.#keys = this.#trusted ?? [header.signing.publicKey]
+    if (this.#trusted === undefined) {
+      this.#notes.push(
+        'Checked with the key that the recording itself names: give the public key to prove whose it is.',
+      )
+    }
+  }
+
+  #checkChunk(frame: Frame): void {
+    const { head } = openChunk(frame)
+    if (head.number !== this.#chunks + 1)
+      throw problem(frame, `chunk ${head.number} follows chunk ${this.#chunks}`)
+    if (head.firstSequence !== this.#events + 1) {
+      throw problem(
+        frame,
+        `it begins with event ${head.firstSequence} and the one before ended with ${this.#events}`,
+      )
+    }
+    if (head.firstUs < this.#lastUs) throw problem(frame, 'time goes backwards')
+    this.#chunks++
+    this.#events += head.events
+    this.#bytes += head.inflatedBytes
+    this.#lastUs = head.lastUs
+  }
+
+  #checkHead(frame: Frame): void {
+    const text = readHeadText(frame.body)
+    if (typeof text === 'string') throw problem(frame, `the head cannot be read: ${text}`)
+    this.#checkCounts(frame, text)
+    this.#checkSignature('head', frame)
+  }
+
+  #checkSeal(frame: Frame): void {
+    const seal = readSealText(frame.body)
+    if (typeof seal === 'string') throw problem(frame, `the seal cannot be read: ${seal}`)
+    this.#checkCounts(frame, seal)
+    if (seal.durationUs !== this.#lastUs) throw problem(frame, 'the seal gives another duration')
+    this.#checkSignature('seal', frame)
+    this.#isSealed = true
+    if (seal.interrupted) this.#notes.push(`Interrupted: ${seal.reason}`)
+    this.#notes.push(...(seal.notes ?? []))
+  }
+
+  #checkCounts(frame: Frame, counts: Pick<HeadText, 'chunks' | 'events' | 'bytes'>): void {
+    const isSame =
+      counts.chunks === this.#chunks && counts.events === this.#events && counts.bytes === this.#bytes
+    if (!isSame) throw problem(frame, `the ${frame.kind} counts other chunks, events or bytes than there are`)
+  }
+
+  #checkSignature(kind: 'head' | 'seal', frame: Frame): void {
+    const key = this.#keys.find(key => isSignedBy(kind, frame.stored, key))
+    if (key === undefined)
+      throw problem(frame, `the signature of the ${kind} is not by the key that should have signed it`)
+    this.#signedBy.add(keyIdOf(key))
+    this.#signedRecords = this.#records + 1
+  }
+
+  /** A file that ends without a seal is a live recording, or what a crash or somebody's scissors left. */
+  #checkEnd(): void {
+    if (this.#isSealed) this.#checkAfterSeal()
+    else this.#noteOpenEnd()
+  }
+
+  #noteOpenEnd(): void {
+    const unsigned = this.#records - this.#signedRecords
+    this.#notes.push(
+      'Not sealed: the session is still open, the gateway has stopped, or the end of the file was cut off.',
+    )
+    if (unsigned > 0)
+      this.#notes.push(`The last ${unsigned} records are chained, but no signature covers them yet.`)
+    const { tornBytes, offset } = this.#frames.tail ?? { tornBytes: 0, offset: 0 }
+    if (tornBytes > 0)
+      this.#notes.push(`The last ${tornBytes} bytes, from byte ${offset}, are a record that is not whole.`)
+  }
+
+  #checkAfterSeal(): void {
+    const { tornBytes, offset } = this.#frames.tail ?? { tornBytes: 0, offset: 0 }
+    if (tornBytes > 0)
+      throw new FormatProblem(this.#records, offset, `${tornBytes} bytes stand after the seal`)
+  }
+}
+
+function problem(frame: Frame, reason: string): FormatProblem {
+  return new FormatProblem(frame.record, frame.offset, reason)
+}
