@@ -36,6 +36,9 @@ export type RunningIssuer = { readonly url: string; close(): Promise<void> }
 /** Bytes of a login form. */
 const maxFormBytes = 4096
 
+/** Lines of its log: whoever reaches the port can cause one. */
+const maxLogLines = 10_000
+
 /** How long a login at the provider lasts, in seconds: a working day. */
 const loginSeconds = 8 * 3600
 
@@ -144,16 +147,21 @@ function accountOf(people: readonly DemoPerson[], subject: string) {
 
 function openLog(folder: string, provider: Provider): (text: string) => void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const log = (text: string) =>
-    appendFileSync(
-      join(folder, 'issuer.log'),
-      `${JSON.stringify({ at: new Date().toISOString(), text })}\n`,
-      { mode: 0o600 },
-    )
-  provider.on('server_error', (_context, error) => log(reasonOf(error)))
-  provider.on('authorization.error', (_context, error) => log(reasonOf(error)))
-  provider.on('grant.error', (_context, error) => log(reasonOf(error)))
+  const file = join(folder, 'issuer.log')
+  let lines = 0
+  const log = (text: string) => {
+    lines += 1
+    if (lines > maxLogLines) return
+    appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), text })}\n`, { mode: 0o600 })
+  }
+  provider.on('server_error', (_context, error) => log(whyOf(error)))
+  provider.on('authorization.error', (_context, error) => log(whyOf(error)))
+  provider.on('grant.error', (_context, error) => log(whyOf(error)))
   return log
+}
+
+function whyOf(error: Error & { readonly error_description?: string | undefined }): string {
+  return `${error.message}: ${error.error_description ?? ''}`
 }
 
 function fail(response: ServerResponse, log: (text: string) => void, thrown: unknown): void {

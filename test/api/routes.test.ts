@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Browser } from '../support/browser.ts'
 import { people } from '../support/issuer.ts'
 import { hour, openWorld, sessionRow, type World } from './world.ts'
@@ -175,6 +175,18 @@ describe('a transcript', () => {
     expect(html.length).toBeLessThan(1_100_000)
     expect(text).toContain('Only the beginning is shown')
   })
+})
+
+test('only so many transcripts are made at once, and room comes back', async () => {
+  const gate = Promise.withResolvers<void>()
+  world.knobs.beforeTranscript = gate.promise
+  const url = `${world.url}/sessions/theirs`
+  const waiting = Array.from({ length: 4 }, () => browsers.reviewer.open(url))
+  await vi.waitUntil(() => world.knobs.transcripts === 4)
+  expect((await browsers.reviewer.open(url)).status).toBe(503)
+  gate.resolve()
+  expect((await Promise.all(waiting)).map(page => page.status)).toEqual([200, 200, 200, 200])
+  expect((await browsers.reviewer.open(url)).status).toBe(200)
 })
 
 test('names from the issuer and the target are text in lists and details', async () => {

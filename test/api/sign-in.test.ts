@@ -326,6 +326,14 @@ test('signing out needs the form, and ends the sign-in for every copy of the coo
   ])
 })
 
+test("one person's form token is worth nothing in another's browser (CSRF)", async () => {
+  const victim = await atQuestion(ask(world).url)
+  const attacker = await atQuestion(ask(world).url, people.eve)
+  const token = attacker.page.forms[0]?.fields[0]?.value ?? ''
+  expect((await victim.browser.post(`${world.url}/sign-out`, { token }, victim.page)).status).toBe(403)
+  expect((await victim.browser.open(`${world.url}/sessions`)).status).toBe(200)
+})
+
 test('the store knows the cookie only as a hash', async () => {
   const { browser } = await atQuestion(ask(world).url)
   const value = browser.cookie('sallyport') ?? ''

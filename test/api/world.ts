@@ -20,7 +20,13 @@ export type World = {
   readonly sessions: SessionRow[]
   readonly signIns: Map<string, SignInRow>
   /** What tests change: the audit log that fails, the clock's shift, the transcript. */
-  readonly knobs: { auditFails: boolean; aheadMs: number; transcript: string; transcripts: number }
+  readonly knobs: {
+    auditFails: boolean
+    aheadMs: number
+    transcript: string
+    transcripts: number
+    beforeTranscript: Promise<void>
+  }
   close(): Promise<void>
 }
 
@@ -28,7 +34,13 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const issuer = await startTestIssuer(url)
-  const knobs = { auditFails: false, aheadMs: 0, transcript: 'hello', transcripts: 0 }
+  const knobs = {
+    auditFails: false,
+    aheadMs: 0,
+    transcript: 'hello',
+    transcripts: 0,
+    beforeTranscript: Promise.resolve(),
+  }
   const clock = {
     nowMs: () => systemClock.nowMs() + knobs.aheadMs,
     monotonicUs: () => systemClock.monotonicUs() + knobs.aheadMs * 1000,
@@ -66,6 +78,7 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
       principal.fields.groups.includes('audit') && session.subject !== principal.fields.subject,
     transcript: async () => {
       knobs.transcripts += 1
+      await knobs.beforeTranscript
       return knobs.transcript
     },
     clock,

@@ -96,6 +96,12 @@ describe('T24: what is no token of this issuer for us is refused', () => {
       ).toContain('"alg"')
   })
 
+  test('a shared secret, even where the look-up of keys would give one', async () => {
+    const secret = new Uint8Array(32).fill(7)
+    const jwt = await new SignJWT(good).setProtectedHeader({ alg: 'HS256' }).sign(secret)
+    expect(await refusal(jwt, { jwks: async () => secret as never })).toContain('"alg"')
+  })
+
   test("a stranger's key, also under the kid of the issuer's", async () => {
     expect(await refusal(await sign({}, {}, stranger))).toContain('signature')
     await refusal(await sign({}, { kid: 'unknown' }, stranger))
