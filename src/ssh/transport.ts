@@ -4,7 +4,7 @@
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { reasonOf } from '../errors.ts'
+import { Fault, reasonOf } from '../errors.ts'
 import {
   chacha20Poly1305,
   cipherAlgorithms,
@@ -87,6 +87,12 @@ const reasonCode = {
 /** Unsent bytes in the socket at which we ask the caller to pause: a few round trips of a fast network. */
 const congestedAtBytes = 512 * 1024
 
+/**
+ * A key exchange costs us a signature and the peer next to nothing, so that one stranger could keep a core busy with them.
+ * Those that a peer starts so soon after the last one, and after so few bytes, are counted.
+ */
+const hurriedExchange = { withinMs: 10_000, withinBytes: 16 * 1024, allowed: 20 } as const
+
 /** A server may send EXT_INFO and little else while we judge its host key. */
 const maxHeldBeforeReadyBytes = 64 * 1024
 
@@ -97,6 +103,11 @@ const disconnectGraceMs = 2_000
 const maxDisconnectTextBytes = 1_000
 
 type Held = { payload: Buffer; sequence: number }
+
+/** Bytes; a message costs more than its own, hence the constant. */
+function heldCost(message: Held): number {
+  return message.payload.length + 128
+}
 
 /** Ends the engine's loop over a chunk once the transport has closed. */
 const stopped = Symbol('transport closed')
@@ -117,7 +128,11 @@ class Transport {
   #remoteIdent = ''
   #negotiated: Negotiated | undefined
   #state: State = 'opening'
-  #judge: (() => Promise<boolean>) | undefined
+  readonly #judge: (() => Promise<boolean>) | undefined
+  #judging = false
+  #askedForKeys = false
+  #hurriedExchanges = 0
+  #keysAtMs = 0
   #parsing = false
   #paused = false
   #delivering = false
@@ -251,6 +266,7 @@ class Transport {
   /** Starts a key exchange, unless one runs. */
   rekey(): void {
     if (this.#state !== 'ready' || this.#exchanging) return
+    this.#askedForKeys = true
     this.#guard(() => this.#protocol.rekey())
     this.#noteExchange()
   }
@@ -270,7 +286,8 @@ class Transport {
   #send(head: Uint8Array, data: Uint8Array | undefined): void {
     if (!this.#isLive()) return
     if (this.#state === 'opening') throw new TypeError('nothing can be sent before the first key exchange')
-    if (this.#socket.writableLength > this.#limits.maxQueuedBytes) {
+    // What a key exchange held back may come on top of what the socket had.
+    if (this.#socket.writableLength > this.#limits.maxQueuedBytes + congestedAtBytes) {
       this.#fail('local', reasonCode.byApplication, 'the peer does not read what it asked for')
       return
     }
@@ -382,7 +399,7 @@ class Transport {
 
   #hold(message: Held): void {
     this.#held.push(message)
-    this.#heldBytes += message.payload.length
+    this.#heldBytes += heldCost(message)
     if (this.#state === 'opening' && this.#heldBytes > maxHeldBeforeReadyBytes)
       this.#fail('protocol', reasonCode.protocolError, 'messages before they were asked for')
   }
@@ -394,12 +411,16 @@ class Transport {
   #deliverHeld(): void {
     if (this.#delivering) return
     this.#delivering = true
+    const held = this.#held
+    let taken = 0
     while (!this.#paused && (this.#state === 'ready' || this.#state === 'ending')) {
-      const next = this.#held.shift()
+      const next = held[taken]
       if (next === undefined) break
-      this.#heldBytes -= next.payload.length
+      taken += 1
+      this.#heldBytes -= heldCost(next)
       this.#deliver(next)
     }
+    held.splice(0, taken)
     this.#delivering = false
     if (this.#lateClose !== undefined && this.#held.length === 0) this.#end(this.#lateClose)
   }
@@ -436,24 +457,50 @@ class Transport {
 
   #onKeys(negotiated: Negotiated): void {
     this.#negotiated = negotiated
+    const objection = this.#weakness(negotiated) ?? this.#hurry()
+    if (objection !== undefined) {
+      this.#fail('protocol', reasonCode.keyExchangeFailed, objection)
+      throw stopped
+    }
+    this.#askedForKeys = false
+    this.#keysAtMs = performance.now()
     this.#rekeyAtBytesIn = this.#bytesIn + this.#limits.rekeyAfterBytes
     this.#rekeyAtBytesOut = this.#bytesOut + this.#limits.rekeyAfterBytes
     clearTimeout(this.#rekeyTimer)
     this.#rekeyTimer = setTimeout(() => this.rekey(), this.#limits.rekeyAfterMs)
-    const weak = this.#weakness(negotiated)
-    if (weak !== undefined) {
-      this.#fail('protocol', reasonCode.keyExchangeFailed, weak)
-      throw stopped
+    if (this.#state === 'opening') this.#onFirstKeys()
+    else {
+      this.#clearExchangeTimer()
+      queueMicrotask(() => this.#drained())
     }
-    if (this.#state === 'opening' && this.#judge !== undefined) {
-      const judge = this.#judge
-      this.#judge = undefined
-      void this.#judgeHostKey(judge)
+  }
+
+  /** Also at further key exchanges of a server that is still being judged. */
+  #onFirstKeys(): void {
+    if (this.#judging) return
+    if (this.#judge === undefined) {
+      this.#clearExchangeTimer()
+      this.#becomeReady()
       return
     }
-    this.#clearExchangeTimer()
-    if (this.#state === 'opening') this.#becomeReady()
-    else queueMicrotask(() => this.#drained())
+    this.#judging = true
+    void this.#judgeHostKey(this.#judge)
+  }
+
+  #hurry(): string | undefined {
+    const bytes =
+      this.#bytesIn +
+      this.#bytesOut +
+      2 * this.#limits.rekeyAfterBytes -
+      this.#rekeyAtBytesIn -
+      this.#rekeyAtBytesOut
+    const hurried =
+      this.#keysAtMs > 0 &&
+      !this.#askedForKeys &&
+      bytes < hurriedExchange.withinBytes &&
+      performance.now() - this.#keysAtMs < hurriedExchange.withinMs
+    if (hurried) this.#hurriedExchanges += 1
+    return this.#hurriedExchanges > hurriedExchange.allowed ? 'too many key exchanges' : undefined
   }
 
   /** Without strict key exchange, a stranger on the path can cut ChaCha20-Poly1305 streams (CVE-2023-48795). */
@@ -560,6 +607,9 @@ export type { Transport }
 /** Serves the SSH transport to a client that connected. */
 export function acceptTransport(engine: Engine, socket: Duplex, o: AcceptOptions): Transport {
   const hostKeys = hostKeysByAlgorithm(engine, o.hostKeys)
+  const offered = hostKeyAlgorithms.filter(name => name in hostKeys)
+  if (offered.length === 0)
+    throw new Fault('KEY_UNUSABLE', 'No host key is of a kind that is offered: Ed25519, ECDSA P-256 or RSA.')
   return new Transport(
     engine,
     socket,
@@ -568,10 +618,7 @@ export function acceptTransport(engine: Engine, socket: Duplex, o: AcceptOptions
       ident: o.ident,
       hostKeys,
       serverSigAlgs: o.serverSigAlgs.join(','),
-      offer: offer(
-        engine,
-        hostKeyAlgorithms.filter(name => name in hostKeys),
-      ),
+      offer: offer(engine, offered),
     },
   )
 }

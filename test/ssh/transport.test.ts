@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { proveEngine } from '../../src/ssh/engine.ts'
 import { loadLibrary, type ParsedKey } from '../../src/ssh/library.ts'
-import { connectTransport } from '../../src/ssh/transport.ts'
+import { acceptTransport, connectTransport } from '../../src/ssh/transport.ts'
 import {
   acceptOne,
   HostilePeer,
@@ -338,6 +338,16 @@ describe('a peer past its first key exchange', () => {
     peer.socket.destroy()
   })
 
+  test('cannot keep us busy with nothing but key exchanges', async () => {
+    const { witness, peer } = await hostileClient()
+    for (let count = 2; count < 100 && witness.closings.length === 0; count += 1) {
+      peer.protocol.rekey()
+      await Promise.race([peer.exchanged(count), witness.closed])
+    }
+    expect(await witness.closed).toMatchObject({ kind: 'protocol', text: 'too many key exchanges' })
+    await peer.gone()
+  })
+
   test('that begins a key exchange and sends data into it is refused', async () => {
     const { witness, peer } = await hostileClient()
     peer.protocol.rekey()
@@ -523,6 +533,20 @@ describe('a target', () => {
     await peer.gone()
   })
 
+  test('is not ready before it was judged, however often it exchanges keys meanwhile', async () => {
+    const verdict = Promise.withResolvers<boolean>()
+    const { witness, peer, asked } = await hostileServer(() => verdict.promise)
+    await peer.exchanged()
+    peer.protocol.rekey()
+    await peer.exchanged(2)
+    await turn()
+    expect(witness.readyCount).toBe(0)
+    verdict.resolve(false)
+    expect(await witness.closed).toMatchObject({ kind: 'local', reason: 9 })
+    expect(asked()).toBe(1)
+    await peer.gone()
+  })
+
   test('that floods us while its key is being judged is cut off', async () => {
     const { witness, peer } = await hostileServer(() => new Promise(() => undefined))
     await peer.exchanged()
@@ -692,6 +716,16 @@ describe('the end', () => {
     sockets.near.resetAndDestroy()
     expect(await server.closed).toMatchObject({ kind: 'peer' })
     expect(await client.closed).toMatchObject({ kind: 'peer' })
+  })
+
+  test('is not needed where no host key can be offered: nothing begins', async () => {
+    const { near, far } = await socketPair()
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'secp384r1' })
+    const hostKeys = [privateKey.export({ type: 'sec1', format: 'pem' }) as string]
+    const o = { ident: 'x', hostKeys, serverSigAlgs: [], limits, handlers: new Witness().handlers }
+    expect(() => acceptTransport(engine, far, o)).toThrow('No host key is of a kind that is offered')
+    near.destroy()
+    far.destroy()
   })
 
   test('sending too early is a mistake of ours, and said so', async () => {
