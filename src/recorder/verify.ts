@@ -1,5 +1,6 @@
 import { keyIdOf } from '../audit/signature.ts'
 import type { VerifyResult } from '../audit/verify-result.ts'
+export type { VerifyResult } from '../audit/verify-result.ts'
 import { reasonOf } from '../errors.ts'
 import { FormatProblem } from './format.ts'
 import { type Frame, FrameReader } from './frames.ts'

@@ -1,0 +1,255 @@
+import { chmodSync, closeSync, mkdirSync, openSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { firstLink, linkOf } from '../chain.ts'
+import type { Clock } from '../clock.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { AppendSync, Signer } from '../model.ts'
+import { appendAll } from './append.ts'
+import { signCheckpoint } from './checkpoint.ts'
+import { type AuditValue, decodeLine, encodeLine, storedFields } from './line.ts'
+import { firstSequenceOf, segmentName, segmentsIn, tailOf } from './segments.ts'
+
+/** A file of the log is left for the next one at this size. */
+const maxSegmentBytes = 64 * 1024 * 1024
+/** A checkpoint is signed after so many lines ... */
+const checkpointEveryLines = 100
+/** ... or so long after the first line that none covers. */
+const checkpointAfterMs = 60_000
+/** Of a line that a crash has torn, so much is kept in its note. */
+const maxTornBytes = 2048
+
+export type AuditKind =
+  | 'gateway-start'
+  | 'gateway-stop'
+  | 'sign-in'
+  | 'refusal'
+  | 'session-open'
+  | 'session-close'
+  | 'credential-minted'
+  | 'credential-removed'
+  | 'host-key-learned'
+  | 'probe'
+  | 'reload'
+  | 'recording-read'
+  | 'session-end-requested'
+
+/** Something that happened, with named fields. Texts may be hostile: they are stored as JSON texts and cut at a limit. */
+export type AuditEvent = { readonly kind: AuditKind; readonly [field: string]: AuditValue }
+
+export type AuditLog = {
+  /** The event is with the operating system when this returns. Throws a Fault AUDIT_APPEND_FAILED, and from then on always. */
+  readonly append: (event: AuditEvent) => void
+  /** Notes that a target is connected to without a session, and gives the evidence for it. Throws as `append`. */
+  readonly probe: (target: string, why: string) => Probe
+  /** Set once nothing can be written any more. */
+  readonly failure: Fault | undefined
+  /** Signs what is there and closes the file. */
+  readonly close: () => Promise<void>
+}
+
+export type AuditLogOptions = {
+  readonly folder: string
+  /** The key of log checkpoints. */
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly log: Log
+  /** Guard it with a watchdog. */
+  readonly append?: AppendSync
+  /** A file's size; smaller in tests. */
+  readonly segmentBytes?: number
+}
+
+/**
+ * Opens the log and goes on where it ended. It must be the only writer. Throws a Fault AUDIT_APPEND_FAILED if the last
+ * line cannot be continued: a log that was damaged is for somebody to look at.
+ */
+export function openAuditLog(options: AuditLogOptions): AuditLog {
+  const log = new FolderLog(options)
+  log.begin()
+  return log
+}
+
+/** Evidence that a connection to a target without a session (`check`, the broker) is in the audit log. */
+class Probe {
+  readonly #issued = true
+  readonly target: string
+  readonly why: string
+
+  constructor(target: string, why: string) {
+    this.target = target
+    this.why = why
+  }
+
+  static is(value: object): value is Probe {
+    return #issued in value
+  }
+}
+export type { Probe }
+
+/** Whether the value is a Probe that this module made; for checks where types do not reach. */
+export function isProbe(value: object): value is Probe {
+  return Probe.is(value)
+}
+
+function appendFailed(cause: unknown): Fault {
+  const userText =
+    "The audit log cannot be written, so nothing is allowed. Ask the operator to look at the gateway's disk."
+  return new Fault('AUDIT_APPEND_FAILED', userText, {
+    log: `the audit log failed: ${reasonOf(cause)}`,
+    cause,
+  })
+}
+
+class FolderLog implements AuditLog {
+  readonly #options: AuditLogOptions
+  readonly #append: AppendSync
+  #fd = -1
+  #segmentBytes = 0
+  #sequence = 0
+  #link: Buffer = firstLink
+  #signedUpTo = 0
+  #checkpointing: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #failure: Fault | undefined
+
+  constructor(options: AuditLogOptions) {
+    this.#options = options
+    this.#append = options.append ?? appendAll
+  }
+
+  get failure(): Fault | undefined {
+    return this.#failure
+  }
+
+  begin(): void {
+    const { folder } = this.#options
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    chmodSync(folder, 0o700)
+    const torn = this.#continue(segmentsIn(folder))
+    if (torn.length > 0) this.#noteTorn(torn)
+    if (this.#sequence > 0) void this.#checkpoint()
+  }
+
+  append(event: AuditEvent): void {
+    const { kind, ...fields } = event
+    this.#write(kind, storedFields(fields))
+    if (this.#sequence - this.#signedUpTo >= checkpointEveryLines) void this.#checkpoint()
+    this.#timer ??= setTimeout(() => void this.#checkpoint(), checkpointAfterMs).unref()
+  }
+
+  probe(target: string, why: string): Probe {
+    this.append({ kind: 'probe', target, why })
+    return new Probe(target, why)
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#checkpointing
+    if (this.#failure === undefined && this.#signedUpTo < this.#sequence) await this.#checkpoint()
+    clearTimeout(this.#timer)
+    if (this.#fd >= 0) closeSync(this.#fd)
+    this.#fd = -1
+    this.#failure ??= appendFailed(new Error('the log is closed'))
+  }
+
+  /** Finds the last line and takes torn bytes off the last file; returns them. */
+  #continue(segments: readonly string[]): Buffer {
+    const last = segments.at(-1)
+    if (last === undefined) return Buffer.alloc(0)
+    const { line, torn, wholeBytes } = tailOf(last)
+    if (line.length === 0) this.#continueAfter(segments.at(-2))
+    else this.#takeUp(last, line)
+    if (torn.length > 0) truncateSync(last, wholeBytes)
+    this.#fd = openSync(last, 'a', 0o600)
+    this.#segmentBytes = wholeBytes
+    return Buffer.from(torn)
+  }
+
+  /** The last file was begun and has no whole line: the one before has the last. */
+  #continueAfter(path: string | undefined): void {
+    if (path !== undefined) this.#takeUp(path, tailOf(path).line)
+  }
+
+  #takeUp(path: string, stored: Buffer): void {
+    const line = decodeLine(stored)
+    if (typeof line === 'string' || line.sequence < firstSequenceOf(path)) {
+      const userText = `The last line of the audit log ${path} cannot be continued. Check it with "sallyport verify", then move the file away and keep it.`
+      throw new Fault('AUDIT_APPEND_FAILED', userText)
+    }
+    this.#sequence = line.sequence
+    this.#link = linkOf(stored)
+  }
+
+  /** A crash in the middle of an append leaves a line that nobody was told was written; what is there of it is kept. */
+  #noteTorn(torn: Buffer): void {
+    this.#options.log.warn({ bytes: torn.length }, 'the last line of the audit log was torn')
+    this.#write('torn-line', {
+      bytes: torn.length,
+      base64: torn.subarray(0, maxTornBytes).toString('base64'),
+    })
+  }
+
+  #now(): string {
+    return new Date(this.#options.clock.nowMs()).toISOString()
+  }
+
+  #write(kind: string, fields: Readonly<Record<string, unknown>>, at: string = this.#now()): void {
+    if (this.#failure !== undefined) throw this.#failure
+    const sequence = this.#sequence + 1
+    const line = encodeLine({
+      sequence,
+      at,
+      previous: this.#link.toString('hex'),
+      kind,
+      ...fields,
+    })
+    try {
+      this.#append(this.#segment(sequence), [line])
+    } catch (error) {
+      this.#failure = appendFailed(error)
+      this.#options.log.error({ reason: reasonOf(error) }, 'the audit log has failed')
+      throw this.#failure
+    }
+    this.#sequence = sequence
+    this.#link = linkOf(line)
+    this.#segmentBytes += line.length
+  }
+
+  #segment(sequence: number): number {
+    const isFull = this.#segmentBytes >= (this.#options.segmentBytes ?? maxSegmentBytes)
+    if (this.#fd >= 0 && !isFull) return this.#fd
+    if (this.#fd >= 0) closeSync(this.#fd)
+    this.#fd = -1
+    this.#fd = openSync(join(this.#options.folder, segmentName(sequence)), 'ax', 0o600)
+    this.#segmentBytes = 0
+    return this.#fd
+  }
+
+  /** Signs the log as it is now, and appends the signature when it is there. One at a time. */
+  #checkpoint(): Promise<void> {
+    this.#checkpointing ??= this.#signAndAppend()
+      .catch((error: unknown) =>
+        this.#options.log.error({ reason: reasonOf(error) }, 'a checkpoint of the audit log failed'),
+      )
+      .finally(() => void (this.#checkpointing = undefined))
+    return this.#checkpointing
+  }
+
+  async #signAndAppend(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const upTo = this.#sequence
+    const checkpoint = await signCheckpoint(
+      upTo,
+      this.#link.toString('hex'),
+      this.#now(),
+      this.#options.signer,
+    )
+    this.#write('checkpoint', checkpoint)
+    // The checkpoint's own line needs none; lines that came meanwhile do.
+    this.#signedUpTo = this.#sequence === upTo + 1 ? this.#sequence : upTo
+    if (this.#signedUpTo < this.#sequence)
+      this.#timer ??= setTimeout(() => void this.#checkpoint(), checkpointAfterMs).unref()
+  }
+}
