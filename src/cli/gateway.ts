@@ -117,6 +117,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     },
     upstream,
     audit,
+    clock,
     log,
   }
   const reload = async (): Promise<ReloadResult> => {

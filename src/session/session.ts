@@ -25,7 +25,6 @@ export type SessionParts = {
   readonly clock: Clock
   readonly log: Log
   readonly owner: string
-  readonly gatewayName: string
   /** The policy in force now; a reload changes what it returns. */
   readonly policy: () => Policy
   readonly maxSessionsPerPrincipal: () => number

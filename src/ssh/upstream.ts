@@ -4,13 +4,21 @@
  */
 import { connect, type Socket } from 'node:net'
 import type { Probe } from '../audit/audit-log.ts'
+import { certificateAlgorithm } from '../credentials/ssh-certificate.ts'
 import type { HostKeyCheck, HostKeyDecision, HostProof } from '../credentials/host-key.ts'
 import { proveHostKey } from '../credentials/host-key.ts'
-import { type MintParts, mintProbeCredential, mintSshCredential, type SshCredential } from '../credentials/mint.ts'
+import {
+  type MintParts,
+  mintProbeCredential,
+  mintSshCredential,
+  type SshCredential,
+} from '../credentials/mint.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { SshTarget } from '../config/config.ts'
+import type { Store } from '../store/store.ts'
 import type { Session } from '../session/session.ts'
 import { boolean, byte, string } from '../wire.ts'
+import { hostKeyAlgorithms } from './algorithms.ts'
 import type { Engine } from './engine.ts'
 import { disconnectReason, encodeServiceRequest, messageNumber } from './messages.ts'
 import { type CloseReason, connectTransport, type Transport, type TransportLimits } from './transport.ts'
@@ -36,7 +44,11 @@ export type UpstreamHandlers = {
 const maxMessagesBeforeSignIn = 64
 
 /** Opens and signs in the connection of `session`, or throws Fault UPSTREAM_FAILED with a sentence for the user. */
-export async function openUpstream(session: Session, parts: UpstreamParts, handlers: UpstreamHandlers): Promise<Upstream> {
+export async function openUpstream(
+  session: Session,
+  parts: UpstreamParts,
+  handlers: UpstreamHandlers,
+): Promise<Upstream> {
   const { target, login } = session.grant.fields
   const sign = (proof: HostProof, socket: Socket): Promise<SshCredential> =>
     mintSshCredential(
@@ -51,7 +63,11 @@ export async function openUpstream(session: Session, parts: UpstreamParts, handl
  * For `sallyport check`: signs in at `target` as `login` with a credential of its own, opens nothing, and leaves.
  * Throws Fault UPSTREAM_FAILED with what the operator should know.
  */
-export async function probeUpstream(probe: Probe, what: { target: SshTarget; login: string }, parts: UpstreamParts) {
+export async function probeUpstream(
+  probe: Probe,
+  what: { target: SshTarget; login: string },
+  parts: UpstreamParts,
+) {
   const sign = (proof: HostProof, socket: Socket): Promise<SshCredential> =>
     mintProbeCredential(
       { probe, proof, login: what.login },
@@ -82,11 +98,37 @@ function failed(target: SshTarget, why: string, cause?: unknown): Fault {
 }
 
 async function signIn(what: SignIn, parts: UpstreamParts, handlers: UpstreamHandlers): Promise<Upstream> {
+  const expected = await expectedHostKeyAlgorithms(what.target, parts.hostKeys.store)
   const socket = await reach(what.target, parts.timeoutMs)
   return new Promise<Upstream>((resolve, reject) => {
     const attempt = new UpstreamSignIn(what, socket, parts, handlers, { resolve, reject })
-    attempt.start()
+    attempt.start(expected)
   })
+}
+
+/**
+ * What to ask for in the key exchange: a server with several keys must show the one that we can check. With nothing known
+ * yet, whatever the engine offers.
+ */
+async function expectedHostKeyAlgorithms(target: SshTarget, store: Store): Promise<readonly string[]> {
+  const certificates = target.hostAuthorities.length > 0 ? [certificateAlgorithm] : []
+  const pinned = target.hostKeys === 'first-use' ? await learnedAlgorithms(target, store) : target.hostKeys.map(algorithmOf)
+  const expected = [...certificates, ...pinned.flatMap(signatureAlgorithms)]
+  if (pinned.length === 0 && target.hostKeys === 'first-use') expected.push(...hostKeyAlgorithms)
+  return [...new Set(expected)]
+}
+
+async function learnedAlgorithms(target: SshTarget, store: Store): Promise<readonly string[]> {
+  return (await store.hostKeys.of(target.name)).map(row => row.algorithm)
+}
+
+function algorithmOf(line: string): string {
+  return line.trim().split(/\s+/)[0] ?? ''
+}
+
+/** RFC 8332: one kind of RSA key, two signatures that are still good. */
+function signatureAlgorithms(keyAlgorithm: string): readonly string[] {
+  return keyAlgorithm === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [keyAlgorithm]
 }
 
 /** Connects within the time limit or throws. */
@@ -125,7 +167,13 @@ class UpstreamSignIn {
   #settled = false
   #signedIn = false
 
-  constructor(what: SignIn, socket: Socket, parts: UpstreamParts, handlers: UpstreamHandlers, settle: Settle) {
+  constructor(
+    what: SignIn,
+    socket: Socket,
+    parts: UpstreamParts,
+    handlers: UpstreamHandlers,
+    settle: Settle,
+  ) {
     this.#what = what
     this.#socket = socket
     this.#parts = parts
@@ -133,11 +181,15 @@ class UpstreamSignIn {
     this.#settle = settle
   }
 
-  start(): void {
-    this.#timer = setTimeout(() => this.#fail(failed(this.#what.target, 'did not let us in in time.')), this.#parts.timeoutMs)
+  start(expectedHostKeys: readonly string[]): void {
+    this.#timer = setTimeout(
+      () => this.#fail(failed(this.#what.target, 'did not let us in in time.')),
+      this.#parts.timeoutMs,
+    )
     this.#transport = connectTransport(this.#parts.engine, this.#socket, {
       ident: this.#parts.ident,
       limits: this.#parts.limits,
+      hostKeyAlgorithms: expectedHostKeys,
       verifyHostKey: key => this.#verify(key.blob),
       handlers: {
         ready: transport => transport.send(encodeServiceRequest('ssh-userauth')),
@@ -163,7 +215,8 @@ class UpstreamSignIn {
   #message(payload: Buffer, sequence: number): void {
     if (this.#signedIn) return this.#handlers.message(payload, sequence)
     this.#messages++
-    if (this.#messages > maxMessagesBeforeSignIn) return this.#fail(failed(this.#what.target, 'sent nonsense during sign-in.'))
+    if (this.#messages > maxMessagesBeforeSignIn)
+      return this.#fail(failed(this.#what.target, 'sent nonsense during sign-in.'))
     switch (payload[0]) {
       case messageNumber.serviceAccept:
         return this.#authenticate()
@@ -189,7 +242,8 @@ class UpstreamSignIn {
         if (!this.#settled) transport.send(encodeCertificateRequest(transport.sessionId, credential))
         else void this.#removeCredential()
       },
-      (cause: unknown) => this.#fail(failed(this.#what.target, 'got no credential: the gateway could not make one.', cause)),
+      (cause: unknown) =>
+        this.#fail(failed(this.#what.target, 'got no credential: the gateway could not make one.', cause)),
     )
   }
 
@@ -207,7 +261,8 @@ class UpstreamSignIn {
         this.#finish()
         this.#settle.resolve({ transport, proof })
       },
-      (cause: unknown) => this.#fail(failed(this.#what.target, 'could not be used: the lease could not be closed.', cause)),
+      (cause: unknown) =>
+        this.#fail(failed(this.#what.target, 'could not be used: the lease could not be closed.', cause)),
     )
   }
 
@@ -220,7 +275,10 @@ class UpstreamSignIn {
       if (this.#signedIn) this.#handlers.closed(why)
       return
     }
-    this.#fail(this.#refusal ?? failed(this.#what.target, `closed the connection during sign-in: ${printable(why.text)}`))
+    this.#fail(
+      this.#refusal ??
+        failed(this.#what.target, `closed the connection during sign-in: ${printable(why.text)}`),
+    )
   }
 
   #fail(fault: Fault): void {

@@ -236,17 +236,18 @@ export class World {
       env: { ...process.env, SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', SSH_AUTH_SOCK: '' },
       stdio: 'pipe',
     })
-    const answering = this.#answer(child, fifo, options)
+    const run = { ended: false }
+    const answering = this.#answer(child, fifo, options, run)
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 90_000)
     options.onStart?.(child)
     const finished = await finish(child, options.input)
     clearTimeout(timer)
-    freeWriter(fifo)
-    await answering
+    run.ended = true
+    await freeWriter(fifo, answering)
     return finished
   }
 
-  async #answer(child: ChildProcess, fifo: string, options: SshOptions): Promise<void> {
+  async #answer(child: ChildProcess, fifo: string, options: SshOptions, run: { ended: boolean }): Promise<void> {
     let seen = ''
     const url = await new Promise<string | undefined>(resolve => {
       child.stderr?.on('data', (chunk: Buffer) => {
@@ -258,7 +259,7 @@ export class World {
     })
     if (url === undefined) return
     const answers = await (options.answers?.(url) ?? this.codeFor(url, options.person).then(code => [code]))
-    for (const answer of answers) await writeFile(fifo, `${answer}\n`)
+    for (const answer of answers) if (!run.ended) await writeFile(fifo, `${answer}\n`).catch(() => {})
   }
 
   /** ssh in a terminal of its own, signed in and at the shell's prompt. */
@@ -389,6 +390,18 @@ export class Terminal {
     }
   }
 
+  /** Milliseconds until one more piece of output comes back. */
+  echo(key: string): Promise<number> {
+    return new Promise(resolve => {
+      const began = performance.now()
+      const listener = this.#pty.onData(() => {
+        listener.dispose()
+        resolve(performance.now() - began)
+      })
+      this.#pty.write(key)
+    })
+  }
+
   async exit(): Promise<number> {
     while (this.#exit === undefined) await sleep(10)
     return this.#exit
@@ -419,8 +432,14 @@ function finish(child: ChildProcess, input: string | Buffer | undefined): Promis
 }
 
 /** A pending write to a FIFO that nobody will read any more would keep its thread for ever. */
-function freeWriter(fifo: string): void {
-  closeSync(openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK))
+async function freeWriter(fifo: string, writing: Promise<void>): Promise<void> {
+  let done = false
+  const settled = writing.finally(() => (done = true))
+  while (!done) {
+    closeSync(openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK))
+    await Promise.race([settled, sleep(20)])
+  }
+  await settled
 }
 
 export { people }
