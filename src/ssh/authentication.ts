@@ -96,8 +96,10 @@ export class SshAuthentication {
 
   #request(request: AuthRequest): void {
     const phase = this.#phase
-    if (phase.at !== 'method' && phase.at !== 'prompted') throw new Fault('SSH_PROTOCOL', 'Not the time to sign in.')
-    if (request.service !== 'ssh-connection') throw new Fault('SSH_PROTOCOL', 'This service is not available.')
+    if (phase.at !== 'method' && phase.at !== 'prompted')
+      throw new Fault('SSH_PROTOCOL', 'Not the time to sign in.')
+    if (request.service !== 'ssh-connection')
+      throw new Fault('SSH_PROTOCOL', 'This service is not available.')
     if (phase.userName !== undefined && phase.userName !== request.userName) {
       throw new Fault('SSH_PROTOCOL', 'The user name must not change during sign-in. Connect again.')
     }
@@ -141,7 +143,8 @@ export class SshAuthentication {
   #response(responses: readonly string[]): void {
     const phase = this.#phase
     const [code] = responses
-    if (phase.at !== 'prompted' || code === undefined) throw new Fault('SSH_PROTOCOL', 'Nobody asked for this answer.')
+    if (phase.at !== 'prompted' || code === undefined)
+      throw new Fault('SSH_PROTOCOL', 'Nobody asked for this answer.')
     phase.prompts++
     if (phase.prompts > maxPrompts) return this.#refuse('Too many answers. Connect again.')
     if (code.trim() === '') return this.#prompt(`Still waiting. The page is ${phase.signIn.url}`)

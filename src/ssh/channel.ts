@@ -23,7 +23,8 @@ export class ChannelEnd {
 
   /** Takes sent bytes out of the allowance. A peer that ignores its window would fill our memory: Fault. */
   spend(bytes: number): void {
-    if (this.sentEndOfFile || this.sentClose) throw new Fault('SSH_PROTOCOL', 'Data arrived on a channel after its end.')
+    if (this.sentEndOfFile || this.sentClose)
+      throw new Fault('SSH_PROTOCOL', 'Data arrived on a channel after its end.')
     if (bytes > this.allowanceBytes || bytes > this.maxPacketBytes) {
       throw new Fault('SSH_PROTOCOL', 'More data arrived on a channel than its window allows.')
     }
@@ -32,7 +33,8 @@ export class ChannelEnd {
 
   /** RFC 4254, section 5.2: a window never grows past 2^32 - 1. */
   grant(bytes: number): void {
-    if (this.allowanceBytes + bytes > 0xffff_ffff) throw new Fault('SSH_PROTOCOL', 'A channel window grew too large.')
+    if (this.allowanceBytes + bytes > 0xffff_ffff)
+      throw new Fault('SSH_PROTOCOL', 'A channel window grew too large.')
     this.allowanceBytes += bytes
   }
 
@@ -48,13 +50,15 @@ export class ChannelEnd {
   }
 
   #push(reply: PendingReply): void {
-    if (this.#replies.length >= maxPendingReplies) throw new Fault('SSH_PROTOCOL', 'Too many requests wait for a reply.')
+    if (this.#replies.length >= maxPendingReplies)
+      throw new Fault('SSH_PROTOCOL', 'Too many requests wait for a reply.')
     this.#replies.push(reply)
   }
 
   /** The other end replied: whose turn is it? Throws if nobody asked. Call `runOurs` after passing the reply on. */
   takeReply(): void {
-    if (this.#replies.shift()?.kind !== 'forwarded') throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
+    if (this.#replies.shift()?.kind !== 'forwarded')
+      throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
   }
 
   runOurs(): void {

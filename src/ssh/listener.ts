@@ -71,9 +71,15 @@ function listen(server: Server, endpoint: Endpoint): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const taken = cause.code === 'EADDRINUSE'
-      const why = taken ? 'is in use by another program' : `cannot be listened on (${cause.code ?? cause.message})`
+      const why = taken
+        ? 'is in use by another program'
+        : `cannot be listened on (${cause.code ?? cause.message})`
       reject(
-        new Fault('PORT_IN_USE', `The SSH address ${endpoint.host}:${endpoint.port} ${why}. Choose another.`, { cause }),
+        new Fault(
+          'PORT_IN_USE',
+          `The SSH address ${endpoint.host}:${endpoint.port} ${why}. Choose another.`,
+          { cause },
+        ),
       )
     })
     server.listen({ host: endpoint.host, port: endpoint.port, backlog: 511 }, resolve)
@@ -158,7 +164,8 @@ class Connection {
 
   /** The gateway stops: live sessions are told by their own ending, strangers here. */
   stop(): void {
-    if (this.#relay === undefined) this.#transport.disconnect(disconnectReason.byApplication, 'The gateway is stopping.')
+    if (this.#relay === undefined)
+      this.#transport.disconnect(disconnectReason.byApplication, 'The gateway is stopping.')
   }
 
   #tooSlow(): void {
@@ -175,7 +182,10 @@ class Connection {
       }
       this.#authentication.message(payload)
     } catch (cause) {
-      this.#parts.log.info({ source: this.#sourceAddress, cause: reasonOf(cause) }, 'connection ended before sign-in')
+      this.#parts.log.info(
+        { source: this.#sourceAddress, cause: reasonOf(cause) },
+        'connection ended before sign-in',
+      )
       this.#transport.disconnect(disconnectReason.protocolError, userTextOf(cause))
     }
   }
@@ -241,7 +251,12 @@ class Connection {
     })
     const opening = openUpstream(
       session,
-      { ...this.#parts.upstream, ident, limits: transportLimits(limits), timeoutMs: limits.upstreamTimeoutMs },
+      {
+        ...this.#parts.upstream,
+        ident,
+        limits: transportLimits(limits),
+        timeoutMs: limits.upstreamTimeoutMs,
+      },
       {
         message: (payload, sequence) => this.#relay?.fromTarget(payload, sequence),
         closed: why => this.#onTargetClosed(why),
@@ -256,7 +271,12 @@ class Connection {
       return { kind: 'admitted', start: () => this.#startRelay(session, upstream.transport) }
     } catch (cause) {
       this.#parts.log.warn({ session: session.id, cause: reasonOf(cause) }, 'no connection to the target')
-      this.#parts.audit.append({ kind: 'refusal', session: session.id, code: 'upstream', reasons: reasonOf(cause) })
+      this.#parts.audit.append({
+        kind: 'refusal',
+        session: session.id,
+        code: 'upstream',
+        reasons: reasonOf(cause),
+      })
       const userText = userTextOf(cause)
       session.end({ reason: `no connection to the target: ${reasonOf(cause)}`, userText })
       return { kind: 'refused', userText }

@@ -182,7 +182,12 @@ export function decodeConnectionMessage(payload: Buffer): ConnectionMessage | un
 function decodeFields(number: number, reader: WireReader): ConnectionMessage | undefined {
   switch (number) {
     case messageNumber.globalRequest:
-      return { type: 'global-request', name: reader.text(), wantReply: reader.boolean(), fields: reader.rest() }
+      return {
+        type: 'global-request',
+        name: reader.text(),
+        wantReply: reader.boolean(),
+        fields: reader.rest(),
+      }
     case messageNumber.requestSuccess:
       return { type: 'request-success', fields: reader.rest() }
     case messageNumber.requestFailure:
@@ -198,7 +203,12 @@ function decodeFields(number: number, reader: WireReader): ConnectionMessage | u
     case messageNumber.data:
       return { type: 'data', recipient: reader.uint32(), data: reader.string() }
     case messageNumber.extendedData:
-      return { type: 'extended-data', recipient: reader.uint32(), code: reader.uint32(), data: reader.string() }
+      return {
+        type: 'extended-data',
+        recipient: reader.uint32(),
+        code: reader.uint32(),
+        data: reader.string(),
+      }
     case messageNumber.endOfFile:
       return { type: 'end-of-file', recipient: reader.uint32() }
     case messageNumber.close:

@@ -174,14 +174,18 @@ export class Relay {
     for (const leg of [this.#client, this.#target]) {
       leg.unansweredKeepAlives++
       if (leg.unansweredKeepAlives > maxUnansweredKeepAlives) {
-        return this.#session.end({ reason: `the ${leg.name} no longer answers`, userText: `The ${leg.name} no longer answers.` })
+        return this.#session.end({
+          reason: `the ${leg.name} no longer answers`,
+          userText: `The ${leg.name} no longer answers.`,
+        })
       }
       leg.transport.send(encodeGlobalRequest('keepalive@openssh.com', true, Buffer.alloc(0)))
     }
   }
 
   #keepAliveAnswered(from: Leg): void {
-    if (from.unansweredKeepAlives === 0) throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
+    if (from.unansweredKeepAlives === 0)
+      throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
     from.unansweredKeepAlives--
   }
 
@@ -212,7 +216,10 @@ export class Relay {
 
   #violated(from: Leg, cause: unknown): void {
     const text = cause instanceof Fault ? cause.userText : 'The gateway could not handle a message.'
-    this.#log.warn({ session: this.#session.id, from: from.name, cause: reasonOf(cause) }, 'protocol violation')
+    this.#log.warn(
+      { session: this.#session.id, from: from.name, cause: reasonOf(cause) },
+      'protocol violation',
+    )
     this.#session.end({ reason: `protocol error from the ${from.name}: ${reasonOf(cause)}`, userText: text })
   }
 
@@ -250,7 +257,8 @@ export class Relay {
   /** Both ends know a channel by the number that we gave it. */
   #channel(id: number): RelayChannel {
     const channel = this.#channels.get(id)
-    if (channel === undefined) throw new Fault('SSH_PROTOCOL', 'A message arrived for a channel that is not open.')
+    if (channel === undefined)
+      throw new Fault('SSH_PROTOCOL', 'A message arrived for a channel that is not open.')
     return channel
   }
 
@@ -267,7 +275,8 @@ export class Relay {
   // ── Opening and closing ───────────────────────────────────────────────────────────────────────────────────────
 
   #channelOpen(from: Leg, open: ChannelOpen): void {
-    if (from === this.#target) return this.#refuseOpen(from, open, 'The gateway did not ask for this channel.')
+    if (from === this.#target)
+      return this.#refuseOpen(from, open, 'The gateway did not ask for this channel.')
     const refusal = this.#refusalToOpen(open)
     if (refusal !== undefined) return this.#refuseOpen(from, open, refusal)
     this.#session.decideAgain()
@@ -275,13 +284,17 @@ export class Relay {
     const channel = this.#addChannel(open)
     this.#record([{ type: 'channel-open', channel: channel.id, kind: open.channelType }])
     this.#session.touch()
-    this.#send(this.#target, encodeChannelOpen({ ...open, sender: channel.id, maxPacketBytes: channel.target.maxPacketBytes }))
+    this.#send(
+      this.#target,
+      encodeChannelOpen({ ...open, sender: channel.id, maxPacketBytes: channel.target.maxPacketBytes }),
+    )
   }
 
   #refusalToOpen(open: ChannelOpen): string | undefined {
     if (open.channelType !== 'session') return `Channels of type ${open.channelType} are not allowed here.`
     if (this.#noMoreSessions) return 'This connection asked for no more sessions.'
-    if (this.#channels.size >= this.#limits.maxChannels) return 'Too many channels are open on this connection.'
+    if (this.#channels.size >= this.#limits.maxChannels)
+      return 'Too many channels are open on this connection.'
     return undefined
   }
 
@@ -297,7 +310,12 @@ export class Relay {
   #refuseOpen(from: Leg, open: ChannelOpen, reason: string): void {
     const { administrativelyProhibited } = openFailureReason
     this.#record([
-      { type: 'request-refused', channel: this.#nextChannel++, request: `channel ${open.channelType}`, reason },
+      {
+        type: 'request-refused',
+        channel: this.#nextChannel++,
+        request: `channel ${open.channelType}`,
+        reason,
+      },
     ])
     this.#send(from, encodeOpenFailure(open.sender, administrativelyProhibited, `sallyport: ${reason}`))
   }
@@ -353,7 +371,8 @@ export class Relay {
 
   /** The end that a message came from, and the one that it goes to; both must have opened the channel. */
   #ends(from: Leg, channel: RelayChannel): [ChannelEnd, ChannelEnd] {
-    if (channel.target.number === undefined) throw new Fault('SSH_PROTOCOL', 'A channel was used before it was open.')
+    if (channel.target.number === undefined)
+      throw new Fault('SSH_PROTOCOL', 'A channel was used before it was open.')
     return from === this.#client ? [channel.client, channel.target] : [channel.target, channel.client]
   }
 
@@ -381,7 +400,8 @@ export class Relay {
   /** Only targets have a second stream, and only one (RFC 4254, section 5.2). */
   #extendedData(from: Leg, channel: RelayChannel, code: number, data: Buffer): void {
     const [end, other] = this.#ends(from, channel)
-    if (from === this.#client || code !== stderrCode) throw new Fault('SSH_PROTOCOL', 'Unknown kind of data on a channel.')
+    if (from === this.#client || code !== stderrCode)
+      throw new Fault('SSH_PROTOCOL', 'Unknown kind of data on a channel.')
     end.spend(data.length)
     if (channel.refused) return
     this.#record(channel.recordOutput('error-output', data, this.#limits.keepOutputBytes))
@@ -394,7 +414,8 @@ export class Relay {
   #channelRequest(from: Leg, channel: RelayChannel, request: ChannelRequest): void {
     const [end] = this.#ends(from, channel)
     if (end.sentClose) throw new Fault('SSH_PROTOCOL', 'A request arrived on a channel after its end.')
-    if (request.fields.length > maxRequestFieldBytes) throw new Fault('SSH_PROTOCOL', 'A channel request is too large.')
+    if (request.fields.length > maxRequestFieldBytes)
+      throw new Fault('SSH_PROTOCOL', 'A channel request is too large.')
     if (channel.refused) return this.#answerRefused(from, channel, request)
     if (from === this.#client) this.#clientRequest(channel, request)
     else this.#targetRequest(channel, request)
@@ -421,14 +442,21 @@ export class Relay {
       case 'signal':
         return this.#pass(this.#client, channel, request, [decodeSignal(channel.id, request.fields)])
       case 'break':
-        return this.#pass(this.#client, channel, request, [{ type: 'signal', channel: channel.id, name: 'break' }])
+        return this.#pass(this.#client, channel, request, [
+          { type: 'signal', channel: channel.id, name: 'break' },
+        ])
       case 'eow@openssh.com':
       case 'winadj@putty.projects.tartarus.org':
       case 'keepalive@openssh.com':
         return this.#pass(this.#client, channel, request, [])
       case 'subsystem': {
         const name = decodeSingleString(request.fields).toString('utf8')
-        return this.#refuse(channel, request, 'This gateway does not pass file transfer subsystems (sftp) yet.', name)
+        return this.#refuse(
+          channel,
+          request,
+          'This gateway does not pass file transfer subsystems (sftp) yet.',
+          name,
+        )
       }
       default:
         return this.#refuse(channel, request, 'Requests of this kind are not allowed here.', request.name)
@@ -459,7 +487,10 @@ export class Relay {
     if (other.sentClose) return
     if (request.wantReply) end.awaitReply()
     this.#record(events)
-    this.#send(this.#other(from), encodeChannelRequest(numberOf(other), request.name, request.wantReply, request.fields))
+    this.#send(
+      this.#other(from),
+      encodeChannelRequest(numberOf(other), request.name, request.wantReply, request.fields),
+    )
   }
 
   #reply(from: Leg, channel: RelayChannel, type: 'channel-success' | 'channel-failure'): void {
@@ -471,14 +502,16 @@ export class Relay {
 
   #terminal(channel: RelayChannel, request: ChannelRequest): void {
     const event = decodePtyRequest(channel.id, request.fields)
-    if (!isReplayable(event)) return this.#refuse(channel, request, 'The terminal is too large.', request.name)
+    if (!isReplayable(event))
+      return this.#refuse(channel, request, 'The terminal is too large.', request.name)
     channel.giveTerminal()
     this.#pass(this.#client, channel, request, [event])
   }
 
   #resize(channel: RelayChannel, request: ChannelRequest): void {
     const event = decodeWindowChange(channel.id, request.fields)
-    if (!isReplayable(event)) return this.#refuse(channel, request, 'The terminal is too large.', request.name)
+    if (!isReplayable(event))
+      return this.#refuse(channel, request, 'The terminal is too large.', request.name)
     this.#pass(this.#client, channel, request, [event])
   }
 
@@ -512,7 +545,9 @@ export class Relay {
   }
 
   #refuse(channel: RelayChannel, request: ChannelRequest, reason: string, what: string): void {
-    this.#record([{ type: 'request-refused', channel: channel.id, request: `${request.name} ${what}`.trim(), reason }])
+    this.#record([
+      { type: 'request-refused', channel: channel.id, request: `${request.name} ${what}`.trim(), reason },
+    ])
     this.#replyFailure(channel, request)
   }
 

@@ -19,7 +19,12 @@ export function mayPassVariable(name: string): boolean {
 type Size = { columns: number; rows: number; widthPx: number; heightPx: number }
 
 function readSize(reader: WireReader): Size {
-  return { columns: reader.uint32(), rows: reader.uint32(), widthPx: reader.uint32(), heightPx: reader.uint32() }
+  return {
+    columns: reader.uint32(),
+    rows: reader.uint32(),
+    widthPx: reader.uint32(),
+    heightPx: reader.uint32(),
+  }
 }
 
 export function isReplayable(size: { columns: number; rows: number }): boolean {
