@@ -5,7 +5,7 @@ type Entry = {
   optionalDependencies?: Record<string, string>
   resolved?: string
   version?: string
-  link?: boolean
+  gypfile?: boolean
 }
 const text = readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8')
 const { packages } = JSON.parse(text) as { packages: Record<string, Entry> }
