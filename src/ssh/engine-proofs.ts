@@ -130,9 +130,18 @@ function disconnectsWithText(library: Library): boolean {
 function boundsQueue(library: Library): boolean {
   const pair = new Pair(library, { client: { maxQueuedBytes: 10_000 } })
   pair.run()
-  pair.client.protocol.rekey()
-  for (let sent = 0; sent < 10; sent += 1) pair.client.protocol.sendPayload(Buffer.alloc(2_000, 0x5e))
-  return pair.client.errors.length === 1
+  const { client, server } = pair
+  const queue = (count: number) => {
+    client.protocol.rekey()
+    for (let sent = 0; sent < count; sent += 1) client.protocol.sendPayload(Buffer.alloc(2_000, 0x5e))
+  }
+  for (let exchange = 0; exchange < 3; exchange += 1) {
+    queue(4) // each time anew
+    pair.run()
+  }
+  if (client.errors.length > 0 || server.messages.length !== 12) return false
+  queue(10)
+  return client.errors.length === 1
 }
 
 function refusesEmptyPacket(library: Library): boolean {
