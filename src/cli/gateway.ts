@@ -6,6 +6,7 @@ import type { ReloadResult } from '../api/deps.ts'
 import { serveWeb, type WebServer } from '../api/serve.ts'
 import { createWeb } from '../api/web.ts'
 import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
+import { appendAll } from '../audit/append.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Config, SshLimits } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
@@ -69,6 +70,15 @@ export async function startGateway(configFile: string, log: Log, options: Gatewa
 }
 
 type Closers = (() => Promise<void> | void)[]
+
+/** One part that cannot be closed must not keep the others open. */
+async function attempt(step: () => Promise<void> | void, log: Log): Promise<void> {
+  try {
+    await step()
+  } catch (cause) {
+    log.error({ cause: reasonOf(cause) }, 'closing failed')
+  }
+}
 
 /** What lies on disk: opened first, closed last. */
 type Ground = {
@@ -160,10 +170,8 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     live,
     reload,
     close: async reason => {
-      audit.append({ kind: 'gateway-stop', reason })
-      for (const close of closers.toReversed()) {
-        await Promise.resolve(close()).catch((cause: unknown) => log.error({ cause: reasonOf(cause) }, 'closing failed'))
-      }
+      const steps = [() => audit.append({ kind: 'gateway-stop', reason }), ...closers.toReversed()]
+      for (const step of steps) await attempt(step, log)
     },
   }
 }
@@ -184,7 +192,7 @@ async function openGround(
   const authorities = openAuthorities(folders.keys)
   const watchdog = startWatchdog(log)
   closers.push(() => watchdog.stop())
-  const guarded = watchdog.guard(append)
+  const guarded = watchdog.guard(append ?? appendAll)
   const audit = openAuditLog({ folder: folders.audit, signer: authorities['log-checkpoints'], clock, log, append: guarded })
   closers.push(() => audit.close())
   const recorder = openRecorder({

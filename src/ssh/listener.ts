@@ -271,14 +271,14 @@ class Connection {
       return { kind: 'admitted', start: () => this.#startRelay(session, upstream.transport) }
     } catch (cause) {
       this.#parts.log.warn({ session: session.id, cause: reasonOf(cause) }, 'no connection to the target')
+      const userText = userTextOf(cause)
+      session.end({ reason: `no connection to the target: ${reasonOf(cause)}`, userText })
       this.#parts.audit.append({
         kind: 'refusal',
         session: session.id,
         code: 'upstream',
         reasons: reasonOf(cause),
       })
-      const userText = userTextOf(cause)
-      session.end({ reason: `no connection to the target: ${reasonOf(cause)}`, userText })
       return { kind: 'refused', userText }
     }
   }

@@ -49,10 +49,11 @@ export async function openUpstream(
   parts: UpstreamParts,
   handlers: UpstreamHandlers,
 ): Promise<Upstream> {
-  const { target, login } = session.grant.fields
+  const { grant, recording } = session // a reload meanwhile must not mix two decisions
+  const { target, login } = grant.fields
   const sign = (proof: HostProof, socket: Socket): Promise<SshCredential> =>
     mintSshCredential(
-      { grant: session.grant, recording: session.recording, proof },
+      { grant, recording, proof },
       target.sourceAddress ?? plainAddress(socket.localAddress),
       parts.mint,
     )

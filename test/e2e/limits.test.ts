@@ -104,10 +104,22 @@ test('exec patterns allow these commands and nothing else', async () => {
   expect((await run([])).code).toBe(126)
 })
 
+const ticking = 'while :; do echo tick; sleep 0.1; done'
+
+/** A session that talks, once it has been heard. */
+async function startTicking(here: World) {
+  let heard = false
+  const run = here.ssh(`${here.login}@web1`, {
+    command: [ticking],
+    onStart: child => child.stdout?.once('data', () => (heard = true)),
+  })
+  await here.until(() => heard)
+  return { run }
+}
+
 test('a session ends within a second when the disk is full, and its user is told', async () => {
   const here = await start({ faulty: true })
-  const run = here.ssh(`${here.login}@web1`, { command: ['while :; do echo tick; sleep 0.1; done'] })
-  await here.until(async () => (await here.sessions()).length === 1)
+  const { run } = await startTicking(here)
   here.setFault('full')
   const { stderr, code } = await run
   expect(code).toBe(255)
@@ -118,8 +130,7 @@ test('a session ends within a second when the disk is full, and its user is told
 
 test('an append that hangs closes every connection', async () => {
   const here = await start({ faulty: true })
-  const run = here.ssh(`${here.login}@web1`, { command: ['while :; do echo tick; sleep 0.1; done'] })
-  await here.until(async () => (await here.sessions()).length === 1)
+  const { run } = await startTicking(here)
   here.setFault('hang')
   expect((await run).code).toBe(255)
   await here.until(() => here.gatewayEnded)
