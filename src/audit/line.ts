@@ -37,7 +37,7 @@ const unprintable =
   /[\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g
 
 /** One line, its newline included, that is safe to print as it is. The same value always gives the same bytes. */
-export function encodeLine(value: Readonly<Record<string, unknown>>): Buffer {
+export function encodeLine(value: Readonly<Record<string, unknown>> | readonly unknown[]): Buffer {
   const json = JSON.stringify(value).replace(unprintable, escaped)
   return Buffer.from(`${json}\n`)
 }

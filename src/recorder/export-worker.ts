@@ -1,0 +1,19 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { readRecording } from './reader.ts'
+import { screenTextOf } from './screen-text.ts'
+import { maxBlocksAhead } from './export.ts'
+
+const { file, channel, ahead } = workerData as {
+  file: string
+  channel: number | undefined
+  ahead: Int32Array
+}
+const reader = readRecording(file)
+for (const block of screenTextOf(reader, channel)) {
+  // Waits while the reader of the export is slower than we are.
+  for (let sent = Atomics.load(ahead, 0); sent >= maxBlocksAhead; sent = Atomics.load(ahead, 0))
+    Atomics.wait(ahead, 0, sent)
+  Atomics.add(ahead, 0, 1)
+  parentPort?.postMessage(block, [])
+}
+reader.close()

@@ -1,0 +1,127 @@
+import { on } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { isUtf8 } from 'node:buffer'
+import { encodeLine } from '../audit/line.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import { asciicast } from './asciicast.ts'
+import { carriesData, type EventRecord } from './event.ts'
+import { readRecording, type RecordingReader } from './reader.ts'
+
+/** asciicast is its second version, which every player reads. */
+export const exportFormats = ['asciicast', 'asciicast-v2', 'asciicast-v3', 'text', 'json'] as const
+export type ExportFormat = (typeof exportFormats)[number]
+
+/** Blocks of text that wait to be taken. */
+export const maxBlocksAhead = 4
+
+/**
+ * Takes a recording out, piece by piece. `channel` chooses where a format holds one: by default the first with a terminal,
+ * else the first command. Text and JSON hold all channels unless one is chosen. JSON lines are safe to print; text holds
+ * what the target showed and is not. Throws FormatProblem where the recording is damaged, after what comes before.
+ */
+export async function* exportRecording(
+  file: string,
+  format: ExportFormat,
+  channel?: number,
+): AsyncGenerator<string> {
+  if (format === 'text') yield* textFromWorker(file, channel)
+  else yield* fromReader(file, reader => pieces(reader, format, channel))
+}
+
+function pieces(
+  reader: RecordingReader,
+  format: Exclude<ExportFormat, 'text'>,
+  channel: number | undefined,
+): Iterable<string> {
+  return format === 'json'
+    ? json(reader, channel)
+    : asciicast(reader, format === 'asciicast-v3' ? 3 : 2, channel)
+}
+
+async function* fromReader(
+  file: string,
+  pieces: (reader: RecordingReader) => Iterable<string>,
+): AsyncGenerator<string> {
+  const reader = readRecording(file)
+  try {
+    yield* politely(pieces(reader))
+  } finally {
+    reader.close()
+  }
+}
+
+/** Lets others have their turn of the event loop between pieces. */
+async function* politely(pieces: Iterable<string>): AsyncGenerator<string> {
+  for (const piece of pieces) {
+    yield piece
+    await setImmediate()
+  }
+}
+
+/** A longer text is cut: `exportRecording` gives the whole. In UTF-16 units. */
+const maxScreenTextLength = 16 * 1024 * 1024
+
+/** What the session's terminals showed, as one text; see `screenTextOf`. A very long one is cut and says so. */
+export async function screenText(file: string): Promise<string> {
+  const blocks: string[] = []
+  let length = 0
+  for await (const block of textFromWorker(file, undefined)) {
+    blocks.push(block)
+    length += block.length
+    if (length <= maxScreenTextLength) continue
+    blocks.push('[cut here: the export has the rest]\n')
+    break
+  }
+  return blocks.join('')
+}
+
+async function* textFromWorker(file: string, channel: number | undefined): AsyncGenerator<string> {
+  const ahead = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(new URL('export-worker.ts', import.meta.url), {
+    workerData: { file, channel, ahead },
+    name: 'export',
+  })
+  try {
+    for await (const [block] of on(worker, 'message', { close: ['exit'] }) as AsyncIterable<[string]>) {
+      yield block
+      Atomics.sub(ahead, 0, 1)
+      Atomics.notify(ahead, 0)
+    }
+  } catch (error) {
+    throw new Fault('RECORDING_FORMAT', reasonOf(error), { cause: error })
+  } finally {
+    await worker.terminate()
+  }
+}
+
+/** NDJSON: the header, every event, and how the recording ends. Bytes are text where they are valid UTF-8, else base64. */
+function* json(reader: RecordingReader, channel: number | undefined): Generator<string> {
+  yield line({ header: reader.header })
+  for (const chunk of reader.chunks()) {
+    const events = channel === undefined ? chunk.events : chunk.events.filter(record => isOf(record, channel))
+    yield events.map(record => line(plain(record))).join('')
+  }
+  const { end } = reader
+  yield line({ end: end?.kind === 'sealed' ? { sealed: true, ...end.seal } : { sealed: false } })
+}
+
+function line(value: Readonly<Record<string, unknown>>): string {
+  return encodeLine(value).toString()
+}
+
+function isOf({ event }: EventRecord, channel: number): boolean {
+  return (carriesData(event) ? event.channel : event.fields['channel']) === channel
+}
+
+function plain({ sequence, us, event }: EventRecord): Record<string, unknown> {
+  if (!carriesData(event)) return { sequence, us, ...event.fields }
+  const { type, channel, data } = event
+  return {
+    sequence,
+    us,
+    type,
+    channel,
+    ...(isUtf8(data) ? { text: data.toString() } : { base64: data.toString('base64') }),
+  }
+}

@@ -1,0 +1,62 @@
+import headless, { type Terminal as HeadlessTerminal } from '@xterm/headless'
+import type { Size } from './choose-channel.ts'
+
+/**
+ * A terminal emulator without a screen, and the parts of its inside that we need and that its interface does not offer. The
+ * package is pinned and a golden test holds what we take: another version may name them otherwise.
+ */
+export type Terminal = HeadlessTerminal
+
+export function newTerminal(size: Size, scrollback: number): Terminal {
+  return new headless.Terminal({
+    cols: size.columns,
+    rows: size.rows,
+    scrollback,
+    allowProposedApi: true,
+    logLevel: 'off',
+  })
+}
+
+/** Parses at once: a worker has nothing else to do, and the asynchronous way costs a timer for each call. */
+export function write(terminal: Terminal, data: Uint8Array | string): void {
+  coreOf(terminal).writeSync(data)
+}
+
+type Attributes = { fg: number; bg: number; extended: { ext: number } }
+type Charset = Readonly<Record<string, string>> | undefined
+
+export type CoreBuffer = {
+  x: number
+  y: number
+  ybase: number
+  ydisp: number
+  scrollTop: number
+  scrollBottom: number
+  savedX: number
+  savedY: number
+  savedCurAttrData: Attributes
+  savedCharset: Charset
+  tabs: Record<number, boolean | undefined>
+  lines: { trimStart(count: number): void }
+}
+
+type Core = {
+  writeSync(data: Uint8Array | string): void
+  buffers: { normal: CoreBuffer; alt: CoreBuffer; active: CoreBuffer }
+  _inputHandler: {
+    _curAttrData: Attributes
+    _parser: { currentState: number; precedingJoinState: number }
+    _utf8Decoder: { interim: Uint8Array }
+  }
+  _charsetService: {
+    glevel: number
+    _charsets: Charset[]
+    setgLevel(level: number): void
+    setgCharset(level: number, charset: Charset): void
+  }
+  coreService: { isCursorHidden: boolean }
+}
+
+export function coreOf(terminal: Terminal): Core {
+  return (terminal as unknown as { _core: Core })._core
+}
