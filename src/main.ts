@@ -31,6 +31,11 @@ for (const add of [
   add(program)
 }
 
+process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+  if (cause.code !== 'EPIPE') throw cause
+  process.exit(0) // the reader has had enough, as with `| head`
+})
+
 try {
   await program.parseAsync()
 } catch (thrown) {

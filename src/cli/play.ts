@@ -124,7 +124,7 @@ class Player {
       await this.#play(startUs)
     } finally {
       release()
-      process.stdout.write(`${terminalReset}\n`)
+      if (process.stdout.isTTY) process.stdout.write(`${terminalReset}\n`)
     }
   }
 
@@ -146,7 +146,8 @@ class Player {
   }
 
   #say(text: string): void {
-    process.stdout.write(`${terminalReset}\r\n── ${printableLine(text)} ──\r\n`)
+    const reset = process.stdout.isTTY ? terminalReset : ''
+    process.stdout.write(`${reset}\r\n── ${printableLine(text)} ──\r\n`)
   }
 
   #show({ event }: EventRecord): void {
