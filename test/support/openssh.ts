@@ -235,6 +235,8 @@ export async function startSshd(o: SshdOptions = {}): Promise<Sshd> {
     stdio: 'ignore',
   })
   const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))
+  const abandon = () => child.kill('SIGKILL') // a run that is cut short must not leave servers behind
+  process.once('exit', abandon)
   const log = () => {
     try {
       return readFileSync(logFile, 'utf8')
@@ -243,6 +245,7 @@ export async function startSshd(o: SshdOptions = {}): Promise<Sshd> {
     }
   }
   const stop = async () => {
+    process.removeListener('exit', abandon)
     child.kill()
     await exited
     remove()
