@@ -13,7 +13,9 @@ import { addVerify } from './cli/verify.ts'
 import { Fault } from './errors.ts'
 
 const program = new Command('sallyport')
-  .description('A privileged session proxy for SSH: sign-in in the browser, just-once credentials, recordings that prove themselves.')
+  .description(
+    'A privileged session proxy for SSH: sign-in in the browser, just-once credentials, recordings that prove themselves.',
+  )
   .showHelpAfterError('(sallyport --help shows what there is)')
 
 for (const add of [

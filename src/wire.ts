@@ -54,7 +54,8 @@ export class WireReader {
   text(): string {
     const bytes = this.string()
     const text = bytes.toString('utf8')
-    if (text.includes('\ufffd') && !Buffer.from(text, 'utf8').equals(bytes)) throw malformed('text is not UTF-8')
+    if (text.includes('\ufffd') && !Buffer.from(text, 'utf8').equals(bytes))
+      throw malformed('text is not UTF-8')
     return text
   }
 

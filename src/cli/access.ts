@@ -34,7 +34,8 @@ export async function resolveId(access: Access, id: string): Promise<string> {
   if (id !== 'last') return id
   const rows = await access.list({ limit: 100 })
   const last = rows.find(row => row.state !== 'open')
-  if (last === undefined) throw new Fault('NOT_FOUND', 'No session has ended yet. "sallyport sessions list" shows all.')
+  if (last === undefined)
+    throw new Fault('NOT_FOUND', 'No session has ended yet. "sallyport sessions list" shows all.')
   return last.id
 }
 
@@ -54,7 +55,8 @@ async function byOurselves(config: Config): Promise<Access> {
   const audit = openOwnAudit(config)
   const get = async (id: string): Promise<SessionRow> => {
     const row = await store.sessions.get(id)
-    if (row === undefined) throw new Fault('NOT_FOUND', `There is no session ${id}. "sallyport sessions list" shows all.`)
+    if (row === undefined)
+      throw new Fault('NOT_FOUND', `There is no session ${id}. "sallyport sessions list" shows all.`)
     return row
   }
   return {
@@ -62,7 +64,12 @@ async function byOurselves(config: Config): Promise<Access> {
     get,
     read: async (id, purpose) => {
       const row = await get(id)
-      audit.append({ kind: 'recording-read', session: id, purpose, by: `local user ${process.getuid?.() ?? ''}` })
+      audit.append({
+        kind: 'recording-read',
+        session: id,
+        purpose,
+        by: `local user ${process.getuid?.() ?? ''}`,
+      })
       return join(config.recording.folder, row.recording)
     },
     end: async () => {

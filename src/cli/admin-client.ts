@@ -31,7 +31,10 @@ export class AdminClient {
 
   async sessions(wish: { limit: number; state?: SessionState }): Promise<readonly SessionRow[]> {
     const state = wish.state === undefined ? '' : `&state=${wish.state}`
-    const answer = await this.#ask<{ sessions: readonly SessionRow[] }>('GET', `/sessions?limit=${wish.limit}${state}`)
+    const answer = await this.#ask<{ sessions: readonly SessionRow[] }>(
+      'GET',
+      `/sessions?limit=${wish.limit}${state}`,
+    )
     return answer.sessions
   }
 
@@ -64,20 +67,29 @@ export class AdminClient {
     throw new Fault(code, detailOf(text) ?? `The gateway answered ${status}.`)
   }
 
-  #exchange(method: string, path: string, body: object | undefined): Promise<{ status: number; text: string }> {
+  #exchange(
+    method: string,
+    path: string,
+    body: object | undefined,
+  ): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
       const headers = { host: 'admin', ...(body === undefined ? {} : { 'content-type': 'application/json' }) }
-      const outgoing = request({ socketPath: this.#socket, method, path, timeout: timeoutMs, headers }, incoming => {
-        const chunks: Buffer[] = []
-        let bytes = 0
-        incoming.on('data', (chunk: Buffer) => {
-          bytes += chunk.length
-          if (bytes > maxAnswerBytes) incoming.destroy(new Error('the answer is too large'))
-          else chunks.push(chunk)
-        })
-        incoming.on('error', reject)
-        incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString() }))
-      })
+      const outgoing = request(
+        { socketPath: this.#socket, method, path, timeout: timeoutMs, headers },
+        incoming => {
+          const chunks: Buffer[] = []
+          let bytes = 0
+          incoming.on('data', (chunk: Buffer) => {
+            bytes += chunk.length
+            if (bytes > maxAnswerBytes) incoming.destroy(new Error('the answer is too large'))
+            else chunks.push(chunk)
+          })
+          incoming.on('error', reject)
+          incoming.on('end', () =>
+            resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+          )
+        },
+      )
       outgoing.on('timeout', () => outgoing.destroy(new Error('timed out')))
       outgoing.on('error', cause => {
         reject(new Fault('GATEWAY_NOT_RUNNING', 'The gateway does not answer. Is it running?', { cause }))

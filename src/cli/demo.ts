@@ -32,7 +32,8 @@ export function addDemo(program: Command): void {
 
 async function runDemo(options: DemoOptions): Promise<void> {
   const kept = options.dir !== undefined
-  const folder = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'sallyport-demo-')) : resolve(options.dir)
+  const folder =
+    options.dir === undefined ? mkdtempSync(join(tmpdir(), 'sallyport-demo-')) : resolve(options.dir)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const log = openLog(process.env['SALLYPORT_LOG'] ?? 'warn')
   const world = new DemoWorld(folder)
@@ -65,7 +66,10 @@ function portOf(text: string, option: string): number {
 
 async function freePortFrom(first: number): Promise<number> {
   for (let port = first; port < first + 100; port++) if (await isFree(port)) return port
-  throw new Fault('PORT_IN_USE', `No free port from ${first} to ${first + 99}. Name one with --ssh-port and --web-port.`)
+  throw new Fault(
+    'PORT_IN_USE',
+    `No free port from ${first} to ${first + 99}. Name one with --ssh-port and --web-port.`,
+  )
 }
 
 function isFree(port: number): Promise<boolean> {
@@ -172,7 +176,10 @@ class DemoWorld {
       targets: [{ name: 'web1', protocol: 'ssh', logins }],
       recordings: join(this.#folder, 'recordings'),
       keys: {
-        targets: publicKeyLine(publicKeyBlob(createPublicKey(authorities.targets.publicKeyPem)), 'sallyport-targets'),
+        targets: publicKeyLine(
+          publicKeyBlob(createPublicKey(authorities.targets.publicKeyPem)),
+          'sallyport-targets',
+        ),
         host: publicKeyLine(publicKeyBlob(gateway.authorities.gatewayHostKey), 'sallyport-host'),
         recordingHeads: authorities['recording-heads'].publicKeyPem,
         logCheckpoints: authorities['log-checkpoints'].publicKeyPem,
@@ -189,7 +196,10 @@ class DemoWorld {
     const host = publicKeyLine(publicKeyBlob(gateway.authorities.gatewayHostKey), '')
     writeFileSync(known, `[127.0.0.1]:${gateway.sshPort} ${host.trim()}\n`)
     const [admin, auditor] = this.#people
-    const speed = gateway.crypto === 'native' ? '' : '\n  (No compiler was found here: SSH ciphers run in JavaScript, which is slower.)\n'
+    const speed =
+      gateway.crypto === 'native'
+        ? ''
+        : '\n  (No compiler was found here: SSH ciphers run in JavaScript, which is slower.)\n'
     process.stdout.write(`
 Sallyport demo: an SSH server behind the gateway, and an identity provider. All on this machine, loopback only.
 ${speed}
@@ -214,7 +224,10 @@ ${speed}
 
 Ctrl-C stops everything${kept ? '' : ' and removes it (keep it with --dir DIR)'}.
 `)
-    writeFileSync(join(this.#folder, 'recording-heads.pub.pem'), gateway.authorities['recording-heads'].publicKeyPem)
+    writeFileSync(
+      join(this.#folder, 'recording-heads.pub.pem'),
+      gateway.authorities['recording-heads'].publicKeyPem,
+    )
   }
 
   /** The gateway itself is closed by its signal handler, or by its failed start. */
@@ -234,7 +247,11 @@ function peopleOf(folder: string): readonly DemoPerson[] {
       email: `${name}@example.com`,
       groups: [group],
     })
-    writeFileSync(file, JSON.stringify([person('alice', 'admins'), person('audrey', 'audit'), person('bob', 'staff')]), { mode: 0o600 })
+    writeFileSync(
+      file,
+      JSON.stringify([person('alice', 'admins'), person('audrey', 'audit'), person('bob', 'staff')]),
+      { mode: 0o600 },
+    )
   }
   return JSON.parse(readFileSync(file, 'utf8')) as DemoPerson[]
 }

@@ -4,7 +4,14 @@ import { explain } from '../policy/explain.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway.ts'
 
-type ExplainOptions = WithConfig & { principal: string; group: string[]; target?: string; login?: string; from: string; at?: string }
+type ExplainOptions = WithConfig & {
+  principal: string
+  group: string[]
+  target?: string
+  login?: string
+  from: string
+  at?: string
+}
 
 export function addExplain(program: Command): void {
   configOption(

@@ -16,7 +16,11 @@ export function addExport(program: Command): void {
       .command('export')
       .description('take a recording out of the gateway')
       .argument('<session>', 'the id of a session, or "last"')
-      .addOption(new Option('--format <format>', 'what to make of it').choices([...exportFormats]).makeOptionMandatory())
+      .addOption(
+        new Option('--format <format>', 'what to make of it')
+          .choices([...exportFormats])
+          .makeOptionMandatory(),
+      )
       .option('--output <file>', 'where to (default: standard output)')
       .option('--channel <number>', 'which channel, where a format holds only one'),
   ).action(run)
@@ -26,7 +30,10 @@ async function run(id: string, options: ExportOptions): Promise<void> {
   const access = await openAccess(requireConfig(configFileOf(options)))
   try {
     const file = await access.read(await resolveId(access, id), `export as ${options.format}`)
-    const out = options.output === undefined ? process.stdout : createWriteStream(options.output, { flags: 'wx', mode: 0o600 })
+    const out =
+      options.output === undefined
+        ? process.stdout
+        : createWriteStream(options.output, { flags: 'wx', mode: 0o600 })
     const channel = options.channel === undefined ? undefined : Number(options.channel)
     await write(out, exportRecording(file, options.format, channel))
     if (options.output !== undefined) await new Promise<void>(resolve => out.end(resolve))

@@ -1,7 +1,7 @@
 /** A running gateway, put together from its parts: `serve` and `demo` start the same one. */
 import { join } from 'node:path'
 import { createAdmin } from '../api/admin.ts'
-import { type AdminServer, serveAdmin } from '../api/admin-socket.ts'
+import { serveAdmin } from '../api/admin-socket.ts'
 import type { ReloadResult } from '../api/deps.ts'
 import { serveWeb, type WebServer } from '../api/serve.ts'
 import { createWeb } from '../api/web.ts'
@@ -58,7 +58,11 @@ export function requireConfig(file: string): Config {
 }
 
 /** Starts everything, in the order in which it is needed; if a part fails, those before it are closed again. */
-export async function startGateway(configFile: string, log: Log, options: GatewayOptions = {}): Promise<Gateway> {
+export async function startGateway(
+  configFile: string,
+  log: Log,
+  options: GatewayOptions = {},
+): Promise<Gateway> {
   const config = requireConfig(configFile)
   const closers: (() => Promise<void> | void)[] = []
   try {
@@ -96,10 +100,15 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
   const ground = await openGround(first, log, clock, options.append, closers)
   const { engine, lock, store, authorities, audit, recorder } = ground
   let config = first
-  audit.append({ kind: 'gateway-start', gateway: config.gateway.name, owner: lock.ownerId, crypto: engine.crypto })
+  audit.append({
+    kind: 'gateway-start',
+    gateway: config.gateway.name,
+    owner: lock.ownerId,
+    crypto: engine.crypto,
+  })
   await closeWhatCrashed(ground, log, clock)
   const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId })
-  closers.push(sweep.stop)
+  closers.push(() => sweep.stop())
   const live = new LiveSessions(clock)
   closers.push(() => live.close('the gateway stops'))
 
@@ -147,7 +156,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     }),
     foldersOf(config).adminSocket,
   )
-  closers.push(admin.close)
+  closers.push(() => admin.close())
   const web = await startWeb(config, {
     ...common,
     webUrl: config.web?.url ?? '',
@@ -159,9 +168,12 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     mayReview: (principal, session) => mayReview(config, principal, session).allowed,
     transcript: session => transcriptOf(config, session),
   })
-  if (web !== undefined) closers.push(web.close)
-  const listener = await startSsh(config, { ...ssh, hostKeys: [openSshPrivateKey(authorities.gatewayHostKey)] })
-  if (listener !== undefined) closers.push(listener.close)
+  if (web !== undefined) closers.push(() => web.close())
+  const listener = await startSsh(config, {
+    ...ssh,
+    hostKeys: [openSshPrivateKey(authorities.gatewayHostKey)],
+  })
+  if (listener !== undefined) closers.push(() => listener.close())
   return {
     sshPort: listener?.port,
     webPort: web?.port,
@@ -186,14 +198,20 @@ async function openGround(
   const folders = foldersOf(config)
   const engine = proveEngine()
   const lock = lockData(config.gateway.data)
-  closers.push(lock.release)
+  closers.push(() => lock.release())
   const store = await openStore(config.gateway.data)
   closers.push(() => store.close())
   const authorities = openAuthorities(folders.keys)
   const watchdog = startWatchdog(log)
   closers.push(() => watchdog.stop())
   const guarded = watchdog.guard(append ?? appendAll)
-  const audit = openAuditLog({ folder: folders.audit, signer: authorities['log-checkpoints'], clock, log, append: guarded })
+  const audit = openAuditLog({
+    folder: folders.audit,
+    signer: authorities['log-checkpoints'],
+    clock,
+    log,
+    append: guarded,
+  })
   closers.push(() => audit.close())
   const recorder = openRecorder({
     folder: config.recording.folder,
@@ -228,17 +246,24 @@ type Reloaded = { ok: true; config: Config } | { ok: false; problems: string }
 /** All or nothing: a file with any problem, or one that needs a restart, changes nothing. */
 function reloadConfig(current: Config, audit: AuditLog): Reloaded {
   const loaded = loadConfig(current.file)
-  const problems = loaded.ok ? restartText(diffNeedsRestart(current, loaded.config)) : printProblems(loaded.problems)
+  const problems = loaded.ok
+    ? restartText(diffNeedsRestart(current, loaded.config))
+    : printProblems(loaded.problems)
   audit.append({ kind: 'reload', result: problems === '' ? 'done' : 'refused', problems })
   if (problems !== '' || !loaded.ok) return { ok: false, problems }
   return { ok: true, config: loaded.config }
 }
 
 function restartText(keys: readonly string[]): string {
-  return keys.length === 0 ? '' : `These keys need a restart of the gateway, so nothing was changed: ${keys.join(', ')}.`
+  return keys.length === 0
+    ? ''
+    : `These keys need a restart of the gateway, so nothing was changed: ${keys.join(', ')}.`
 }
 
-async function startWeb(config: Config, deps: Parameters<typeof createWeb>[0]): Promise<WebServer | undefined> {
+async function startWeb(
+  config: Config,
+  deps: Parameters<typeof createWeb>[0],
+): Promise<WebServer | undefined> {
   return config.web === undefined ? undefined : serveWeb(createWeb(deps), config.web)
 }
 
@@ -249,5 +274,3 @@ async function startSsh(config: Config, parts: SshListenerParts): Promise<SshLis
 function transcriptOf(config: Config, session: SessionRow): Promise<string> {
   return screenText(join(config.recording.folder, session.recording))
 }
-
-export type { AdminServer }

@@ -19,14 +19,16 @@ const uses: Record<Purpose, string> = {
 
 export function addKeys(program: Command): void {
   const keys = program.command('keys').description("the gateway's public keys")
-  configOption(keys.command('show').description('print them, and where each belongs').option('--json', 'for scripts')).action(
-    (options: WithConfig & { json?: boolean }) => {
-      const config = requireConfig(configFileOf(options))
-      const shown = purposes.map(purpose => facts(purpose, publicKeyOf(foldersOf(config).keys, purpose), config.gateway.name))
-      if (options.json === true) return printJson(shown)
-      process.stdout.write(`${shown.map(paragraph).join('\n')}`)
-    },
-  )
+  configOption(
+    keys.command('show').description('print them, and where each belongs').option('--json', 'for scripts'),
+  ).action((options: WithConfig & { json?: boolean }) => {
+    const config = requireConfig(configFileOf(options))
+    const shown = purposes.map(purpose =>
+      facts(purpose, publicKeyOf(foldersOf(config).keys, purpose), config.gateway.name),
+    )
+    if (options.json === true) return printJson(shown)
+    process.stdout.write(shown.map(paragraph).join('\n'))
+  })
 }
 
 function facts(purpose: Purpose, key: KeyObject, gatewayName: string) {
@@ -42,6 +44,7 @@ function facts(purpose: Purpose, key: KeyObject, gatewayName: string) {
 }
 
 function paragraph(key: ReturnType<typeof facts>): string {
-  const body = key.purpose === 'recording-heads' || key.purpose === 'log-checkpoints' ? key.pem : `${key.line}\n`
+  const body =
+    key.purpose === 'recording-heads' || key.purpose === 'log-checkpoints' ? key.pem : `${key.line}\n`
   return `# ${key.purpose}: ${key.use}\n# ${key.keyId}\n${body}`
 }

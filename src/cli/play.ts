@@ -9,7 +9,14 @@ import { configOption, configFileOf, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway.ts'
 import { TerminalFilter, terminalReset } from './terminal-filter.ts'
 
-type PlayOptions = WithConfig & { speed: string; idle: string; at?: string; command?: string; list?: boolean; channel?: string }
+type PlayOptions = WithConfig & {
+  speed: string
+  idle: string
+  at?: string
+  command?: string
+  list?: boolean
+  channel?: string
+}
 
 export function addPlay(program: Command): void {
   configOption(
@@ -46,7 +53,11 @@ type Pace = { speed: number; maxIdleUs: number; channel: number | undefined }
 
 function pace(options: PlayOptions): Pace {
   const channel = options.channel === undefined ? undefined : numberOf(options.channel, '--channel', 0)
-  return { speed: numberOf(options.speed, '--speed', 0.01), maxIdleUs: numberOf(options.idle, '--idle', 0) * 1e6, channel }
+  return {
+    speed: numberOf(options.speed, '--speed', 0.01),
+    maxIdleUs: numberOf(options.idle, '--idle', 0) * 1e6,
+    channel,
+  }
 }
 
 function numberOf(text: string, option: string, least: number): number {
@@ -71,7 +82,8 @@ async function startOf(file: string, options: PlayOptions): Promise<number> {
   try {
     const number = numberOf(options.command, '--command', 1)
     const command = [...commandsOf(recording)][number - 1]
-    if (command === undefined) throw new Fault('NOT_FOUND', `There is no command ${number}. "--list" shows them.`)
+    if (command === undefined)
+      throw new Fault('NOT_FOUND', `There is no command ${number}. "--list" shows them.`)
     return Math.max(0, command.us - 500_000)
   } finally {
     recording.close()
@@ -137,7 +149,9 @@ class Player {
       shownUs = Math.max(shownUs, record.us)
       this.#show(record)
     }
-    this.#say(this.#recording.end?.kind === 'sealed' ? 'end of the recording' : 'the recording has no end (yet)')
+    this.#say(
+      this.#recording.end?.kind === 'sealed' ? 'end of the recording' : 'the recording has no end (yet)',
+    )
   }
 
   #headline(): string {

@@ -9,7 +9,14 @@ export function printableLine(text: string): string {
 export function table(rows: readonly (readonly string[])[]): string {
   const clean = rows.map(row => row.map(printableLine))
   const widths = (clean[0] ?? []).map((_, column) => Math.max(...clean.map(row => row[column]?.length ?? 0)))
-  return clean.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')
+  return clean
+    .map(row =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }
 
 export function printJson(value: unknown): void {

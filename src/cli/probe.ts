@@ -21,7 +21,8 @@ export async function probeTargets(config: Config, parts: ProbeParts): Promise<r
   const results = [await probeIssuer(parts.issuer)]
   for (const target of config.targets) {
     const logins = loginsOf(config, target)
-    if (logins.length === 0) results.push({ what: target.name, ok: false, text: 'no role allows any login on it' })
+    if (logins.length === 0)
+      results.push({ what: target.name, ok: false, text: 'no role allows any login on it' })
     for (const login of logins) results.push(await probeLogin(target, login, config, parts))
   }
   return results
@@ -34,7 +35,12 @@ async function probeIssuer(issuer: Issuer): Promise<ProbeResult> {
   })
 }
 
-function probeLogin(target: SshTarget, login: string, config: Config, parts: ProbeParts): Promise<ProbeResult> {
+function probeLogin(
+  target: SshTarget,
+  login: string,
+  config: Config,
+  parts: ProbeParts,
+): Promise<ProbeResult> {
   const limits = config.ssh?.limits ?? defaultSshLimits
   const probe = parts.audit.probe(target.name, `check of login ${login}`)
   return attempt(`${login}@${target.name}`, async () => {

@@ -6,7 +6,9 @@ import { requireConfig } from './gateway.ts'
 
 export function addReload(program: Command): void {
   configOption(
-    program.command('reload').description('let the running gateway read its configuration again, all or nothing'),
+    program
+      .command('reload')
+      .description('let the running gateway read its configuration again, all or nothing'),
   ).action(async (options: WithConfig) => {
     const config = requireConfig(configFileOf(options))
     const { endedSessions } = await new AdminClient(foldersOf(config).adminSocket).reload()

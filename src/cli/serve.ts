@@ -12,7 +12,9 @@ export function addServe(program: Command): void {
       const gateway = await startGateway(options.config, log)
       log.info(
         { ssh: gateway.sshPort, web: gateway.webPort, crypto: gateway.crypto, pid: process.pid },
-        gateway.crypto === 'native' ? 'listening' : 'listening (SSH ciphers in JavaScript: slower; see docs/running.md)',
+        gateway.crypto === 'native'
+          ? 'listening'
+          : 'listening (SSH ciphers in JavaScript: slower; see docs/running.md)',
       )
       await untilStopped(gateway, reloads => log.info(reloads, 'reload'))
     })

@@ -22,7 +22,9 @@ export function addSessions(program: Command): void {
   configOption(
     sessions.command('show').description('one session').argument('<session>').option('--json', 'for scripts'),
   ).action((id: string, options: WithConfig & { json?: boolean }) =>
-    withAccess(options, async access => show(await access.get(await resolveId(access, id)), options.json === true)),
+    withAccess(options, async access =>
+      show(await access.get(await resolveId(access, id)), options.json === true),
+    ),
   )
   configOption(
     sessions
@@ -55,7 +57,10 @@ async function list(access: Access, options: ListOptions): Promise<void> {
   const rows = await access.list({ limit, ...stateOf(options.state) })
   if (options.json === true) return printJson(rows)
   if (rows.length === 0) process.stdout.write('No sessions yet.\n')
-  else process.stdout.write(`${table([['SESSION', 'START (UTC)', 'WHO', 'WHERE', 'STATE', 'END'], ...rows.map(cells)])}\n`)
+  else
+    process.stdout.write(
+      `${table([['SESSION', 'START (UTC)', 'WHO', 'WHERE', 'STATE', 'END'], ...rows.map(cells)])}\n`,
+    )
 }
 
 function stateOf(text: string | undefined): { state?: SessionState } {
@@ -69,7 +74,14 @@ function instant(ms: number): string {
 }
 
 function cells(row: SessionRow): string[] {
-  return [row.id, instant(row.openedAtMs), row.principalName, `${row.login}@${row.target}`, row.state, row.endReason ?? '']
+  return [
+    row.id,
+    instant(row.openedAtMs),
+    row.principalName,
+    `${row.login}@${row.target}`,
+    row.state,
+    row.endReason ?? '',
+  ]
 }
 
 function show(row: SessionRow, json: boolean): void {

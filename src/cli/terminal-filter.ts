@@ -54,7 +54,8 @@ export class TerminalFilter {
       return ''
     }
     if (code === 0x9b) return this.#enter({ at: 'control', bytes: '' })
-    if (code === 0x90 || code === 0x98 || (code >= 0x9d && code <= 0x9f)) return this.#enter({ at: 'string', escape: false })
+    if (code === 0x90 || code === 0x98 || (code >= 0x9d && code <= 0x9f))
+      return this.#enter({ at: 'string', escape: false })
     if (code >= 0x80 && code < 0xa0) return ''
     const plain = code >= 0x20 && code !== 0x7f
     return plain || (code >= 0x07 && code <= 0x0f) ? character : ''
@@ -87,7 +88,8 @@ export class TerminalFilter {
 
   /** Operating system commands, device control strings and the like: to their end, without a trace. */
   #string(state: { escape: boolean }, code: number): string {
-    const ended = code === 0x07 || code === 0x9c || code === 0x18 || code === 0x1a || (state.escape && code === 0x5c)
+    const ended =
+      code === 0x07 || code === 0x9c || code === 0x18 || code === 0x1a || (state.escape && code === 0x5c)
     if (ended) this.#state = { at: 'text' }
     else state.escape = code === 0x1b
     return ''
@@ -96,11 +98,15 @@ export class TerminalFilter {
 
 function isDrawing(parameters: string, final: string): boolean {
   if (/^[\d;:]*$/.test(parameters)) {
-    if (final === 'h' || final === 'l') return parameters.split(';').every(mode => mode === '4' || mode === '20')
+    if (final === 'h' || final === 'l')
+      return parameters.split(';').every(mode => mode === '4' || mode === '20')
     return drawingFinals.has(final) || final === 'r' || final === 's' || final === 'u'
   }
   if ((final === 'h' || final === 'l') && /^\?[\d;]*$/.test(parameters)) {
-    return parameters.slice(1).split(';').every(mode => drawingModes.has(mode))
+    return parameters
+      .slice(1)
+      .split(';')
+      .every(mode => drawingModes.has(mode))
   }
   return false
 }

@@ -12,9 +12,14 @@ type VerifyOptions = { key?: string[]; json?: boolean }
 export function addVerify(program: Command): void {
   program
     .command('verify')
-    .description('prove recordings, folders of them, and audit logs whole, or name the first record that fails')
+    .description(
+      'prove recordings, folders of them, and audit logs whole, or name the first record that fails',
+    )
     .argument('<path...>', 'recordings (*.sallyport), audit logs (audit-*.ndjson), or folders')
-    .option('--key <file...>', 'public keys (PEM) that signatures must be of; without any, each file is held only against itself')
+    .option(
+      '--key <file...>',
+      'public keys (PEM) that signatures must be of; without any, each file is held only against itself',
+    )
     .option('--json', 'for scripts')
     .action(verify)
 }
@@ -27,7 +32,9 @@ function verify(paths: string[], options: VerifyOptions): void {
   if (options.json === true) printJson(results)
   else for (const result of results) process.stdout.write(`${describe(result)}\n`)
   if (keys === undefined && options.json !== true) {
-    process.stdout.write('No --key was given: the files agree with themselves, but not with a key that you know.\n')
+    process.stdout.write(
+      'No --key was given: the files agree with themselves, but not with a key that you know.\n',
+    )
   }
   if (results.some(result => !result.ok)) process.exitCode = 1
 }

@@ -3,7 +3,16 @@
  * who can sign recordings must not thereby be able to mint credentials.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Fault, reasonOf } from '../errors.ts'
@@ -14,7 +23,14 @@ import { fingerprint, publicKeyBlob } from './ssh-key.ts'
  * `targets`: what sshd servers trust (TrustedUserCAKeys). `sign-in`: what only the gateway trusts. `hosts`: inner servers.
  * `recording-heads`, `log-checkpoints`: what auditors verify with. `gateway-host`: what users' known_hosts hold.
  */
-export const purposes = ['targets', 'sign-in', 'hosts', 'recording-heads', 'log-checkpoints', 'gateway-host'] as const
+export const purposes = [
+  'targets',
+  'sign-in',
+  'hosts',
+  'recording-heads',
+  'log-checkpoints',
+  'gateway-host',
+] as const
 export type Purpose = (typeof purposes)[number]
 
 export type Authorities = Readonly<Record<Purpose, Signer>> & {

@@ -42,7 +42,11 @@ export function keyLineBlob(line: string): Buffer {
 }
 
 /** Decides on the host key (or host certificate) blob that `target` showed and proved in the key exchange. */
-export async function proveHostKey(target: SshTarget, blob: Buffer, parts: HostKeyCheck): Promise<HostKeyDecision> {
+export async function proveHostKey(
+  target: SshTarget,
+  blob: Buffer,
+  parts: HostKeyCheck,
+): Promise<HostKeyDecision> {
   const certified = proveByAuthority(target, blob, parts.clock)
   if (certified !== undefined) return certified
   if (target.hostKeys === 'first-use') return proveByFirstUse(target, blob, parts)
@@ -76,7 +80,11 @@ function isCertificate(blob: Buffer): boolean {
   return new WireReader(blob).text().endsWith('-cert-v01@openssh.com')
 }
 
-async function proveByFirstUse(target: SshTarget, blob: Buffer, parts: HostKeyCheck): Promise<HostKeyDecision> {
+async function proveByFirstUse(
+  target: SshTarget,
+  blob: Buffer,
+  parts: HostKeyCheck,
+): Promise<HostKeyDecision> {
   const known = await parts.store.hostKeys.of(target.name)
   if (known.some(row => row.key === blob.toString('base64'))) return proven(target, blob, 'learned')
   if (known.length > 0) {
@@ -84,9 +92,16 @@ async function proveByFirstUse(target: SshTarget, blob: Buffer, parts: HostKeyCh
   }
   parts.audit.append({ kind: 'host-key-learned', target: target.name, fingerprint: fingerprint(blob) })
   const key = blob.toString('base64')
-  const row = { target: target.name, algorithm: new WireReader(blob).text(), key, firstSeenAtMs: parts.clock.nowMs() }
+  const row = {
+    target: target.name,
+    algorithm: new WireReader(blob).text(),
+    key,
+    firstSeenAtMs: parts.clock.nowMs(),
+  }
   const held = await parts.store.hostKeys.learn(row)
-  return held.some(other => other.key === key) ? proven(target, blob, 'first-use') : changed(target, blob, fingerprints(held))
+  return held.some(other => other.key === key)
+    ? proven(target, blob, 'first-use')
+    : changed(target, blob, fingerprints(held))
 }
 
 function fingerprints(rows: readonly HostKeyRow[]): string[] {

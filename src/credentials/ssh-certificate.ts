@@ -25,7 +25,10 @@ export type CertificateFields = {
   readonly extensions: readonly string[]
 }
 
-export type Certificate = CertificateFields & { readonly publicKey: KeyObject; readonly authorityBlob: Buffer }
+export type Certificate = CertificateFields & {
+  readonly publicKey: KeyObject
+  readonly authorityBlob: Buffer
+}
 
 /** Signs a certificate for `publicKey` and returns its blob. */
 export async function issueCertificate(
@@ -115,7 +118,8 @@ export function checkCertificate(blob: Buffer, check: CertificateCheck): Certifi
   if (parsed === undefined) return 'malformed'
   const { certificate, signedBytes, signature } = parsed
   if (certificate.type !== check.type) return 'wrong-type'
-  if (!check.authorities.some(authority => authority.equals(certificate.authorityBlob))) return 'unknown-authority'
+  if (!check.authorities.some(authority => authority.equals(certificate.authorityBlob)))
+    return 'unknown-authority'
   const authority = parsePublicKeyBlob(certificate.authorityBlob)
   if (authority === undefined) return 'unknown-authority'
   if (verify(null, signedBytes, authority, signature) !== true) return 'bad-signature'
@@ -165,7 +169,15 @@ function readCertificate(blob: Buffer): ParsedCertificate | undefined {
   const signature = readSignature(reader.string())
   reader.end()
   if (publicKey === undefined || signature === undefined || (type !== 1 && type !== 2)) return undefined
-  const fields = { serial, keyId, principals, validAfterSeconds, validBeforeSeconds, criticalOptions, extensions }
+  const fields = {
+    serial,
+    keyId,
+    principals,
+    validAfterSeconds,
+    validBeforeSeconds,
+    criticalOptions,
+    extensions,
+  }
   const certificate = { ...fields, type: type === 1 ? 'user' : 'host', publicKey, authorityBlob } as const
   return { certificate, signedBytes, signature }
 }

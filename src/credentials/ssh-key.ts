@@ -50,7 +50,14 @@ export function openSshPrivateKey(key: KeyObject): string {
   const seed = Buffer.from(String(key.export({ format: 'jwk' })['d']), 'base64url')
   const check = randomBytes(4)
   const secret = pad(
-    Buffer.concat([check, check, string(ed25519), string(raw), string(Buffer.concat([seed, raw])), string('')]),
+    Buffer.concat([
+      check,
+      check,
+      string(ed25519),
+      string(raw),
+      string(Buffer.concat([seed, raw])),
+      string(''),
+    ]),
   )
   const container = Buffer.concat([
     Buffer.from('openssh-key-v1\0'),

@@ -14,7 +14,8 @@ export type Account = {
 const nobody = { uid: 65534, gid: 65534 }
 
 const files = {
-  'README.txt': 'This is the demo target. Nothing here has an account for you: the gateway let you in for this session.\n',
+  'README.txt':
+    'This is the demo target. Nothing here has an account for you: the gateway let you in for this session.\n',
   'app/config.ini': '[server]\nlisten = 127.0.0.1:8080\nworkers = 4\n',
   'app/app.log': [
     '2026-01-05T08:00:01Z INFO  started, 4 workers',

@@ -38,10 +38,16 @@ type Size = { cols: number; rows: number }
 type Terminal = Size & { term: string }
 
 type ShellSession = {
-  on(event: 'pty' | 'window-change', listener: (accept: (() => void) | undefined, reject: unknown, info: Terminal) => void): void
+  on(
+    event: 'pty' | 'window-change',
+    listener: (accept: (() => void) | undefined, reject: unknown, info: Terminal) => void,
+  ): void
   on(event: 'signal', listener: (accept: unknown, reject: unknown, info: { name: string }) => void): void
   on(event: 'shell', listener: (accept: () => Channel) => void): void
-  on(event: 'exec', listener: (accept: () => Channel, reject: unknown, info: { command: string }) => void): void
+  on(
+    event: 'exec',
+    listener: (accept: () => Channel, reject: unknown, info: { command: string }) => void,
+  ): void
 }
 type Client = {
   on(event: 'authentication', listener: (context: Authentication) => void): void
@@ -55,16 +61,21 @@ export async function startSshTarget(options: { port: number; authority: Buffer 
   const { privateKey } = generateKeyPairSync('ed25519')
   const account = makeAccount()
   const clients = new Set<Client>()
-  const server = new ssh2.Server({ hostKeys: [openSshPrivateKey(privateKey)] }, (client: Client, info: { ip: string }) => {
-    clients.add(client)
-    client.on('close', () => clients.delete(client))
-    client.on('error', () => {})
-    serve(client, info.ip, options.authority, account)
-  })
+  const server = new ssh2.Server(
+    { hostKeys: [openSshPrivateKey(privateKey)] },
+    (client: Client, info: { ip: string }) => {
+      clients.add(client)
+      client.on('close', () => clients.delete(client))
+      client.on('error', () => {})
+      serve(client, info.ip, options.authority, account)
+    },
+  )
   await new Promise<void>((resolve, reject) => {
     server.on('error', (cause: Error) => {
       account.remove()
-      reject(new Fault('PORT_IN_USE', `The demo's SSH target cannot listen on port ${options.port}.`, { cause }))
+      reject(
+        new Fault('PORT_IN_USE', `The demo's SSH target cannot listen on port ${options.port}.`, { cause }),
+      )
     })
     server.listen(options.port, '127.0.0.1', resolve)
   })
@@ -127,7 +138,10 @@ function startSession(session: ShellSession, account: Account, login: () => stri
   const start = (channel: Channel, command: string | undefined): void => {
     const environment = environmentOf(account, login(), terminal?.term ?? 'dumb')
     if (terminal !== undefined) running = runInTerminal(channel, command, terminal, account, environment)
-    else runPlain(channel, command, account, environment, signal => session.on('signal', (_a, _r, info) => signal(info.name)))
+    else
+      runPlain(channel, command, account, environment, signal =>
+        session.on('signal', (_a, _r, info) => signal(info.name)),
+      )
   }
   session.on('shell', accept => start(accept(), undefined))
   session.on('exec', (accept, _, info) => start(accept(), info.command))
@@ -156,7 +170,7 @@ function runInTerminal(
     terminal.pause()
     channel.once('drain', () => terminal.resume())
   })
-  channel.on('data', (data: Buffer) => terminal.write(data as unknown as string))
+  channel.on('data', (data: Buffer) => terminal.write(data))
   channel.on('close', () => terminal.kill('SIGHUP'))
   terminal.onExit(({ exitCode }) => {
     channel.write(Buffer.alloc(0), () => {

@@ -56,7 +56,10 @@ export class LiveSessions {
       const { validUntilMs, idleTimeoutMs } = session.grant.fields
       if (this.#clock.nowMs() >= validUntilMs) session.decideAgain()
       else if (session.idleMs >= idleTimeoutMs) {
-        session.end({ reason: 'idle', userText: 'Nothing happened for too long, so this session ends. Connect again.' })
+        session.end({
+          reason: 'idle',
+          userText: 'Nothing happened for too long, so this session ends. Connect again.',
+        })
       }
     }
   }
@@ -65,7 +68,8 @@ export class LiveSessions {
   async close(reason: string): Promise<void> {
     clearInterval(this.#timer)
     const sessions = this.list()
-    for (const session of sessions) session.end({ reason, userText: 'The gateway is stopping. Connect again later.' })
+    for (const session of sessions)
+      session.end({ reason, userText: 'The gateway is stopping. Connect again later.' })
     await Promise.allSettled(sessions.map(session => session.close()))
   }
 }

@@ -9,7 +9,14 @@ import { Fault, reasonOf } from '../errors.ts'
 import { type Principal, principalKey } from '../identity/principal.ts'
 import type { Log } from '../log.ts'
 import type { Protocol, SessionRow } from '../model.ts'
-import { type AccessWish, type Decision, decide, type Denial, type Grant, type Policy } from '../policy/decide.ts'
+import {
+  type AccessWish,
+  type Decision,
+  decide,
+  type Denial,
+  type Grant,
+  type Policy,
+} from '../policy/decide.ts'
 import type { Recorder, Recording } from '../recorder/recorder.ts'
 import type { Store } from '../store/store.ts'
 import type { LiveSessions } from './live.ts'
@@ -57,7 +64,9 @@ class Session {
     this.row = row
     this.#parts = parts
     this.#lastActiveUs = parts.clock.monotonicUs()
-    recording.onFailure(fault => this.end({ reason: `recording failed: ${fault.message}`, userText: fault.userText }))
+    recording.onFailure(fault =>
+      this.end({ reason: `recording failed: ${fault.message}`, userText: fault.userText }),
+    )
   }
 
   static is(value: object): value is Session {
@@ -89,13 +98,27 @@ class Session {
   decideAgain(): Decision {
     const nowMs = this.#parts.clock.nowMs()
     const { principal, target, login, sourceAddress, validUntilMs } = this.#grant.fields
-    const decision = decide(this.#parts.policy(), principal, { target: target.name, login, sourceAddress }, nowMs)
+    const decision = decide(
+      this.#parts.policy(),
+      principal,
+      { target: target.name, login, sourceAddress },
+      nowMs,
+    )
     if (decision.kind === 'deny') {
-      this.end({ reason: `no longer allowed: ${decision.denial.code}`, userText: endedByPolicy(decision.denial) })
+      this.end({
+        reason: `no longer allowed: ${decision.denial.code}`,
+        userText: endedByPolicy(decision.denial),
+      })
     } else if (nowMs >= validUntilMs) {
-      this.end({ reason: 'grant ended', userText: 'The time allowed for this session is over. Connect again if you may.' })
+      this.end({
+        reason: 'grant ended',
+        userText: 'The time allowed for this session is over. Connect again if you may.',
+      })
     } else if (!sameTarget(decision.grant, this.#grant)) {
-      this.end({ reason: 'target changed', userText: 'The configuration of this target changed. Connect again.' })
+      this.end({
+        reason: 'target changed',
+        userText: 'The configuration of this target changed. Connect again.',
+      })
     } else {
       this.#grant = decision.grant.endingNoLaterThan(validUntilMs)
     }
@@ -129,11 +152,19 @@ class Session {
     const sealed = await this.recording.seal(reason).then(
       () => true,
       (cause: unknown) => {
-        this.#parts.log.error({ session: this.id, cause: reasonOf(cause) }, 'the recording could not be sealed')
+        this.#parts.log.error(
+          { session: this.id, cause: reasonOf(cause) },
+          'the recording could not be sealed',
+        )
         return false
       },
     )
-    this.#parts.audit.append({ kind: 'session-close', session: this.id, reason, sealed: sealed ? 'yes' : 'no' })
+    this.#parts.audit.append({
+      kind: 'session-close',
+      session: this.id,
+      reason,
+      sealed: sealed ? 'yes' : 'no',
+    })
     if (!sealed) return // the next start finishes it
     const endedAtMs = this.#parts.clock.nowMs()
     await this.#parts.store.sessions.end(this.id, { endedAtMs, state: 'ended', endReason: reason })
@@ -166,7 +197,9 @@ export async function openSession(wish: Wish, parts: SessionParts): Promise<Open
 
 /** Only a Fault's text is meant for users. */
 export function userTextOf(thrown: unknown): string {
-  return thrown instanceof Fault ? thrown.userText : 'The gateway could not open this session. Tell the operator.'
+  return thrown instanceof Fault
+    ? thrown.userText
+    : 'The gateway could not open this session. Tell the operator.'
 }
 
 function describe(wish: Wish) {
@@ -189,7 +222,15 @@ function tooMany(wish: Wish, parts: SessionParts): Opening {
 async function startSession(grant: Grant, wish: Wish, parts: SessionParts): Promise<Session> {
   const id = newSessionId(parts.clock.nowMs())
   const { login, role, target, ruleLine } = grant.fields
-  parts.audit.append({ kind: 'session-open', session: id, ...describe(wish), target: target.name, login, role, ruleLine })
+  parts.audit.append({
+    kind: 'session-open',
+    session: id,
+    ...describe(wish),
+    target: target.name,
+    login,
+    role,
+    ruleLine,
+  })
   const recording = parts.recorder.open(grant, { session: id, protocol: wish.protocol })
   const row = rowFor(id, grant, wish, recording, parts)
   await parts.store.sessions.insert(row).catch(async (cause: unknown) => {
@@ -228,6 +269,7 @@ const idAlphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 /** 9 characters of milliseconds, so that ids sort by time, and 11 of chance (55 bits). */
 export function newSessionId(nowMs: number): string {
   let time = ''
-  for (let rest = nowMs, digit = 0; digit < 9; digit++, rest = Math.floor(rest / 32)) time = idAlphabet[rest % 32] + time
+  for (let rest = nowMs, digit = 0; digit < 9; digit++, rest = Math.floor(rest / 32))
+    time = idAlphabet[rest % 32] + time
   return time + Array.from(randomBytes(11), value => idAlphabet[value % 32]).join('')
 }

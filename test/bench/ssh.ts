@@ -3,7 +3,14 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spawn as spawnTerminal } from '@lydell/node-pty'
-import { isolatedSshOptions, makeKey, programPath, scratchFolder, startSshd, type Sshd } from '../support/openssh.ts'
+import {
+  isolatedSshOptions,
+  makeKey,
+  programPath,
+  scratchFolder,
+  startSshd,
+  type Sshd,
+} from '../support/openssh.ts'
 import { Terminal, World } from '../support/world.ts'
 
 export type Measurement = {
@@ -27,8 +34,12 @@ export async function benchSsh(options: BenchOptions): Promise<readonly Measurem
   const bench = await SshBench.start()
   try {
     const rows = [
-      await bench.compare('download', 'MB/s', options.rounds, way => bench.transfer(way, 'down', options.megabytes)),
-      await bench.compare('upload', 'MB/s', options.rounds, way => bench.transfer(way, 'up', options.megabytes)),
+      await bench.compare('download', 'MB/s', options.rounds, way =>
+        bench.transfer(way, 'down', options.megabytes),
+      ),
+      await bench.compare('upload', 'MB/s', options.rounds, way =>
+        bench.transfer(way, 'up', options.megabytes),
+      ),
       await bench.compare('connect + true', 'ms', options.rounds * 5, way => bench.connect(way)),
       ...(await bench.echo()),
       await bench.memory(),
@@ -69,12 +80,23 @@ class SshBench {
     this.#remove()
   }
 
-  async compare(what: string, unit: string, rounds: number, measure: (way: Way) => Promise<number>): Promise<Measurement> {
+  async compare(
+    what: string,
+    unit: string,
+    rounds: number,
+    measure: (way: Way) => Promise<number>,
+  ): Promise<Measurement> {
     const ways: Record<Way, number[]> = { direct: [], jump: [], sallyport: [] }
     for (let round = 0; round < rounds; round++) {
       for (const way of ['direct', 'jump', 'sallyport'] as const) ways[way].push(await measure(way))
     }
-    return { what, unit, direct: median(ways.direct), jump: median(ways.jump), sallyport: median(ways.sallyport) }
+    return {
+      what,
+      unit,
+      direct: median(ways.direct),
+      jump: median(ways.jump),
+      sallyport: median(ways.sallyport),
+    }
   }
 
   /** Options of plain ssh, straight or with one jump; the gateway has its own way in. */
@@ -88,7 +110,8 @@ class SshBench {
 
   /** MB/s, from the first byte to the end of the transfer, so that signing in does not count. */
   async transfer(way: Way, direction: 'down' | 'up', megabytes: number): Promise<number> {
-    const command = direction === 'down' ? `head -c ${megabytes}000000 /dev/zero` : 'echo go; cat >/dev/null; echo done'
+    const command =
+      direction === 'down' ? `head -c ${megabytes}000000 /dev/zero` : 'echo go; cat >/dev/null; echo done'
     const clock = new TransferClock(direction, megabytes)
     if (way === 'sallyport') {
       await this.#world.ssh(`${this.#world.login}@web1`, {
@@ -98,7 +121,9 @@ class SshBench {
         ...(direction === 'down' ? { input: '' } : {}),
       })
     } else {
-      const child = spawn(programPath('ssh'), [...this.#arguments(way), '127.0.0.1', command], { stdio: ['pipe', 'pipe', 'inherit'] })
+      const child = spawn(programPath('ssh'), [...this.#arguments(way), '127.0.0.1', command], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      })
       clock.watch(child)
       await new Promise(resolve => child.once('close', resolve))
     }
@@ -109,7 +134,9 @@ class SshBench {
   async connect(way: Way): Promise<number> {
     const began = performance.now()
     if (way !== 'sallyport') {
-      const child = spawn(programPath('ssh'), [...this.#arguments(way), '127.0.0.1', 'true'], { stdio: 'ignore' })
+      const child = spawn(programPath('ssh'), [...this.#arguments(way), '127.0.0.1', 'true'], {
+        stdio: 'ignore',
+      })
       await new Promise(resolve => child.once('close', resolve))
       return performance.now() - began
     }
@@ -176,7 +203,13 @@ class SshBench {
     const grown = residentKiB(this.#world.gatewayPid) - before
     const sshd = sessionKiB(this.#target.pid, this.#openTerminal('direct'))
     for (const terminal of terminals) terminal.kill()
-    return { what: 'memory per idle session', unit: 'KiB', direct: await sshd, jump: undefined, sallyport: grown / idleSessions }
+    return {
+      what: 'memory per idle session',
+      unit: 'KiB',
+      direct: await sshd,
+      jump: undefined,
+      sallyport: grown / idleSessions,
+    }
   }
 }
 
@@ -221,8 +254,13 @@ function residentKiB(pid: number): number {
 /** What sshd's processes of one session hold for themselves alone. */
 async function sessionKiB(listener: number, terminal: Terminal): Promise<number> {
   await terminal.waitFor(/[$#] $/)
-  const children = readFileSync(`/proc/${listener}/task/${listener}/children`, 'utf8').trim().split(' ').filter(Boolean)
-  const own = children.map(pid => Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0))
+  const children = readFileSync(`/proc/${listener}/task/${listener}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+  const own = children.map(pid =>
+    Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0),
+  )
   terminal.kill()
   return own.reduce((sum, value) => sum + value, 0)
 }

@@ -57,7 +57,12 @@ describe('a certificate is refused', () => {
     ['for another login', {}, { principal: 'root' }, 'wrong-principal'],
     ['with no principals, which would mean anybody', { principals: [] }, {}, 'no-principals'],
     ['from another address', {}, { sourceAddressMatches: () => false }, 'wrong-source-address'],
-    ['with a critical option that nobody knows', { criticalOptions: { 'force-command': 'x' } }, {}, 'unknown-critical-option'],
+    [
+      'with a critical option that nobody knows',
+      { criticalOptions: { 'force-command': 'x' } },
+      {},
+      'unknown-critical-option',
+    ],
   ]
   for (const [name, fields, how, refusal] of rows) {
     test(name, async () => expect(await judge(fields, how)).toBe(refusal))
@@ -90,7 +95,9 @@ describe('a certificate is refused', () => {
       expect(checkCertificate(blob.subarray(0, length), check)).toBe('malformed')
     }
     expect(checkCertificate(Buffer.concat([blob, Buffer.from([0])]), check)).toBe('malformed')
-    fc.assert(fc.property(fc.uint8Array(), bytes => checkCertificate(Buffer.from(bytes), check) === 'malformed'))
+    fc.assert(
+      fc.property(fc.uint8Array(), bytes => checkCertificate(Buffer.from(bytes), check) === 'malformed'),
+    )
   })
 })
 

@@ -16,7 +16,9 @@ afterEach(async () => {
 test('after kill -9 the recording holds everything that the user saw, verifies, and is sealed as interrupted', async () => {
   world = await World.start()
   const here = world
-  const run = here.ssh(`${here.login}@web1`, { command: ['i=0; while :; do echo "line $i"; i=$((i+1)); done'] })
+  const run = here.ssh(`${here.login}@web1`, {
+    command: ['i=0; while :; do echo "line $i"; i=$((i+1)); done'],
+  })
   let row = (await here.sessions())[0]
   await here.until(async () => (row = (await here.sessions())[0]) !== undefined)
   await new Promise(resolve => setTimeout(resolve, 1500))
@@ -57,14 +59,20 @@ test('a lease that a crash left is removed by the next start once its certificat
       createdAtMs: Date.now() - 60_000,
       expiresAtMs,
     }
-    const values = columns.map(column => row[column.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())])
-    database.prepare(`insert into leases (${columns.join(',')}) values (${columns.map(() => '?').join(',')})`).run(values)
+    const values = columns.map(
+      column => row[column.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())],
+    )
+    database
+      .prepare(`insert into leases (${columns.join(',')}) values (${columns.map(() => '?').join(',')})`)
+      .run(values)
   }
   insert('gone.1', Date.now() - 30_000)
   insert('gone.2', Date.now() + 3_600_000)
   database.close()
   await here.startGateway()
-  await here.until(() => here.audit().some(entry => entry['kind'] === 'credential-removed' && entry['by'] === 'sweep'))
+  await here.until(() =>
+    here.audit().some(entry => entry['kind'] === 'credential-removed' && entry['by'] === 'sweep'),
+  )
   const after = new Database(join(here.data, 'state.db'), { readonly: true })
   expect(after.prepare('select id from leases').all()).toEqual([{ id: 'gone.2' }])
   after.close()
@@ -81,5 +89,15 @@ test('after a stop with SIGTERM every recording is sealed and the audit log prov
   expect(verified.stdout.toString() + verified.stderr).not.toMatch(/not sealed|FAILED/i)
   expect(verified.code).toBe(0)
   const kinds = here.audit().map(entry => entry['kind'])
-  expect(kinds).toEqual(expect.arrayContaining(['gateway-start', 'sign-in', 'session-open', 'credential-minted', 'credential-removed', 'session-close', 'gateway-stop']))
+  expect(kinds).toEqual(
+    expect.arrayContaining([
+      'gateway-start',
+      'sign-in',
+      'session-open',
+      'credential-minted',
+      'credential-removed',
+      'session-close',
+      'gateway-stop',
+    ]),
+  )
 })

@@ -28,7 +28,10 @@ function* filesBelow(folder: string): Generator<string> {
 test('invariant 1: the order of the audit log is sign-in, session, credential', async () => {
   await world.ssh(`${world.login}@web1`, { command: ['true'] })
   const row = await world.lastEnded()
-  const kinds = world.audit().filter(entry => entry['session'] === row.id).map(entry => entry['kind'])
+  const kinds = world
+    .audit()
+    .filter(entry => entry['session'] === row.id)
+    .map(entry => entry['kind'])
   expect(kinds).toEqual(['session-open', 'credential-minted', 'credential-removed', 'session-close'])
 })
 
@@ -39,7 +42,10 @@ test('invariant 8: secrets are in no log, recording, audit entry, process argume
     command: ['true'],
     answers: async url => {
       code = await browser.signInAndGetCode(url, people.ada)
-      const running = readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(commandLine).join('\n')
+      const running = readdirSync('/proc')
+        .filter(name => /^\d+$/.test(name))
+        .map(commandLine)
+        .join('\n')
       expect(running).not.toContain(testClient.clientSecret)
       return [code]
     },
@@ -47,7 +53,14 @@ test('invariant 8: secrets are in no log, recording, audit entry, process argume
   await world.lastEnded()
   const cookie = browser.cookie('sallyport') ?? ''
   expect(cookie.length).toBeGreaterThan(30)
-  const secrets = [testClient.clientSecret, people.ada.password, code, code.replace('-', ''), 'PRIVATE KEY', cookie]
+  const secrets = [
+    testClient.clientSecret,
+    people.ada.password,
+    code,
+    code.replace('-', ''),
+    'PRIVATE KEY',
+    cookie,
+  ]
   for (const file of filesBelow(world.data)) {
     const bytes = readFileSync(file)
     for (const secret of secrets) expect(bytes.includes(secret), `${secret} in ${file}`).toBe(false)

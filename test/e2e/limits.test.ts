@@ -79,7 +79,13 @@ test('an operator ends a session, and its user reads why', async () => {
   const here = await start()
   const run = here.ssh(`${here.login}@web1`, { command: ['sleep 60'] })
   await here.until(async () => (await here.sessions()).length === 1)
-  const ended = await here.sallyport('sessions', 'end', (await here.sessions())[0]?.id ?? '', '--reason', 'maintenance of web1')
+  const ended = await here.sallyport(
+    'sessions',
+    'end',
+    (await here.sessions())[0]?.id ?? '',
+    '--reason',
+    'maintenance of web1',
+  )
   expect(ended.code).toBe(0)
   expect((await run).stderr).toContain('maintenance of web1')
 })
@@ -88,8 +94,13 @@ test('under a control master, a new channel is refused once the right is gone', 
   const here = await start({ configure: config => allow(config, { sessions: { max: '4s', idle: '1h' } }) })
   const options = [`ControlPath=${here.folder}/control`]
   const running = here.ssh(`${here.login}@web1`, { arguments: ['-M', '-N'], extra: options })
-  await here.until(async () => (await here.ssh(`${here.login}@web1`, { extra: options, arguments: ['-O', 'check'] })).code === 0)
-  expect((await here.ssh(`${here.login}@web1`, { extra: options, command: ['echo in time'] })).stdout.toString()).toBe('in time\n')
+  await here.until(
+    async () =>
+      (await here.ssh(`${here.login}@web1`, { extra: options, arguments: ['-O', 'check'] })).code === 0,
+  )
+  expect(
+    (await here.ssh(`${here.login}@web1`, { extra: options, command: ['echo in time'] })).stdout.toString(),
+  ).toBe('in time\n')
   expect((await running).code).toBe(255)
 })
 

@@ -14,10 +14,21 @@ beforeAll(async () => {
     configure: config => {
       const [address] = [config['targets'][0].address]
       const hostKeys = config['targets'][0].hostKeys
-      const target = (name: string) => ({ name, protocol: 'ssh', address, labels: { env: 'other' }, hostKeys })
+      const target = (name: string) => ({
+        name,
+        protocol: 'ssh',
+        address,
+        labels: { env: 'other' },
+        hostKeys,
+      })
       config['targets'].push(target('web2'), target('night'), target('far'), {
         ...target('swapped'),
-        hostKeys: [makeKey(world?.folder ?? '/tmp', `swapped-${process.pid}`).publicLine.split(' ').slice(0, 2).join(' ')],
+        hostKeys: [
+          makeKey(world?.folder ?? '/tmp', `swapped-${process.pid}`)
+            .publicLine.split(' ')
+            .slice(0, 2)
+            .join(' '),
+        ],
       })
       const logins = config['roles'].admin.allow[0].logins
       config['roles'].admin.allow.push(
@@ -61,7 +72,12 @@ describe('nobody gets in', () => {
   test('to a target that is not there, and is told the same as for one that is forbidden', async () => {
     const missing = (await refusal(`${world.login}@nowhere`)).run.stderr
     const forbidden = (await refusal(`${world.login}@web2`)).run.stderr
-    const said = (text: string): string => text.split('\n').filter(line => line.includes('disconnect')).join().replace(/port \d+/, '')
+    const said = (text: string): string =>
+      text
+        .split('\n')
+        .filter(line => line.includes('disconnect'))
+        .join()
+        .replace(/port \d+/, '')
     expect(said(missing)).not.toBe('')
     expect(said(missing)).toBe(said(forbidden))
   })
@@ -82,7 +98,9 @@ describe('nobody gets in', () => {
     expect(run.stderr.match(/SHA256:\S+/g)?.length).toBeGreaterThanOrEqual(2)
     const row = await world.lastEnded()
     expect(row.target).toBe('swapped')
-    const minted = world.audit().filter(entry => entry['kind'] === 'credential-minted' && entry['session'] === row.id)
+    const minted = world
+      .audit()
+      .filter(entry => entry['kind'] === 'credential-minted' && entry['session'] === row.id)
     expect(minted).toEqual([])
   })
 
@@ -93,8 +111,13 @@ describe('nobody gets in', () => {
   })
 
   test('every refusal by policy is in the audit log with its reason', () => {
-    const codes = world.audit().filter(entry => entry['kind'] === 'refusal').map(entry => entry['code'])
-    expect(codes).toEqual(expect.arrayContaining(['no-role', 'login', 'unknown-target', 'hours', 'source', 'upstream']))
+    const codes = world
+      .audit()
+      .filter(entry => entry['kind'] === 'refusal')
+      .map(entry => entry['code'])
+    expect(codes).toEqual(
+      expect.arrayContaining(['no-role', 'login', 'unknown-target', 'hours', 'source', 'upstream']),
+    )
   })
 })
 
@@ -112,7 +135,10 @@ describe('a code is refused', () => {
   })
 
   test('before anybody confirmed in the browser', async () => {
-    const run = await world.ssh(`${world.login}@web1`, { command: ['true'], answers: () => ['BCDF-GHJK', '1', '2'] })
+    const run = await world.ssh(`${world.login}@web1`, {
+      command: ['true'],
+      answers: () => ['BCDF-GHJK', '1', '2'],
+    })
     expect(run.code).toBe(255)
   })
 
@@ -128,7 +154,10 @@ describe('a code is refused', () => {
       onStart: child => void world.until(() => stolen === 'used').then(() => child.kill()),
     })
     await world.until(() => stolen !== '')
-    const thief = await world.ssh(`${world.login}@web1`, { command: ['true'], answers: () => [stolen, stolen, stolen] })
+    const thief = await world.ssh(`${world.login}@web1`, {
+      command: ['true'],
+      answers: () => [stolen, stolen, stolen],
+    })
     stolen = 'used'
     await victim
     expect(thief.code).toBe(255)
@@ -142,7 +171,10 @@ describe('a code is refused', () => {
       answers: async url => [(code = await world.codeFor(url))],
     })
     expect(first.code).toBe(0)
-    const again = await world.ssh(`${world.login}@web1`, { command: ['true'], answers: () => [code, code, code] })
+    const again = await world.ssh(`${world.login}@web1`, {
+      command: ['true'],
+      answers: () => [code, code, code],
+    })
     expect(again.code).toBe(255)
   })
 
@@ -152,7 +184,10 @@ describe('a code is refused', () => {
       answers: async url => {
         const browser = new Browser()
         const page = await browser.signInAt(await browser.open(url), people.ada)
-        await browser.press(page, page.forms.flatMap(form => form.buttons).find(button => /no|deny/i.test(button.text))?.text ?? '')
+        await browser.press(
+          page,
+          page.forms.flatMap(form => form.buttons).find(button => /no|deny/i.test(button.text))?.text ?? '',
+        )
         return ['BCDF-GHJK']
       },
     })

@@ -27,11 +27,18 @@ describe('a command', () => {
   test('is recorded: command, both streams, exit status', async () => {
     const row = await world.lastEnded()
     const events = world.eventsOf(row).map(({ event }) => event)
-    expect(events.find(event => event.type === 'exec')).toMatchObject({ fields: { command: 'echo out; echo err >&2; exit 7' } })
+    expect(events.find(event => event.type === 'exec')).toMatchObject({
+      fields: { command: 'echo out; echo err >&2; exit 7' },
+    })
     expect(world.streamOf(row, 'output').toString()).toBe('out\n')
     expect(world.streamOf(row, 'error-output').toString()).toBe('err\n')
     expect(events.find(event => event.type === 'exit-status')).toMatchObject({ fields: { status: 7 } })
-    expect(row).toMatchObject({ principalName: 'ada@example.com', target: 'web1', login: world.login, state: 'ended' })
+    expect(row).toMatchObject({
+      principalName: 'ada@example.com',
+      target: 'web1',
+      login: world.login,
+      state: 'ended',
+    })
   })
 
   test('reads its stdin to the end, byte for byte, and so does the recording', async () => {
@@ -47,7 +54,8 @@ describe('a command', () => {
   })
 
   test('whose output and errors both fill their windows loses nothing on either', async () => {
-    const command = 'head -c 8000000 /dev/zero | tr "\\0" a & head -c 8000000 /dev/zero | tr "\\0" b >&2; wait'
+    const command =
+      'head -c 8000000 /dev/zero | tr "\\0" a & head -c 8000000 /dev/zero | tr "\\0" b >&2; wait'
     const run = await world.ssh(at(), { command: [command] })
     expect(run.stdout.length).toBe(8_000_000)
     expect(run.stderr.replaceAll(/[^b]/g, '').length).toBeGreaterThanOrEqual(8_000_000)
@@ -77,7 +85,9 @@ describe('a command', () => {
   })
 
   test('with more output than a terminal would ever show comes through exactly', async () => {
-    const run = await world.ssh(at(), { command: ['head -c 40000000 /dev/urandom | tee /dev/stderr 2> >(sha256sum >&2)'] })
+    const run = await world.ssh(at(), {
+      command: ['head -c 40000000 /dev/urandom | tee /dev/stderr 2> >(sha256sum >&2)'],
+    })
     expect(run.stdout.length).toBe(40_000_000)
     expect(sha256(world.streamOf(await world.lastEnded(), 'output'))).toBe(sha256(run.stdout))
   })
@@ -88,10 +98,16 @@ describe('several channels on one connection', () => {
     const control = join(world.folder, 'control')
     const options = [`ControlPath=${control}`]
     let master: { kill: (signal: NodeJS.Signals) => boolean } | undefined
-    const running = world.ssh(at(), { arguments: ['-M', '-N'], extra: options, onStart: child => (master = child) })
+    const running = world.ssh(at(), {
+      arguments: ['-M', '-N'],
+      extra: options,
+      onStart: child => (master = child),
+    })
     await world.until(async () => (await world.sessions())[0]?.state === 'open' && (await over(control)))
     const runs = await Promise.all(
-      Array.from({ length: 8 }, (_, index) => world.ssh(at(), { extra: options, command: [`echo channel ${index}`] })),
+      Array.from({ length: 8 }, (_, index) =>
+        world.ssh(at(), { extra: options, command: [`echo channel ${index}`] }),
+      ),
     )
     master?.kill('SIGTERM')
     await running
@@ -99,12 +115,16 @@ describe('several channels on one connection', () => {
     const row = await world.lastEnded()
     const commands = world.eventsOf(row).filter(({ event }) => event.type === 'exec')
     expect(commands.length).toBe(8)
-    const signIns = world.audit().filter(entry => entry['kind'] === 'session-open' && entry['session'] === row.id)
+    const signIns = world
+      .audit()
+      .filter(entry => entry['kind'] === 'session-open' && entry['session'] === row.id)
     expect(signIns.length).toBe(1)
   })
 
   async function over(control: string): Promise<boolean> {
-    return (await world.ssh(at(), { extra: [`ControlPath=${control}`], arguments: ['-O', 'check'] })).code === 0
+    return (
+      (await world.ssh(at(), { extra: [`ControlPath=${control}`], arguments: ['-O', 'check'] })).code === 0
+    )
   }
 })
 
@@ -141,10 +161,14 @@ describe('a shell in a terminal', () => {
     await terminal.exit()
     const row = await world.lastEnded()
     const events = world.eventsOf(row)
-    const text = events.map(({ event }) => JSON.stringify(event) + ('data' in event ? event.data.toString() : '')).join('\n')
+    const text = events
+      .map(({ event }) => JSON.stringify(event) + ('data' in event ? event.data.toString() : ''))
+      .join('\n')
     expect(text).not.toContain('correct-horse-battery')
     expect(events.some(({ event }) => event.type === 'unechoed-line')).toBe(true)
-    expect(events.some(({ event }) => event.type === 'typed' && JSON.stringify(event).includes('read -rs'))).toBe(true)
+    expect(
+      events.some(({ event }) => event.type === 'typed' && JSON.stringify(event).includes('read -rs')),
+    ).toBe(true)
   })
 })
 
@@ -163,10 +187,15 @@ describe('what the gateway does not carry yet is refused with a sentence:', () =
 })
 
 test('variables that could change what runs are not passed on', async () => {
-  const run = await world.ssh(at(), { extra: ['SetEnv=LD_PRELOAD=/tmp/x LC_TEST=fine'], command: ['echo "$LD_PRELOAD.$LC_TEST"'] })
+  const run = await world.ssh(at(), {
+    extra: ['SetEnv=LD_PRELOAD=/tmp/x LC_TEST=fine'],
+    command: ['echo "$LD_PRELOAD.$LC_TEST"'],
+  })
   expect(run.stdout.toString()).toBe('.fine\n')
   const refused = world.eventsOf(await world.lastEnded()).filter(({ event }) => event.type === 'env')
-  expect(refused.map(({ event }) => ('fields' in event ? event.fields['passed'] : undefined))).toContain(false)
+  expect(refused.map(({ event }) => ('fields' in event ? event.fields['passed'] : undefined))).toContain(
+    false,
+  )
 })
 
 test('the target hears of a certificate that names session and person, and of nobody’s key', async () => {
@@ -176,7 +205,9 @@ test('the target hears of a certificate that names session and person, and of no
 })
 
 test('no two sessions share a serial, and no lease is left', async () => {
-  const serials = world.audit().flatMap(entry => (entry['kind'] === 'credential-minted' ? [entry['serial']] : []))
+  const serials = world
+    .audit()
+    .flatMap(entry => (entry['kind'] === 'credential-minted' ? [entry['serial']] : []))
   expect(serials.length).toBeGreaterThan(5)
   expect(new Set(serials).size).toBe(serials.length)
   const removed = world.audit().filter(entry => entry['kind'] === 'credential-removed')

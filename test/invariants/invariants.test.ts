@@ -19,9 +19,12 @@ describe('invariant 1: no grant, no recording; no recording, no upstream; no pro
   const compiled = spawnSync('tsc', ['-p', project, '--pretty', 'false'], { encoding: 'utf8' }).stdout
   const refused = new Set([...compiled.matchAll(/forgeries\.ts\((\d+),/g)].map(match => Number(match[1])))
 
-  const attacks = source.flatMap((line, index) => (line.includes('// must not compile') ? [[index + 1, line.trim()] as const] : []))
+  const attacks = source.flatMap((line, index) =>
+    line.includes('// must not compile') ? [[index + 1, line.trim()] as const] : [],
+  )
   for (const [number, line] of attacks) {
-    test(`does not compile: ${line.replace(/\s*\/\/ must not compile/, '')}`, () => expect(refused.has(number)).toBe(true))
+    test(`does not compile: ${line.replace(/\s*\/\/ must not compile/, '')}`, () =>
+      expect(refused.has(number)).toBe(true))
   }
   test('and nothing else in that file is refused, so the compiler did look', () => {
     expect(attacks.length).toBeGreaterThanOrEqual(9)
@@ -59,7 +62,13 @@ describe('invariant 6: a lease is written before its credential exists, and only
   const target = { name: 'web1', protocol: 'ssh', host: '127.0.0.1', port: 22 }
   const evidence = {
     grant: {
-      fields: { target, login: 'root', channels: ['shell'], exec: undefined, principal: { fields: { name: 'ada' } } },
+      fields: {
+        target,
+        login: 'root',
+        channels: ['shell'],
+        exec: undefined,
+        principal: { fields: { name: 'ada' } },
+      },
     },
     recording: { session: 'abc' },
     proof: { target },
@@ -99,7 +108,9 @@ describe('invariant 6: a lease is written before its credential exists, and only
 
   test('no lease, no credential', async () => {
     const steps: string[] = []
-    await expect(mintSshCredential(evidence, '127.0.0.1', parts(leaseStore([], steps, true), steps))).rejects.toThrow('disk full')
+    await expect(
+      mintSshCredential(evidence, '127.0.0.1', parts(leaseStore([], steps, true), steps)),
+    ).rejects.toThrow('disk full')
     expect(steps).toEqual([])
   })
 
@@ -138,7 +149,9 @@ test('invariant 7: nothing that decides or acts imports analysis', () => {
   for (const folder of acting) {
     for (const name of readdirSync(join(repository, 'src', folder))) {
       if (!name.endsWith('.ts')) continue
-      expect(readFileSync(join(repository, 'src', folder, name), 'utf8')).not.toMatch(/from '\.\.\/analysis\//)
+      expect(readFileSync(join(repository, 'src', folder, name), 'utf8')).not.toMatch(
+        /from '\.\.\/analysis\//,
+      )
     }
   }
 })

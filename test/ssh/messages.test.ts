@@ -61,7 +61,9 @@ describe('a message is refused', () => {
     ['of an open without a window', '5a0000000773657373696f6e00000000'],
   ]
   for (const [name, hex] of rows) {
-    test(name, () => expect(() => decodeConnectionMessage(Buffer.from(hex, 'hex'))).toThrow('malformed SSH data'))
+    test(name, () =>
+      expect(() => decodeConnectionMessage(Buffer.from(hex, 'hex'))).toThrow('malformed SSH data'),
+    )
   }
 
   test('when more answers come than questions were asked', () => {
@@ -71,7 +73,12 @@ describe('a message is refused', () => {
   })
 
   test('when its user name is longer than anybody needs', () => {
-    const payload = Buffer.concat([Buffer.from([50]), string('x'.repeat(513)), string('ssh-connection'), string('none')])
+    const payload = Buffer.concat([
+      Buffer.from([50]),
+      string('x'.repeat(513)),
+      string('ssh-connection'),
+      string('none'),
+    ])
     expect(() => decodeAuthRequest(payload)).toThrow('too long')
   })
 })
@@ -118,11 +125,24 @@ test('messages that we build come back as they were', () => {
   const text = fc.string({ unit: 'grapheme' })
   const data = fc.uint8Array().map(array => Buffer.from(array))
   const message: fc.Arbitrary<ConnectionMessage> = fc.oneof(
-    fc.record({ type: fc.constant('channel-open' as const), channelType: text, sender: u32, windowBytes: u32, maxPacketBytes: u32, fields: data }),
+    fc.record({
+      type: fc.constant('channel-open' as const),
+      channelType: text,
+      sender: u32,
+      windowBytes: u32,
+      maxPacketBytes: u32,
+      fields: data,
+    }),
     fc.record({ type: fc.constant('open-failure' as const), recipient: u32, reason: u32, description: text }),
     fc.record({ type: fc.constant('data' as const), recipient: u32, data }),
     fc.record({ type: fc.constant('extended-data' as const), recipient: u32, code: u32, data }),
-    fc.record({ type: fc.constant('channel-request' as const), recipient: u32, name: text, wantReply: fc.boolean(), fields: data }),
+    fc.record({
+      type: fc.constant('channel-request' as const),
+      recipient: u32,
+      name: text,
+      wantReply: fc.boolean(),
+      fields: data,
+    }),
     fc.record({ type: fc.constantFrom('end-of-file' as const, 'close' as const), recipient: u32 }),
   )
   fc.assert(

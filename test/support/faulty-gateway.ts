@@ -9,7 +9,8 @@ const faultFile = process.env['SALLYPORT_TEST_FAULT'] ?? ''
 
 function append(fd: number, parts: readonly Uint8Array[]): void {
   const fault = existsSync(faultFile) ? readFileSync(faultFile, 'utf8') : ''
-  if (fault === 'full') throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  if (fault === 'full')
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
   if (fault === 'hang') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   appendAll(fd, parts)
 }

@@ -1,7 +1,17 @@
 /** A whole company in small: an issuer, an sshd that trusts the gateway, the gateway as a process of its own, and people. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createPublicKey } from 'node:crypto'
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
@@ -15,7 +25,15 @@ import { carriesData, type EventRecord } from '../../src/recorder/event.ts'
 import { readRecording } from '../../src/recorder/reader.ts'
 import { Browser } from './browser.ts'
 import { people, startTestIssuer, testClient } from './issuer.ts'
-import { type Finished, freePort, isolatedSshOptions, programPath, scratchFolder, type Sshd, startSshd } from './openssh.ts'
+import {
+  type Finished,
+  freePort,
+  isolatedSshOptions,
+  programPath,
+  scratchFolder,
+  type Sshd,
+  startSshd,
+} from './openssh.ts'
 
 export type Person = { readonly name: string; readonly password: string }
 // oxlint-disable-next-line typescript/no-explicit-any -- tests break configurations on purpose
@@ -98,7 +116,15 @@ export class World {
           })
     const webUrl = `http://127.0.0.1:${await freePort()}`
     const issuer = await startTestIssuer(webUrl)
-    const world = new World({ scratch, authorities, sshd, issuer, sshPort: await freePort(), webUrl, options })
+    const world = new World({
+      scratch,
+      authorities,
+      sshd,
+      issuer,
+      sshPort: await freePort(),
+      webUrl,
+      options,
+    })
     mkdirSync(join(world.folder, 'runs'))
     world.writeConfig(options.configure)
     await world.startGateway()
@@ -139,7 +165,8 @@ export class World {
           protocol: 'ssh',
           address: `127.0.0.1:${this.sshd?.port ?? 1}`,
           labels: { env: 'test' },
-          hostKeys: this.sshd === undefined ? 'first-use' : [keyOnly(this.sshd.hostKeys[0]?.publicLine ?? '')],
+          hostKeys:
+            this.sshd === undefined ? 'first-use' : [keyOnly(this.sshd.hostKeys[0]?.publicLine ?? '')],
         },
       ],
       roles: {
@@ -225,7 +252,11 @@ export class World {
   }
 
   /** Any OpenSSH client: its questions go to an askpass program that waits for what the test answers. */
-  async runClient(program: 'ssh' | 'scp' | 'sftp', args: readonly string[], options: SshOptions): Promise<SshRun> {
+  async runClient(
+    program: 'ssh' | 'scp' | 'sftp',
+    args: readonly string[],
+    options: SshOptions,
+  ): Promise<SshRun> {
     const folder = join(this.folder, 'runs', String(this.#runs++))
     mkdirSync(folder)
     const fifo = join(folder, 'code')
@@ -247,7 +278,12 @@ export class World {
     return finished
   }
 
-  async #answer(child: ChildProcess, fifo: string, options: SshOptions, run: { ended: boolean }): Promise<void> {
+  async #answer(
+    child: ChildProcess,
+    fifo: string,
+    options: SshOptions,
+    run: { ended: boolean },
+  ): Promise<void> {
     let seen = ''
     const url = await new Promise<string | undefined>(resolve => {
       child.stderr?.on('data', (chunk: Buffer) => {
@@ -263,8 +299,17 @@ export class World {
   }
 
   /** ssh in a terminal of its own, signed in and at the shell's prompt. */
-  async terminal(user: string, options: { person?: Person; columns?: number; rows?: number; extra?: readonly string[] } = {}): Promise<Terminal> {
-    const args = [...isolatedSshOptions(this.sshPort, options.extra === undefined ? {} : { extra: options.extra }), '-tt', '-l', user, '127.0.0.1']
+  async terminal(
+    user: string,
+    options: { person?: Person; columns?: number; rows?: number; extra?: readonly string[] } = {},
+  ): Promise<Terminal> {
+    const args = [
+      ...isolatedSshOptions(this.sshPort, options.extra === undefined ? {} : { extra: options.extra }),
+      '-tt',
+      '-l',
+      user,
+      '127.0.0.1',
+    ]
     const terminal = new Terminal(
       spawnTerminal(programPath('ssh'), args, {
         name: 'xterm-256color',
@@ -295,14 +340,21 @@ export class World {
   /** Rows as the admin socket gives them, newest first. */
   sessions(): Promise<readonly SessionRow[]> {
     return new Promise((resolve, reject) => {
-      const outgoing = request({ socketPath: join(this.data, 'admin.sock'), path: '/sessions?limit=100', headers: { host: 'admin' } }, incoming => {
-        const chunks: Buffer[] = []
-        incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
-        incoming.on('end', () => {
-          const answer = JSON.parse(Buffer.concat(chunks).toString()) as { sessions: SessionRow[] }
-          resolve(answer.sessions)
-        })
-      })
+      const outgoing = request(
+        {
+          socketPath: join(this.data, 'admin.sock'),
+          path: '/sessions?limit=100',
+          headers: { host: 'admin' },
+        },
+        incoming => {
+          const chunks: Buffer[] = []
+          incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+          incoming.on('end', () => {
+            const answer = JSON.parse(Buffer.concat(chunks).toString()) as { sessions: SessionRow[] }
+            resolve(answer.sessions)
+          })
+        },
+      )
       outgoing.on('error', reject)
       outgoing.end()
     })
@@ -343,7 +395,9 @@ export class World {
   audit(): readonly Record<string, unknown>[] {
     const folder = join(this.data, 'audit')
     if (!existsSync(folder)) return []
-    const files = readdirSync(folder).filter(name => name.endsWith('.ndjson')).toSorted()
+    const files = readdirSync(folder)
+      .filter(name => name.endsWith('.ndjson'))
+      .toSorted()
     const lines = files.flatMap(name => readFileSync(join(folder, name), 'utf8').split('\n'))
     return lines.filter(line => line.endsWith('}')).map(line => JSON.parse(line) as Record<string, unknown>)
   }
@@ -433,13 +487,9 @@ function finish(child: ChildProcess, input: string | Buffer | undefined): Promis
 
 /** A pending write to a FIFO that nobody will read any more would keep its thread for ever. */
 async function freeWriter(fifo: string, writing: Promise<void>): Promise<void> {
-  let done = false
-  const settled = writing.finally(() => (done = true))
-  while (!done) {
-    closeSync(openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK))
-    await Promise.race([settled, sleep(20)])
-  }
-  await settled
+  const settled = writing.then(() => 'settled' as const)
+  do closeSync(openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK))
+  while ((await Promise.race([settled, sleep(20, 'waiting' as const)])) !== 'settled')
 }
 
 export { people }
