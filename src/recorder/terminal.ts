@@ -22,7 +22,9 @@ export function write(terminal: Terminal, data: Uint8Array | string): void {
   coreOf(terminal).writeSync(data)
 }
 
-type Attributes = { fg: number; bg: number; extended: { ext: number } }
+/** `_ext` and not `ext`: the latter mixes in whether a hyperlink is open. The emulator never changes one, it clones. */
+export type CoreExtended = { _ext: number; _urlId: number; clone(): CoreExtended }
+export type CoreAttributes = { fg: number; bg: number; extended: CoreExtended }
 type Charset = Readonly<Record<string, string>> | undefined
 
 export type CoreBuffer = {
@@ -34,27 +36,40 @@ export type CoreBuffer = {
   scrollBottom: number
   savedX: number
   savedY: number
-  savedCurAttrData: Attributes
+  savedCurAttrData: CoreAttributes
   savedCharset: Charset
   tabs: Record<number, boolean | undefined>
-  lines: { trimStart(count: number): void }
+  lines: { get(row: number): CoreLine | undefined; trimStart(count: number): void }
 }
 
-type Core = {
+export type CoreLine = {
+  isWrapped: boolean
+  readonly _data: Uint32Array
+  readonly _combined: Record<number, string>
+  readonly _extendedAttrs: Record<number, CoreExtended | undefined>
+}
+
+export type Core = {
   writeSync(data: Uint8Array | string): void
   buffers: { normal: CoreBuffer; alt: CoreBuffer; active: CoreBuffer }
   _inputHandler: {
-    _curAttrData: Attributes
+    _curAttrData: CoreAttributes
     _parser: { currentState: number; precedingJoinState: number }
     _utf8Decoder: { interim: Uint8Array }
   }
   _charsetService: {
     glevel: number
+    charset: Charset
     _charsets: Charset[]
     setgLevel(level: number): void
     setgCharset(level: number, charset: Charset): void
   }
-  coreService: { isCursorHidden: boolean }
+  coreService: {
+    isCursorHidden: boolean
+    modes: Record<string, unknown>
+    decPrivateModes: Record<string, unknown>
+  }
+  coreMouseService: { activeProtocol: string }
 }
 
 export function coreOf(terminal: Terminal): Core {

@@ -1,0 +1,124 @@
+import { statSync } from 'node:fs'
+import { channelOf } from './choose-channel.ts'
+import { carriesData, commandOf, type EventRecord } from './event.ts'
+import { FrameReader } from './frames.ts'
+import { type IndexedCommand, type Keyframe, type KeyframeIndex, packScreen, showOn } from './keyframe.ts'
+import { type ChunkPlace, openChunk } from './reader.ts'
+import { readHeader } from './header.ts'
+import type { Screen } from './screen.ts'
+import { FormatProblem } from './format.ts'
+
+/** A keyframe follows so much output ... */
+const everyBytes = 256 * 1024
+/** ... or the first output so long after the one before. */
+const everyUs = 30_000_000
+/** Commands beyond this are not indexed; nobody looks through so many. */
+const maxCommands = 100_000
+/** Terminals of one recording that are followed at once, as many as a connection may have open channels. */
+const maxScreens = 64
+
+/** Reads a recording once and makes its index. Memory: a screen for each open terminal, and the index. */
+export function indexOf(file: string): KeyframeIndex {
+  const bytes = statSync(file).size
+  const frames = new FrameReader(file)
+  try {
+    return new IndexBuilder(frames).run(bytes)
+  } finally {
+    frames.close()
+  }
+}
+
+type Followed = { screen: Screen; bytes: number; lastUs: number; isDue: boolean }
+
+class IndexBuilder {
+  readonly #frames: FrameReader
+  readonly #followed = new Map<number, Followed>()
+  readonly #keyframes: Keyframe[] = []
+  readonly #commands: IndexedCommand[] = []
+  #durationUs = 0
+
+  constructor(frames: FrameReader) {
+    this.#frames = frames
+  }
+
+  run(bytes: number): KeyframeIndex {
+    let last = this.#frames.next()
+    const header = last === undefined ? 'the header is cut' : readHeader(last.body)
+    if (last === undefined || typeof header === 'string')
+      throw new FormatProblem(0, 0, typeof header === 'string' ? header : '')
+    for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
+      last = frame
+      if (frame.kind !== 'chunk') continue
+      const chunk = openChunk(frame)
+      for (const record of chunk.events) this.#take(record, { offset: frame.offset, record: frame.record })
+    }
+    for (const { screen } of this.#followed.values()) screen.dispose()
+    return {
+      format: 'sallyport keyframes',
+      version: 1,
+      session: header.session,
+      of: { lastFrame: last.offset, bytes, link: last.link.toString('hex') },
+      durationUs: this.#durationUs,
+      keyframes: this.#keyframes,
+      commands: this.#commands,
+    }
+  }
+
+  #take(record: EventRecord, place: ChunkPlace): void {
+    this.#durationUs = record.us
+    this.#noteCommand(record)
+    const channel = channelOf(record.event)
+    if (channel === undefined) return
+    const followed = this.#follow(channel, record)
+    if (followed !== undefined) this.#keep(channel, followed, record, place)
+    if (record.event.type === 'channel-close') this.#forget(channel)
+  }
+
+  #follow(channel: number, record: EventRecord): Followed | undefined {
+    const known = this.#followed.get(channel)
+    if (known === undefined && this.#followed.size >= maxScreens) return undefined
+    const screen = showOn(known?.screen, record)
+    if (screen === undefined) return undefined
+    const followed = known ?? { screen, bytes: 0, lastUs: record.us, isDue: true }
+    this.#followed.set(channel, followed)
+    const { event } = record
+    if (carriesData(event) && event.type !== 'input') {
+      followed.bytes += event.data.length
+      followed.isDue ||= followed.bytes >= everyBytes || record.us - followed.lastUs >= everyUs
+    }
+    followed.isDue ||= event.type === 'resize'
+    return followed
+  }
+
+  /** At a clean point; one that is due waits for it. */
+  #keep(channel: number, followed: Followed, { sequence, us }: EventRecord, place: ChunkPlace): void {
+    if (!followed.isDue || !followed.screen.isClean) return
+    const state = followed.screen.state()
+    this.#keyframes.push({
+      channel,
+      sequence,
+      us,
+      place,
+      columns: state.columns,
+      rows: state.rows,
+      screen: packScreen(state),
+    })
+    followed.bytes = 0
+    followed.lastUs = us
+    followed.isDue = false
+  }
+
+  #noteCommand({ sequence, us, event }: EventRecord): void {
+    if (carriesData(event) || this.#commands.length >= maxCommands) return
+    const channel = channelOf(event) ?? 0
+    if (event.type === 'exec')
+      this.#commands.push({ channel, sequence, us, kind: 'exec', text: commandOf(event)?.toString() ?? '' })
+    if (event.type === 'typed')
+      this.#commands.push({ channel, sequence, us, kind: 'typed', text: String(event.fields['text']) })
+  }
+
+  #forget(channel: number): void {
+    this.#followed.get(channel)?.screen.dispose()
+    this.#followed.delete(channel)
+  }
+}

@@ -1,0 +1,174 @@
+import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { linkOf } from '../chain.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import { channelOf } from './choose-channel.ts'
+import { carriesData, type EventRecord } from './event.ts'
+import { FrameReader } from './frames.ts'
+import { type ChunkPlace, readRecording } from './reader.ts'
+import { Screen, type ScreenState } from './screen.ts'
+import { sizeOf } from './choose-channel.ts'
+
+/** A terminal's state between two events of a recording. */
+export type Keyframe = {
+  readonly channel: number
+  /** The last event that the state includes. */
+  readonly sequence: number
+  readonly us: number
+  /** The chunk that holds that event. */
+  readonly place: ChunkPlace
+  readonly columns: number
+  readonly rows: number
+  /** The ScreenState, as JSON, compressed with zstd, in base64. */
+  readonly screen: string
+}
+
+/** A command that was asked for, or a line that was typed and shown. */
+export type IndexedCommand = {
+  readonly channel: number
+  readonly sequence: number
+  readonly us: number
+  readonly kind: 'exec' | 'typed'
+  readonly text: string
+}
+
+/** What makes seeking fast. Derived from the recording and rebuilt from it: no evidence of anything. */
+export type KeyframeIndex = {
+  readonly format: 'sallyport keyframes'
+  readonly version: 1
+  readonly session: string
+  /** The recording that it was made of: where its last frame begins, how long the file was, and that frame's link. */
+  readonly of: { readonly lastFrame: number; readonly bytes: number; readonly link: string }
+  readonly durationUs: number
+  readonly keyframes: readonly Keyframe[]
+  readonly commands: readonly IndexedCommand[]
+}
+
+/** A larger index is rebuilt rather than read: ten hours of work have some megabytes. */
+const maxIndexBytes = 512 * 1024 * 1024
+/** A compressed screen inflates to this at most: a thousand by a thousand cells with their colours. */
+const maxScreenBytes = 64 * 1024 * 1024
+
+export function indexFileOf(file: string): string {
+  return file.replace(/\.sallyport$/, '') + '.keyframes'
+}
+
+export function packScreen(state: ScreenState): string {
+  const params = { [constants.ZSTD_c_compressionLevel]: 3 }
+  return zstdCompressSync(JSON.stringify(state), { params }).toString('base64')
+}
+
+export function unpackScreen(screen: string): ScreenState {
+  const json = zstdDecompressSync(Buffer.from(screen, 'base64'), { maxOutputLength: maxScreenBytes })
+  return JSON.parse(json.toString()) as ScreenState
+}
+
+/** The index beside a recording, or undefined if there is none, or it was made of another state of the file. */
+export function readIndex(file: string): KeyframeIndex | undefined {
+  try {
+    const path = indexFileOf(file)
+    if (statSync(path).size > maxIndexBytes) return undefined
+    const index = JSON.parse(readFileSync(path, 'utf8')) as KeyframeIndex
+    return index.format === 'sallyport keyframes' && index.version === 1 && isMadeOf(index, file)
+      ? index
+      : undefined
+  } catch {
+    return undefined // it can be built again
+  }
+}
+
+/** Looks at the last frame alone, so that a long recording opens as fast as a short one. */
+function isMadeOf(index: KeyframeIndex, file: string): boolean {
+  if (statSync(file).size !== index.of.bytes) return false
+  const frames = new FrameReader(file)
+  try {
+    frames.jump({ offset: index.of.lastFrame, record: 1 })
+    const last = frames.next()
+    return last !== undefined && linkOf(last.stored).toString('hex') === index.of.link
+  } finally {
+    frames.close()
+  }
+}
+
+/**
+ * Builds the index of a recording in a worker and keeps it beside it. For a live recording it holds what is in the file so
+ * far. Rejects with a Fault RECORDING_FORMAT where the recording is damaged.
+ */
+export function buildIndex(file: string): Promise<KeyframeIndex> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('keyframe-worker.ts', import.meta.url), {
+      workerData: { file },
+      name: 'keyframes',
+    })
+    worker.once('message', resolve)
+    worker.once('error', error => reject(new Fault('RECORDING_FORMAT', reasonOf(error), { cause: error })))
+    worker.once('exit', () =>
+      reject(new Fault('RECORDING_FORMAT', 'The index of this recording could not be built.')),
+    )
+  })
+}
+
+/** Keeps an index beside its recording; whole or not at all. */
+export function keepIndex(file: string, index: KeyframeIndex): void {
+  const path = indexFileOf(file)
+  writeFileSync(`${path}.draft`, JSON.stringify(index), { mode: 0o600 })
+  renameSync(`${path}.draft`, path)
+}
+
+/** The index of a recording: the one beside it, or a new one. */
+export async function openIndex(file: string): Promise<KeyframeIndex> {
+  return readIndex(file) ?? buildIndex(file)
+}
+
+/** Where playing goes on: a terminal's state, if there is one before that instant, and the events after it. */
+export type Seek = {
+  readonly channel: number
+  readonly screen: ScreenState | undefined
+  /** All events of the recording after `screen`, those of other channels too. Read them while their time is not past the instant. */
+  readonly events: () => Generator<EventRecord>
+}
+
+/** The state of a channel's terminal shortly before an instant. */
+export function seekTo(file: string, index: KeyframeIndex, channel: number, us: number): Seek {
+  const keyframe = index.keyframes.findLast(keyframe => keyframe.channel === channel && keyframe.us <= us)
+  const screen = keyframe === undefined ? undefined : unpackScreen(keyframe.screen)
+  return { channel, screen, events: () => eventsAfter(file, keyframe) }
+}
+
+function* eventsAfter(file: string, keyframe: Keyframe | undefined): Generator<EventRecord> {
+  const reader = readRecording(file)
+  try {
+    for (const record of reader.events(keyframe?.place))
+      if (record.sequence > (keyframe?.sequence ?? 0)) yield record
+  } finally {
+    reader.close()
+  }
+}
+
+/** The screen of a channel at an instant: events of that very microsecond are on it. Undefined before its terminal is there. */
+export function screenAt(
+  file: string,
+  index: KeyframeIndex,
+  channel: number,
+  us: number,
+): Screen | undefined {
+  const seek = seekTo(file, index, channel, us)
+  let screen = seek.screen === undefined ? undefined : Screen.restore(seek.screen)
+  for (const record of seek.events()) {
+    if (record.us > us) break
+    if (channelOf(record.event) === channel) screen = showOn(screen, record)
+  }
+  return screen
+}
+
+/** Applies one event of a channel to its screen, which its `pty` event makes. */
+export function showOn(screen: Screen | undefined, { event }: EventRecord): Screen | undefined {
+  if (carriesData(event)) {
+    if (event.type !== 'input') screen?.write(event.data)
+    return screen
+  }
+  if (event.type === 'pty') return screen ?? new Screen(sizeOf(event.fields))
+  if (event.type === 'resize') screen?.resize(sizeOf(event.fields))
+  return screen
+}
