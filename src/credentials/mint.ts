@@ -64,7 +64,15 @@ class SshCredential {
 }
 export type { SshCredential }
 
-export type MintParts = { store: Store; audit: AuditLog; clock: Clock; authority: Signer; owner: string }
+export type MintParts = {
+  store: Store
+  audit: AuditLog
+  clock: Clock
+  authority: Signer
+  owner: string
+  /** Where new key pairs come from; a seam for the test that nothing keeps them. */
+  generateKeys?: () => { privateKey: KeyObject; publicKey: KeyObject }
+}
 
 /**
  * Mints the credential of one session. `sourceAddress` is the local address of the connection that is already open to the
@@ -111,7 +119,7 @@ async function mint(use: Use, sourceAddress: string, parts: MintParts): Promise<
     createdAtMs: parts.clock.nowMs(),
     expiresAtMs: validBeforeSeconds * 1000,
   })
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const { privateKey, publicKey } = (parts.generateKeys ?? newKeys)()
   const certificate = await issueCertificate(
     publicKey,
     {
@@ -134,6 +142,10 @@ async function mint(use: Use, sourceAddress: string, parts: MintParts): Promise<
     await parts.store.leases.remove(lease.id)
   })
   return new SshCredential({ certificate, serial, login: use.login, key: privateKey, remove })
+}
+
+function newKeys(): { privateKey: KeyObject; publicKey: KeyObject } {
+  return generateKeyPairSync('ed25519')
 }
 
 /** A grant for one target must never become a credential for another. */

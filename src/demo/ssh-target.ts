@@ -165,12 +165,13 @@ function runInTerminal(
     encoding: null,
     ...account.ids,
   })
+  // With `encoding: null` data are buffers, both ways, whatever the types say.
   terminal.onData(data => {
-    if (channel.write(data as unknown as Buffer)) return
+    if (channel.write(data)) return
     terminal.pause()
     channel.once('drain', () => terminal.resume())
   })
-  channel.on('data', (data: Buffer) => terminal.write(data))
+  channel.on('data', (data: Buffer) => terminal.write(data as unknown as string))
   channel.on('close', () => terminal.kill('SIGHUP'))
   terminal.onExit(({ exitCode }) => {
     channel.write(Buffer.alloc(0), () => {

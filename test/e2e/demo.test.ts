@@ -1,0 +1,129 @@
+/** The first-run promise: `npm run demo`, the ssh line that it prints, a replay, a proof. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { spawn as spawnTerminal } from '@lydell/node-pty'
+import { afterAll, beforeAll, expect, test as plainTest } from 'vitest'
+import { Browser } from '../support/browser.ts'
+import { freePort, programPath, run, scratchFolder, testWith } from '../support/openssh.ts'
+import { Terminal } from '../support/world.ts'
+
+const test = testWith('ssh')
+const repository = new URL('../../', import.meta.url).pathname
+const launcher = join(repository, 'bin/sallyport.js')
+const { path: folder, remove } = scratchFolder()
+let demo: ChildProcess
+let printed = ''
+
+type Facts = {
+  ssh: { host: string; port: number }
+  web: string
+  issuer: string
+  config: string
+  people: { name: string; password: string; groups: string[] }[]
+  targets: { name: string; protocol: string; logins: string[] }[]
+  recordings: string
+  keys: { recordingHeads: string; logCheckpoints: string; host: string; targets: string }
+}
+
+beforeAll(async () => {
+  const ports = ['--ssh-port', String(await freePort()), '--web-port', String(await freePort())]
+  demo = spawn(process.execPath, [launcher, 'demo', '--dir', folder, ...ports], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  demo.stdout?.on('data', (chunk: Buffer) => (printed += chunk.toString()))
+  while (!existsSync(join(folder, 'demo.json'))) {
+    if (demo.exitCode !== null) throw new Error(`the demo ended: ${printed}`)
+    await sleep(50)
+  }
+})
+afterAll(() => {
+  demo.kill('SIGKILL')
+  remove()
+})
+
+const facts = (): Facts => JSON.parse(readFileSync(join(folder, 'demo.json'), 'utf8')) as Facts
+const sallyport = (...args: string[]) =>
+  run(process.execPath, [launcher, ...args], { env: { ...process.env, SALLYPORT_CONFIG: facts().config } })
+
+test('the ssh line that it prints leads through the browser into a shell, and what was done replays and verifies', async () => {
+  const line = /^\s+(ssh -p .*)$/m.exec(printed)?.[1] ?? ''
+  const [, ...args] = line.split(' ')
+  const options = ['-F', 'none', '-o', 'IdentityAgent=none', '-o', 'StrictHostKeyChecking=yes']
+  const terminal = new Terminal(
+    spawnTerminal(programPath('ssh'), [...options, ...args], { name: 'xterm', cols: 80, rows: 24 }),
+  )
+  const url = (await terminal.waitFor(/(http:\/\/\S+\/sign-in\/\S+)/))[1] ?? ''
+  const alice = facts().people[0] ?? { name: '', password: '' }
+  const code = await new Browser().signInAndGetCode(url, alice)
+  await terminal.waitFor(/Code: $/)
+  terminal.type(`${code}\r`)
+  await terminal.waitFor(/\$ $/)
+  terminal.type('id -u; echo works here\r')
+  await terminal.waitFor(/works here\r?\n/)
+  expect(terminal.shown).not.toMatch(/^0\r?$/m)
+  terminal.type('exit\r')
+  expect(await terminal.exit()).toBe(0)
+  expect((await sallyport('play', 'last', '--idle', '0')).stdout.toString()).toContain('works here')
+  const key = join(folder, 'heads.pem')
+  writeFileSync(key, facts().keys.recordingHeads)
+  const verified = await sallyport('verify', facts().recordings, '--key', key)
+  expect(verified.stdout.toString()).toMatch(/^ok/)
+  expect(verified.code).toBe(0)
+})
+
+test('a command, its input and its exit status go through as well', async () => {
+  const { ssh } = facts()
+  const known = join(folder, 'known_hosts')
+  const shell = `ssh -F none -o IdentityAgent=none -o UserKnownHostsFile=${known} -p ${ssh.port} deploy@web1@127.0.0.1 'cat; exit 5'`
+  const terminal = new Terminal(
+    spawnTerminal('/bin/sh', ['-c', `echo from stdin | ${shell}; echo "status $?"`], {}),
+  )
+  const url = (await terminal.waitFor(/(http:\/\/\S+\/sign-in\/\S+)/))[1] ?? ''
+  const code = await new Browser().signInAndGetCode(url, facts().people[0] ?? { name: '', password: '' })
+  terminal.type(`${code}\r`)
+  await terminal.waitFor(/from stdin[\s\S]*status 5/)
+})
+
+plainTest('check finds nothing wrong', async () => {
+  const check = await sallyport('check', '--config', facts().config)
+  expect(check.stdout.toString() + check.stderr).not.toContain('FAILED')
+  expect(check.code).toBe(0)
+})
+
+plainTest('a port that is in use is a sentence, not a stack', async () => {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const second = await run(process.execPath, [launcher, 'demo', '--ssh-port', String(port)])
+  server.close()
+  expect(second.code).toBe(1)
+  expect(second.stderr).toBe(
+    `sallyport: The SSH address 127.0.0.1:${port} is in use by another program. Choose another.\n`,
+  )
+})
+
+plainTest('an unknown port option and a missing configuration are sentences too', async () => {
+  expect((await run(process.execPath, [launcher, 'demo', '--web-port', 'x'])).stderr).toContain(
+    '--web-port must be a port number',
+  )
+  const missing = await run(process.execPath, [launcher, 'serve', '--config', join(folder, 'nothing.yaml')])
+  expect(missing.code).toBe(1)
+  expect(missing.stderr).not.toContain('    at ')
+})
+
+plainTest('Ctrl-C stops it cleanly, and the same folder starts again with the same people', async () => {
+  const before = facts()
+  const exited = new Promise<number | null>(resolve => demo.once('exit', code => resolve(code)))
+  demo.kill('SIGINT')
+  expect(await exited).toBe(0)
+  rmSync(join(folder, 'demo.json'))
+  const ports = ['--ssh-port', String(before.ssh.port), '--web-port', new URL(before.web).port]
+  demo = spawn(process.execPath, [launcher, 'demo', '--dir', folder, ...ports], { stdio: 'ignore' })
+  while (!existsSync(join(folder, 'demo.json'))) await sleep(50)
+  expect(facts().people).toEqual(before.people)
+  expect(facts().keys).toEqual(before.keys)
+})
