@@ -109,7 +109,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
   await closeWhatCrashed(ground, log, clock)
   const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId })
   closers.push(() => sweep.stop())
-  const live = new LiveSessions(clock)
+  const live = new LiveSessions()
   closers.push(() => live.close('the gateway stops'))
 
   const limits = (): SshLimits => config.ssh?.limits ?? defaultSshLimits

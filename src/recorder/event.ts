@@ -59,12 +59,14 @@ export type ToldEvent =
       readonly message: string
     }
   | { readonly type: 'end-of-input' | 'end-of-output' | 'channel-close'; readonly channel: number }
-  /** A stream that is described and no longer kept: bytes so far, and the SHA-256 of them all so far, in hexadecimal. */
+  /** A stream that is described and no longer kept: bytes so far, and the SHA-256 of those from `from` on, in hexadecimal. */
   | {
       readonly type: 'progress'
       readonly channel: number
       readonly stream: 'input' | 'output' | 'error-output'
       readonly bytes: number
+      /** Where keeping ended: the offset of the first byte that the digest covers. */
+      readonly from: number
       readonly sha256: string
     }
   | { readonly type: 'end'; readonly reason: string }

@@ -1,5 +1,4 @@
-/** The sessions that are open in this process: to list and end them, and to end those whose time is over. */
-import type { Clock } from '../clock.ts'
+/** The sessions of this process until their recordings are sealed: to list and end them, and to end those whose time is over. */
 import type { Session } from './session.ts'
 
 /** How often limits are looked at; a session outlives its grant by no more. */
@@ -7,17 +6,34 @@ export const limitCheckIntervalMs = 500
 
 export class LiveSessions {
   readonly #sessions = new Map<string, { session: Session; principal: string }>()
-  readonly #clock: Clock
+  /** Places of sessions that are being opened, by principal. */
+  readonly #reserved = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
 
-  constructor(clock: Clock) {
-    this.#clock = clock
+  constructor() {
     this.#timer = setInterval(() => this.checkLimits(), limitCheckIntervalMs)
     this.#timer.unref()
   }
 
   add(session: Session, principal: string): void {
     this.#sessions.set(session.id, { session, principal })
+  }
+
+  /**
+   * A place for a session that is about to open, or undefined if the principal has `max` of them: those that open at the same
+   * time count too. Release it once the session is added, or could not be opened.
+   */
+  reserve(principal: string, max: number): { release: () => void } | undefined {
+    const reserved = this.#reserved.get(principal) ?? 0
+    if (this.countOf(principal) + reserved >= max) return undefined
+    this.#reserved.set(principal, reserved + 1)
+    return { release: () => this.#release(principal) }
+  }
+
+  #release(principal: string): void {
+    const left = (this.#reserved.get(principal) ?? 1) - 1
+    if (left > 0) this.#reserved.set(principal, left)
+    else this.#reserved.delete(principal)
   }
 
   remove(id: string): void {
@@ -38,14 +54,15 @@ export class LiveSessions {
 
   /** False if no such session is open here. */
   end(id: string, reason: string): boolean {
-    const entry = this.#sessions.get(id)
-    entry?.session.end({ reason, userText: `This session was ended: ${reason}.` })
-    return entry !== undefined
+    const session = this.#sessions.get(id)?.session
+    if (session === undefined || session.ended) return false
+    session.end({ reason, userText: `This session was ended: ${reason}.` })
+    return true
   }
 
   /** After the policy changed: whoever lost the right loses the session. Returns how many ended. */
   decideAgain(): number {
-    const sessions = this.list()
+    const sessions = this.list().filter(session => !session.ended)
     for (const session of sessions) session.decideAgain()
     return sessions.filter(session => session.ended).length
   }
@@ -53,9 +70,8 @@ export class LiveSessions {
   /** Ends what is past its grant or idle for too long. */
   checkLimits(): void {
     for (const session of this.list()) {
-      const { validUntilMs, idleTimeoutMs } = session.grant.fields
-      if (this.#clock.nowMs() >= validUntilMs) session.decideAgain()
-      else if (session.idleMs >= idleTimeoutMs) {
+      if (session.expired) session.decideAgain()
+      else if (session.idleMs >= session.grant.fields.idleTimeoutMs) {
         session.end({
           reason: 'idle',
           userText: 'Nothing happened for too long, so this session ends. Connect again.',

@@ -52,6 +52,9 @@ class Session {
   readonly row: SessionRow
   readonly #parts: SessionParts
   readonly #onEnd = new Set<(ending: Ending) => void>()
+  readonly #onDecision = new Set<(grant: Grant) => void>()
+  /** The end of the first grant, by a clock that nobody sets back. */
+  readonly #endsAtUs: number
   #grant: Grant
   #ending: Ending | undefined
   #closed: Promise<void> | undefined
@@ -64,6 +67,7 @@ class Session {
     this.row = row
     this.#parts = parts
     this.#lastActiveUs = parts.clock.monotonicUs()
+    this.#endsAtUs = this.#lastActiveUs + (grant.fields.validUntilMs - parts.clock.nowMs()) * 1000
     recording.onFailure(fault =>
       this.end({ reason: `recording failed: ${fault.message}`, userText: fault.userText }),
     )
@@ -91,6 +95,12 @@ class Session {
     return (this.#parts.clock.monotonicUs() - this.#lastActiveUs) / 1000
   }
 
+  /** The time of the grant is over, by the wall's clock or by the one that only runs. */
+  get expired(): boolean {
+    const { nowMs, monotonicUs } = this.#parts.clock
+    return nowMs() >= this.#grant.fields.validUntilMs || monotonicUs() >= this.#endsAtUs
+  }
+
   /**
    * Decides again, at this instant and by the policy in force (invariant 10). A denial ends the session; so does the end of
    * the first grant, which deciding again never moves.
@@ -98,6 +108,7 @@ class Session {
   decideAgain(): Decision {
     const nowMs = this.#parts.clock.nowMs()
     const { principal, target, login, sourceAddress, validUntilMs } = this.#grant.fields
+    const wasOver = this.expired
     const decision = decide(
       this.#parts.policy(),
       principal,
@@ -109,7 +120,7 @@ class Session {
         reason: `no longer allowed: ${decision.denial.code}`,
         userText: endedByPolicy(decision.denial),
       })
-    } else if (nowMs >= validUntilMs) {
+    } else if (wasOver) {
       this.end({
         reason: 'grant ended',
         userText: 'The time allowed for this session is over. Connect again if you may.',
@@ -121,8 +132,14 @@ class Session {
       })
     } else {
       this.#grant = decision.grant.endingNoLaterThan(validUntilMs)
+      for (const listener of this.#onDecision) listener(this.#grant)
     }
     return decision
+  }
+
+  /** Hears of each grant that was decided again: what runs under the old one may not be allowed by it. */
+  onDecision(listener: (grant: Grant) => void): void {
+    this.#onDecision.add(listener)
   }
 
   onEnd(listener: (ending: Ending) => void): void {
@@ -134,21 +151,30 @@ class Session {
   end(ending: Ending): void {
     if (this.#ending !== undefined) return
     this.#ending = ending
-    for (const listener of this.#onEnd) listener(ending)
+    for (const listener of this.#onEnd) this.#tell(listener, ending)
     this.#onEnd.clear()
+    this.#onDecision.clear()
     this.close().catch((cause: unknown) => {
       this.#parts.log.error({ session: this.id, cause: reasonOf(cause) }, 'closing the session failed')
     })
   }
 
+  /** A listener that fails must not keep the others from closing what they opened. */
+  #tell(listener: (ending: Ending) => void, ending: Ending): void {
+    try {
+      listener(ending)
+    } catch (cause) {
+      this.#parts.log.error({ session: this.id, cause: reasonOf(cause) }, 'ending the session failed')
+    }
+  }
+
   /** Seals the recording, then closes the row and tells the audit log. Called once everything was forwarded. */
   close(): Promise<void> {
     this.#ending ??= { reason: 'closed', userText: '' }
-    return (this.#closed ??= this.#close(this.#ending.reason))
+    return (this.#closed ??= this.#close(this.#ending.reason).finally(() => this.#parts.live.remove(this.id)))
   }
 
   async #close(reason: string): Promise<void> {
-    this.#parts.live.remove(this.id)
     const sealed = await this.recording.seal(reason).then(
       () => true,
       (cause: unknown) => {
@@ -176,9 +202,14 @@ function endedByPolicy(denial: Denial): string {
   return `You may no longer use this target, so the session ends. ${denial.userText}`
 }
 
+/** The same server, and proven by the same keys. */
 function sameTarget(a: Grant, b: Grant): boolean {
-  const [one, other] = [a.fields.target, b.fields.target]
-  return one.name === other.name && one.host === other.host && one.port === other.port
+  return identityOf(a) === identityOf(b)
+}
+
+function identityOf(grant: Grant): string {
+  const { name, host, port, hostKeys, hostAuthorities } = grant.fields.target
+  return JSON.stringify([name, host, port, hostKeys, hostAuthorities])
 }
 
 /** Decides, and if allowed opens the row, the audit entry and the recording, in this order. Never throws. */
@@ -186,9 +217,13 @@ export async function openSession(wish: Wish, parts: SessionParts): Promise<Open
   try {
     const decision = decide(parts.policy(), wish.principal, wish, parts.clock.nowMs())
     if (decision.kind === 'deny') return refuse(wish, parts, decision.denial)
-    const key = principalKey(wish.principal)
-    if (parts.live.countOf(key) >= parts.maxSessionsPerPrincipal()) return tooMany(wish, parts)
-    return { kind: 'opened', session: await startSession(decision.grant, wish, parts) }
+    const place = parts.live.reserve(principalKey(wish.principal), parts.maxSessionsPerPrincipal())
+    if (place === undefined) return tooMany(wish, parts)
+    try {
+      return { kind: 'opened', session: await startSession(decision.grant, wish, parts) }
+    } finally {
+      place.release()
+    }
   } catch (cause) {
     parts.log.error({ cause: reasonOf(cause) }, 'a session could not be opened')
     return { kind: 'refused', userText: userTextOf(cause) }
@@ -231,15 +266,32 @@ async function startSession(grant: Grant, wish: Wish, parts: SessionParts): Prom
     role,
     ruleLine,
   })
-  const recording = parts.recorder.open(grant, { session: id, protocol: wish.protocol })
-  const row = rowFor(id, grant, wish, recording, parts)
+  try {
+    const recording = parts.recorder.open(grant, { session: id, protocol: wish.protocol })
+    const session = await storeSession(grant, rowFor(id, grant, wish, recording, parts), recording, parts)
+    parts.live.add(session, principalKey(wish.principal))
+    return session
+  } catch (cause) {
+    parts.audit.append({
+      kind: 'session-close',
+      session: id,
+      reason: `could not be opened: ${reasonOf(cause)}`,
+    })
+    throw cause
+  }
+}
+
+async function storeSession(
+  grant: Grant,
+  row: SessionRow,
+  recording: Recording,
+  parts: SessionParts,
+): Promise<Session> {
   await parts.store.sessions.insert(row).catch(async (cause: unknown) => {
     await recording.seal('the session could not be stored')
     throw cause
   })
-  const session = new Session(grant, recording, row, parts)
-  parts.live.add(session, principalKey(wish.principal))
-  return session
+  return new Session(grant, recording, row, parts)
 }
 
 function rowFor(id: string, grant: Grant, wish: Wish, recording: Recording, parts: SessionParts): SessionRow {

@@ -164,10 +164,10 @@ export class SshAuthentication {
 
   #decide(principal: Principal, userName: string): void {
     this.#phase = { at: 'deciding', userName }
-    this.#parts.admit(principal, userName).then(
-      admission => this.#conclude(admission),
-      () => this.#refuse('The gateway could not open this session. Tell the operator.'),
-    )
+    this.#parts
+      .admit(principal, userName)
+      .then(admission => this.#conclude(admission))
+      .catch(() => this.#fail('The gateway could not open this session. Tell the operator.'))
   }
 
   /** The connection may have closed meanwhile; then what was opened is ended by its owner, and nothing is said. */
@@ -177,6 +177,12 @@ export class SshAuthentication {
     this.#phase = { at: 'over' }
     this.#parts.send(encodeAuthSuccess())
     admission.start()
+  }
+
+  /** Also after the client was told that it is in: a session that cannot start does not stay half open. */
+  #fail(userText: string): void {
+    this.close()
+    this.#parts.disconnect(disconnectReason.byApplication, userText)
   }
 
   #refuse(userText: string): void {

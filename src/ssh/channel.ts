@@ -7,8 +7,11 @@ import { TypedInput } from '../recorder/typed-input.ts'
 /** Requests that one end may have waiting for their reply. */
 export const maxPendingReplies = 64
 
+/** A request that went on to the other end: whether its reply goes back, and who wants to know how it went. */
+export type ForwardedRequest = { readonly passesOn: boolean; readonly settled: (granted: boolean) => void }
+
 /** What the next reply from the other end is for, or what to do ourselves when its turn comes. */
-type PendingReply = { kind: 'forwarded' } | { kind: 'ours'; act: () => void }
+type PendingReply = ({ kind: 'forwarded' } & ForwardedRequest) | { kind: 'ours'; act: () => void }
 
 /** What one end may do: the window that it was granted, and what it has ended. */
 export class ChannelEnd {
@@ -38,9 +41,9 @@ export class ChannelEnd {
     this.allowanceBytes += bytes
   }
 
-  /** This end asked for a reply and the request went on to the other end. */
-  awaitReply(): void {
-    this.#push({ kind: 'forwarded' })
+  /** This end's request went on to the other end, which was asked for a reply. */
+  awaitReply(request: ForwardedRequest): void {
+    this.#push({ kind: 'forwarded', ...request })
   }
 
   /** This end asked for a reply that the gateway gives itself, in its turn. */
@@ -55,10 +58,11 @@ export class ChannelEnd {
     this.#replies.push(reply)
   }
 
-  /** The other end replied: whose turn is it? Throws if nobody asked. Call `runOurs` after passing the reply on. */
-  takeReply(): void {
-    if (this.#replies.shift()?.kind !== 'forwarded')
-      throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
+  /** The other end replied: to what? Throws if nobody asked. Call `runOurs` after passing the reply on. */
+  takeReply(): ForwardedRequest {
+    const next = this.#replies.shift()
+    if (next?.kind !== 'forwarded') throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
+    return next
   }
 
   runOurs(): void {
@@ -72,19 +76,19 @@ export class ChannelEnd {
 /** Keeps the first bytes of a stream in the recording and describes the rest by size and digest. */
 class KeptStream {
   #bytes = 0
+  #from = 0
   #rest: Hash | undefined
 
-  record(
-    stream: 'input' | 'output' | 'error-output',
-    channel: number,
-    data: Buffer,
-    keepBytes: number,
-  ): RecordedEvent {
+  record(stream: 'output' | 'error-output', channel: number, data: Buffer, keepBytes: number): RecordedEvent {
+    const before = this.#bytes
     this.#bytes += data.length
     if (this.#rest === undefined && this.#bytes <= keepBytes) return { type: stream, channel, data }
-    this.#rest ??= createHash('sha256')
-    this.#rest.update(data)
-    return { type: 'progress', channel, stream, bytes: this.#bytes, sha256: this.#rest.copy().digest('hex') }
+    if (this.#rest === undefined) {
+      this.#from = before
+      this.#rest = createHash('sha256')
+    }
+    const sha256 = this.#rest.update(data).copy().digest('hex')
+    return { type: 'progress', channel, stream, bytes: this.#bytes, from: this.#from, sha256 }
   }
 }
 
@@ -94,10 +98,19 @@ export class RelayChannel {
   readonly id: number
   readonly client = new ChannelEnd()
   readonly target = new ChannelEnd()
-  readonly #streams = { input: new KeptStream(), output: new KeptStream(), 'error-output': new KeptStream() }
-  /** Set once a terminal was asked for: then typing is not kept as it comes, but as it shows. */
+  readonly #streams = { output: new KeptStream(), 'error-output': new KeptStream() }
+  /** Set once the target has given a terminal: then typing is not kept as it comes, but as it shows. */
   #typed: TypedInput | undefined
+  /**
+   * 'asked': the target has not answered yet, so nobody knows how input is to be recorded, and it waits. Only the target's
+   * word counts: were asking enough, a refused request would keep what a command reads out of the recording.
+   */
+  terminal: 'none' | 'asked' | 'given' = 'none'
+  /** What the client sent while the terminal was asked for. */
+  readonly heldInput: Buffer[] = []
   started: Started | undefined
+  /** Policy did not allow what it was to run; the end of it may still wait for its turn. */
+  startRefused = false
   /** We refused what the channel was for; whatever the target still says on it is dropped. */
   refused = false
 
@@ -105,22 +118,23 @@ export class RelayChannel {
     this.id = id
   }
 
-  get hasTerminal(): boolean {
-    return this.#typed !== undefined
-  }
-
-  giveTerminal(): void {
-    this.#typed ??= new TypedInput(this.id)
+  /** The target answered the request for a terminal. */
+  settleTerminal(granted: boolean): void {
+    this.terminal = granted ? 'given' : 'none'
+    if (granted) this.#typed ??= new TypedInput(this.id)
   }
 
   get finished(): boolean {
     return this.client.sentClose && this.target.sentClose
   }
 
-  /** What the recording gets before the client's bytes go on. */
-  recordInput(data: Buffer, keepBytes: number): readonly RecordedEvent[] {
+  /**
+   * What the recording gets before the client's bytes go on. All of what a command reads is kept (`ssh host bash` is a
+   * shell too): with a limit, whatever comes behind enough padding would run unseen.
+   */
+  recordInput(data: Buffer): readonly RecordedEvent[] {
     if (this.#typed !== undefined) return this.#typed.typed(data)
-    return [this.#streams.input.record('input', this.id, data, keepBytes)]
+    return [{ type: 'input', channel: this.id, data }]
   }
 
   /** What the recording gets before the target's bytes go on. A terminal's output is always kept whole. */
@@ -128,5 +142,11 @@ export class RelayChannel {
     if (this.#typed === undefined) return [this.#streams[stream].record(stream, this.id, data, keepBytes)]
     const event = { type: stream, channel: this.id, data } as const
     return stream === 'output' ? [event, ...this.#typed.shown(data)] : [event]
+  }
+
+  /** Nothing typed stays in memory. */
+  forget(): void {
+    this.#typed?.forget()
+    this.heldInput.length = 0
   }
 }

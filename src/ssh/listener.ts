@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts'
 import type { Endpoint, SshLimits } from '../config/config.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { Principal } from '../identity/principal.ts'
+import { plainAddress } from '../identity/source-address.ts'
 import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import type { Log } from '../log.ts'
 import { parseUserName } from '../policy/address.ts'
@@ -15,13 +16,14 @@ import { type Admission, SshAuthentication } from './authentication.ts'
 import type { Engine } from './engine.ts'
 import { disconnectReason, encodeUnimplemented, messageNumber } from './messages.ts'
 import { Relay } from './relay.ts'
+import { sourceNetwork } from './source-network.ts'
 import { acceptTransport, type CloseReason, type Transport, type TransportLimits } from './transport.ts'
 import { openUpstream, type UpstreamParts } from './upstream.ts'
 
 /** OpenSSH sends `eow@openssh.com` and `no-more-sessions@openssh.com` only to peers that call themselves OpenSSH. */
 export const ident = 'OpenSSH_9.9 Sallyport'
 
-/** The largest message that is taken: channel data of 64 KiB and its head, or a command of Linux's longest argument. */
+/** The largest message that is taken: channel data of 32 KiB and its head, or a long command; sshd takes as much. */
 const maxPacketBytes = 256 * 1024
 
 /** Messages other than sign-in that a client may send before it has signed in (they are answered, not acted on). */
@@ -48,7 +50,7 @@ export async function startSshListener(endpoint: Endpoint, parts: SshListenerPar
   const strangers = new Strangers()
   const connections = new Set<Connection>()
   const server = createServer({ noDelay: true, keepAlive: true }, socket => {
-    const refusal = strangers.refusal(socket.remoteAddress ?? '', parts.limits())
+    const refusal = strangers.refusal(networkOf(socket), parts.limits())
     if (refusal !== undefined) return turnAway(socket, refusal)
     const connection = new Connection(socket, parts, strangers)
     connections.add(connection)
@@ -91,6 +93,10 @@ function turnAway(socket: Socket, text: string): void {
   socket.on('error', () => {})
   socket.end(`${text}\r\n`)
   socket.setTimeout(1000, () => socket.destroy())
+}
+
+function networkOf(socket: Socket): string {
+  return sourceNetwork(socket.remoteAddress ?? '')
 }
 
 /** Connections that nobody has signed in on yet, all together and by source. */
@@ -137,8 +143,8 @@ class Connection {
 
   constructor(socket: Socket, parts: SshListenerParts, strangers: Strangers) {
     this.#parts = parts
-    this.#sourceAddress = (socket.remoteAddress ?? '').replace(/^::ffff:/i, '')
-    this.#leaveStrangers = strangers.enter(socket.remoteAddress ?? '')
+    this.#sourceAddress = plainAddress(socket.remoteAddress ?? '')
+    this.#leaveStrangers = strangers.enter(networkOf(socket))
     const limits = parts.limits()
     this.#authentication = new SshAuthentication({
       send: payload => this.#transport.send(payload),
@@ -162,10 +168,11 @@ class Connection {
     })
   }
 
-  /** The gateway stops: live sessions are told by their own ending, strangers here. */
+  /** The gateway stops, and tells whoever is here. */
   stop(): void {
-    if (this.#relay === undefined)
-      this.#transport.disconnect(disconnectReason.byApplication, 'The gateway is stopping.')
+    const userText = 'The gateway is stopping. Connect again later.'
+    this.#session?.end({ reason: 'the gateway stops', userText })
+    this.#transport.disconnect(disconnectReason.byApplication, userText)
   }
 
   #tooSlow(): void {

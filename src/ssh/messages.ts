@@ -63,6 +63,16 @@ export type AuthRequest = {
   readonly fields: WireReader
 }
 
+/** RFC 4251, section 6: names of requests and channel types are no longer. */
+export const maxNameBytes = 64
+
+function readName(reader: WireReader): string {
+  const name = reader.text()
+  if (Buffer.byteLength(name) > maxNameBytes)
+    throw new Fault('SSH_PROTOCOL', 'The name of a request is too long.')
+  return name
+}
+
 /** Longer user names are refused: nobody's login and target need more, and they end up in records. */
 export const maxUserNameBytes = 512
 
@@ -79,7 +89,7 @@ export function decodeAuthRequest(payload: Buffer): AuthRequest {
   if (Buffer.byteLength(userName) > maxUserNameBytes) {
     throw new Fault('SSH_PROTOCOL', 'The user name is too long.')
   }
-  return { userName, service: reader.text(), method: reader.text(), fields: reader }
+  return { userName, service: readName(reader), method: readName(reader), fields: reader }
 }
 
 /** RFC 4256, section 3.4. A client answers as many prompts as it was asked, so the count is the caller's to check. */
@@ -184,7 +194,7 @@ function decodeFields(number: number, reader: WireReader): ConnectionMessage | u
     case messageNumber.globalRequest:
       return {
         type: 'global-request',
-        name: reader.text(),
+        name: readName(reader),
         wantReply: reader.boolean(),
         fields: reader.rest(),
       }
@@ -193,7 +203,7 @@ function decodeFields(number: number, reader: WireReader): ConnectionMessage | u
     case messageNumber.requestFailure:
       return { type: 'request-failure' }
     case messageNumber.channelOpen:
-      return { type: 'channel-open', channelType: reader.text(), ...decodeChannelLimits(reader) }
+      return { type: 'channel-open', channelType: readName(reader), ...decodeChannelLimits(reader) }
     case messageNumber.openConfirmation:
       return { type: 'open-confirmation', recipient: reader.uint32(), ...decodeChannelLimits(reader) }
     case messageNumber.openFailure:
@@ -217,7 +227,7 @@ function decodeFields(number: number, reader: WireReader): ConnectionMessage | u
       return {
         type: 'channel-request',
         recipient: reader.uint32(),
-        name: reader.text(),
+        name: readName(reader),
         wantReply: reader.boolean(),
         fields: reader.rest(),
       }

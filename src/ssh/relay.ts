@@ -4,7 +4,7 @@
  */
 import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { allowsChannel } from '../policy/decide.ts'
+import { allowsChannel, type Grant } from '../policy/decide.ts'
 import type { RecordedEvent } from '../recorder/event.ts'
 import { maxBacklogBytes } from '../recorder/recorder.ts'
 import type { Ending, Session } from '../session/session.ts'
@@ -39,20 +39,28 @@ import {
   decodeSignal,
   decodeSingleString,
   decodeWindowChange,
+  expectBreak,
+  expectFlowControl,
+  expectNothing,
   isReplayable,
   maxRequestFieldBytes,
   mayPassVariable,
 } from './requests.ts'
 import type { CloseReason, Transport } from './transport.ts'
 
-/** Of one data message. RFC 4253, section 6.1 asks for 32,768 bytes; larger ones would only cost memory. */
-const maxDataBytes = 65_536
+/** Of one data message: what RFC 4253, section 6.1 asks for. The engine refuses packets over 35,000 bytes. */
+const maxDataBytes = 32_768
 
 /** The exit status of a command that the gateway did not pass on: the shell's "cannot be executed". */
 const refusedExitStatus = 126
 
-/** Keep-alives that a peer may leave unanswered; then it is gone. */
-const maxUnansweredKeepAlives = 3
+/** Intervals that a peer may stay silent for, though it was asked in each; then it is gone. */
+const maxSilentIntervals = 3
+
+/** Global requests that ask for a way into the client's or the target's network: refused, and worth knowing of. */
+const forwardRequests: ReadonlySet<string> = new Set(['tcpip-forward', 'streamlocal-forward@openssh.com'])
+
+const noBytes = Buffer.alloc(0)
 
 export type RelayLimits = {
   readonly maxChannels: number
@@ -72,7 +80,12 @@ export type RelayParts = {
 type Leg = {
   readonly name: 'client' | 'target'
   readonly transport: Transport
+  /** Keep-alives that it has not answered. */
   unansweredKeepAlives: number
+  /** Since it was last heard. A busy peer on a slow line answers late, but it is there. */
+  silentIntervals: number
+  /** We do not read what it says. */
+  held: boolean
   /** We are to be told when it can take more. */
   awaited: boolean
 }
@@ -88,16 +101,20 @@ export class Relay {
   #noMoreSessions = false
   #ended = false
   #waitsForRecording = false
+  /** Channels whose input waits until the target has said whether it gives them a terminal. */
+  readonly #inputWaits = new Set<RelayChannel>()
+  #inputWaitIntervals = 0
   readonly #keepAliveTimer: NodeJS.Timeout
 
   constructor(parts: RelayParts) {
     this.#session = parts.session
-    this.#client = { name: 'client', transport: parts.client, unansweredKeepAlives: 0, awaited: false }
-    this.#target = { name: 'target', transport: parts.target, unansweredKeepAlives: 0, awaited: false }
+    this.#client = newLeg('client', parts.client)
+    this.#target = newLeg('target', parts.target)
     this.#limits = parts.limits
     this.#log = parts.log
     this.#keepAliveTimer = setInterval(() => this.#keepAlive(), parts.limits.keepAliveIntervalMs)
     this.#session.onEnd(ending => this.#end(ending))
+    this.#session.onDecision(grant => this.#judgeAgain(grant))
   }
 
   fromClient(payload: Buffer, sequence: number): void {
@@ -121,6 +138,7 @@ export class Relay {
   #end(ending: Ending): void {
     this.#ended = true
     clearInterval(this.#keepAliveTimer)
+    for (const channel of this.#channels.values()) channel.forget()
     this.#channels.clear()
     this.#client.transport.disconnect(disconnectReason.byApplication, ending.userText)
     this.#target.transport.disconnect(disconnectReason.byApplication, '')
@@ -137,7 +155,9 @@ export class Relay {
 
   #send(leg: Leg, payload: Uint8Array): void {
     this.#forward(() => {
-      if (!this.#ended) leg.transport.send(payload)
+      if (this.#ended) return
+      leg.transport.send(payload)
+      this.#steerFlow()
     })
   }
 
@@ -153,8 +173,8 @@ export class Relay {
   #steerFlow(): void {
     if (this.#ended) return
     if (this.#session.recording.backlogBytes > maxBacklogBytes) this.#waitForRecording()
-    steer(this.#target.transport, this.#waitsForRecording || this.#isBehind(this.#client))
-    steer(this.#client.transport, this.#waitsForRecording || this.#isBehind(this.#target))
+    steer(this.#target, this.#waitsForRecording || this.#isBehind(this.#client))
+    steer(this.#client, this.#waitsForRecording || this.#inputWaits.size > 0 || this.#isBehind(this.#target))
   }
 
   #isBehind(leg: Leg): boolean {
@@ -171,16 +191,30 @@ export class Relay {
 
   /** Finds peers that vanished without a word, and keeps firewalls from forgetting quiet connections. */
   #keepAlive(): void {
-    for (const leg of [this.#client, this.#target]) {
-      leg.unansweredKeepAlives++
-      if (leg.unansweredKeepAlives > maxUnansweredKeepAlives) {
-        return this.#session.end({
-          reason: `the ${leg.name} no longer answers`,
-          userText: `The ${leg.name} no longer answers.`,
-        })
-      }
-      leg.transport.send(encodeGlobalRequest('keepalive@openssh.com', true, Buffer.alloc(0)))
+    const silent = this.#silentLeg()
+    if (silent !== undefined) {
+      const text = `The ${silent.name} no longer answers.`
+      return this.#session.end({ reason: `the ${silent.name} no longer answers`, userText: text })
     }
+    for (const { transport } of this.#countKeepAlives()) {
+      transport.send(encodeGlobalRequest('keepalive@openssh.com', true, noBytes))
+    }
+  }
+
+  /** A leg that we ourselves do not read is not blamed for its silence: the one that holds it back is. */
+  #silentLeg(): Leg | undefined {
+    this.#inputWaitIntervals = this.#inputWaits.size > 0 ? this.#inputWaitIntervals + 1 : 0
+    if (this.#inputWaitIntervals > maxSilentIntervals) return this.#target
+    return [this.#client, this.#target].find(leg => !leg.held && leg.silentIntervals >= maxSilentIntervals)
+  }
+
+  #countKeepAlives(): readonly Leg[] {
+    const legs = [this.#client, this.#target]
+    for (const leg of legs) {
+      leg.unansweredKeepAlives++
+      if (!leg.held) leg.silentIntervals++
+    }
+    return legs
   }
 
   #keepAliveAnswered(from: Leg): void {
@@ -205,6 +239,7 @@ export class Relay {
 
   #handle(from: Leg, payload: Buffer, sequence: number): void {
     if (this.#ended) return
+    from.silentIntervals = 0
     try {
       const message = decodeConnectionMessage(payload)
       if (message === undefined) this.#send(from, encodeUnimplemented(sequence))
@@ -269,6 +304,7 @@ export class Relay {
   /** RFC 4254, section 4. Keep-alives want any reply; the rest of what clients and servers announce needs none. */
   #globalRequest(from: Leg, name: string, wantReply: boolean): void {
     if (from === this.#client && name === 'no-more-sessions@openssh.com') this.#noMoreSessions = true
+    if (forwardRequests.has(name)) this.#recordRefusal(name, 'Forwarding is not allowed here.')
     if (wantReply) this.#send(from, encodeRequestFailure())
   }
 
@@ -277,6 +313,7 @@ export class Relay {
   #channelOpen(from: Leg, open: ChannelOpen): void {
     if (from === this.#target)
       return this.#refuseOpen(from, open, 'The gateway did not ask for this channel.')
+    expectNothing(open.channelType === 'session' ? open.fields : noBytes)
     const refusal = this.#refusalToOpen(open)
     if (refusal !== undefined) return this.#refuseOpen(from, open, refusal)
     this.#session.decideAgain()
@@ -309,15 +346,13 @@ export class Relay {
 
   #refuseOpen(from: Leg, open: ChannelOpen, reason: string): void {
     const { administrativelyProhibited } = openFailureReason
-    this.#record([
-      {
-        type: 'request-refused',
-        channel: this.#nextChannel++,
-        request: `channel ${open.channelType}`,
-        reason,
-      },
-    ])
+    this.#recordRefusal(`channel ${open.channelType}`, reason)
     this.#send(from, encodeOpenFailure(open.sender, administrativelyProhibited, `sallyport: ${reason}`))
+  }
+
+  /** What never became a channel has a number of its own in the recording. */
+  #recordRefusal(request: string, reason: string): void {
+    this.#record([{ type: 'request-refused', channel: this.#nextChannel++, request, reason }])
   }
 
   #openConfirmed(from: Leg, confirmation: OpenConfirmation): void {
@@ -325,6 +360,7 @@ export class Relay {
     if (from !== this.#target || channel.target.number !== undefined || channel.client.number === undefined) {
       throw new Fault('SSH_PROTOCOL', 'A channel was confirmed that nobody opened.')
     }
+    expectNothing(confirmation.fields)
     channel.target.number = confirmation.sender
     channel.client.allowanceBytes = confirmation.windowBytes
     channel.client.maxPacketBytes = Math.min(confirmation.maxPacketBytes, maxDataBytes)
@@ -363,9 +399,12 @@ export class Relay {
     const [end, other] = this.#ends(from, channel)
     if (end.sentClose) throw new Fault('SSH_PROTOCOL', 'A channel closed twice.')
     end.sentClose = true
+    if (from === this.#target) channel.settleTerminal(channel.terminal === 'given')
+    this.#releaseInput(channel)
     if (!channel.refused) this.#send(this.#other(from), encodeChannelSignal('close', numberOf(other)))
     if (!channel.finished) return
     this.#channels.delete(channel.id)
+    channel.forget()
     this.#record([{ type: 'channel-close', channel: channel.id }])
   }
 
@@ -379,9 +418,9 @@ export class Relay {
   // ── Data ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #windowAdjust(from: Leg, channel: RelayChannel, bytes: number): void {
-    const [, other] = this.#ends(from, channel)
+    const [end, other] = this.#ends(from, channel)
     other.grant(bytes)
-    if (!other.sentClose && !channel.refused) {
+    if (!end.sentClose && !other.sentClose && !channel.refused) {
       this.#send(this.#other(from), encodeWindowAdjust(numberOf(other), bytes))
     }
   }
@@ -390,11 +429,28 @@ export class Relay {
     const [end, other] = this.#ends(from, channel)
     end.spend(data.length)
     if (channel.refused) return
-    const keep = this.#limits.keepOutputBytes
-    if (from === this.#client) this.#record(channel.recordInput(data, keep))
-    else this.#record(channel.recordOutput('output', data, keep))
-    if (from === this.#client || !channel.hasTerminal) this.#session.touch()
-    this.#sendData(this.#other(from), encodeDataHead(numberOf(other), data.length), data)
+    if (from === this.#client) return this.#input(channel, data)
+    this.#record(channel.recordOutput('output', data, this.#limits.keepOutputBytes))
+    if (channel.terminal !== 'given') this.#session.touch()
+    this.#sendData(this.#client, encodeDataHead(numberOf(other), data.length), data)
+  }
+
+  /** Input that comes while a terminal is asked for waits for the answer, and the client with it. */
+  #input(channel: RelayChannel, data: Buffer): void {
+    if (channel.terminal === 'asked') {
+      channel.heldInput.push(data)
+      this.#inputWaits.add(channel)
+      return steer(this.#client, true)
+    }
+    this.#record(channel.recordInput(data))
+    this.#session.touch()
+    this.#sendData(this.#target, encodeDataHead(numberOf(channel.target), data.length), data)
+  }
+
+  #releaseInput(channel: RelayChannel): void {
+    if (!this.#inputWaits.delete(channel)) return
+    for (const data of channel.heldInput.splice(0)) if (!channel.refused) this.#input(channel, data)
+    this.#forward(() => this.#steerFlow())
   }
 
   /** Only targets have a second stream, and only one (RFC 4254, section 5.2). */
@@ -405,7 +461,7 @@ export class Relay {
     end.spend(data.length)
     if (channel.refused) return
     this.#record(channel.recordOutput('error-output', data, this.#limits.keepOutputBytes))
-    this.#session.touch()
+    if (channel.terminal !== 'given') this.#session.touch()
     this.#sendData(this.#client, encodeExtendedDataHead(numberOf(other), code, data.length), data)
   }
 
@@ -427,7 +483,7 @@ export class Relay {
   }
 
   #clientRequest(channel: RelayChannel, request: ChannelRequest): void {
-    this.#session.touch()
+    if (!request.name.startsWith('keepalive@')) this.#session.touch()
     switch (request.name) {
       case 'pty-req':
         return this.#terminal(channel, request)
@@ -442,12 +498,14 @@ export class Relay {
       case 'signal':
         return this.#pass(this.#client, channel, request, [decodeSignal(channel.id, request.fields)])
       case 'break':
+        expectBreak(request.fields)
         return this.#pass(this.#client, channel, request, [
           { type: 'signal', channel: channel.id, name: 'break' },
         ])
       case 'eow@openssh.com':
       case 'winadj@putty.projects.tartarus.org':
       case 'keepalive@openssh.com':
+        expectNothing(request.fields)
         return this.#pass(this.#client, channel, request, [])
       case 'subsystem': {
         const name = decodeSingleString(request.fields).toString('utf8')
@@ -459,7 +517,7 @@ export class Relay {
         )
       }
       default:
-        return this.#refuse(channel, request, 'Requests of this kind are not allowed here.', request.name)
+        return this.#refuse(channel, request, 'Requests of this kind are not allowed here.')
     }
   }
 
@@ -469,9 +527,12 @@ export class Relay {
         return this.#pass(this.#target, channel, request, [decodeExitStatus(channel.id, request.fields)])
       case 'exit-signal':
         return this.#pass(this.#target, channel, request, [decodeExitSignal(channel.id, request.fields)])
-      case 'eow@openssh.com':
       case 'xon-xoff':
+        expectFlowControl(request.fields)
+        return this.#pass(this.#target, channel, request, [])
+      case 'eow@openssh.com':
       case 'keepalive@openssh.com':
+        expectNothing(request.fields)
         return this.#pass(this.#target, channel, request, [])
       default:
         if (!request.wantReply) return
@@ -481,37 +542,62 @@ export class Relay {
     }
   }
 
-  /** Records, then sends on as it came, with the other end's number for the channel. */
-  #pass(from: Leg, channel: RelayChannel, request: ChannelRequest, events: readonly RecordedEvent[]): void {
+  /**
+   * Records, then sends on as it came, with the other end's number for the channel. Whoever must know how it went gives
+   * `settled`; then the other end is asked for a reply even if the sender wants none.
+   */
+  #pass(
+    from: Leg,
+    channel: RelayChannel,
+    request: ChannelRequest,
+    events: readonly RecordedEvent[],
+    settled?: (granted: boolean) => void,
+  ): void {
     const [end, other] = this.#ends(from, channel)
     if (other.sentClose) return
-    if (request.wantReply) end.awaitReply()
+    const wantReply = request.wantReply || settled !== undefined
+    if (wantReply) end.awaitReply({ passesOn: request.wantReply, settled: settled ?? (() => {}) })
     this.#record(events)
     this.#send(
       this.#other(from),
-      encodeChannelRequest(numberOf(other), request.name, request.wantReply, request.fields),
+      encodeChannelRequest(numberOf(other), request.name, wantReply, request.fields),
     )
   }
 
   #reply(from: Leg, channel: RelayChannel, type: 'channel-success' | 'channel-failure'): void {
-    const [, other] = this.#ends(from, channel)
-    other.takeReply()
-    if (!channel.refused) this.#send(this.#other(from), encodeChannelSignal(type, numberOf(other)))
+    const [end, other] = this.#ends(from, channel)
+    const request = other.takeReply()
+    if (request.passesOn && !end.sentClose && !channel.refused) {
+      this.#send(this.#other(from), encodeChannelSignal(type, numberOf(other)))
+    }
+    request.settled(type === 'channel-success')
     other.runOurs()
   }
 
+  /** Once, and before anything runs, as in sshd: what was recorded as a command's input cannot turn into typing. */
   #terminal(channel: RelayChannel, request: ChannelRequest): void {
     const event = decodePtyRequest(channel.id, request.fields)
-    if (!isReplayable(event))
-      return this.#refuse(channel, request, 'The terminal is too large.', request.name)
-    channel.giveTerminal()
-    this.#pass(this.#client, channel, request, [event])
+    if (!isReplayable(event)) return this.#refuse(channel, request, 'The terminal is too large.')
+    if (channel.terminal !== 'none' || channel.started !== undefined || channel.startRefused) {
+      return this.#refuse(channel, request, 'It is too late for a terminal on this channel.')
+    }
+    if (channel.target.sentClose) return
+    channel.terminal = 'asked'
+    this.#pass(this.#client, channel, request, [event], granted => {
+      channel.settleTerminal(granted)
+      if (!granted) this.#recordTargetRefusal(channel, request)
+      this.#releaseInput(channel)
+    })
+  }
+
+  #recordTargetRefusal(channel: RelayChannel, request: ChannelRequest): void {
+    const reason = 'The target refused it.'
+    this.#record([{ type: 'request-refused', channel: channel.id, request: request.name, reason }])
   }
 
   #resize(channel: RelayChannel, request: ChannelRequest): void {
     const event = decodeWindowChange(channel.id, request.fields)
-    if (!isReplayable(event))
-      return this.#refuse(channel, request, 'The terminal is too large.', request.name)
+    if (!isReplayable(event)) return this.#refuse(channel, request, 'The terminal is too large.')
     this.#pass(this.#client, channel, request, [event])
   }
 
@@ -526,8 +612,8 @@ export class Relay {
 
   /** A shell or a command: once a channel, and only what the grant, decided again now, allows. */
   #start(channel: RelayChannel, request: ChannelRequest, start: NonNullable<RelayChannel['started']>): void {
-    if (channel.started !== undefined) {
-      return this.#refuse(channel, request, 'This channel runs something already.', request.name)
+    if (channel.started !== undefined || channel.startRefused) {
+      return this.#refuse(channel, request, 'This channel runs something already.')
     }
     this.#session.decideAgain()
     if (this.#session.ended) return
@@ -541,10 +627,21 @@ export class Relay {
       return this.#refuseStart(channel, request, allowed.reason)
     }
     channel.started = start
-    this.#pass(this.#client, channel, request, [event])
+    this.#pass(this.#client, channel, request, [event], granted => {
+      if (!granted) this.#recordTargetRefusal(channel, request)
+    })
   }
 
-  #refuse(channel: RelayChannel, request: ChannelRequest, reason: string, what: string): void {
+  /** The policy may have changed while something runs: what it no longer allows ends, and the session with it. */
+  #judgeAgain(grant: Grant): void {
+    for (const { started } of this.#channels.values()) {
+      const allowed = started === undefined ? undefined : allowsChannel(grant, started)
+      if (allowed === undefined || allowed.allowed) continue
+      return this.#session.end({ reason: 'policy no longer allows what runs', userText: allowed.reason })
+    }
+  }
+
+  #refuse(channel: RelayChannel, request: ChannelRequest, reason: string, what = ''): void {
     this.#record([
       { type: 'request-refused', channel: channel.id, request: `${request.name} ${what}`.trim(), reason },
     ])
@@ -564,9 +661,11 @@ export class Relay {
   #refuseStart(channel: RelayChannel, request: ChannelRequest, reason: string): void {
     this.#record([{ type: 'request-refused', channel: channel.id, request: request.name, reason }])
     const number = numberOf(channel.client)
+    channel.startRefused = true
     channel.client.replyOurselves(() => {
       channel.refused = true
-      const text = Buffer.from(`sallyport: ${reason}\r\n`).subarray(0, channel.target.allowanceBytes)
+      const room = Math.min(channel.target.allowanceBytes, channel.target.maxPacketBytes)
+      const text = Buffer.from(`sallyport: ${reason}\r\n`).subarray(0, room)
       if (request.wantReply) this.#send(this.#client, encodeChannelSignal('channel-success', number))
       this.#sendData(this.#client, encodeExtendedDataHead(number, stderrCode, text.length), text)
       this.#send(this.#client, encodeChannelRequest(number, 'exit-status', false, uint32(refusedExitStatus)))
@@ -581,7 +680,12 @@ function numberOf(end: ChannelEnd): number {
   return end.number
 }
 
-function steer(transport: Transport, hold: boolean): void {
-  if (hold) transport.pauseReading()
-  else transport.resumeReading()
+function steer(leg: Leg, hold: boolean): void {
+  leg.held = hold
+  if (hold) leg.transport.pauseReading()
+  else leg.transport.resumeReading()
+}
+
+function newLeg(name: Leg['name'], transport: Transport): Leg {
+  return { name, transport, unansweredKeepAlives: 0, silentIntervals: 0, held: false, awaited: false }
 }

@@ -1,12 +1,19 @@
 /** What the channel requests of RFC 4254, section 6, carry, decoded for the recording. The bytes themselves pass unchanged. */
+import { Fault } from '../errors.ts'
 import type { RecordedEvent } from '../recorder/event.ts'
 import { WireReader } from '../wire.ts'
 
 /** Terminals larger than this are refused: replaying them would take the memory of the auditor's machine. */
 export const maxTerminalCells = 1_000_000
 
+/** Columns or rows. Without it a terminal of no columns could have four thousand million rows. */
+export const maxTerminalSide = 10_000
+
 /** Bytes of a command, a variable or a subsystem name that are accepted: Linux's own limit for one argument. */
 export const maxRequestFieldBytes = 128 * 1024
+
+/** RFC 5646, section 4.4.1: longer tags are nobody's; they are passed on and not recorded. */
+const maxLanguageTagBytes = 35
 
 /**
  * Variables that a client may set on a target: language and terminal, as in sshd_config's usual AcceptEnv.
@@ -27,8 +34,9 @@ function readSize(reader: WireReader): Size {
   }
 }
 
-export function isReplayable(size: { columns: number; rows: number }): boolean {
-  return size.columns * size.rows <= maxTerminalCells
+/** Zero is a size too: clients without a screen say so (RFC 4254, section 6.2). */
+export function isReplayable({ columns, rows }: { columns: number; rows: number }): boolean {
+  return columns * rows <= maxTerminalCells && Math.max(columns, rows) <= maxTerminalSide
 }
 
 /** RFC 4254, section 6.2. Terminal modes stay raw bytes: a mode that we do not know still reaches the target. */
@@ -71,6 +79,25 @@ export function decodeSignal(channel: number, fields: Buffer): RecordedEvent & {
   return { type: 'signal', channel, name: decodeSingleString(fields).toString('utf8') }
 }
 
+/** For requests that carry nothing: bytes that no recording would describe must not ride on them. */
+export function expectNothing(fields: Buffer): void {
+  new WireReader(fields).end()
+}
+
+/** RFC 4335: how long the break is, in milliseconds. */
+export function expectBreak(fields: Buffer): void {
+  const reader = new WireReader(fields)
+  reader.uint32()
+  reader.end()
+}
+
+/** RFC 4254, section 6.8: whether the client may do flow control by ^S and ^Q. */
+export function expectFlowControl(fields: Buffer): void {
+  const reader = new WireReader(fields)
+  reader.boolean()
+  reader.end()
+}
+
 /** RFC 4254, section 6.10. */
 export function decodeExitStatus(channel: number, fields: Buffer): RecordedEvent & { type: 'exit-status' } {
   const reader = new WireReader(fields)
@@ -85,7 +112,8 @@ export function decodeExitSignal(channel: number, fields: Buffer): RecordedEvent
   const name = reader.string().toString('utf8')
   const coreDumped = reader.boolean()
   const message = reader.string().toString('utf8')
-  reader.string()
+  if (reader.string().length > maxLanguageTagBytes)
+    throw new Fault('SSH_PROTOCOL', 'A language tag is too long.')
   reader.end()
   return { type: 'exit-signal', channel, name, coreDumped, message }
 }

@@ -57,7 +57,9 @@ export async function openUpstream(
       target.sourceAddress ?? plainAddress(socket.localAddress),
       parts.mint,
     )
-  return signIn({ target, login, sign }, parts, handlers)
+  const over = new AbortController()
+  session.onEnd(ending => over.abort(new Fault('UPSTREAM_FAILED', ending.userText, { log: ending.reason })))
+  return signIn({ target, login, sign, over: over.signal }, parts, handlers)
 }
 
 /**
@@ -75,7 +77,10 @@ export async function probeUpstream(
       what.target.sourceAddress ?? plainAddress(socket.localAddress),
       parts.mint,
     )
-  const upstream = await signIn({ ...what, sign }, parts, { message: () => {}, closed: () => {} })
+  const upstream = await signIn({ ...what, sign, over: new AbortController().signal }, parts, {
+    message: () => {},
+    closed: () => {},
+  })
   upstream.transport.disconnect(disconnectReason.byApplication, '')
   return upstream.proof
 }
@@ -89,6 +94,8 @@ type SignIn = {
   readonly target: SshTarget
   readonly login: string
   readonly sign: (proof: HostProof, socket: Socket) => Promise<SshCredential>
+  /** Aborts, with a Fault, once nobody wants the connection any more: from then on nothing is opened or minted. */
+  readonly over: AbortSignal
 }
 
 function failed(target: SshTarget, why: string, cause?: unknown): Fault {
@@ -100,7 +107,7 @@ function failed(target: SshTarget, why: string, cause?: unknown): Fault {
 
 async function signIn(what: SignIn, parts: UpstreamParts, handlers: UpstreamHandlers): Promise<Upstream> {
   const expected = await expectedHostKeyAlgorithms(what.target, parts.hostKeys.store)
-  const socket = await reach(what.target, parts.timeoutMs)
+  const socket = await reach(what, parts.timeoutMs)
   return new Promise<Upstream>((resolve, reject) => {
     const attempt = new UpstreamSignIn(what, socket, parts, handlers, { resolve, reject })
     attempt.start(expected)
@@ -113,7 +120,10 @@ async function signIn(what: SignIn, parts: UpstreamParts, handlers: UpstreamHand
  */
 async function expectedHostKeyAlgorithms(target: SshTarget, store: Store): Promise<readonly string[]> {
   const certificates = target.hostAuthorities.length > 0 ? [certificateAlgorithm] : []
-  const pinned = target.hostKeys === 'first-use' ? await learnedAlgorithms(target, store) : target.hostKeys.map(algorithmOf)
+  const pinned =
+    target.hostKeys === 'first-use'
+      ? await learnedAlgorithms(target, store)
+      : target.hostKeys.map(algorithmOf)
   const expected = [...certificates, ...pinned.flatMap(signatureAlgorithms)]
   if (pinned.length === 0 && target.hostKeys === 'first-use') expected.push(...hostKeyAlgorithms)
   return [...new Set(expected)]
@@ -133,18 +143,26 @@ function signatureAlgorithms(keyAlgorithm: string): readonly string[] {
 }
 
 /** Connects within the time limit or throws. */
-function reach(target: SshTarget, timeoutMs: number): Promise<Socket> {
+function reach({ target, over }: SignIn, timeoutMs: number): Promise<Socket> {
+  if (over.aborted) return Promise.reject(over.reason as Fault)
   return new Promise((resolve, reject) => {
     const socket = connect({ host: target.host, port: target.port, noDelay: true })
-    const give = (cause: unknown): void => {
+    const give = (fault: Fault): void => {
+      over.removeEventListener('abort', abandon)
+      socket.on('error', () => {})
       socket.destroy()
-      reject(failed(target, 'cannot be reached. Try again later or tell the operator.', cause))
+      reject(fault)
     }
-    socket.setTimeout(timeoutMs, () => give(new Error('timed out')))
-    socket.once('error', give)
+    const abandon = (): void => give(over.reason as Fault)
+    const fail = (cause: unknown): void =>
+      give(failed(target, 'cannot be reached. Try again later or tell the operator.', cause))
+    over.addEventListener('abort', abandon)
+    socket.setTimeout(timeoutMs, () => fail(new Error('timed out')))
+    socket.once('error', fail)
     socket.once('connect', () => {
+      over.removeEventListener('abort', abandon)
       socket.setTimeout(0)
-      socket.off('error', give)
+      socket.off('error', fail)
       resolve(socket)
     })
   })
@@ -167,6 +185,7 @@ class UpstreamSignIn {
   #messages = 0
   #settled = false
   #signedIn = false
+  #asked = false
 
   constructor(
     what: SignIn,
@@ -198,6 +217,9 @@ class UpstreamSignIn {
         closed: why => this.#closed(why),
       },
     })
+    const { over } = this.#what
+    if (over.aborted) this.#fail(over.reason as Fault)
+    else over.addEventListener('abort', () => this.#fail(over.reason as Fault))
   }
 
   async #verify(blob: Buffer): Promise<boolean> {
@@ -232,20 +254,23 @@ class UpstreamSignIn {
     }
   }
 
+  /** Once: a target that accepts the service twice would get two credentials. */
   #authenticate(): void {
     const [transport, proof] = [this.#transport, this.#proof]
-    if (transport === undefined || proof === undefined || this.#credential !== undefined) {
+    if (transport === undefined || proof === undefined || this.#asked) {
       return this.#fail(failed(this.#what.target, 'asked for sign-in out of turn.'))
     }
-    this.#what.sign(proof, this.#socket).then(
-      credential => {
-        this.#credential = credential
-        if (!this.#settled) transport.send(encodeCertificateRequest(transport.sessionId, credential))
-        else void this.#removeCredential()
-      },
-      (cause: unknown) =>
-        this.#fail(failed(this.#what.target, 'got no credential: the gateway could not make one.', cause)),
+    this.#asked = true
+    this.#present(transport, proof).catch((cause: unknown) =>
+      this.#fail(failed(this.#what.target, 'got no credential: the gateway could not make one.', cause)),
     )
+  }
+
+  async #present(transport: Transport, proof: HostProof): Promise<void> {
+    this.#credential = await this.#what.sign(proof, this.#socket)
+    // Whatever settled this meanwhile could not remove what was not there yet.
+    if (this.#settled) await this.#removeCredential()
+    else transport.send(encodeCertificateRequest(transport.sessionId, this.#credential))
   }
 
   /** A success that we did not ask for proves nothing: without a credential it is refused. */
