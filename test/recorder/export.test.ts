@@ -155,7 +155,7 @@ describe('asciicast', () => {
         ][]
         expect(shown.map(([, , data]) => data).join('')).toBe(text)
       }),
-      { numRuns: 30 },
+      { numRuns: 12 },
     )
   })
 })

@@ -20,10 +20,12 @@ const packer = new Packer()
 afterAll(() => packer.close())
 
 /** A gateway that was killed: its folders as they were while two sessions went on, some of their events in chunks already. */
-async function killedGateway(): Promise<Bench & { files: string[] }> {
+async function killedGateway(
+  sessions: readonly string[] = ['one', 'two'],
+): Promise<Bench & { files: string[] }> {
   const bench = newBench()
   const recorder = startRecorder(bench, { packer })
-  const recordings = ['one', 'two'].map(session => recorder.open(newGrant(), { session, protocol: 'ssh' }))
+  const recordings = sessions.map(session => recorder.open(newGrant(), { session, protocol: 'ssh' }))
   for (let i = 0; i < 24; i++) {
     for (const recording of recordings)
       recording.record(output(`${recording.session} ${i} ${'x'.repeat(i * 500)}`))
@@ -117,18 +119,18 @@ describe('after a crash', () => {
   })
 
   test('wherever journal and recording were cut, a prefix reads back that holds all that was journalled', async () => {
-    const killed = await killedGateway()
+    const killed = await killedGateway(['one'])
     const [path = ''] = killed.files
     const journalBytes = statSync(segmentOf(killed)).size
     const fileBytes = statSync(join(killed.folder, path)).size
     const headerBytes = 12 + 40 + readFileSync(join(killed.folder, path)).readUInt32BE(12)
     const cuts = [
-      ...sampled(journalBytes, 40).map(journal => ({ journal, file: fileBytes })),
-      ...sampled(fileBytes - headerBytes, 40).map(file => ({
+      ...sampled(journalBytes, 20).map(journal => ({ journal, file: fileBytes })),
+      ...sampled(fileBytes - headerBytes, 20).map(file => ({
         journal: journalBytes,
         file: headerBytes + file,
       })),
-      ...sampled(journalBytes, 20).map(journal => ({
+      ...sampled(journalBytes, 10).map(journal => ({
         journal,
         file: headerBytes + Math.floor((fileBytes - headerBytes) / 2),
       })),
