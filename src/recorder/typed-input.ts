@@ -47,6 +47,8 @@ export class TypedInput {
   #lines: Line[] = []
   readonly #input = new EscapeSkipper({ readsMouse: true })
   readonly #output = new EscapeSkipper({ readsMouse: false })
+  /** Told with the next input: lines that were given up without a trace of an echo. */
+  readonly #unshown: RecordedEvent[] = []
   #isPasting = false
   #isAlternateScreen = false
   #wasReturn = false
@@ -58,7 +60,13 @@ export class TypedInput {
   /** The person typed these bytes. */
   typed(data: Buffer): readonly RecordedEvent[] {
     for (const byte of data) this.#type(byte)
-    return [{ type: 'input-count', channel: this.#channel, bytes: data.length }]
+    return [{ type: 'input-count', channel: this.#channel, bytes: data.length }, ...this.#unshown.splice(0)]
+  }
+
+  /** The channel ends: what was entered and never shown is told. */
+  end(): readonly RecordedEvent[] {
+    this.#giveUp()
+    return this.#unshown.splice(0)
   }
 
   /** The target showed these bytes. */
@@ -106,7 +114,7 @@ export class TypedInput {
   #current(): Line {
     const last = this.#lines.at(-1)
     if (last !== undefined && !last.isEntered) return last
-    if (this.#lines.length >= maxHeldLines) this.forget()
+    if (this.#lines.length >= maxHeldLines) this.#giveUp()
     const line: Line = {
       start: this.#heldEnd,
       end: this.#heldEnd,
@@ -119,6 +127,17 @@ export class TypedInput {
     }
     this.#lines.push(line)
     return line
+  }
+
+  /** Nobody shows these lines any more, so they are no longer waited for; but they were entered. */
+  #giveUp(): void {
+    for (const line of this.#lines)
+      if (line.isEntered && isUnshown(line)) this.#unshown.push(this.#unechoed(line))
+    this.forget()
+  }
+
+  #unechoed({ characters }: Line): RecordedEvent {
+    return { type: 'unechoed-line', channel: this.#channel, characters }
   }
 
   #add(byte: number): void {
@@ -235,9 +254,7 @@ export class TypedInput {
   #resolve(line: Line, events: RecordedEvent[]): void {
     const text = line.isTrue && line.echoed === line.end ? this.#textOf(line) : undefined
     if (text !== undefined && text !== '') events.push({ type: 'typed', channel: this.#channel, text })
-    else if (!line.wasSeen && line.characters > 0) {
-      events.push({ type: 'unechoed-line', channel: this.#channel, characters: line.characters })
-    }
+    else if (isUnshown(line)) events.push(this.#unechoed(line))
     this.#drop()
   }
 
@@ -267,6 +284,10 @@ export class TypedInput {
   #rewind(): void {
     if (this.#lines.length === 0) this.#heldEnd = 0
   }
+}
+
+function isUnshown(line: Line): boolean {
+  return !line.wasSeen && line.characters > 0
 }
 
 /** NUL and BEL show nothing. */

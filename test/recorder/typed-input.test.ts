@@ -119,6 +119,22 @@ describe('what is not shown is not kept', () => {
   })
 })
 
+describe('lines of which nothing is ever shown are told all the same', () => {
+  test('when more of them wait than are held', () => {
+    const steps = Array.from({ length: 100 }, (_, i): ['>', string] => ['>', `line ${i}\r`])
+    const told = converse(...steps)
+    expect(told).toHaveLength(64)
+    expect(told[0]).toEqual(unechoed(6))
+  })
+
+  test('when the channel ends', () => {
+    const input = new TypedInput(0)
+    input.typed(Buffer.from('hunter2\rnot entered'))
+    expect(input.end()).toEqual([unechoed(7)])
+    expect(input.end()).toEqual([])
+  })
+})
+
 describe('what is shown is kept', () => {
   test('a line echoed key by key', () => {
     expect(
