@@ -3,8 +3,14 @@
  * Left out on purpose: everything with SHA-1 or CBC, MACs that are not encrypt-then-MAC, finite-field groups (65 ms of
  * CPU for a stranger's one packet), and compression (an inflated packet has no limit).
  */
+import crypto from 'node:crypto'
+
+/** RFC 10042; without it, what is recorded on the way today can be read once there are quantum computers. */
+export const postQuantumKeyExchange = 'mlkem768x25519-sha256'
 
 export const keyExchangeAlgorithms: readonly string[] = [
+  // Node before 24.7 has no ML-KEM.
+  ...(typeof crypto.encapsulate === 'function' ? [postQuantumKeyExchange] : []),
   'curve25519-sha256',
   'curve25519-sha256@libssh.org',
   'ecdh-sha2-nistp256',
@@ -19,6 +25,11 @@ const aesCiphers: readonly string[] = [
 ]
 
 export const chacha20Poly1305 = 'chacha20-poly1305@openssh.com'
+
+/** What needs no strict key exchange: the sequence number is no part of how AES-GCM protects packets (CVE-2023-48795). */
+export function needsStrictKeyExchange(cipher: string): boolean {
+  return !cipher.includes('-gcm@')
+}
 
 /** Without the native binding ChaCha20-Poly1305 needs a WebAssembly module, which is loaded a moment after the start. */
 export function cipherAlgorithms(withChacha20: boolean): readonly string[] {
@@ -42,3 +53,18 @@ export const hostKeyAlgorithms: readonly string[] = [
 export const hostCertificateAlgorithms: readonly string[] = hostKeyAlgorithms.map(
   name => `${name}-cert-v01@openssh.com`,
 )
+
+/**
+ * What users may sign with, and what EXT_INFO lists (RFC 8308, `server-sig-algs`), in the order of OpenSSH's own list, which
+ * has signature algorithms and no certificates: a certificate is signed with as its plain key is. `sk-` are FIDO keys.
+ */
+export const userSignatureAlgorithms: readonly string[] = [
+  'ssh-ed25519',
+  'sk-ssh-ed25519@openssh.com',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'sk-ecdsa-sha2-nistp256@openssh.com',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+]

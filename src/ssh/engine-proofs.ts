@@ -3,7 +3,7 @@
  * waiting, in a few milliseconds. `patches/README.md` says which hunk each stands for.
  */
 import { generateKeyPairSync } from 'node:crypto'
-import { cipherAlgorithms, macAlgorithms } from './algorithms.ts'
+import { cipherAlgorithms, keyExchangeAlgorithms, macAlgorithms } from './algorithms.ts'
 import {
   cipherPair,
   type Library,
@@ -16,10 +16,10 @@ import {
 const libraryVersion = '1.17.0'
 
 /** The number that the patch leaves in the library; raised with each change of the patch. */
-const patchNumber = 1
+const patchNumber = 2
 
 /** The library's JavaScript with the patch, as reviewed. `npm test` prints the new one after a change of the patch. */
-const reviewedDigest = '06bbaaa072bf1a5dc1e17761d9a09e2e1b8403c37e81c4ecd9d84e16bc398f33'
+const reviewedDigest = 'ba800ec4c4b27e628913133b1c9457de77729fc0660b1b00e7e191d27ff3ca99'
 
 export type Proof = { readonly name: string; readonly holds: () => boolean }
 
@@ -36,6 +36,10 @@ export function engineProofs(library: Library): readonly Proof[] {
     { name: 'a disconnect says why', holds: () => disconnectsWithText(library) },
     { name: 'what waits for a key exchange is bounded', holds: () => boundsQueue(library) },
     { name: 'an empty packet is an error', holds: () => refusesEmptyPacket(library) },
+    ...keyExchangeAlgorithms.map(name => ({
+      name: `${name} gives both ends the same keys`,
+      holds: () => exchangesKeys(library, name),
+    })),
     ...cipherProofs(library),
     {
       name: `the code is the reviewed one (it is ${library.digest})`,
@@ -119,6 +123,16 @@ function relaysRaw(library: Library): boolean {
   )
 }
 
+function exchangesKeys(library: Library, kex: string): boolean {
+  const pair = new Pair(library, { kex })
+  pair.run()
+  pair.client.protocol.rekey()
+  pair.run()
+  pair.client.protocol.sendPayload(Buffer.from('\x5eunder new keys'))
+  pair.run()
+  return pair.server.messages.join() === '\x5eunder new keys'
+}
+
 function disconnectsWithText(library: Library): boolean {
   const pair = new Pair(library)
   pair.run()
@@ -169,7 +183,11 @@ class End {
   readonly goodbyes: string[] = []
   exchanges = 0
 
-  constructor(library: Library, config: Partial<ProtocolConfig> & Pick<ProtocolConfig, 'server'>) {
+  constructor(
+    library: Library,
+    kex: string,
+    config: Partial<ProtocolConfig> & Pick<ProtocolConfig, 'server'>,
+  ) {
     const direction = () => ({
       cipher: ['aes128-gcm@openssh.com'],
       mac: macAlgorithms,
@@ -179,7 +197,7 @@ class End {
     this.protocol = new library.Protocol({
       ident: 'proof',
       offer: {
-        kex: ['curve25519-sha256'],
+        kex: [kex],
         serverHostKey: ['ecdsa-sha2-nistp256'],
         cs: direction(),
         sc: direction(),
@@ -202,10 +220,13 @@ class Pair {
 
   constructor(
     library: Library,
-    o: { client?: { [K in keyof ProtocolConfig]?: ProtocolConfig[K] | undefined } } = {},
+    o: { kex?: string; client?: { [K in keyof ProtocolConfig]?: ProtocolConfig[K] | undefined } } = {},
   ) {
-    this.server = new End(library, { server: true, hostKeys: { 'ecdsa-sha2-nistp256': hostKey(library) } })
-    this.client = new End(library, { server: false, hostVerifier: () => true, ...o.client } as ProtocolConfig)
+    const kex = o.kex ?? 'curve25519-sha256'
+    const client = { server: false, hostVerifier: () => true, ...o.client } as ProtocolConfig
+    const hostKeys = { 'ecdsa-sha2-nistp256': hostKey(library) }
+    this.server = new End(library, kex, { server: true, hostKeys })
+    this.client = new End(library, kex, client)
   }
 
   /** Until both are silent. */

@@ -6,11 +6,11 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Fault, reasonOf } from '../errors.ts'
 import {
-  chacha20Poly1305,
   cipherAlgorithms,
   hostKeyAlgorithms,
   keyExchangeAlgorithms,
   macAlgorithms,
+  needsStrictKeyExchange,
 } from './algorithms.ts'
 import type { Engine } from './engine.ts'
 import { IdentReader } from './ident.ts'
@@ -503,12 +503,16 @@ class Transport {
     return this.#hurriedExchanges > hurriedExchange.allowed ? 'too many key exchanges' : undefined
   }
 
-  /** Without strict key exchange, a stranger on the path can cut ChaCha20-Poly1305 streams (CVE-2023-48795). */
+  /**
+   * Without strict key exchange, a stranger on the path can cut the beginning off a stream under ChaCha20-Poly1305, and in
+   * theory under encrypt-then-MAC (CVE-2023-48795).
+   */
   #weakness(negotiated: Negotiated): string | undefined {
-    const chacha = negotiated.cs.cipher === chacha20Poly1305 || negotiated.sc.cipher === chacha20Poly1305
-    return chacha && this.#protocol._strictMode !== true
-      ? 'ChaCha20-Poly1305 needs strict key exchange, which the peer does not know'
-      : undefined
+    if (this.#protocol._strictMode === true) return undefined
+    const cipher = [negotiated.cs.cipher, negotiated.sc.cipher].find(needsStrictKeyExchange)
+    return cipher === undefined
+      ? undefined
+      : `${cipher} needs strict key exchange, which the peer does not know; aes128-gcm@openssh.com does not`
   }
 
   #clearExchangeTimer(): void {

@@ -5,7 +5,11 @@ import { writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { hostCertificateAlgorithms, hostKeyAlgorithms } from '../../src/ssh/algorithms.ts'
+import {
+  hostCertificateAlgorithms,
+  hostKeyAlgorithms,
+  keyExchangeAlgorithms,
+} from '../../src/ssh/algorithms.ts'
 import { proveEngine } from '../../src/ssh/engine.ts'
 import {
   acceptTransport,
@@ -151,6 +155,17 @@ describe('a real ssh client', () => {
       await server.stop()
     })
   }
+
+  withSsh('is given the best key exchange that it knows', async () => {
+    const known = execFileSync(programPath('ssh'), ['-Q', 'kex'], { encoding: 'utf8' }).split('\n')
+    const server = await serve([key('ed25519').privatePem])
+    const best = keyExchangeAlgorithms.find(name => known.includes(name)) ?? ''
+    const { stderr } = await runSsh(server.port, 'anybody', ['true'], { extra: [`KexAlgorithms=${best}`] })
+    expect(stderr).not.toContain('no matching')
+    await runSsh(server.port, 'anybody', ['true'])
+    expect(server.witnesses.map(witness => witness.transport.negotiated?.kex)).toEqual([best, best])
+    await server.stop()
+  })
 
   withSsh('is given new keys by us as often as we like', async () => {
     const server = await serve([key('ed25519').privatePem], (payload, transport) => {
