@@ -107,6 +107,7 @@ export class SshAuthentication {
     this.#phase = { at: 'method', userName: request.userName }
     this.#sendBannerOnce()
     this.#countAttempt(request.method)
+    if (this.over) return
     if (request.method === 'keyboard-interactive') this.#ask(request.userName)
     else this.#parts.send(encodeAuthFailure(methods))
   }
@@ -126,7 +127,6 @@ export class SshAuthentication {
   }
 
   #ask(userName: string): void {
-    if (this.over) return
     const opened = this.#parts.openSignIn(userName)
     if (opened.kind === 'refused') return this.#refuse(opened.userText)
     this.#phase = { at: 'prompted', userName, signIn: opened.signIn, prompts: 0 }
