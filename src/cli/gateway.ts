@@ -171,7 +171,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
   if (web !== undefined) closers.push(() => web.close())
   const listener = await startSsh(config, {
     ...ssh,
-    hostKeys: [openSshPrivateKey(authorities.gatewayHostKey)],
+    hostKeys: [authorities.gatewayHostKey, authorities.gatewayRsaHostKey].map(openSshPrivateKey),
   })
   if (listener !== undefined) closers.push(() => listener.close())
   return {

@@ -1,20 +1,29 @@
 /** `sallyport keys show`: the public halves of the gateway's keys, and where each belongs. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { Command } from 'commander'
-import { publicKeyOf, type Purpose, purposes } from '../credentials/authority.ts'
+import {
+  publicKeyOf,
+  type Purpose,
+  purposes,
+  rsaHostKeyName,
+  rsaHostPublicKeyOf,
+} from '../credentials/authority.ts'
 import { fingerprint, publicKeyBlob, publicKeyLine } from '../credentials/ssh-key.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
 import { requireConfig } from './gateway.ts'
 import { printJson } from './print.ts'
 
-const uses: Record<Purpose, string> = {
+type ShownKey = Purpose | typeof rsaHostKeyName
+
+const uses: Record<ShownKey, string> = {
   targets: 'sshd of each target: put this line into the file that TrustedUserCAKeys names',
   'sign-in': 'signs sign-in certificates; only the gateway trusts it, never a target',
   hosts: "signs host certificates; for users' known_hosts, after @cert-authority",
   'recording-heads': 'auditors: sallyport verify RECORDING --key THIS.pem',
   'log-checkpoints': 'auditors: sallyport verify AUDIT-LOG --key THIS.pem',
   'gateway-host': "users' known_hosts: what ssh shows at the first connection",
+  [rsaHostKeyName]: 'the same for clients that know no Ed25519',
 }
 
 export function addKeys(program: Command): void {
@@ -23,15 +32,18 @@ export function addKeys(program: Command): void {
     keys.command('show').description('print them, and where each belongs').option('--json', 'for scripts'),
   ).action((options: WithConfig & { json?: boolean }) => {
     const config = requireConfig(configFileOf(options))
-    const shown = purposes.map(purpose =>
-      facts(purpose, publicKeyOf(foldersOf(config).keys, purpose), config.gateway.name),
-    )
+    const { keys: folder } = foldersOf(config)
+    const rsa = rsaHostPublicKeyOf(folder)
+    const shown = [
+      ...purposes.map(purpose => facts(purpose, publicKeyOf(folder, purpose), config.gateway.name)),
+      ...(rsa === undefined ? [] : [facts(rsaHostKeyName, rsa, config.gateway.name)]),
+    ]
     if (options.json === true) return printJson(shown)
     process.stdout.write(shown.map(paragraph).join('\n'))
   })
 }
 
-function facts(purpose: Purpose, key: KeyObject, gatewayName: string) {
+function facts(purpose: ShownKey, key: KeyObject, gatewayName: string) {
   const publicKey = createPublicKey(key.export({ type: 'spki', format: 'pem' }))
   const blob = publicKeyBlob(publicKey)
   return {

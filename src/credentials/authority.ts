@@ -34,9 +34,19 @@ export const purposes = [
 export type Purpose = (typeof purposes)[number]
 
 export type Authorities = Readonly<Record<Purpose, Signer>> & {
-  /** The SSH transport signs its key exchanges itself, so it alone gets a private key. */
+  /** The SSH transport signs its key exchanges itself, so it alone gets private keys. */
   readonly gatewayHostKey: KeyObject
+  /** The same for clients that know no Ed25519. */
+  readonly gatewayRsaHostKey: KeyObject
 }
+
+/** The gateway's second host key. It is no purpose of its own: whoever trusts one of the two trusts the gateway. */
+export const rsaHostKeyName = 'gateway-host-rsa'
+
+/** As strong as AES-128 is thought to be (NIST SP 800-57, part 1, table 2). */
+const rsaBits = 3072
+
+type KeyKind = 'ed25519' | 'rsa'
 
 const signAsync = promisify(sign)
 
@@ -46,7 +56,8 @@ export function openAuthorities(folder: string): Authorities {
   const keys = purposes.map(purpose => [purpose, loadOrCreate(join(folder, `${purpose}.pem`))] as const)
   const signers = keys.map(([purpose, key]) => [purpose, fileSigner(key)] as const)
   const gatewayHostKey = keys.find(([purpose]) => purpose === 'gateway-host')?.[1]
-  return { ...Object.fromEntries(signers), gatewayHostKey } as unknown as Authorities
+  const gatewayRsaHostKey = loadOrCreate(join(folder, `${rsaHostKeyName}.pem`), 'rsa')
+  return { ...Object.fromEntries(signers), gatewayHostKey, gatewayRsaHostKey } as unknown as Authorities
 }
 
 /** The public halves only, for commands that must not need the private ones. */
@@ -54,24 +65,37 @@ export function publicKeyOf(folder: string, purpose: Purpose): KeyObject {
   return createPublicKey(loadKey(join(folder, `${purpose}.pem`)))
 }
 
-function loadOrCreate(file: string): KeyObject {
-  return existsSync(file) ? loadKey(file) : createKey(file)
+/** Undefined until a gateway that knows of this key has started. */
+export function rsaHostPublicKeyOf(folder: string): KeyObject | undefined {
+  const file = join(folder, `${rsaHostKeyName}.pem`)
+  return existsSync(file) ? createPublicKey(loadKey(file, 'rsa')) : undefined
 }
 
-function loadKey(file: string): KeyObject {
+function loadOrCreate(file: string, kind: KeyKind = 'ed25519'): KeyObject {
+  return existsSync(file) ? loadKey(file, kind) : createKey(file, kind)
+}
+
+function loadKey(file: string, kind: KeyKind = 'ed25519'): KeyObject {
   try {
     if ((statSync(file).mode & 0o077) !== 0) throw new Error('others than its owner may read it (chmod 600)')
     const key = createPrivateKey(readFileSync(file))
-    if (key.asymmetricKeyType !== 'ed25519') throw new Error('not an Ed25519 key')
+    checkKind(key, kind)
     return key
   } catch (cause) {
     throw new Fault('KEY_UNUSABLE', `The key ${file} cannot be used: ${reasonOf(cause)}.`, { cause })
   }
 }
 
+function checkKind(key: KeyObject, kind: KeyKind): void {
+  if (key.asymmetricKeyType !== kind) throw new Error(`not an ${kind === 'rsa' ? 'RSA' : 'Ed25519'} key`)
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+  if (kind === 'rsa' && bits < rsaBits) throw new Error(`${bits} bits are too few, it takes ${rsaBits}`)
+}
+
 /** Exclusive and synced: a half-written authority must not be taken for one, and none may be overwritten. */
-function createKey(file: string): KeyObject {
-  const { privateKey } = generateKeyPairSync('ed25519')
+function createKey(file: string, kind: KeyKind): KeyObject {
+  const { privateKey } =
+    kind === 'rsa' ? generateKeyPairSync('rsa', { modulusLength: rsaBits }) : generateKeyPairSync('ed25519')
   const fd = openSync(file, 'wx', 0o600)
   try {
     writeSync(fd, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())

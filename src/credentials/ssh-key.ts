@@ -1,4 +1,4 @@
-/** Ed25519 keys in the forms that OpenSSH reads and writes (RFC 8709; PROTOCOL.key of openssh-portable). */
+/** Ed25519 keys, and the gateway's RSA host key, in the forms that OpenSSH reads and writes (RFC 8709; PROTOCOL.key of openssh-portable). */
 import { createHash, createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
 import { byte, string, uint32, WireReader } from '../wire.ts'
 
@@ -13,9 +13,17 @@ export function rawPublicKey(key: KeyObject): Buffer {
   return half.export({ type: 'spki', format: 'der' }).subarray(spkiPrefix.length)
 }
 
-/** RFC 8709, section 4: the key blob that certificates and known_hosts hold. */
+/** RFC 8709, section 4, and RFC 4253, section 6.6: the key blob that certificates and known_hosts hold. */
 export function publicKeyBlob(key: KeyObject): Buffer {
-  return Buffer.concat([string(ed25519), string(rawPublicKey(key))])
+  if (key.asymmetricKeyType !== 'rsa') return Buffer.concat([string(ed25519), string(rawPublicKey(key))])
+  const { e, n } = key.export({ format: 'jwk' })
+  return Buffer.concat([string('ssh-rsa'), mpint(e), mpint(n)])
+}
+
+/** RFC 4251, section 5, from the unsigned number of a JSON Web Key: a zero keeps it positive. */
+function mpint(base64url: string | undefined): Buffer {
+  const number = Buffer.from(base64url ?? '', 'base64url')
+  return string((number[0] ?? 0) >= 0x80 ? Buffer.concat([byte(0), number]) : number)
 }
 
 /** The inverse of `publicKeyBlob`; undefined for anything that is not exactly an Ed25519 key. */
@@ -45,31 +53,29 @@ export function publicKeyLine(blob: Buffer, comment: string): string {
 
 /** The unencrypted `openssh-key-v1` container, which is the form that the SSH engine loads host keys from. */
 export function openSshPrivateKey(key: KeyObject): string {
-  const raw = rawPublicKey(key)
-  const blob = publicKeyBlob(key)
-  const seed = Buffer.from(String(key.export({ format: 'jwk' })['d']), 'base64url')
   const check = randomBytes(4)
-  const secret = pad(
-    Buffer.concat([
-      check,
-      check,
-      string(ed25519),
-      string(raw),
-      string(Buffer.concat([seed, raw])),
-      string(''),
-    ]),
-  )
+  const secret = pad(Buffer.concat([check, check, privateFields(key), string('')]))
   const container = Buffer.concat([
     Buffer.from('openssh-key-v1\0'),
     string('none'),
     string('none'),
     string(''),
     uint32(1),
-    string(blob),
+    string(publicKeyBlob(key)),
     string(secret),
   ])
   const lines = container.toString('base64').match(/.{1,70}/g) ?? []
   return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`
+}
+
+/** As ssh-agent gets them (draft-miller-ssh-agent, section 4.2), which the container holds too. */
+function privateFields(key: KeyObject): Buffer {
+  const jwk = key.export({ format: 'jwk' })
+  if (key.asymmetricKeyType === 'rsa')
+    return Buffer.concat([string('ssh-rsa'), ...[jwk.n, jwk.e, jwk.d, jwk.qi, jwk.p, jwk.q].map(mpint)])
+  const raw = rawPublicKey(key)
+  const seed = Buffer.from(String(jwk.d), 'base64url')
+  return Buffer.concat([string(ed25519), string(raw), string(Buffer.concat([seed, raw]))])
 }
 
 /** PROTOCOL.key: padded with 1, 2, 3… to the cipher's block, which is 8 for "none". */
