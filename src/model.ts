@@ -79,6 +79,23 @@ export type SignInRow = {
   readonly expiresAtMs: number
 }
 
+/** A key that signs its person in without a browser, from one network, until it expires (DESIGN §7). */
+export type EnrolledKeyRow = {
+  readonly id: string
+  /** `SHA256:…`, as ssh-keygen prints it. */
+  readonly fingerprint: string
+  /** Base64 of the public key blob. */
+  readonly key: string
+  /** Who enrolled it. What they were then is what the key says now. */
+  readonly principal: PrincipalFields
+  /** The network that it works from, in CIDR form. */
+  readonly network: string
+  readonly createdAtMs: number
+  readonly expiresAtMs: number
+  readonly lastUsedAtMs: number | undefined
+  readonly revokedAtMs: number | undefined
+}
+
 /** A private key of the gateway, wherever it lives. Asynchronous, since it may live in an agent, a KMS or an HSM. */
 export type Signer = {
   /** `SHA256:…`, as ssh-keygen prints it. */

@@ -23,6 +23,8 @@ export type AuditKind =
   | 'gateway-start'
   | 'gateway-stop'
   | 'sign-in'
+  | 'key-enrolled'
+  | 'key-revoked'
   | 'refusal'
   | 'session-open'
   | 'session-close'

@@ -75,6 +75,35 @@ export type Role = {
   readonly review: readonly ReviewRule[]
 }
 
+/** What makes a key that signed one that signs in without a browser (DESIGN §7). */
+export type EnrolledKeysConfig = {
+  readonly enabled: boolean
+  /** Until the end of the day in `timeZone`, or so many milliseconds; never longer than `sessionMs`. */
+  readonly for: 'until-midnight' | number
+  /** An IANA name. */
+  readonly timeZone: string
+  /** Any key; only FIDO keys, which want a touch; or only FIDO keys that asked for a PIN or a finger as well. */
+  readonly accept: 'any' | 'fido' | 'fido-verified'
+  /** Bits of the source address that the key is bound to. */
+  readonly ipv4Prefix: number
+  readonly ipv6Prefix: number
+}
+
+/** Workloads of an issuer that may come without a browser. */
+export type MachineConfig = {
+  readonly issuer: string
+  /** What `aud` of their tokens must say. */
+  readonly audience: string
+  /** Claims that their tokens must have, each exactly so; at least one. */
+  readonly bound: Readonly<Record<string, string>>
+  readonly name: string
+  readonly groups: readonly string[]
+  /** How long a session may last that a certificate of theirs began; undefined: as long as the certificate. */
+  readonly sessionMs?: number
+  /** True only for an http issuer on loopback. */
+  readonly allowHttpIssuer: boolean
+}
+
 export type TlsFiles = { readonly certificate: Secret; readonly key: Secret }
 
 export type Config = {
@@ -98,6 +127,8 @@ export type Config = {
     readonly sessionMs: number
     /** True only for an http issuer on loopback, which tests and the demo use. */
     readonly allowHttpIssuer: boolean
+    readonly enrolledKeys: EnrolledKeysConfig
+    readonly machines: readonly MachineConfig[]
   }
   readonly targets: readonly Target[]
   readonly roles: readonly Role[]

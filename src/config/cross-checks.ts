@@ -22,6 +22,7 @@ export function crossCheck(raw: unknown, sources: SecretSources): Issue[] {
   return [
     ...checkListeners(raw),
     ...checkTlsPair(raw, sources),
+    ...checkMachines(raw),
     ...checkTargetNames(raw),
     ...checkRoleNames(raw),
     ...checkTargetMatches(raw),
@@ -60,6 +61,20 @@ function checkTlsPair(raw: unknown, sources: SecretSources): Issue[] {
   if (x509 !== undefined && privateKey !== undefined && !x509.checkPrivateKey(privateKey))
     issues.push({ path: ['web', 'tls', 'key'], message: 'does not belong to the certificate' })
   return issues
+}
+
+/** Or a person's own ID token would be worth a machine's certificate. */
+function checkMachines(raw: unknown): Issue[] {
+  const identity = at(raw, 'identity')
+  const machines = at(identity, 'machines')
+  if (!Array.isArray(machines)) return []
+  return machines.flatMap((machine: unknown, index) => {
+    const same =
+      at(machine, 'issuer') === at(identity, 'issuer') && at(machine, 'audience') === at(identity, 'clientId')
+    const path = ['identity', 'machines', index, 'audience']
+    const suggestion = 'let machines ask for another audience'
+    return same ? [{ path, message: "is also that of people's tokens", suggestion }] : []
+  })
 }
 
 function checkTargetNames(raw: unknown): Issue[] {

@@ -7,7 +7,6 @@ import { didYouMean } from './suggest.ts'
 /** Keys of the product's design that this version does not have yet; said so, instead of suggesting another key. */
 const LATER_KEYS: ReadonlySet<string> = new Set([
   'postgres',
-  'machines',
   'recheck',
   'deviceFlow',
   'encryptTo',

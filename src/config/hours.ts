@@ -73,7 +73,8 @@ function minuteOfDay(hour: string | undefined, minute: string | undefined): numb
   return Number(minute) < 60 && minutes <= 24 * 60 ? minutes : undefined
 }
 
-function isTimeZone(zone: string): boolean {
+/** Whether this machine knows the zone's rules. */
+export function isTimeZone(zone: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== ''
   } catch {

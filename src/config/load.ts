@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import type { AllowRule, Config, Role, SshLimits, SshTarget, TargetMatch } from './config.ts'
+import type { AllowRule, Config, MachineConfig, Role, SshLimits, SshTarget, TargetMatch } from './config.ts'
 import { crossCheck, type Issue } from './cross-checks.ts'
 import { type Path, YamlFile } from './document.ts'
 import { explainIssue, knownKeys } from './explain-issue.ts'
@@ -120,7 +120,7 @@ function limitsOf(limits: NonNullable<ConfigFile['ssh']>['limits']): SshLimits {
 }
 
 function identityOf({ session, ...identity }: ConfigFile['identity']): Config['identity'] {
-  const { issuer, clientId, clientSecret, claims } = identity
+  const { issuer, clientId, clientSecret, claims, enrolledKeys, machines } = identity
   return {
     issuer,
     clientId,
@@ -128,7 +128,14 @@ function identityOf({ session, ...identity }: ConfigFile['identity']): Config['i
     claims,
     sessionMs: session,
     allowHttpIssuer: isLoopbackHttp(issuer),
+    enrolledKeys,
+    machines: machines.map(machineOf),
   }
+}
+
+function machineOf({ session, ...machine }: ConfigFile['identity']['machines'][number]): MachineConfig {
+  const allowHttpIssuer = isLoopbackHttp(machine.issuer)
+  return { ...machine, ...(session === undefined ? {} : { sessionMs: session }), allowHttpIssuer }
 }
 
 function targetOf(target: ConfigFile['targets'][number]): SshTarget {

@@ -39,6 +39,31 @@ export function contains(network: Network, address: Address): boolean {
   return network.bits === address.bits && masked(address, network.prefix) === network.value
 }
 
+/** The network of that many bits around an address, in CIDR form; undefined if the address is none. */
+export function networkAround(
+  text: string,
+  prefixes: { readonly ipv4Prefix: number; readonly ipv6Prefix: number },
+): string | undefined {
+  const address = parseAddress(text)
+  if (address === undefined) return undefined
+  const prefix = address.bits === 32 ? prefixes.ipv4Prefix : prefixes.ipv6Prefix
+  const value = masked(address, prefix)
+  const start = address.bits === 32 ? ipv4Text(value) : ipv6Text(value)
+  return `${start}/${prefix}`
+}
+
+function ipv4Text(value: bigint): string {
+  return [24n, 16n, 8n, 0n].map(shift => String((value >> shift) & 255n)).join('.')
+}
+
+/** RFC 5952: as URLs write it. */
+function ipv6Text(value: bigint): string {
+  const parts = Array.from({ length: 8 }, (_, at) =>
+    ((value >> BigInt(16 * (7 - at))) & 0xffffn).toString(16),
+  )
+  return new URL(`http://[${parts.join(':')}]/`).hostname.slice(1, -1)
+}
+
 /** Whether a host name or address is this machine itself. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost') return true

@@ -9,7 +9,7 @@ import {
   parseOrigin,
   parsePublicKey,
 } from './values.ts'
-import { parseHours } from './hours.ts'
+import { isTimeZone, parseHours } from './hours.ts'
 import { parseNetwork } from './network.ts'
 import { type Reading, unreadable } from './reading.ts'
 import { readPublicFile, readSecret, type SecretSources } from './secret-reference.ts'
@@ -181,6 +181,44 @@ const sshTarget = z
     params: { suggestion: 'add hostKeys: ["ssh-ed25519 AAAA…"], hostAuthorities, or hostKeys: first-use' },
   })
 
+const timeZone = () =>
+  reading(value =>
+    typeof value === 'string' && isTimeZone(value)
+      ? { ok: true, value }
+      : unreadable('must be the name of a time zone, such as Europe/Berlin or UTC'),
+  )
+
+const untilMidnight = 'until-midnight'
+
+/** A word, or how long. */
+function parseEnrolmentTime(value: unknown): Reading<typeof untilMidnight | number> {
+  if (value === untilMidnight) return { ok: true, value }
+  const ms = parseDuration(value)
+  return ms.ok ? ms : unreadable(`must be \`${untilMidnight}\` or a duration such as 8h`)
+}
+
+const enrolledKeys = z.strictObject({
+  enabled: z.boolean().default(true),
+  for: reading(parseEnrolmentTime).prefault(untilMidnight),
+  timeZone: timeZone().prefault(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+  accept: z.enum(['any', 'fido', 'fido-verified']).default('any'),
+  ipv4Prefix: z.int().min(1).max(32).default(24),
+  ipv6Prefix: z.int().min(1).max(128).default(64),
+})
+
+/** Without a bound claim, whoever has an account at a public issuer would be this machine. */
+const machine = z.strictObject({
+  issuer: reading(parseHttpsUrl),
+  audience: text(),
+  bound: z.record(z.string(), text()).refine(bound => Object.keys(bound).length > 0, {
+    message: 'must bind at least one claim',
+    params: { suggestion: 'add { sub: … } or the claim that names the repository' },
+  }),
+  name: text(),
+  groups: listOf(text()).default([]),
+  session: duration(MAX_SESSION_MS).optional(),
+})
+
 /** The whole file. References to secrets are resolved while it is read. */
 export function configSchema(sources: SecretSources) {
   const listen = reading(value => parseEndpoint(value, { allowAnyPort: true }))
@@ -206,6 +244,8 @@ export function configSchema(sources: SecretSources) {
         .strictObject({ name: text().default('email'), groups: text().default('groups') })
         .prefault({}),
       session: duration().prefault('8h'),
+      enrolledKeys: enrolledKeys.prefault({}),
+      machines: z.array(machine).default([]),
     }),
     targets: listOf(sshTarget),
     roles: z.record(z.string(), role),

@@ -193,6 +193,23 @@ function secretOf(clientSecret: { reveal(): string }): client.ClientAuth {
   }
 }
 
+/** The published keys of an issuer that only signs tokens for us. Throws Fault ISSUER_UNAVAILABLE. */
+export async function discoverKeys(
+  issuer: string,
+  allowHttpIssuer: boolean,
+  requestTimeoutMs = defaultRequestTimeoutMs,
+): Promise<JWTVerifyGetKey> {
+  try {
+    const config = await client.discovery(new URL(issuer), 'sallyport', undefined, client.None(), {
+      timeout: requestTimeoutMs / 1000,
+      execute: allowHttpIssuer ? [client.allowInsecureRequests] : [],
+    })
+    return keysOf(config, allowHttpIssuer, requestTimeoutMs)
+  } catch (thrown) {
+    throw unavailable(thrown, issuer)
+  }
+}
+
 function keysOf(config: client.Configuration, allowHttpIssuer: boolean, timeoutMs: number): JWTVerifyGetKey {
   const address = config.serverMetadata().jwks_uri
   if (address === undefined) throw new TypeError('the provider publishes no keys (jwks_uri)')

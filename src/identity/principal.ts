@@ -1,5 +1,8 @@
-import type { PrincipalFields, SignInRow } from '../model.ts'
+import type { EnrolledKeyRow, PrincipalFields, SignInRow } from '../model.ts'
 import { type ClaimNames, mapClaims } from './claims.ts'
+import type { ProvenKey } from './key-proof.ts'
+import type { MachineToken } from './machine-token.ts'
+import type { SignInCertificate } from './sign-in-certificate.ts'
 import type { VerifiedToken } from './token.ts'
 
 /** Evidence of who somebody is. Only this module makes it: from a verified token, or from a sign-in that the store kept. */
@@ -40,6 +43,25 @@ export function principalFromToken(token: VerifiedToken, rules: PrincipalRules, 
 /** The person of a browser sign-in whose cookie the store just vouched for; the store answers only for rows not yet expired. */
 export function restorePrincipal(row: SignInRow): Principal {
   return new Principal(row.principal)
+}
+
+/** The person who enrolled the key that signed, for as long as it is enrolled. Throws TypeError for a row of another key. */
+export function principalOfKey(row: EnrolledKeyRow, proven: ProvenKey, expiresAtMs: number): Principal {
+  if (row.fingerprint !== proven.fields.key.fingerprint)
+    throw new TypeError('the row is of another key than the one that signed')
+  return new Principal({ ...row.principal, expiresAtMs })
+}
+
+/** Whom our own authority says the holder of the key is. */
+export function principalOfCertificate(certificate: SignInCertificate): Principal {
+  return new Principal(certificate.fields.principal)
+}
+
+/** The workload of a verified token; name and groups are those of the configuration, not the token's. */
+export function principalOfMachine(token: MachineToken, expiresAtMs: number): Principal {
+  const { issuer, subject, name, groups, authenticatedAtMs } = token.fields
+  const nobody = { email: undefined, emailVerified: false }
+  return new Principal({ issuer, subject, name, groups, ...nobody, authenticatedAtMs, expiresAtMs })
 }
 
 /** What makes two principals the same person: issuer and subject, never the e-mail or the name. */

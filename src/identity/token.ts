@@ -30,7 +30,7 @@ const maxTokenAgeSeconds = 600
 const maxTokenBytes = 256 * 1024
 
 /** OpenID Connect Core 1.0, section 2: `sub` must not exceed 255 ASCII characters. */
-const subjectShape = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
+export const subjectShape = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
 
 export type VerifiedTokenFields = {
   readonly issuer: string

@@ -21,6 +21,8 @@ export type SignInQuestion = {
   readonly sourceAddress: string
   /** `SHA256:…` of a key that signed in this connection. */
   readonly keyFingerprint?: string
+  /** That key may be enrolled, as far as the connection can tell: the page offers it. */
+  readonly keyMayBeEnrolled?: boolean
 }
 
 /** What the browser may see: who asks and since when. Never the code. */
@@ -41,7 +43,12 @@ export type OpenResult =
   | { readonly kind: 'refused'; readonly userText: string }
 
 export type SubmitResult =
-  | { readonly kind: 'proven'; readonly principal: Principal }
+  | {
+      readonly kind: 'proven'
+      readonly principal: Principal
+      /** The person ticked that the key of this connection signs them in from now on. Counts only together with the code. */
+      readonly enrolKey: boolean
+    }
   | { readonly kind: 'wrong'; readonly triesLeft: number; readonly userText: string }
   | { readonly kind: 'over'; readonly userText: string }
 
@@ -68,6 +75,7 @@ type Phase =
       readonly principal: Principal
       readonly browserSession: string
       readonly code: string
+      readonly enrolKey: boolean
     }
   | { readonly at: 'over'; readonly userText: string }
 
@@ -153,16 +161,21 @@ export class WaitingSignIns {
     return { kind: 'ok', view }
   }
 
-  /** The person confirmed in the browser session that is bound: now there is a code. Asked again there, it is the same code. */
+  /**
+   * The person confirmed in the browser session that is bound: now there is a code. Asked again there, it is the same code, and
+   * the last answer about the key counts. Enrolling waits for the code: a confirmation alone must give nobody anything.
+   */
   confirm(
     id: string,
     browserSession: string,
+    { enrolKey = false }: { readonly enrolKey?: boolean } = {},
   ): BrowserAnswer<{ readonly code: string; readonly principal: Principal }> {
     const entry = this.#boundTo(id, browserSession)
     if (entry === undefined) return { kind: 'gone' }
     const { phase } = entry
     const code = phase.at === 'confirmed' ? phase.code : makeCode()
-    entry.phase = { at: 'confirmed', principal: phase.principal, browserSession, code }
+    const wanted = enrolKey && entry.question.keyMayBeEnrolled === true
+    entry.phase = { at: 'confirmed', principal: phase.principal, browserSession, code, enrolKey: wanted }
     return { kind: 'ok', code, principal: phase.principal }
   }
 
@@ -209,7 +222,7 @@ export class WaitingSignIns {
     const right = sameCode(typed, phase.at === 'confirmed' ? phase.code : makeCode())
     if (phase.at === 'confirmed' && right) {
       this.#end(entry, texts.used)
-      return { kind: 'proven', principal: phase.principal }
+      return { kind: 'proven', principal: phase.principal, enrolKey: phase.enrolKey }
     }
     return this.#wrong(entry)
   }

@@ -12,6 +12,7 @@ export type Migration = {
 /** All of them, in order; versions count from 1 without a gap. */
 export const migrations: readonly Migration[] = [
   { version: 1, name: 'sessions, leases, host keys, sign-ins', up: createFirstTables },
+  { version: 2, name: 'enrolled keys', up: createEnrolledKeys },
 ]
 
 /**
@@ -132,4 +133,31 @@ async function createSignIns(db: Kysely<Tables>): Promise<void> {
     .addColumn('expiresAtMs', 'bigint', column => column.notNull())
     .execute()
   await db.schema.createIndex('signInsByExpiry').on('signIns').column('expiresAtMs').execute()
+}
+
+async function createEnrolledKeys(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('enrolledKeys')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('fingerprint', 'text', column => column.notNull())
+    .addColumn('key', 'text', column => column.notNull())
+    .addColumn('issuer', 'text', column => column.notNull())
+    .addColumn('subject', 'text', column => column.notNull())
+    .addColumn('principal', 'text', column => column.notNull())
+    .addColumn('network', 'text', column => column.notNull())
+    .addColumn('createdAtMs', 'bigint', column => column.notNull())
+    .addColumn('expiresAtMs', 'bigint', column => column.notNull())
+    .addColumn('lastUsedAtMs', 'bigint')
+    .addColumn('revokedAtMs', 'bigint')
+    .execute()
+  await db.schema
+    .createIndex('enrolledKeysByFingerprint')
+    .on('enrolledKeys')
+    .columns(['fingerprint', 'expiresAtMs'])
+    .execute()
+  await db.schema
+    .createIndex('enrolledKeysByPrincipal')
+    .on('enrolledKeys')
+    .columns(['issuer', 'subject', 'expiresAtMs'])
+    .execute()
 }

@@ -1,5 +1,5 @@
 /** The tables of `state.db`. Columns have the names of the model's fields; what may be undefined there is null here. */
-import type { LeaseRow, SessionRow } from '../model.ts'
+import type { EnrolledKeyRow, LeaseRow, SessionRow } from '../model.ts'
 
 type Nullable<T> = { [K in keyof T]: undefined extends T[K] ? Exclude<T[K], undefined> | null : T[K] }
 
@@ -8,6 +8,12 @@ export type LeaseTable = Nullable<LeaseRow>
 export type HostKeyTable = { target: string; algorithm: string; key: string; firstSeenAtMs: number }
 /** `principal` is JSON of PrincipalFields. */
 export type SignInTable = { tokenHash: string; principal: string; createdAtMs: number; expiresAtMs: number }
+/** `principal` is JSON of PrincipalFields; issuer and subject are taken out of it to look for. */
+export type EnrolledKeyTable = Nullable<Omit<EnrolledKeyRow, 'principal'>> & {
+  issuer: string
+  subject: string
+  principal: string
+}
 export type MigrationTable = { version: number; name: string; appliedAtMs: number }
 
 export type Tables = {
@@ -15,5 +21,6 @@ export type Tables = {
   leases: LeaseTable
   hostKeys: HostKeyTable
   signIns: SignInTable
+  enrolledKeys: EnrolledKeyTable
   migrations: MigrationTable
 }

@@ -1,8 +1,10 @@
 import Database from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import { Fault, reasonOf } from '../errors.ts'
-import type { HostKeyRow, LeaseRow, LeaseState, PrincipalFields, SessionRow } from '../model.ts'
+import type { HostKeyRow, LeaseRow, LeaseState, SessionRow } from '../model.ts'
+import { enrolledKeyStore } from './enrolled-key-store.ts'
 import { prepareDataFile, prepareDataFolder, unusable } from './data-folder.ts'
+import { principalFromJson } from './principal-json.ts'
 import { type Migration, migrate, migrations } from './migrations.ts'
 import type { LeaseTable, SessionTable, Tables } from './schema.ts'
 import type { HostKeyStore, LeaseStore, SessionQuery, SessionStore, SignInStore, Store } from './store.ts'
@@ -28,6 +30,7 @@ export async function openStore(
     leases: leaseStore(db),
     hostKeys: hostKeyStore(db),
     signIns: signInStore(db),
+    enrolledKeys: enrolledKeyStore(db, guarded),
     close: () => guarded(() => db.destroy()),
   }
 }
@@ -184,10 +187,4 @@ function signInStore(db: Db): SignInStore {
         return Number(removed.numDeletedRows)
       }),
   }
-}
-
-/** JSON leaves out what is undefined; the model wants to see it. */
-function principalFromJson(text: string): PrincipalFields {
-  const fields = JSON.parse(text) as Omit<PrincipalFields, 'email'> & { email?: string }
-  return { ...fields, email: fields.email }
 }

@@ -2,7 +2,15 @@
  * The gateway's state: sessions, leases, host keys, sign-ins. Asynchronous, so that PostgreSQL can stand behind it for
  * several gateways. Every method throws Fault STORE_UNAVAILABLE when the store cannot answer; callers then refuse.
  */
-import type { HostKeyRow, LeaseRow, LeaseState, SessionRow, SessionState, SignInRow } from '../model.ts'
+import type {
+  EnrolledKeyRow,
+  HostKeyRow,
+  LeaseRow,
+  LeaseState,
+  SessionRow,
+  SessionState,
+  SignInRow,
+} from '../model.ts'
 
 export interface SessionStore {
   insert(row: SessionRow): Promise<void>
@@ -60,11 +68,32 @@ export interface SignInStore {
   removeExpired(nowMs: number): Promise<number>
 }
 
+/** A row counts while it is neither expired nor revoked at the instant asked about. */
+export interface EnrolledKeyStore {
+  /**
+   * Keeps the row unless the same key counts for another person now: a key says who somebody is, so it is of one person.
+   * An earlier row of the same person, key and network ends. False if nothing was kept.
+   */
+  enrol(row: EnrolledKeyRow): Promise<boolean>
+  /** Those that count, of one key; all of one person. */
+  find(fingerprint: string, nowMs: number): Promise<readonly EnrolledKeyRow[]>
+  /** Those that count, of one person, newest first. */
+  listOf(owner: KeyOwner, nowMs: number): Promise<readonly EnrolledKeyRow[]>
+  used(id: string, nowMs: number): Promise<void>
+  /** False if it is not theirs or did not count any more. */
+  revoke(id: string, owner: KeyOwner, nowMs: number): Promise<boolean>
+  /** Removes rows that expired before the instant, revoked ones too. Gives back how many. */
+  removeExpired(beforeMs: number): Promise<number>
+}
+
+export type KeyOwner = Pick<EnrolledKeyRow['principal'], 'issuer' | 'subject'>
+
 export interface Store {
   readonly sessions: SessionStore
   readonly leases: LeaseStore
   readonly hostKeys: HostKeyStore
   readonly signIns: SignInStore
+  readonly enrolledKeys: EnrolledKeyStore
   /** Safe to call twice; whatever comes after it is refused. */
   close(): Promise<void>
 }

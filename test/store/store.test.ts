@@ -32,11 +32,11 @@ async function faultOf(promise: Promise<unknown>): Promise<Fault> {
 
 test('a database of a newer version is refused with a sentence, and stays as it was', async () => {
   const folder = dataFolder()
-  const newer = { version: 2, name: 'later', up: () => Promise.resolve() }
+  const newer = { version: migrations.length + 1, name: 'later', up: () => Promise.resolve() }
   await (await openStore(folder, [...migrations, newer])).close()
   const fault = await faultOf(openStore(folder))
   expect(fault.code).toBe('STORE_UNAVAILABLE')
-  expect(fault.message).toMatch(/written by a newer Sallyport \(schema 2, this one knows 1\)/)
+  expect(fault.message).toMatch(/written by a newer Sallyport \(schema 3, this one knows 2\)/)
   await (await openStore(folder, [...migrations, newer])).close()
 })
 
@@ -52,7 +52,7 @@ test('a migration that fails leaves the database as it was', async () => {
   const folder = dataFolder()
   await (await openStore(folder)).close()
   const broken = {
-    version: 2,
+    version: migrations.length + 1,
     name: 'broken',
     up: async (db: Parameters<(typeof migrations)[number]['up']>[0]) => {
       await sql`create table half (x)`.execute(db)
