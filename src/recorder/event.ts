@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { FileEvent } from './file-event.ts'
 
 /** What happened in a session, as those who relay it tell the recorder. Data may be of any length; it is split. */
 export type RecordedEvent = DataEvent | ToldEvent
@@ -69,6 +70,7 @@ export type ToldEvent =
       readonly from: number
       readonly sha256: string
     }
+  | FileEvent
   | { readonly type: 'end'; readonly reason: string }
 
 /** One event of a recording: its place in the session, its time and what it says. */

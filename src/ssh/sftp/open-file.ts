@@ -1,0 +1,122 @@
+/** A file or directory that the target has opened for the client, and what passes of it. */
+import type { FileEvent, PathFields } from '../../recorder/file-event.ts'
+import type { MemoryBudget } from './budget.ts'
+import { Content } from './content.ts'
+
+export class OpenFile {
+  readonly number: number
+  readonly path: PathFields
+  readonly #read: Content
+  readonly #written: Content
+  readonly #flags: ReadonlySet<string>
+  /** Requests about its content that have no reply yet. */
+  unanswered = 0
+  #unansweredWrites = 0
+  #readRequests = 0
+  #writeReplies = 0
+  #failedWrites = 0
+  /** Where reading met the end of the file. */
+  #endedAt: number | undefined
+  /** How long the target says that it is. */
+  #saidSize: number | undefined
+  /** How long the client made it, last of all. */
+  #madeSize: number | undefined
+  #told = { readRequests: 0, writeReplies: 0 }
+  /** Why the client's CLOSE failed, or "ok". */
+  closed: { readonly status: string; readonly message?: string } | undefined
+
+  constructor(number: number, path: PathFields, flags: readonly string[], budget: MemoryBudget) {
+    this.number = number
+    this.path = path
+    this.#flags = new Set(flags)
+    this.#read = new Content(budget)
+    this.#written = new Content(budget)
+    if (this.#flags.has('truncate') || this.#flags.has('exclusive')) this.#madeSize = 0
+  }
+
+  readRequested(): void {
+    this.unanswered++
+    this.#readRequests++
+  }
+
+  /** DATA begins to pass, in answer to a READ at this offset. */
+  readBegins(offset: number, bytes: number): Content {
+    this.#read.begin(offset, bytes)
+    return this.#read
+  }
+
+  readEndedAt(offset: number): void {
+    this.#endedAt = Math.min(offset, this.#endedAt ?? offset)
+  }
+
+  sizeIs(size: number | string | undefined): void {
+    if (typeof size === 'number') this.#saidSize = size
+  }
+
+  sizeMade(size: number | string | undefined): void {
+    if (typeof size === 'number') this.#madeSize = size
+  }
+
+  writeBegins(offset: number, bytes: number): Content {
+    this.unanswered++
+    this.#unansweredWrites++
+    if (this.#madeSize !== undefined) this.#madeSize = Math.max(this.#madeSize, offset + bytes)
+    this.#written.begin(offset, bytes)
+    return this.#written
+  }
+
+  writeAnswered(succeeded: boolean): void {
+    this.#unansweredWrites--
+    this.#writeReplies++
+    if (!succeeded) this.#failedWrites++
+  }
+
+  /** What moved since the last call, or undefined if nothing did. */
+  progress(channel: number): FileEvent | undefined {
+    const read = this.#read.progress()
+    const written = this.#written.progress()
+    const scatteredRead = this.#read.scatteredProgress()
+    const scatteredWritten = this.#written.scatteredProgress()
+    const counts = this.#counts()
+    const told = {
+      ...(read.length === 0 ? {} : { read }),
+      ...(written.length === 0 ? {} : { written }),
+      ...(scatteredRead === undefined ? {} : { scatteredRead }),
+      ...(scatteredWritten === undefined ? {} : { scatteredWritten }),
+      ...counts,
+    }
+    return Object.keys(told).length === 0
+      ? undefined
+      : { type: 'file-progress', channel, file: this.number, ...told }
+  }
+
+  #counts(): { readRequests?: number; writeReplies?: number; failedWrites?: number } {
+    const before = this.#told
+    this.#told = { readRequests: this.#readRequests, writeReplies: this.#writeReplies }
+    return {
+      ...(before.readRequests === this.#readRequests ? {} : { readRequests: this.#readRequests }),
+      ...(before.writeReplies === this.#writeReplies ? {} : { writeReplies: this.#writeReplies }),
+      ...(this.#failedWrites === 0 || before.writeReplies === this.#writeReplies
+        ? {}
+        : { failedWrites: this.#failedWrites }),
+    }
+  }
+
+  /** Describes it to its end. An append goes where the target puts it, so its offsets mean nothing and prove nothing. */
+  close(channel: number): FileEvent {
+    const failed = this.#failedWrites + this.#unansweredWrites
+    const wasWritten = this.#flags.has('write') || this.#written.bytes > 0
+    const madeSize = this.#flags.has('append') ? undefined : this.#madeSize
+    const read = this.#read.finish(this.#endedAt ?? this.#saidSize)
+    const written = this.#written.finish(madeSize, failed)
+    return {
+      type: 'file-close',
+      channel,
+      file: this.number,
+      ...this.path,
+      ...(this.closed ?? { status: 'not closed' }),
+      ...(this.#readRequests === 0 ? {} : { read }),
+      ...(wasWritten ? { written } : {}),
+    }
+  }
+}
