@@ -1,9 +1,11 @@
 import type { Clock } from '../clock.ts'
+import type { EnrolledKeys } from '../identity/enrolled-keys.ts'
 import type { Issuer } from '../identity/issuer.ts'
+import type { MachineTokens } from '../identity/machine-token.ts'
 import type { Principal, PrincipalRules } from '../identity/principal.ts'
 import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import type { Log } from '../log.ts'
-import type { SessionRow, SessionState, SignInRow } from '../model.ts'
+import type { SessionRow, SessionState, Signer, SignInRow } from '../model.ts'
 
 /** What the web pages and the admin socket need of the rest of the gateway. `main.ts` hands it in. */
 type CommonDeps = {
@@ -22,6 +24,10 @@ export type WebDeps = CommonDeps & {
   readonly issuer: Issuer
   readonly identity: PrincipalRules
   readonly waiting: WaitingSignIns
+  readonly keys: Pick<EnrolledKeys, 'terms' | 'listOf' | 'revoke'>
+  readonly machines: Pick<MachineTokens, 'verify'>
+  /** Signs the certificates that machines get for their tokens. */
+  readonly signInAuthority: Signer
   /** Whether the policy of this very moment lets a person see a session; never one's own. */
   readonly mayReview: (principal: Principal, session: SessionRow) => boolean
   /** A finished session as its screen showed it. */
@@ -69,6 +75,6 @@ export interface SignIns {
 
 /** What is written to the audit log from here. */
 export type WebAuditEvent = {
-  readonly kind: 'sign-in' | 'refusal' | 'recording-read'
+  readonly kind: 'sign-in' | 'refusal' | 'recording-read' | 'key-enrolled' | 'key-revoked'
   readonly [field: string]: string | number
 }

@@ -5,6 +5,7 @@ import type { SignInChecks } from '../identity/issuer.ts'
 export type ReturnTarget =
   | { readonly to: 'waiting'; readonly id: string }
   | { readonly to: 'sessions' }
+  | { readonly to: 'keys' }
   | { readonly to: 'session'; readonly id: string }
 
 export type Flow = {

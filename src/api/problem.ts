@@ -9,11 +9,16 @@ export type Problem = {
   readonly detail: string
 }
 
-/** RFC 9457. Types are names, not addresses: nothing is to be fetched. */
-export function problemDocument(c: Context, problem: Problem, code?: string): Response {
+/** RFC 9457. Types are names, not addresses: nothing is to be fetched. `more` are members that another standard asks for. */
+export function problemDocument(
+  c: Context,
+  problem: Problem,
+  code?: string,
+  more: Readonly<Record<string, string>> = {},
+): Response {
   const type = code === undefined ? 'about:blank' : `urn:sallyport:fault:${code}`
   return c.json(
-    { type, title: problem.title, status: problem.status, detail: problem.detail },
+    { ...more, type, title: problem.title, status: problem.status, detail: problem.detail },
     problem.status,
     {
       'Content-Type': 'application/problem+json',

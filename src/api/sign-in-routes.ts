@@ -25,7 +25,7 @@ const notWaiting: Problem = {
     'This link was used, is over, or belongs to another browser. Connect again in your terminal and open the new link that it shows.',
 }
 
-const notFromOurPage: Problem = {
+export const notFromOurPage: Problem = {
   status: 403,
   title: 'That did not come from our page',
   detail: 'Go back, load the page again and press the button there.',
@@ -50,7 +50,7 @@ const sessionIdShape = /^[A-Za-z0-9_-]{1,64}$/
 /** Sign-in with the browser: from the link in a terminal to the code, and into the pages themselves. */
 export function addSignInRoutes(app: WebApp, parts: WebParts): void {
   app.get('/sign-in', c => c.html(welcomePage(parts, startOfPages(undefined))))
-  app.get('/sign-in/start', c => start(c, parts, pagesTarget(c.req.query('session'))))
+  app.get('/sign-in/start', c => start(c, parts, pagesTarget(c.req.query('session'), c.req.query('page'))))
   app.get('/sign-in/:id', c => landing(c, parts, c.req.param('id')))
   app.get('/sign-in/:id/start', c => startWaiting(c, parts, c.req.param('id')))
   app.get('/sign-in/:id/confirm', c => askToConfirm(c, parts, c.req.param('id')))
@@ -66,7 +66,11 @@ export function startOfPages(session: string | undefined): string {
     : '/sign-in/start'
 }
 
-function pagesTarget(session: string | undefined): ReturnTarget {
+/** The same, back to the page of enrolled keys. */
+export const startOfKeys = '/sign-in/start?page=keys'
+
+function pagesTarget(session: string | undefined, page: string | undefined): ReturnTarget {
+  if (page === 'keys') return { to: 'keys' }
   return session !== undefined && sessionIdShape.test(session)
     ? { to: 'session', id: session }
     : { to: 'sessions' }
@@ -146,6 +150,7 @@ async function redeem(c: WebContext, parts: WebParts, flow: Flow, nowMs: number)
 
 function afterSignIn(target: ReturnTarget): string {
   if (target.to === 'waiting') return `/sign-in/${target.id}/confirm`
+  if (target.to === 'keys') return '/keys'
   return target.to === 'session' ? `/sessions/${target.id}` : '/sessions'
 }
 
@@ -155,9 +160,18 @@ async function askToConfirm(c: WebContext, parts: WebParts, id: string): Promise
   const bound = parts.waiting.bind(id, session.principal, session.hash)
   if (bound.kind === 'gone') return await answerProblem(c, parts, notWaiting)
   const form = { action: `/sign-in/${id}/confirm`, token: parts.formTokens.of(session.hash, `confirm ${id}`) }
-  return await c.html(
-    confirmPage({ ...parts, person: personOf(parts, session) }, bound.view, browserAddress(c, parts), form),
-  )
+  const keys = {
+    terms: enrolmentOffer(parts, session, bound.view),
+    enrolled: (await parts.keys.listOf(session.principal)).length,
+  }
+  const frame = { ...parts, person: personOf(parts, session) }
+  return await c.html(confirmPage(frame, bound.view, browserAddress(c, parts), form, keys))
+}
+
+/** Only for a key that signed in the very connection that asks. */
+function enrolmentOffer(parts: WebParts, session: BrowserSession, view: SignInQuestion) {
+  if (view.keyFingerprint === undefined || view.keyMayBeEnrolled !== true) return undefined
+  return parts.keys.terms(session.principal, view.sourceAddress)
 }
 
 async function decide(c: WebContext, parts: WebParts, id: string): Promise<Response> {
@@ -169,7 +183,7 @@ async function decide(c: WebContext, parts: WebParts, id: string): Promise<Respo
     parts.formTokens.matches(form['token'], session.hash, `confirm ${id}`)
   if (!ours) return await answerProblem(c, parts, notFromOurPage)
   if (form['decision'] === 'deny') return await deny(c, parts, id, session)
-  return await confirm(c, parts, id, session)
+  return await confirm(c, parts, id, session, form['enrol'] === 'yes')
 }
 
 async function confirm(
@@ -177,13 +191,15 @@ async function confirm(
   parts: WebParts,
   id: string,
   session: BrowserSession,
+  ticked: boolean,
 ): Promise<Response> {
   const view = parts.waiting.find(id)
-  const answer = parts.waiting.confirm(id, session.hash)
+  const terms = view === undefined || !ticked ? undefined : enrolmentOffer(parts, session, view)
+  const answer = parts.waiting.confirm(id, session.hash, { enrolKey: terms !== undefined })
   if (view === undefined || answer.kind === 'gone') return await answerProblem(c, parts, notWaiting)
   // Written before the code is seen: if it cannot be, nobody sees the code.
   parts.audit.append({ kind: 'sign-in', ...answered(c, parts, session, view) })
-  return await c.html(codePage({ ...parts, person: personOf(parts, session) }, answer.code, view))
+  return await c.html(codePage({ ...parts, person: personOf(parts, session) }, answer.code, view, terms))
 }
 
 async function deny(c: WebContext, parts: WebParts, id: string, session: BrowserSession): Promise<Response> {

@@ -84,6 +84,7 @@ dl.facts.many > div { grid-template-columns: 8rem 1fr; break-inside: avoid; }
 .button.plain { background: none; border: 0; padding: 0.25rem 0; min-height: 1.75rem; color: var(--accent); text-decoration: underline; font-weight: 400; font-size: 0.9rem; }
 .code { display: block; margin: 0.5rem 0 1.25rem; padding: 1rem 0.5rem; background: var(--code-ground); border: 1px solid var(--line); border-radius: 10px; text-align: center; font: 700 clamp(1.75rem, 9vw, 3rem)/1.2 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; letter-spacing: 0.06em; user-select: all; overflow-wrap: anywhere; }
 label { display: block; font-weight: 600; margin: 0 0 0.25rem; }
+label.tick { font-weight: 400; }
 input[type=text], input[type=password] { font: inherit; width: 100%; padding: 0.6rem 0.75rem; margin: 0 0 1rem; border: 1px solid var(--quiet); border-radius: 8px; background: var(--page); color: var(--text); }
 .table { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 table { border-collapse: collapse; width: 100%; }

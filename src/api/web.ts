@@ -7,8 +7,10 @@ import { Flows } from './flows.ts'
 import { securityHeaders } from './headers.ts'
 import type { Problem } from './problem.ts'
 import { answerProblem, answerThrown, notFound, type WebApp, type WebParts } from './answers.ts'
+import { addKeyRoutes } from './key-routes.ts'
 import { addSessionRoutes } from './session-routes.ts'
 import { addSignInRoutes } from './sign-in-routes.ts'
+import { addTokenRoute } from './token-route.ts'
 import { styleSheet } from './style.ts'
 
 /** Bytes of a form: two tokens and a decision. */
@@ -33,6 +35,8 @@ export function createWeb(deps: WebDeps): WebApp {
   app.get('/favicon.ico', c => c.body(null, 204))
   addSignInRoutes(app, parts)
   addSessionRoutes(app, parts)
+  addKeyRoutes(app, parts)
+  addTokenRoute(app, parts)
   app.notFound(c => answerProblem(c, parts, notFound))
   app.onError((thrown, c) => answerThrown(c, parts, thrown))
   return app

@@ -17,7 +17,9 @@ import { type Authorities, openAuthorities } from '../credentials/authority.ts'
 import { openSshPrivateKey } from '../credentials/ssh-key.ts'
 import { startSweep } from '../credentials/sweep.ts'
 import { Fault, reasonOf } from '../errors.ts'
-import { openIssuer } from '../identity/issuer.ts'
+import { EnrolledKeys, type EnrolmentRules } from '../identity/enrolled-keys.ts'
+import { discoverKeys, openIssuer } from '../identity/issuer.ts'
+import { MachineTokens } from '../identity/machine-token.ts'
 import { WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import type { Log } from '../log.ts'
 import type { AppendSync, SessionRow } from '../model.ts'
@@ -115,6 +117,12 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
   const limits = (): SshLimits => config.ssh?.limits ?? defaultSshLimits
   const issuer = openIssuer(config.identity, { clock })
   const signIns = new WaitingSignIns({ clock, limits: limits(), webUrl: config.web?.url ?? '' })
+  const keys = new EnrolledKeys({
+    store: store.enrolledKeys,
+    audit,
+    clock,
+    rules: () => enrolmentRules(config),
+  })
   const mint = { store, audit, clock, authority: authorities.targets, owner: lock.ownerId }
   const upstream: SshListenerParts['upstream'] = { engine, hostKeys: { store, audit, clock }, mint }
   const ssh: Omit<SshListenerParts, 'hostKeys'> = {
@@ -165,6 +173,9 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     issuer,
     identity: { claims: config.identity.claims, sessionMs: config.identity.sessionMs },
     waiting: signIns,
+    keys,
+    machines: new MachineTokens({ clock, machines: () => config.identity.machines, keysOf: discoverKeys }),
+    signInAuthority: authorities['sign-in'],
     mayReview: (principal, session) => mayReview(config, principal, session).allowed,
     transcript: session => transcriptOf(config, session),
   })
@@ -258,6 +269,10 @@ function restartText(keys: readonly string[]): string {
   return keys.length === 0
     ? ''
     : `These keys need a restart of the gateway, so nothing was changed: ${keys.join(', ')}.`
+}
+
+function enrolmentRules({ identity }: Config): EnrolmentRules {
+  return { ...identity.enrolledKeys, issuer: identity.issuer, sessionMs: identity.sessionMs }
 }
 
 async function startWeb(

@@ -47,7 +47,7 @@ export type SubmitResult =
       readonly kind: 'proven'
       readonly principal: Principal
       /** The person ticked that the key of this connection signs them in from now on. Counts only together with the code. */
-      readonly enrolKey: boolean
+      readonly enrolKey?: boolean
     }
   | { readonly kind: 'wrong'; readonly triesLeft: number; readonly userText: string }
   | { readonly kind: 'over'; readonly userText: string }

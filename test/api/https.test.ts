@@ -1,6 +1,8 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { createWeb } from '../../src/api/web.ts'
+import { fileSigner } from '../../src/credentials/authority.ts'
 import { openIssuer } from '../../src/identity/issuer.ts'
 import { WaitingSignIns } from '../../src/identity/waiting-sign-in.ts'
 import { openLog } from '../../src/log.ts'
@@ -31,6 +33,9 @@ function app(issuerUrl: string, more: Partial<WebDeps> = {}) {
       sessions: { get: async () => undefined, list: async () => [] },
       signIns: noSignIns,
     },
+    keys: { terms: () => undefined, listOf: async () => [], revoke: async () => false },
+    machines: { verify: () => Promise.reject(new TypeError('no machines here')) },
+    signInAuthority: fileSigner(generateKeyPairSync('ed25519').privateKey),
     audit: { append: () => {} },
     mayReview: () => false,
     transcript: async () => '',

@@ -1,14 +1,21 @@
+import { generateKeyPairSync } from 'node:crypto'
 import type { WebAuditEvent, WebDeps } from '../../src/api/deps.ts'
 import { serveWeb, type WebServer } from '../../src/api/serve.ts'
 import { createWeb } from '../../src/api/web.ts'
-import { systemClock } from '../../src/clock.ts'
+import type { AuditEvent } from '../../src/audit/audit-log.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
+import type { MachineConfig } from '../../src/config/config.ts'
+import { fileSigner } from '../../src/credentials/authority.ts'
 import { Fault } from '../../src/errors.ts'
-import { openIssuer } from '../../src/identity/issuer.ts'
+import { EnrolledKeys, type EnrolmentRules } from '../../src/identity/enrolled-keys.ts'
+import { discoverKeys, openIssuer } from '../../src/identity/issuer.ts'
+import { MachineTokens } from '../../src/identity/machine-token.ts'
 import { WaitingSignIns } from '../../src/identity/waiting-sign-in.ts'
 import { openLog } from '../../src/log.ts'
-import type { SessionRow, SignInRow } from '../../src/model.ts'
+import type { SessionRow, Signer, SignInRow } from '../../src/model.ts'
 import { startTestIssuer, testClient } from '../support/issuer.ts'
-import { freePort } from '../support/openssh.ts'
+import { openStore } from '../../src/store/sqlite-store.ts'
+import { freePort, scratchFolder } from '../support/openssh.ts'
 
 export const hour = 3_600_000
 
@@ -19,6 +26,11 @@ export type World = {
   readonly audit: WebAuditEvent[]
   readonly sessions: SessionRow[]
   readonly signIns: Map<string, SignInRow>
+  readonly keys: EnrolledKeys
+  /** What `identity.machines` and `identity.enrolledKeys` say; tests change them. */
+  readonly machines: MachineConfig[]
+  readonly rules: { -readonly [K in keyof EnrolmentRules]: EnrolmentRules[K] }
+  readonly authority: Signer
   /** What tests change: the audit log that fails, the clock's shift, the transcript. */
   readonly knobs: {
     auditFails: boolean
@@ -50,6 +62,7 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
   const audit: WebAuditEvent[] = []
   const sessions: SessionRow[] = []
   const signIns = new Map<string, SignInRow>()
+  const keyParts = await openKeyParts(clock, issuer.url, audit)
   const identity = { claims: { name: 'email', groups: 'groups' }, sessionMs: 8 * hour }
   const deps: WebDeps = {
     webUrl: url,
@@ -66,6 +79,7 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
     ),
     identity,
     waiting,
+    ...keyParts.deps,
     store: { sessions: listOf(sessions), signIns: signInsOf(signIns) },
     audit: {
       append: event => {
@@ -89,8 +103,40 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
   const close = async () => {
     await server.close()
     await issuer.close()
+    await keyParts.close()
   }
-  return { url, waiting, audit, sessions, signIns, knobs, close }
+  const { keys, machines, rules, authority } = keyParts
+  return { url, waiting, audit, sessions, signIns, knobs, keys, machines, rules, authority, close }
+}
+
+/** Enrolled keys over a real store, and machines with a real verifier. */
+async function openKeyParts(clock: Clock, issuer: string, events: WebAuditEvent[]) {
+  const folder = scratchFolder()
+  const store = await openStore(folder.path)
+  const machines: MachineConfig[] = []
+  const rules: World['rules'] = {
+    enabled: true,
+    for: 8 * hour,
+    timeZone: 'UTC',
+    accept: 'any',
+    ipv4Prefix: 24,
+    ipv6Prefix: 64,
+    issuer,
+    sessionMs: 8 * hour,
+  }
+  const audit = { append: (event: AuditEvent) => void events.push(event as WebAuditEvent) }
+  const keys = new EnrolledKeys({ store: store.enrolledKeys, audit, clock, rules: () => rules })
+  const authority = fileSigner(generateKeyPairSync('ed25519').privateKey)
+  const deps = {
+    keys,
+    machines: new MachineTokens({ clock, machines: () => machines, keysOf: discoverKeys }),
+    signInAuthority: authority,
+  }
+  const close = async () => {
+    await store.close()
+    folder.remove()
+  }
+  return { deps, keys, machines, rules, authority, close }
 }
 
 /** A terminal that waits. */

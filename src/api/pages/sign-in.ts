@@ -1,4 +1,5 @@
 import { html } from 'hono/html'
+import type { EnrolmentTerms } from '../../identity/enrolled-keys.ts'
 import type { Protocol } from '../../model.ts'
 import type { SignInView } from '../../identity/waiting-sign-in.ts'
 import { type Html, visibleLine } from '../visible.ts'
@@ -26,6 +27,7 @@ export function confirmPage(
   view: SignInView,
   browserAddress: string,
   form: { readonly action: string; readonly token: string },
+  keys: { readonly terms: EnrolmentTerms | undefined; readonly enrolled: number },
 ): Html {
   const body = html`<div class="card">
 <h1>Did you start this connection?</h1>
@@ -35,27 +37,51 @@ ${whatAsks(view, browserAddress)}
 <p>If somebody sent you this link or asks you for a code, deny it: the code lets them work under your name.</p></div>
 <form method="post" action="${form.action}">
 <input type="hidden" name="token" value="${form.token}">
+${keys.terms === undefined ? '' : enrolTick(keys.terms)}
 <div class="actions">
 <button class="button" type="submit" name="decision" value="confirm">Yes, show me the code</button>
 <button class="button deny" type="submit" name="decision" value="deny">No, deny it</button>
 </div>
 </form>
 <p class="quiet small">${timeLeft(view)}</p>
+${keys.enrolled === 0 ? '' : enrolledNote(keys.enrolled)}
 </div>`
   return layout({ ...frame, title: 'Confirm the connection', body })
 }
 
+/** Never ticked beforehand: it is the person's own wish or nothing. */
+function enrolTick(terms: EnrolmentTerms): Html {
+  return html`<p><label class="tick"><input type="checkbox" name="enrol" value="yes"> This key signs me in until ${terms.until}, from this network (${terms.network}), without a browser.</label>
+<span class="quiet small">Counts once you have typed the code. Tick it only for a key and a machine of your own.</span></p>`
+}
+
+/** So that nobody has an enrolled key without coming across it. */
+function enrolledNote(count: number): Html {
+  return html`<p class="quiet small">${count === 1 ? 'One key signs' : `${count} keys sign`} you in without a browser now. <a href="/keys">See and revoke</a></p>`
+}
+
 /** The code, large, and the one place where it belongs. */
-export function codePage(frame: Frame, code: string, view: SignInView): Html {
+export function codePage(
+  frame: Frame,
+  code: string,
+  view: SignInView,
+  terms: EnrolmentTerms | undefined,
+): Html {
   const body = html`<div class="card">
 <h1>Type this code in your terminal</h1>
 <output class="code" aria-label="Code, letter by letter: ${code.split('').join(' ')}">${code}</output>
 <p>Type it at the prompt of the terminal in which you started the connection, then press Enter. Capital or small letters, with or without the dash.</p>
 <div class="note warn"><strong>The code belongs in your own terminal only.</strong>
 <p>Nobody from support needs it. It works once, for that connection alone.</p></div>
+${terms === undefined ? '' : enrolPromise(view, terms)}
 <p class="quiet small">It works for another ${duration(view.remainingMs)}. You can close this page afterwards.</p>
 </div>`
   return layout({ ...frame, title: 'Your code', body })
+}
+
+function enrolPromise(view: SignInView, terms: EnrolmentTerms): Html {
+  return html`<div class="note good"><strong>With the code, your key is enrolled.</strong>
+<p>${typed(view.keyFingerprint ?? '')} signs you in until ${terms.until} from ${terms.network}. <a href="/keys">Your keys</a> shows and revokes it.</p></div>`
 }
 
 function whatAsks(view: SignInView, browserAddress: string): Html {
