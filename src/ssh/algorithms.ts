@@ -8,11 +8,17 @@ import crypto from 'node:crypto'
 /** RFC 10042; without it, what is recorded on the way today can be read once there are quantum computers. */
 export const postQuantumKeyExchange = 'mlkem768x25519-sha256'
 
-export const keyExchangeAlgorithms: readonly string[] = [
+/** What clients may choose from: no NIST curves, which auditors' tools fail. Only clients in FIPS mode know nothing else. */
+export const serverKeyExchangeAlgorithms: readonly string[] = [
   // Node before 24.7 has no ML-KEM.
   ...(typeof crypto.encapsulate === 'function' ? [postQuantumKeyExchange] : []),
   'curve25519-sha256',
   'curve25519-sha256@libssh.org',
+]
+
+/** What we ask targets for. One in FIPS mode may know nothing but NIST curves, and is not ours to change. */
+export const clientKeyExchangeAlgorithms: readonly string[] = [
+  ...serverKeyExchangeAlgorithms,
   'ecdh-sha2-nistp256',
 ]
 
@@ -53,18 +59,3 @@ export const hostKeyAlgorithms: readonly string[] = [
 export const hostCertificateAlgorithms: readonly string[] = hostKeyAlgorithms.map(
   name => `${name}-cert-v01@openssh.com`,
 )
-
-/**
- * What users may sign with, and what EXT_INFO lists (RFC 8308, `server-sig-algs`), in the order of OpenSSH's own list, which
- * has signature algorithms and no certificates: a certificate is signed with as its plain key is. `sk-` are FIDO keys.
- */
-export const userSignatureAlgorithms: readonly string[] = [
-  'ssh-ed25519',
-  'sk-ssh-ed25519@openssh.com',
-  'ecdsa-sha2-nistp256',
-  'ecdsa-sha2-nistp384',
-  'ecdsa-sha2-nistp521',
-  'sk-ecdsa-sha2-nistp256@openssh.com',
-  'rsa-sha2-512',
-  'rsa-sha2-256',
-]

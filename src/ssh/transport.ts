@@ -7,10 +7,11 @@ import type { Duplex } from 'node:stream'
 import { Fault, reasonOf } from '../errors.ts'
 import {
   cipherAlgorithms,
+  clientKeyExchangeAlgorithms,
   hostKeyAlgorithms,
-  keyExchangeAlgorithms,
   macAlgorithms,
   needsStrictKeyExchange,
+  serverKeyExchangeAlgorithms,
 } from './algorithms.ts'
 import type { Engine } from './engine.ts'
 import { IdentReader } from './ident.ts'
@@ -622,7 +623,7 @@ export function acceptTransport(engine: Engine, socket: Duplex, o: AcceptOptions
       ident: o.ident,
       hostKeys,
       serverSigAlgs: o.serverSigAlgs.join(','),
-      offer: offer(engine, offered),
+      offer: offer(engine, serverKeyExchangeAlgorithms, offered),
     },
   )
 }
@@ -637,7 +638,7 @@ export function connectTransport(engine: Engine, socket: Duplex, o: ConnectOptio
     { peer: 'server', handlers: o.handlers, limits: o.limits },
     {
       ident: o.ident,
-      offer: offer(engine, o.hostKeyAlgorithms ?? hostKeyAlgorithms),
+      offer: offer(engine, clientKeyExchangeAlgorithms, o.hostKeyAlgorithms ?? hostKeyAlgorithms),
       // The engine asks before the server has proven the key, and again at each later exchange: remember the first,
       // accept no other, and let the caller judge once the signature is verified.
       hostVerifier: blob => {
@@ -653,14 +654,14 @@ function describe(blob: Buffer): OfferedHostKey {
   return { algorithm: blob.subarray(4, 4 + blob.readUInt32BE(0)).toString('latin1'), blob }
 }
 
-function offer(engine: Engine, serverHostKey: readonly string[]): Offer {
+function offer(engine: Engine, kex: readonly string[], serverHostKey: readonly string[]): Offer {
   const direction = () => ({
     cipher: cipherAlgorithms(engine.hasChacha20),
     mac: macAlgorithms,
     compress: ['none'],
     lang: [] as [],
   })
-  return { kex: keyExchangeAlgorithms, serverHostKey, cs: direction(), sc: direction() }
+  return { kex, serverHostKey, cs: direction(), sc: direction() }
 }
 
 /** Parsing a key costs more than the rest of accepting a connection, so each list is parsed once. */

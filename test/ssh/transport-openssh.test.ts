@@ -6,9 +6,10 @@ import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import {
+  clientKeyExchangeAlgorithms,
   hostCertificateAlgorithms,
   hostKeyAlgorithms,
-  keyExchangeAlgorithms,
+  serverKeyExchangeAlgorithms,
 } from '../../src/ssh/algorithms.ts'
 import { proveEngine } from '../../src/ssh/engine.ts'
 import {
@@ -138,7 +139,7 @@ describe('a real ssh client', () => {
     ['with chacha20-poly1305', ['Ciphers=chacha20-poly1305@openssh.com']],
     ['with aes256-gcm', ['Ciphers=aes256-gcm@openssh.com']],
     ['with aes128-ctr and hmac-sha2-512-etm', ['Ciphers=aes128-ctr', 'MACs=hmac-sha2-512-etm@openssh.com']],
-    ['with ecdh-sha2-nistp256', ['KexAlgorithms=ecdh-sha2-nistp256']],
+    ['with curve25519-sha256@libssh.org', ['KexAlgorithms=curve25519-sha256@libssh.org']],
     ['with an ECDSA host key', ['HostKeyAlgorithms=ecdsa-sha2-nistp256']],
     ['with an RSA host key and SHA-512', ['HostKeyAlgorithms=rsa-sha2-512']],
     ['with an RSA host key and SHA-256', ['HostKeyAlgorithms=rsa-sha2-256']],
@@ -159,7 +160,7 @@ describe('a real ssh client', () => {
   withSsh('is given the best key exchange that it knows', async () => {
     const known = execFileSync(programPath('ssh'), ['-Q', 'kex'], { encoding: 'utf8' }).split('\n')
     const server = await serve([key('ed25519').privatePem])
-    const best = keyExchangeAlgorithms.find(name => known.includes(name)) ?? ''
+    const best = serverKeyExchangeAlgorithms.find(name => known.includes(name)) ?? ''
     const { stderr } = await runSsh(server.port, 'anybody', ['true'], { extra: [`KexAlgorithms=${best}`] })
     expect(stderr).not.toContain('no matching')
     await runSsh(server.port, 'anybody', ['true'])
@@ -242,6 +243,23 @@ describe('a real sshd', () => {
       expect(transport.peerSignatureAlgorithms).toContain('ssh-ed25519')
       transport.disconnect(11, 'tested')
       await witness.closed
+    }
+  })
+
+  withSshd('is asked for the best key exchange that it knows, and for nothing else', async () => {
+    const known = execFileSync(programPath('ssh'), ['-Q', 'kex'], { encoding: 'utf8' }).split('\n')
+    const ways = clientKeyExchangeAlgorithms.filter(name => known.includes(name))
+    const witness = await open(sshd, () => true)
+    expect((await witness.ready).negotiated?.kex).toBe(ways[0])
+    witness.transport.close()
+    for (const kex of ways) {
+      const one = await startSshd({ extraConfig: `KexAlgorithms ${kex}` })
+      const { ready, closed } = await open(one, () => true)
+      const transport = await ready
+      expect(transport.negotiated?.kex).toBe(kex)
+      transport.close()
+      await closed
+      await one.stop()
     }
   })
 

@@ -38,7 +38,7 @@ export function transportSuite(engine: () => Engine): void {
         const peer = new HostilePeer(socket, {
           server: false,
           offer: {
-            kex: ['ecdh-sha2-nistp256'],
+            kex: ['curve25519-sha256'],
             serverHostKey: ['ecdsa-sha2-nistp256'],
             cs: direction(),
             sc: direction(),

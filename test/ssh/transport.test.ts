@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { cipherAlgorithms } from '../../src/ssh/algorithms.ts'
 import { proveEngine } from '../../src/ssh/engine.ts'
 import { loadLibrary, type ParsedKey } from '../../src/ssh/library.ts'
-import { acceptTransport, connectTransport } from '../../src/ssh/transport.ts'
+import { acceptTransport, connectTransport, type TransportLimits } from '../../src/ssh/transport.ts'
 import {
   acceptOne,
   HostilePeer,
@@ -70,6 +70,10 @@ describe('before anything is proven, a stranger', () => {
         Buffer.from(ident),
         plainPacket(keyExchangeInit({ kex: 'diffie-hellman-group1-sha1' })),
       ]),
+    ],
+    [
+      'who knows no curve but those of NIST',
+      Buffer.concat([Buffer.from(ident), plainPacket(keyExchangeInit({ kex: 'ecdh-sha2-nistp256' }))]),
     ],
     [
       'who wants only SHA-1 signatures',
@@ -221,7 +225,7 @@ describe('before anything is proven, a stranger', () => {
 
   const pems = [hostKeyPem()]
   test('whose KEXINIT was mutated gets a key exchange or a refusal, never an exception', async () => {
-    const init = keyExchangeInit({ kex: 'curve25519-sha256,ecdh-sha2-nistp256' })
+    const init = keyExchangeInit({ kex: 'curve25519-sha256,mlkem768x25519-sha256' })
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.nat(init.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }),
@@ -422,10 +426,10 @@ describe('a peer past its first key exchange', () => {
   test.each([
     [
       'wrong has the guessed packet ignored',
-      'curve25519-sha256,ecdh-sha2-nistp256',
+      'curve25519-sha256,mlkem768x25519-sha256',
       [plainPacket(Buffer.from([30, 0, 0, 0, 1, 9]))],
     ],
-    ['right has the guessed packet taken', 'mlkem768x25519-sha256,ecdh-sha2-nistp256', []],
+    ['right has the guessed packet taken', 'mlkem768x25519-sha256,curve25519-sha256', []],
   ])('whose guess at the algorithms was %s (RFC 4253, section 7)', async (_, names, guessed) => {
     const { witness, socket } = await acceptOne(engine)
     const peer = new HostilePeer(socket, { server: false })
@@ -445,6 +449,49 @@ describe('a peer past its first key exchange', () => {
     expect(transport.negotiated?.kex).toBe(names.split(',')[0])
     transport.close()
     await peer.gone()
+  })
+})
+
+describe.each(['server', 'client'] as const)('new keys, started by us as a %s', us => {
+  const exchangesOf = async (own: Partial<TransportLimits>) => {
+    const pair = await transportPair(engine, { [us]: own })
+    const [ours, theirs] = us === 'server' ? [pair.server, pair.client] : [pair.client, pair.server]
+    await Promise.all([ours.ready, theirs.ready])
+    return { ours, theirs }
+  }
+
+  test.each([
+    ['sent', true],
+    ['received', false],
+  ])('come after as many bytes as were agreed, %s', async (_, sending) => {
+    const { ours, theirs } = await exchangesOf({ rekeyAfterBytes: 100_000 })
+    const from = sending ? ours : theirs
+    const keys = () => ours.transport.negotiated
+    let last = keys()
+    let exchanges = 0
+    for (let sent = 0; sent < 64; sent += 1) {
+      while (from.transport.congested) await new Promise<void>(done => from.transport.whenWritable(done))
+      from.transport.send(Buffer.alloc(16_384, data))
+      await (sending ? theirs : ours).received(sent + 1)
+      if (keys() !== last) exchanges += 1
+      last = keys()
+    }
+    // 1 MiB. What is on its way while keys are exchanged counts for the next ones.
+    expect(exchanges).toBeGreaterThanOrEqual(5)
+    expect(exchanges).toBeLessThanOrEqual(12)
+    ours.transport.close()
+    await theirs.closed
+  })
+
+  test('come after so much time, with nothing sent', async () => {
+    const { ours, theirs } = await exchangesOf({ rekeyAfterMs: 20 })
+    for (let exchanges = 0; exchanges < 3; exchanges += 1) {
+      const before = theirs.transport.negotiated
+      while (theirs.transport.negotiated === before) await turn()
+    }
+    expect(theirs.closings).toEqual([])
+    ours.transport.close()
+    await theirs.closed
   })
 })
 

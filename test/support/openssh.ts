@@ -27,6 +27,8 @@ export type ProgramName =
   | 'rsync'
   | 'git'
   | 'script'
+  | 'ssh-audit'
+  | 'plink'
 
 /** Where servers live, whatever the PATH of an ordinary user says. */
 const extraFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/usr/bin', '/bin']
