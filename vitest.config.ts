@@ -16,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 120_000,
+          testTimeout: 90_000,
           hookTimeout: 120_000,
           pool: 'forks',
           maxWorkers: 2,

@@ -37,7 +37,7 @@ test('after kill -9 the recording holds everything that the user saw, verifies, 
   expect(recorded.subarray(0, seen.length).equals(seen)).toBe(true)
   const verified = await here.sallyport('verify', here.recordings)
   expect(verified.code).toBe(0)
-  expect(verified.stdout.toString()).toMatch(/interrupted/)
+  expect(verified.stdout.toString()).toMatch(/interrupted/i)
 })
 
 test('a lease that a crash left is removed by the next start once its certificate is worthless', async () => {
@@ -81,8 +81,12 @@ test('a lease that a crash left is removed by the next start once its certificat
 test('after a stop with SIGTERM every recording is sealed and the audit log proves itself', async () => {
   world = await World.start()
   const here = world
-  const run = here.ssh(`${here.login}@web1`, { command: ['sleep 60'] })
-  await here.until(async () => (await here.sessions()).length === 1)
+  let heard = false
+  const run = here.ssh(`${here.login}@web1`, {
+    command: ['echo up; sleep 60'],
+    onStart: child => child.stdout?.once('data', () => (heard = true)),
+  })
+  await here.until(() => heard)
   await here.killGateway('SIGTERM')
   expect((await run).stderr).toContain('The gateway is stopping')
   const verified = await here.sallyport('verify', here.recordings, join(here.data, 'audit'))

@@ -262,7 +262,8 @@ export class World {
     const fifo = join(folder, 'code')
     execFileSync('mkfifo', [fifo])
     const askpass = join(folder, 'askpass')
-    writeFileSync(askpass, `#!/bin/sh\nexec cat '${fifo}'\n`, { mode: 0o755 })
+    // It says that it was asked before it waits: two answers at once would both go to the first question.
+    writeFileSync(askpass, `#!/bin/sh\necho asked >>'${fifo}.asked'\nexec cat '${fifo}'\n`, { mode: 0o755 })
     const child = spawn(programPath(program), args, {
       env: { ...process.env, SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', SSH_AUTH_SOCK: '' },
       stdio: 'pipe',
@@ -271,10 +272,13 @@ export class World {
     const answering = this.#answer(child, fifo, options, run)
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 90_000)
     options.onStart?.(child)
+    child.once('exit', () => {
+      run.ended = true
+      void freeFifo(fifo, answering)
+    })
     const finished = await finish(child, options.input)
     clearTimeout(timer)
-    run.ended = true
-    await freeWriter(fifo, answering)
+    await answering
     return finished
   }
 
@@ -294,8 +298,20 @@ export class World {
       child.once('close', () => resolve(undefined))
     })
     if (url === undefined) return
-    const answers = await (options.answers?.(url) ?? this.codeFor(url, options.person).then(code => [code]))
-    for (const answer of answers) if (!run.ended) await writeFile(fifo, `${answer}\n`).catch(() => {})
+    const answers = await this.#answersTo(url, options)
+    for (const [index, answer] of answers.entries()) {
+      await this.until(() => run.ended || linesOf(`${fifo}.asked`) > index)
+      if (!run.ended) await writeFile(fifo, `${answer}\n`).catch(() => {})
+    }
+  }
+
+  /** Whoever gets no code (the page refuses) types anything, as people do. */
+  async #answersTo(url: string, options: SshOptions): Promise<readonly string[]> {
+    if (options.answers !== undefined) return options.answers(url)
+    return this.codeFor(url, options.person).then(
+      code => [code],
+      () => ['BBBB-BBBB', 'BBBB-BBBB', 'BBBB-BBBB'],
+    )
   }
 
   /** ssh in a terminal of its own, signed in and at the shell's prompt. */
@@ -466,6 +482,10 @@ export class Terminal {
   }
 }
 
+function linesOf(file: string): number {
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0
+}
+
 function keyOnly(line: string): string {
   return line.split(' ').slice(0, 2).join(' ')
 }
@@ -485,10 +505,10 @@ function finish(child: ChildProcess, input: string | Buffer | undefined): Promis
   })
 }
 
-/** A pending write to a FIFO that nobody will read any more would keep its thread for ever. */
-async function freeWriter(fifo: string, writing: Promise<void>): Promise<void> {
+/** Whoever still waits at either end of the FIFO would wait for ever: an askpass without its ssh, or our own write. */
+async function freeFifo(fifo: string, writing: Promise<void>): Promise<void> {
   const settled = writing.then(() => 'settled' as const)
-  do closeSync(openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK))
+  do closeSync(openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK))
   while ((await Promise.race([settled, sleep(20, 'waiting' as const)])) !== 'settled')
 }
 
