@@ -101,7 +101,8 @@ async function certify(
   key: UserKey,
   sourceAddress: string,
 ): Promise<Certified> {
-  const nowMs = parts.clock.nowMs()
+  // Certificates count whole seconds, and the sign-in in them must not outlast them by a part of one.
+  const nowMs = Math.floor(parts.clock.nowMs() / 1000) * 1000
   const lifetimeMs = Math.min(maxMachineCertificateMs, token.fields.expiresAtMs - nowMs)
   if (lifetimeMs < 1000)
     throw new Fault('TOKEN_REFUSED', 'This token ends within the second. Get a new one and try again.')

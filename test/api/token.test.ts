@@ -1,0 +1,233 @@
+import { createPublicKey } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  certificateTokenType,
+  exchangesPerMinute,
+  maxMachineCertificateMs,
+} from '../../src/api/token-route.ts'
+import { publicKeyBlob } from '../../src/credentials/ssh-key.ts'
+import { parseUserCertificate } from '../../src/identity/user-certificate.ts'
+import { principalOption } from '../../src/identity/sign-in-certificate.ts'
+import { ed25519Key, fidoKey, rsaKey, type TestKey } from '../identity/keys.ts'
+import { type HostileIssuer, startHostileIssuer } from '../support/issuer.ts'
+import { openWorld, type World } from './world.ts'
+
+let world: World
+let issuer: HostileIssuer
+beforeAll(async () => {
+  world = await openWorld()
+  issuer = await startHostileIssuer('workloads')
+  world.machines.push({
+    issuer: issuer.url,
+    audience: 'workloads',
+    bound: { repository: 'acme/infra' },
+    name: 'ci-infra',
+    groups: ['deployers'],
+    allowHttpIssuer: true,
+  })
+})
+afterAll(async () => {
+  await world.close()
+  await issuer.close()
+})
+
+const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const key = ed25519Key()
+let made = 0
+
+function lineOf({ type, blob }: TestKey): string {
+  return `${type} ${blob.toString('base64')} job@runner`
+}
+
+async function jwt(claims: Record<string, unknown> = {}): Promise<string> {
+  return await issuer.idToken('', { repository: 'acme/infra', jti: `t-${made++}`, ...claims })
+}
+
+async function post(fields: Record<string, string | undefined>, headers: Record<string, string> = {}) {
+  world.knobs.aheadMs += 2000 // so that the tests among themselves stay under the limit
+  const entries = Object.entries(fields).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value]],
+  )
+  const response = await fetch(`${world.url}/token`, {
+    method: 'POST',
+    body: new URLSearchParams(entries as [string, string][]),
+    headers,
+  })
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, string>,
+  }
+}
+
+async function wish(more: Record<string, string | undefined> = {}) {
+  return {
+    grant_type: exchangeGrant,
+    subject_token: await jwt(),
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    public_key: lineOf(key),
+    ...more,
+  }
+}
+
+describe('refused, as a problem document with the OAuth error', () => {
+  test.each<[string, Record<string, string | undefined>, string]>([
+    ['another grant', { grant_type: 'client_credentials' }, 'unsupported_grant_type'],
+    ['no grant', { grant_type: undefined }, 'unsupported_grant_type'],
+    ['no token', { subject_token: undefined }, 'invalid_request'],
+    ['a token that is no JWT', { subject_token: 'abc' }, 'invalid_grant'],
+    ['a token of an unknown kind', { subject_token_type: 'urn:x' }, 'invalid_request'],
+    ['a wish for something else', { requested_token_type: 'urn:x' }, 'invalid_request'],
+    ['no key', { public_key: undefined }, 'invalid_request'],
+    ['a key of no bytes', { public_key: 'ssh-ed25519 ' }, 'invalid_request'],
+    [
+      'a key under the name of another',
+      { public_key: lineOf({ ...key, type: 'ssh-rsa' }) },
+      'invalid_request',
+    ],
+    ['an RSA key of 1,024 bits', { public_key: lineOf(rsaKey(1024)) }, 'invalid_request'],
+  ])('%s', async (_, more, error) => {
+    const { status, headers, body } = await post(await wish(more))
+    expect([status, body['error']]).toEqual([400, error])
+    expect(headers.get('content-type')).toBe('application/problem+json')
+    expect(body['error_description']).toBe(body['detail'])
+  })
+
+  test('a token of another repository, and the answer does not say why; the audit log does', async () => {
+    const { status, body } = await post(await wish({ subject_token: await jwt({ repository: 'eve/infra' }) }))
+    expect([status, body['error']]).toEqual([400, 'invalid_grant'])
+    expect(body['detail']).not.toMatch(/claim|repository|audience/)
+    expect(world.audit.at(-1)).toMatchObject({
+      kind: 'refusal',
+      method: 'token-exchange',
+      code: 'TOKEN_REFUSED',
+      sourceAddress: '127.0.0.1',
+    })
+    expect(world.audit.at(-1)?.['reasons']).toContain('claims')
+  })
+
+  test('a token that was used for another key', async () => {
+    const token = await jwt()
+    expect((await post(await wish({ subject_token: token }))).status).toBe(200)
+    const stolen = await wish({ subject_token: token, public_key: lineOf(ed25519Key()) })
+    expect((await post(stolen)).body['error']).toBe('invalid_grant')
+    expect((await post(await wish({ subject_token: token }))).status).toBe(200)
+  })
+
+  test('a JSON body, which is not what the standard asks for', async () => {
+    const response = await fetch(`${world.url}/token`, {
+      method: 'POST',
+      body: JSON.stringify(await wish()),
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(response.status).toBe(400)
+  })
+
+  test('while the issuer is away: come again', async () => {
+    world.machines.push({
+      issuer: 'http://127.0.0.1:1',
+      audience: 'a',
+      bound: { sub: 'x' },
+      name: 'away',
+      groups: [],
+      allowHttpIssuer: true,
+    })
+    const { status, body } = await post(
+      await wish({ subject_token: await jwt({ iss: 'http://127.0.0.1:1' }) }),
+    )
+    expect([status, body['error']]).toEqual([503, 'temporarily_unavailable'])
+  })
+
+  test('when the audit log cannot be written: nobody gets a certificate', async () => {
+    const failing = await openWorld({
+      audit: {
+        append: () => {
+          throw new Error('full')
+        },
+      },
+    })
+    failing.machines.push(...world.machines)
+    const body = new URLSearchParams((await wish()) as Record<string, string>)
+    const response = await fetch(`${failing.url}/token`, { method: 'POST', body })
+    await failing.close()
+    expect(response.status).toBe(500)
+    expect(await response.text()).not.toContain('cert-v01')
+  })
+})
+
+describe('accepted', () => {
+  test.each([
+    ['ssh-ed25519', key],
+    ['ssh-rsa', rsaKey()],
+    ['sk-ssh-ed25519', fidoKey()],
+  ])(
+    'a certificate for %s: our authority’s, of minutes, for this gateway, with the machine inside',
+    async (name, holder) => {
+      const token = await jwt()
+      const { status, headers, body } = await post(
+        await wish({ subject_token: token, public_key: lineOf(holder) }),
+      )
+      expect(status).toBe(200)
+      expect(headers.get('cache-control')).toBe('no-store')
+      expect(body).toMatchObject({ token_type: 'N_A', issued_token_type: certificateTokenType })
+      const [algorithm, base64 = ''] = body['access_token']?.split(' ') ?? []
+      expect(algorithm).toBe(`${name}-cert-v01@openssh.com`)
+      const certificate = parseUserCertificate(Buffer.from(base64, 'base64'))
+      if (certificate === undefined) throw new Error('no certificate')
+      expect(certificate.key.blob.equals(holder.blob)).toBe(true)
+      expect(
+        certificate.authorityBlob.equals(publicKeyBlob(createPublicKey(world.authority.publicKeyPem))),
+      ).toBe(true)
+      expect(certificate.principals).toEqual(['bastion.example.com'])
+      const lifetimeMs = Number(certificate.validBefore - certificate.validAfter) * 1000 - 30_000
+      expect(lifetimeMs).toBeLessThanOrEqual(maxMachineCertificateMs)
+      expect(Number(body['expires_in'])).toBeLessThanOrEqual(maxMachineCertificateMs / 1000)
+      const principal = JSON.parse(certificate.criticalOptions.get(principalOption) ?? '') as Record<
+        string,
+        unknown
+      >
+      expect(principal).toMatchObject({
+        issuer: issuer.url,
+        subject: 'subject-1',
+        name: 'ci-infra',
+        groups: ['deployers'],
+        emailVerified: false,
+      })
+      expect(principal['expiresAtMs']).toBe(Number(certificate.validBefore) * 1000)
+      expect(world.audit.at(-1)).toMatchObject({
+        kind: 'sign-in',
+        method: 'token-exchange',
+        subject: 'subject-1',
+        serial: String(certificate.serial),
+      })
+      expect(JSON.stringify(world.audit)).not.toContain(token)
+    },
+  )
+
+  test('sessions may last longer than the certificate where the configuration says so', async () => {
+    const machine = world.machines[0]
+    if (machine === undefined) throw new Error('no machine')
+    world.machines[0] = { ...machine, sessionMs: 3_600_000 }
+    const { body } = await post(await wish())
+    world.machines[0] = machine
+    const certificate = parseUserCertificate(Buffer.from(body['access_token']?.split(' ')[1] ?? '', 'base64'))
+    const principal = JSON.parse(certificate?.criticalOptions.get(principalOption) ?? '') as Record<
+      string,
+      number
+    >
+    const longerMs = (principal['expiresAtMs'] ?? 0) - Number(certificate?.validBefore) * 1000
+    expect(longerMs).toBeGreaterThan(3_600_000 - maxMachineCertificateMs - 1000)
+  })
+})
+
+test('one source gets so many a minute, and then has to wait', async () => {
+  world.knobs.aheadMs += 60_000
+  const body = () => new URLSearchParams({ grant_type: 'x' })
+  const statuses: number[] = []
+  for (let count = 0; count <= exchangesPerMinute + 5; count++)
+    statuses.push((await fetch(`${world.url}/token`, { method: 'POST', body: body() })).status)
+  expect(statuses.slice(0, exchangesPerMinute).every(status => status === 400)).toBe(true)
+  expect(statuses.at(-1)).toBe(429)
+  world.knobs.aheadMs += 60_000
+  expect((await fetch(`${world.url}/token`, { method: 'POST', body: body() })).status).toBe(400)
+})
