@@ -22,7 +22,7 @@ import {
   serverKeyExchangeAlgorithms,
 } from '../../src/ssh/algorithms.ts'
 import { proveEngine } from '../../src/ssh/engine.ts'
-import { loadLibrary, type ParsedKey } from '../../src/ssh/library.ts'
+import { loadLibrary, type ParsedKey, type ProtocolState } from '../../src/ssh/library.ts'
 import { connectTransport } from '../../src/ssh/transport.ts'
 import { string, WireReader } from '../../src/wire.ts'
 import {
@@ -391,6 +391,25 @@ describe('a server whose', () => {
   })
 })
 
+/** Every shared secret that the library computes for this connection, as soon as it has. */
+function secretsOf(protocol: ProtocolState): Buffer[][] {
+  const seen: Buffer[] = []
+  let exchange: ProtocolState['_kex']
+  Object.defineProperty(protocol, '_kex', {
+    get: () => exchange,
+    set: (next: ProtocolState['_kex'] & { computeSecret(remote: Buffer): Buffer }) => {
+      const compute = next.computeSecret.bind(next)
+      exchange = next
+      next.computeSecret = remote => {
+        const secret = compute(remote)
+        seen.push(secret)
+        return secret
+      }
+    },
+  })
+  return [seen]
+}
+
 describe('between our own ends', () => {
   test('it is what they agree on, now and at each later exchange', async () => {
     const { server, client } = await transportPair(engine)
@@ -426,7 +445,10 @@ describe('between our own ends', () => {
       hostKeys: { 'ecdsa-sha2-nistp256': hostKey },
     })
     const client = new HostilePeer(near, { server: false, offer })
+    const secrets = [server, client].flatMap(({ protocol }) => secretsOf(protocol))
     await Promise.all([server.exchanged(), client.exchanged()])
+    expect(secrets.map(seen => seen.length)).toEqual([1, 1])
+    for (const secret of secrets.flat()) expect(secret.every(byte => byte === 0)).toBe(true)
     for (const { protocol } of [server, client]) {
       const left = Object.entries(protocol._kex ?? {}).filter(
         ([name, value]) => name !== '_protocol' && typeof value === 'object' && value !== null,
