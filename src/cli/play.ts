@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { Fault } from '../errors.ts'
 import { carriesData, commandOf, type EventRecord } from '../recorder/event.ts'
+import { type KeyframeIndex, openIndex, screenAt, seekTo } from '../recorder/keyframe.ts'
 import { readRecording, type RecordingReader } from '../recorder/reader.ts'
 import { printableLine } from './print.ts'
 import { openAccess, resolveId } from './access.ts'
@@ -37,17 +38,15 @@ async function play(id: string, options: PlayOptions): Promise<void> {
   const access = await openAccess(requireConfig(configFileOf(options)))
   try {
     const file = await access.read(await resolveId(access, id), 'play')
-    const recording = readRecording(file)
-    try {
-      if (options.list === true) listCommands(recording)
-      else await new Player(recording, pace(options)).run(await startOf(file, options))
-    } finally {
-      recording.close()
-    }
+    if (options.list === true) return listCommands(await openIndex(file))
+    await new Player(file, pace(options)).run(await startOf(file, options))
   } finally {
     await access.close()
   }
 }
+
+/** Whoever jumps to a command sees how it was typed. */
+const leadUs = 500_000
 
 type Pace = { speed: number; maxIdleUs: number; channel: number | undefined }
 
@@ -78,33 +77,19 @@ export function parseInstantUs(text: string): number {
 async function startOf(file: string, options: PlayOptions): Promise<number> {
   if (options.at !== undefined) return parseInstantUs(options.at)
   if (options.command === undefined) return 0
-  const recording = readRecording(file)
-  try {
-    const number = numberOf(options.command, '--command', 1)
-    const command = [...commandsOf(recording)][number - 1]
-    if (command === undefined)
-      throw new Fault('NOT_FOUND', `There is no command ${number}. "--list" shows them.`)
-    return Math.max(0, command.us - 500_000)
-  } finally {
-    recording.close()
-  }
+  const number = numberOf(options.command, '--command', 1)
+  const command = (await openIndex(file)).commands[number - 1]
+  if (command === undefined)
+    throw new Fault('NOT_FOUND', `There is no command ${number}. "--list" shows them.`)
+  return Math.max(0, command.us - leadUs)
 }
 
 /** Exec requests as they were sent, and lines typed in a terminal as far as the screen showed them. */
-function* commandsOf(recording: RecordingReader): Generator<{ us: number; text: string }> {
-  for (const { us, event } of recording.events()) {
-    const command = commandOf(event)
-    if (command !== undefined) yield { us, text: command.toString() }
-    else if (event.type === 'typed' && 'fields' in event) yield { us, text: String(event.fields['text']) }
+function listCommands({ commands }: KeyframeIndex): void {
+  for (const [index, { us, text }] of commands.entries()) {
+    process.stdout.write(`${String(index + 1).padStart(4)}  ${clockText(us)}  ${printableLine(text)}\n`)
   }
-}
-
-function listCommands(recording: RecordingReader): void {
-  let number = 0
-  for (const { us, text } of commandsOf(recording)) {
-    process.stdout.write(`${String(++number).padStart(4)}  ${clockText(us)}  ${printableLine(text)}\n`)
-  }
-  if (number === 0) process.stdout.write('No commands were recorded.\n')
+  if (commands.length === 0) process.stdout.write('No commands were recorded.\n')
 }
 
 function clockText(us: number): string {
@@ -114,6 +99,7 @@ function clockText(us: number): string {
 }
 
 class Player {
+  readonly #file: string
   readonly #recording: RecordingReader
   readonly #filters = new Map<string, TerminalFilter>()
   readonly #channel: number | undefined
@@ -123,8 +109,9 @@ class Player {
   #stopped = false
   #wake: () => void = () => {}
 
-  constructor(recording: RecordingReader, { speed, maxIdleUs, channel }: Pace) {
-    this.#recording = recording
+  constructor(file: string, { speed, maxIdleUs, channel }: Pace) {
+    this.#file = file
+    this.#recording = readRecording(file)
     this.#speed = speed
     this.#maxIdleUs = maxIdleUs
     this.#channel = channel
@@ -133,25 +120,34 @@ class Player {
   async run(startUs: number): Promise<void> {
     const release = this.#takeKeys()
     try {
-      await this.#play(startUs)
+      this.#say(this.#headline())
+      await this.#play(startUs === 0 ? this.#recording.events() : await this.#seek(startUs), startUs)
     } finally {
       release()
+      this.#recording.close()
       if (process.stdout.isTTY) process.stdout.write(`${terminalReset}\n`)
     }
   }
 
-  async #play(startUs: number): Promise<void> {
-    this.#say(this.#headline())
+  /** Draws the screen of that instant from the keyframe before it, and gives what follows. */
+  async #seek(startUs: number): Promise<Iterable<EventRecord>> {
+    const index = await openIndex(this.#file)
+    const channel = this.#channel ?? index.keyframes[0]?.channel ?? 0
+    const screen = screenAt(this.#file, index, channel, startUs)
+    if (screen !== undefined) process.stdout.write(new TerminalFilter().push(Buffer.from(screen.drawing())))
+    return seekTo(this.#file, index, channel, startUs).events()
+  }
+
+  async #play(events: Iterable<EventRecord>, startUs: number): Promise<void> {
     let shownUs = startUs
-    for (const record of this.#recording.events()) {
-      if (record.us > startUs) await this.#wait(record.us - shownUs)
+    for (const record of events) {
+      if (record.us <= startUs && startUs > 0) continue
+      await this.#wait(record.us - shownUs)
       if (this.#stopped) return
-      shownUs = Math.max(shownUs, record.us)
+      shownUs = record.us
       this.#show(record)
     }
-    this.#say(
-      this.#recording.end?.kind === 'sealed' ? 'end of the recording' : 'the recording has no end (yet)',
-    )
+    this.#say('end')
   }
 
   #headline(): string {

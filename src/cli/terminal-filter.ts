@@ -72,7 +72,7 @@ export class TerminalFilter {
     if (character === '(') return this.#enter({ at: 'charset' })
     if (character === '\x1b') return ''
     this.#state = { at: 'text' }
-    return '78DEHM='.includes(character) ? `\x1b${character}` : ''
+    return '78DEHM'.includes(character) ? `\x1b${character}` : ''
   }
 
   #control(state: { bytes: string }, character: string, code: number): string {

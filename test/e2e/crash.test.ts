@@ -13,7 +13,7 @@ afterEach(async () => {
   world = undefined
 })
 
-test('after kill -9 the recording holds everything that the user saw, verifies, and is sealed as interrupted', async () => {
+test('invariant 3, record then forward: after kill -9 the recording holds everything that the user saw, verifies, and is sealed as interrupted', async () => {
   world = await World.start()
   const here = world
   const run = here.ssh(`${here.login}@web1`, {
@@ -40,7 +40,7 @@ test('after kill -9 the recording holds everything that the user saw, verifies, 
   expect(verified.stdout.toString()).toMatch(/interrupted/i)
 })
 
-test('a lease that a crash left is removed by the next start once its certificate is worthless', async () => {
+test('invariant 6: a lease that a crash left is removed by the next start once its certificate is worthless', async () => {
   world = await World.start()
   const here = world
   await here.killGateway('SIGKILL')

@@ -20,7 +20,7 @@ function allow(config: RawConfig, limits: object): void {
   Object.assign(config['roles'].admin.allow[0], limits)
 }
 
-test('a session ends when its time is over, and its user is told', async () => {
+test('invariant 10, a grant is valid until an instant: a session ends when its time is over, and its user is told', async () => {
   const here = await start({ configure: config => allow(config, { sessions: { max: '2s', idle: '1h' } }) })
   const run = await here.ssh(`${here.login}@web1`, { command: ['sleep 60'] })
   expect(run.code).toBe(255)
@@ -41,7 +41,7 @@ test('an expired sign-in opens nothing', async () => {
   expect(run.code).toBe(255)
 })
 
-test('whoever lost the right with a reload loses the session, and others keep theirs', async () => {
+test('invariant 10, a grant is decided again: whoever lost the right with a reload loses the session, and others keep theirs', async () => {
   const here = await start({
     configure: config => {
       config['roles'].staff = { members: { emails: ['ben@example.com'] }, allow: config['roles'].admin.allow }
@@ -90,7 +90,7 @@ test('an operator ends a session, and its user reads why', async () => {
   expect((await run).stderr).toContain('maintenance of web1')
 })
 
-test('under a control master, a new channel is refused once the right is gone', async () => {
+test('invariant 10, a grant is decided again: under a control master a new channel is refused once the right is gone', async () => {
   const here = await start({ configure: config => allow(config, { sessions: { max: '4s', idle: '1h' } }) })
   const options = [`ControlPath=${here.folder}/control`]
   const running = here.ssh(`${here.login}@web1`, { arguments: ['-M', '-N'], extra: options })
@@ -128,7 +128,7 @@ async function startTicking(here: World) {
   return { run }
 }
 
-test('a session ends within a second when the disk is full, and its user is told', async () => {
+test('invariant 3, record then forward: a session ends when the disk is full, and its user is told', async () => {
   const here = await start({ faulty: true })
   const { run } = await startTicking(here)
   here.setFault('full')
@@ -139,7 +139,7 @@ test('a session ends within a second when the disk is full, and its user is told
   expect(refused.code).toBe(255)
 })
 
-test('an append that hangs closes every connection', async () => {
+test('invariant 3, record then forward: an append that hangs closes every connection', async () => {
   const here = await start({ faulty: true })
   const { run } = await startTicking(here)
   here.setFault('hang')

@@ -196,7 +196,7 @@ describe('a code is refused', () => {
   })
 })
 
-test('nobody gets in while the store does not answer', async () => {
+test('invariant 2, a look-up that fails refuses: nobody gets in while the store does not answer', async () => {
   const database = new Database(join(world.data, 'state.db'))
   const before = world.sshd?.log().length ?? 0
   const run = await world.ssh(`${world.login}@web1`, {

@@ -1,0 +1,40 @@
+import { reasonOf } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { buildIndex } from './keyframe.ts'
+
+/** Recordings that wait for their index. Beyond it they get theirs when somebody first opens them. */
+const maxWaiting = 1000
+
+/** Builds the keyframes of sealed recordings one after the other, in a worker, so that the first seek is quick already. */
+export class IndexQueue {
+  readonly #log: Log
+  readonly #waiting: string[] = []
+  #running: Promise<void> | undefined
+  #stopped = false
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  add(file: string): void {
+    if (this.#stopped || this.#waiting.length >= maxWaiting) return
+    this.#waiting.push(file)
+    this.#running ??= this.#run()
+  }
+
+  /** Waits for the one that is being built; the others are built when they are opened. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#waiting.length = 0
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    for (let file = this.#waiting.shift(); file !== undefined; file = this.#waiting.shift()) {
+      await buildIndex(file).catch((cause: unknown) => {
+        this.#log.warn({ file, cause: reasonOf(cause) }, 'no keyframes for this recording')
+      })
+    }
+    this.#running = undefined
+  }
+}
