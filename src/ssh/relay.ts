@@ -62,6 +62,9 @@ const forwardRequests: ReadonlySet<string> = new Set(['tcpip-forward', 'streamlo
 
 const noBytes = Buffer.alloc(0)
 
+/** Refused channels and requests of one session. Each is recorded, so that without a limit they would fill the disk. */
+export const maxRefusals = 10_000
+
 export type RelayLimits = {
   readonly maxChannels: number
   readonly keepOutputBytes: number
@@ -99,6 +102,7 @@ export class Relay {
   readonly #channels = new Map<number, RelayChannel>()
   #nextChannel = 0
   #noMoreSessions = false
+  #refusals = 0
   #ended = false
   #waitsForRecording = false
   /** Channels whose input waits until the target has said whether it gives them a terminal. */
@@ -351,8 +355,10 @@ export class Relay {
   }
 
   /** What never became a channel has a number of its own in the recording. */
-  #recordRefusal(request: string, reason: string): void {
-    this.#record([{ type: 'request-refused', channel: this.#nextChannel++, request, reason }])
+  #recordRefusal(request: string, reason: string, channel = this.#nextChannel++): void {
+    if (++this.#refusals > maxRefusals)
+      throw new Fault('SSH_PROTOCOL', 'Too many requests had to be refused.')
+    this.#record([{ type: 'request-refused', channel, request, reason }])
   }
 
   #openConfirmed(from: Leg, confirmation: OpenConfirmation): void {
@@ -381,7 +387,7 @@ export class Relay {
       throw new Fault('SSH_PROTOCOL', 'A channel was refused that nobody opened.')
     }
     this.#channels.delete(id)
-    this.#record([{ type: 'request-refused', channel: id, request: 'channel session', reason: description }])
+    this.#recordRefusal('channel session', description, id)
     this.#send(this.#client, encodeOpenFailure(channel.client.number, reason, description))
   }
 
@@ -591,8 +597,7 @@ export class Relay {
   }
 
   #recordTargetRefusal(channel: RelayChannel, request: ChannelRequest): void {
-    const reason = 'The target refused it.'
-    this.#record([{ type: 'request-refused', channel: channel.id, request: request.name, reason }])
+    this.#recordRefusal(request.name, 'The target refused it.', channel.id)
   }
 
   #resize(channel: RelayChannel, request: ChannelRequest): void {
@@ -642,9 +647,7 @@ export class Relay {
   }
 
   #refuse(channel: RelayChannel, request: ChannelRequest, reason: string, what = ''): void {
-    this.#record([
-      { type: 'request-refused', channel: channel.id, request: `${request.name} ${what}`.trim(), reason },
-    ])
+    this.#recordRefusal(`${request.name} ${what}`.trim(), reason, channel.id)
     this.#replyFailure(channel, request)
   }
 
@@ -659,7 +662,7 @@ export class Relay {
    * is answered, the sentence sent, and the channel ended with exit status 126.
    */
   #refuseStart(channel: RelayChannel, request: ChannelRequest, reason: string): void {
-    this.#record([{ type: 'request-refused', channel: channel.id, request: request.name, reason }])
+    this.#recordRefusal(request.name, reason, channel.id)
     const number = numberOf(channel.client)
     channel.startRefused = true
     channel.client.replyOurselves(() => {

@@ -19,7 +19,7 @@ class FakeSignIn implements WaitingSignIn {
     this.url = `https://gw/sign-in/${number}`
   }
   submit(code: string): SubmitResult {
-    if (code === 'GOOD') return { kind: 'proven', principal: person() }
+    if (code === 'GOOD') return { kind: 'proven', principal: person(), enrolKey: false }
     return this.results.shift() ?? { kind: 'wrong', triesLeft: 1, userText: 'Wrong.' }
   }
   cancel(): void {

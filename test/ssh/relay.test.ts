@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { maxPendingReplies } from '../../src/ssh/channel.ts'
 import { encodeGlobalRequest, encodeRequestFailure, messageNumber } from '../../src/ssh/messages.ts'
+import { maxRefusals } from '../../src/ssh/relay.ts'
 import { string, uint32 } from '../../src/wire.ts'
 import {
   adjust,
@@ -307,12 +308,14 @@ describe('opening', () => {
     ])
   })
 
-  test('by the hundred thousand keeps four channels and ends nothing', () => {
-    for (let number = 0; number < 100_000; number++) world.relay.fromClient(open(number), number)
+  test('by the thousand keeps four channels and ends nothing, but by the hundred thousand ends the session', () => {
+    for (let number = 0; number < maxRefusals + 4; number++) world.relay.fromClient(open(number), number)
     world.recording.commit()
     expect(world.target.sent.length).toBe(4)
-    expect(world.client.sent.length).toBe(99_996)
+    expect(world.client.sent.length).toBe(maxRefusals)
     expect(world.endReason).toBeUndefined()
+    world.fromClient(open(1))
+    expect(world.endReason).toContain('Too many requests')
   })
 })
 
