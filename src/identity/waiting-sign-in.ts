@@ -8,8 +8,8 @@ import { plainAddress } from './source-address.ts'
 /** Wrong codes that one waiting sign-in takes; OpenSSH asks three times as well (NumberOfPasswordPrompts). */
 const maxTries = 3
 
-/** Random bytes of the address at which the browser finds a waiting sign-in. */
-const idBytes = 32
+/** Random bytes of the address at which the browser finds a waiting sign-in: beyond guessing, and short enough for one line of a terminal. */
+const idBytes = 16
 
 /** What a connection says about itself when it starts to wait for a browser. All of it is typed by a stranger: hostile when shown. */
 export type SignInQuestion = {

@@ -131,7 +131,7 @@ export class SshAuthentication {
     if (opened.kind === 'refused') return this.#refuse(opened.userText)
     this.#phase = { at: 'prompted', userName, signIn: opened.signIn, prompts: 0 }
     this.#prompt(
-      `To sign in, open this page in your browser:\n\n    ${opened.signIn.url}\n\n` +
+      `To sign in, open this page in your browser:\n\n  ${opened.signIn.url}\n\n` +
         'It shows a code once you have confirmed. Type that code here.\n',
     )
   }
