@@ -17,6 +17,7 @@ import type { Engine } from './engine.ts'
 import { disconnectReason, encodeUnimplemented, messageNumber } from './messages.ts'
 import { Relay } from './relay.ts'
 import { sourceNetwork } from './source-network.ts'
+import { Strangers } from './strangers.ts'
 import { acceptTransport, type CloseReason, type Transport, type TransportLimits } from './transport.ts'
 import { openUpstream, type UpstreamParts } from './upstream.ts'
 
@@ -99,35 +100,6 @@ function networkOf(socket: Socket): string {
   return sourceNetwork(socket.remoteAddress ?? '')
 }
 
-/** Connections that nobody has signed in on yet, all together and by source. */
-class Strangers {
-  readonly #bySource = new Map<string, number>()
-  #count = 0
-
-  refusal(source: string, limits: SshLimits): string | undefined {
-    if ((this.#bySource.get(source) ?? 0) >= limits.maxUnauthenticatedPerSource) {
-      return 'Too many connections from your address are waiting for sign-in. Try again later.'
-    }
-    if (this.#count >= limits.maxUnauthenticatedConnections) return 'The gateway is busy. Try again later.'
-    return undefined
-  }
-
-  /** Counts one in; the returned function counts it out, once. */
-  enter(source: string): () => void {
-    this.#count++
-    this.#bySource.set(source, (this.#bySource.get(source) ?? 0) + 1)
-    let inside = true
-    return () => {
-      if (!inside) return
-      inside = false
-      this.#count--
-      const left = (this.#bySource.get(source) ?? 1) - 1
-      if (left <= 0) this.#bySource.delete(source)
-      else this.#bySource.set(source, left)
-    }
-  }
-}
-
 /** One client, from its first byte to its last. */
 class Connection {
   readonly #parts: SshListenerParts
@@ -144,7 +116,7 @@ class Connection {
   constructor(socket: Socket, parts: SshListenerParts, strangers: Strangers) {
     this.#parts = parts
     this.#sourceAddress = plainAddress(socket.remoteAddress ?? '')
-    this.#leaveStrangers = strangers.enter(networkOf(socket))
+    this.#leaveStrangers = strangers.enter(networkOf(socket), () => this.#makeRoom())
     const limits = parts.limits()
     this.#authentication = new SshAuthentication({
       send: payload => this.#transport.send(payload),
@@ -173,6 +145,11 @@ class Connection {
     const userText = 'The gateway is stopping. Connect again later.'
     this.#session?.end({ reason: 'the gateway stops', userText })
     this.#transport.disconnect(disconnectReason.byApplication, userText)
+  }
+
+  /** Somebody from elsewhere wants in, and all places are taken. */
+  #makeRoom(): void {
+    this.#transport.disconnect(disconnectReason.tooManyConnections, 'The gateway is busy. Try again later.')
   }
 
   #tooSlow(): void {

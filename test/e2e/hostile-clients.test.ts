@@ -29,6 +29,7 @@ beforeAll(async () => {
       config['ssh'].limits = {
         firstRequestTimeout: '3s',
         maxUnauthenticatedPerSource: perSource,
+        maxUnauthenticatedConnections: 3 * perSource,
         maxWaitingSignInsPerSource: perSource,
         keyExchangeTimeout: '2s',
       }
@@ -144,6 +145,13 @@ describe('before sign-in', () => {
     expect(String(said)).toContain('Too many connections from your address')
     await expectServed()
     for (const client of waiting) client.socket.destroy()
+  })
+
+  test('all places taken by a few sources do not keep another one out', async () => {
+    const sources = [4, 5, 6, 7].flatMap(last => Array.from({ length: perSource }, () => `127.0.0.${last}`))
+    const silent = await Promise.all(sources.map(source => dial(world.sshPort, source)))
+    await expectServed()
+    for (const socket of silent) socket.destroy()
   })
 
   test('many tries on one connection are cut off', async () => {
