@@ -39,9 +39,10 @@ export type FileContent = {
   readonly failedWrites?: number
 }
 
-export type FileEvent = {
-  readonly channel: number
-} /** The first message of each side: its SFTP version, and the extensions that it names. */ & (
+export type FileEvent = { readonly channel: number } & FileStep
+
+type FileStep =
+  /** The first message of each side: its SFTP version, and the extensions that it names. */
   | {
       readonly type: 'file-protocol'
       readonly from: 'client' | 'target'
@@ -119,7 +120,6 @@ export type FileEvent = {
     }
   /** The stream is not what it should be. An SFTP channel ends with it; of a command, the raw streams say more. */
   | { readonly type: 'file-problem'; readonly from: 'client' | 'target'; readonly reason: string }
-)
 
 type FileOperation = {
   readonly operation: string
