@@ -3,6 +3,10 @@ import { createHash, type Hash } from 'node:crypto'
 import { Fault } from '../errors.ts'
 import type { RecordedEvent } from '../recorder/event.ts'
 import { TypedInput } from '../recorder/typed-input.ts'
+import { copyOf } from './copy/command.ts'
+import { Transfer } from './copy/transfer.ts'
+import type { MemoryBudget } from './sftp/budget.ts'
+import { SftpDecoder } from './sftp/decoder.ts'
 
 /** Requests that one end may have waiting for their reply. */
 export const maxPendingReplies = 64
@@ -92,7 +96,7 @@ class KeptStream {
   }
 }
 
-export type Started = { kind: 'shell' } | { kind: 'exec'; command: Buffer }
+export type Started = { kind: 'shell' } | { kind: 'exec'; command: Buffer } | { kind: 'sftp' }
 
 export class RelayChannel {
   readonly id: number
@@ -109,6 +113,10 @@ export class RelayChannel {
   /** What the client sent while the terminal was asked for. */
   readonly heldInput: Buffer[] = []
   started: Started | undefined
+  /** Set if the channel runs SFTP: then its two streams are described by what they do with files, and not kept. */
+  sftp: SftpDecoder | undefined
+  /** Set if the channel runs a command that copies files: told besides its streams, which are kept as any command's. */
+  #transfer: Transfer | undefined
   /** Policy did not allow what it was to run; the end of it may still wait for its turn. */
   startRefused = false
   /** We refused what the channel was for; whatever the target still says on it is dropped. */
@@ -124,6 +132,22 @@ export class RelayChannel {
     if (granted) this.#typed ??= new TypedInput(this.id)
   }
 
+  /** What it runs goes on to the target. */
+  start(started: Started, budget: MemoryBudget): void {
+    this.started = started
+    if (started.kind === 'sftp') this.sftp = new SftpDecoder(this.id, budget)
+    const copy = started.kind === 'exec' && this.terminal === 'none' ? copyOf(started.command) : undefined
+    if (copy !== undefined) this.#transfer = new Transfer(this.id, copy)
+  }
+
+  /** The channel is over: what is to say of files that passed. */
+  endFiles(): readonly RecordedEvent[] {
+    const events = [...(this.sftp?.end() ?? []), ...(this.#transfer?.end() ?? [])]
+    this.sftp = undefined
+    this.#transfer = undefined
+    return events
+  }
+
   get finished(): boolean {
     return this.client.sentClose && this.target.sentClose
   }
@@ -134,12 +158,15 @@ export class RelayChannel {
    */
   recordInput(data: Buffer): readonly RecordedEvent[] {
     if (this.#typed !== undefined) return this.#typed.typed(data)
-    return [{ type: 'input', channel: this.id, data }]
+    return [{ type: 'input', channel: this.id, data }, ...(this.#transfer?.fromClient(data) ?? [])]
   }
 
   /** What the recording gets before the target's bytes go on. A terminal's output is always kept whole. */
   recordOutput(stream: 'output' | 'error-output', data: Buffer, keepBytes: number): readonly RecordedEvent[] {
-    if (this.#typed === undefined) return [this.#streams[stream].record(stream, this.id, data, keepBytes)]
+    if (this.#typed === undefined) {
+      const told = stream === 'output' ? this.#transfer?.fromTarget(data) : undefined
+      return [this.#streams[stream].record(stream, this.id, data, keepBytes), ...(told ?? [])]
+    }
     const event = { type: stream, channel: this.id, data } as const
     return stream === 'output' ? [event, ...this.#typed.shown(data)] : [event]
   }

@@ -9,7 +9,7 @@ import type { RecordedEvent } from '../recorder/event.ts'
 import { maxBacklogBytes } from '../recorder/recorder.ts'
 import type { Ending, Session } from '../session/session.ts'
 import { uint32 } from '../wire.ts'
-import { type ChannelEnd, RelayChannel } from './channel.ts'
+import { type ChannelEnd, RelayChannel, type Started } from './channel.ts'
 import {
   type ChannelOpen,
   type ChannelRequest,
@@ -46,6 +46,8 @@ import {
   maxRequestFieldBytes,
   mayPassVariable,
 } from './requests.ts'
+import { MemoryBudget } from './sftp/budget.ts'
+import type { Decoded } from './sftp/decoder.ts'
 import type { CloseReason, Transport } from './transport.ts'
 
 /** Of one data message: what RFC 4253, section 6.1 asks for. The engine refuses packets over 35,000 bytes. */
@@ -100,6 +102,8 @@ export class Relay {
   readonly #limits: RelayLimits
   readonly #log: Log
   readonly #channels = new Map<number, RelayChannel>()
+  /** Shared by all channels that move files. */
+  readonly #fileBudget = new MemoryBudget()
   #nextChannel = 0
   #noMoreSessions = false
   #refusals = 0
@@ -142,7 +146,10 @@ export class Relay {
   #end(ending: Ending): void {
     this.#ended = true
     clearInterval(this.#keepAliveTimer)
-    for (const channel of this.#channels.values()) channel.forget()
+    for (const channel of this.#channels.values()) {
+      this.#record(channel.endFiles())
+      channel.forget()
+    }
     this.#channels.clear()
     this.#client.transport.disconnect(disconnectReason.byApplication, ending.userText)
     this.#target.transport.disconnect(disconnectReason.byApplication, '')
@@ -411,7 +418,7 @@ export class Relay {
     if (!channel.finished) return
     this.#channels.delete(channel.id)
     channel.forget()
-    this.#record([{ type: 'channel-close', channel: channel.id }])
+    this.#record([...channel.endFiles(), { type: 'channel-close', channel: channel.id }])
   }
 
   /** The end that a message came from, and the one that it goes to; both must have opened the channel. */
@@ -436,7 +443,9 @@ export class Relay {
     end.spend(data.length)
     if (channel.refused) return
     if (from === this.#client) return this.#input(channel, data)
-    this.#record(channel.recordOutput('output', data, this.#limits.keepOutputBytes))
+    if (channel.sftp === undefined)
+      this.#record(channel.recordOutput('output', data, this.#limits.keepOutputBytes))
+    else if (!this.#recordFiles(channel, from, channel.sftp.fromTarget(data))) return
     if (channel.terminal !== 'given') this.#session.touch()
     this.#sendData(this.#client, encodeDataHead(numberOf(other), data.length), data)
   }
@@ -448,7 +457,8 @@ export class Relay {
       this.#inputWaits.add(channel)
       return steer(this.#client, true)
     }
-    this.#record(channel.recordInput(data))
+    if (channel.sftp === undefined) this.#record(channel.recordInput(data))
+    else if (!this.#recordFiles(channel, this.#client, channel.sftp.fromClient(data))) return
     this.#session.touch()
     this.#sendData(this.#target, encodeDataHead(numberOf(channel.target), data.length), data)
   }
@@ -457,6 +467,35 @@ export class Relay {
     if (!this.#inputWaits.delete(channel)) return
     for (const data of channel.heldInput.splice(0)) if (!channel.refused) this.#input(channel, data)
     this.#forward(() => this.#steerFlow())
+  }
+
+  /** Whether the bytes may go on. What does not decode does not, and neither does anything on that channel after it. */
+  #recordFiles(channel: RelayChannel, from: Leg, { events, violation }: Decoded): boolean {
+    this.#record(events)
+    if (violation === undefined) return true
+    this.#breakOff(channel, `File transfer ended, because of what the ${from.name} sent: ${violation}.`)
+    return false
+  }
+
+  /** Ends a channel between two ends that both did not ask for it, and tells the client why. */
+  #breakOff(channel: RelayChannel, reason: string): void {
+    channel.refused = true
+    const number = numberOf(channel.client)
+    if (!channel.target.sentEndOfFile && !channel.target.sentClose) this.#say(channel, reason)
+    if (!channel.target.sentClose) this.#send(this.#client, encodeChannelSignal('close', number))
+    if (!channel.client.sentClose)
+      this.#send(this.#target, encodeChannelSignal('close', numberOf(channel.target)))
+  }
+
+  /** A sentence on the client's stderr, or as much of it as the client's window has room for. */
+  #say(channel: RelayChannel, sentence: string): void {
+    const room = Math.min(channel.target.allowanceBytes, channel.target.maxPacketBytes)
+    const text = Buffer.from(`sallyport: ${sentence}\r\n`).subarray(0, room)
+    this.#sendData(
+      this.#client,
+      encodeExtendedDataHead(numberOf(channel.client), stderrCode, text.length),
+      text,
+    )
   }
 
   /** Only targets have a second stream, and only one (RFC 4254, section 5.2). */
@@ -499,6 +538,8 @@ export class Relay {
         return this.#start(channel, request, { kind: 'shell' })
       case 'exec':
         return this.#start(channel, request, { kind: 'exec', command: decodeSingleString(request.fields) })
+      case 'subsystem':
+        return this.#subsystem(channel, request)
       case 'window-change':
         return this.#resize(channel, request)
       case 'signal':
@@ -513,15 +554,6 @@ export class Relay {
       case 'keepalive@openssh.com':
         expectNothing(request.fields)
         return this.#pass(this.#client, channel, request, [])
-      case 'subsystem': {
-        const name = decodeSingleString(request.fields).toString('utf8')
-        return this.#refuse(
-          channel,
-          request,
-          'This gateway does not pass file transfer subsystems (sftp) yet.',
-          name,
-        )
-      }
       default:
         return this.#refuse(channel, request, 'Requests of this kind are not allowed here.')
     }
@@ -615,23 +647,33 @@ export class Relay {
     this.#replyFailure(channel, request)
   }
 
-  /** A shell or a command: once a channel, and only what the grant, decided again now, allows. */
-  #start(channel: RelayChannel, request: ChannelRequest, start: NonNullable<RelayChannel['started']>): void {
-    if (channel.started !== undefined || channel.startRefused) {
-      return this.#refuse(channel, request, 'This channel runs something already.')
-    }
+  /** RFC 4254, section 6.5. We pass on what we can describe. */
+  #subsystem(channel: RelayChannel, request: ChannelRequest): void {
+    const name = decodeSingleString(request.fields).toString('utf8')
+    if (name === 'sftp') return this.#start(channel, request, { kind: 'sftp' })
+    if (channel.started !== undefined || channel.startRefused)
+      return this.#refuseSecondStart(channel, request)
+    this.#record([{ type: 'subsystem', channel: channel.id, name }])
+    this.#refuseStart(channel, request, 'The gateway passes on the subsystem sftp and no other.')
+  }
+
+  #refuseSecondStart(channel: RelayChannel, request: ChannelRequest): void {
+    this.#refuse(channel, request, 'This channel runs something already.')
+  }
+
+  /** A shell, a command or SFTP: once a channel, and only what the grant, decided again now, allows. */
+  #start(channel: RelayChannel, request: ChannelRequest, start: Started): void {
+    if (channel.started !== undefined || channel.startRefused)
+      return this.#refuseSecondStart(channel, request)
     this.#session.decideAgain()
     if (this.#session.ended) return
     const allowed = allowsChannel(this.#session.grant, start)
-    const event: RecordedEvent =
-      start.kind === 'exec'
-        ? { type: 'exec', channel: channel.id, command: start.command }
-        : { type: 'shell', channel: channel.id }
+    const event = startEvent(channel.id, start)
     if (!allowed.allowed) {
       this.#record([event])
       return this.#refuseStart(channel, request, allowed.reason)
     }
-    channel.started = start
+    channel.start(start, this.#fileBudget)
     this.#pass(this.#client, channel, request, [event], granted => {
       if (!granted) this.#recordTargetRefusal(channel, request)
     })
@@ -667,10 +709,8 @@ export class Relay {
     channel.startRefused = true
     channel.client.replyOurselves(() => {
       channel.refused = true
-      const room = Math.min(channel.target.allowanceBytes, channel.target.maxPacketBytes)
-      const text = Buffer.from(`sallyport: ${reason}\r\n`).subarray(0, room)
       if (request.wantReply) this.#send(this.#client, encodeChannelSignal('channel-success', number))
-      this.#sendData(this.#client, encodeExtendedDataHead(number, stderrCode, text.length), text)
+      this.#say(channel, reason)
       this.#send(this.#client, encodeChannelRequest(number, 'exit-status', false, uint32(refusedExitStatus)))
       this.#send(this.#client, encodeChannelSignal('close', number))
       this.#send(this.#target, encodeChannelSignal('close', numberOf(channel.target)))
@@ -681,6 +721,17 @@ export class Relay {
 function numberOf(end: ChannelEnd): number {
   if (end.number === undefined) throw new Fault('SSH_PROTOCOL', 'A channel was used before it was open.')
   return end.number
+}
+
+function startEvent(channel: number, start: Started): RecordedEvent {
+  switch (start.kind) {
+    case 'shell':
+      return { type: 'shell', channel }
+    case 'exec':
+      return { type: 'exec', channel, command: start.command }
+    case 'sftp':
+      return { type: 'subsystem', channel, name: 'sftp' }
+  }
 }
 
 function steer(leg: Leg, hold: boolean): void {

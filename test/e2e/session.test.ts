@@ -177,13 +177,6 @@ describe('what the gateway does not carry yet is refused with a sentence:', () =
     const run = await world.ssh(at(), { arguments: ['-W', '127.0.0.1:80'] })
     expect(run.stderr).toContain('sallyport: Channels of type direct-tcpip are not allowed here.')
   })
-
-  test('sftp', async () => {
-    const run = await world.ssh(at(), { arguments: ['-s'], command: ['sftp'] })
-    expect(run.code).not.toBe(0)
-    const events = world.eventsOf(await world.lastEnded()).map(({ event }) => event)
-    expect(events.find(event => event.type === 'request-refused')).toBeDefined()
-  })
 })
 
 test('variables that could change what runs are not passed on', async () => {

@@ -284,7 +284,7 @@ function sshdConfig(
     'MaxSessions 200',
     'AcceptEnv LANG LC_*',
     'PrintMotd no',
-    'Subsystem sftp internal-sftp',
+    ...(o.extraConfig?.includes('Subsystem sftp ') === true ? [] : ['Subsystem sftp internal-sftp']),
     ...(o.authorizedKeys === undefined
       ? ['AuthorizedKeysFile none']
       : [`AuthorizedKeysFile ${file('authorized_keys', o.authorizedKeys)}`]),
