@@ -71,7 +71,8 @@ export function rsaHostPublicKeyOf(folder: string): KeyObject | undefined {
   return existsSync(file) ? createPublicKey(loadKey(file, 'rsa')) : undefined
 }
 
-function loadOrCreate(file: string, kind: KeyKind = 'ed25519'): KeyObject {
+/** The key in `file`, made if there is none. Throws Fault KEY_UNUSABLE. */
+export function loadOrCreate(file: string, kind: KeyKind = 'ed25519'): KeyObject {
   return existsSync(file) ? loadKey(file, kind) : createKey(file, kind)
 }
 

@@ -4,6 +4,8 @@
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { certificateAlgorithm } from '../credentials/ssh-certificate.ts'
+import { ed25519 } from '../credentials/ssh-key.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import {
   cipherAlgorithms,
@@ -60,6 +62,8 @@ export type AcceptOptions = {
   readonly ident: string
   /** Private host keys, PEM. */
   readonly hostKeys: readonly string[]
+  /** An OpenSSH host certificate for the Ed25519 key among them, shown to clients that ask for one. */
+  readonly hostCertificate?: Buffer
   /** What EXT_INFO lists (RFC 8308): the algorithms that we take user signatures in. */
   readonly serverSigAlgs: readonly string[]
   readonly limits: TransportLimits
@@ -611,8 +615,8 @@ export type { Transport }
 
 /** Serves the SSH transport to a client that connected. */
 export function acceptTransport(engine: Engine, socket: Duplex, o: AcceptOptions): Transport {
-  const hostKeys = hostKeysByAlgorithm(engine, o.hostKeys)
-  const offered = hostKeyAlgorithms.filter(name => name in hostKeys)
+  const hostKeys = withCertificate(hostKeysByAlgorithm(engine, o.hostKeys), o.hostCertificate)
+  const offered = [certificateAlgorithm, ...hostKeyAlgorithms].filter(name => name in hostKeys)
   if (offered.length === 0)
     throw new Fault('KEY_UNUSABLE', 'No host key is of a kind that is offered: Ed25519, ECDSA P-256 or RSA.')
   return new Transport(
@@ -662,6 +666,25 @@ function offer(engine: Engine, kex: readonly string[], serverHostKey: readonly s
     lang: [] as [],
   })
   return { kex, serverHostKey, cs: direction(), sc: direction() }
+}
+
+/** Certificates say who a key is; the key itself signs (PROTOCOL.certkeys of openssh-portable). */
+function withCertificate(
+  hostKeys: Readonly<Record<string, ParsedKey>>,
+  certificate: Buffer | undefined,
+): Readonly<Record<string, ParsedKey>> {
+  const key = hostKeys[ed25519]
+  if (certificate === undefined || key === undefined) return hostKeys
+  const certified: ParsedKey = {
+    type: key.type,
+    getPublicSSH: () => certificate,
+    getPrivatePEM: () => key.getPrivatePEM(),
+    sign: (data, hash) => key.sign(data, hash),
+    verify: (data, signature, hash) => key.verify(data, signature, hash),
+  }
+  return Object.assign(Object.create(null) as Record<string, ParsedKey>, hostKeys, {
+    [certificateAlgorithm]: certified,
+  })
 }
 
 /** Parsing a key costs more than the rest of accepting a connection, so each list is parsed once. */
