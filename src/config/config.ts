@@ -3,6 +3,7 @@
  * Times are milliseconds, sizes are bytes. docs/configuration.md describes the file itself.
  */
 import type { ChannelKind } from '../model.ts'
+import type { ForwardRules } from './forward-rule.ts'
 import type { Hours } from './hours.ts'
 import type { Secret } from './secret.ts'
 
@@ -62,6 +63,8 @@ export type AllowRule = {
   readonly channels: readonly ChannelKind[]
   /** Patterns; if there are any, only exec requests that match one of them are allowed. */
   readonly exec?: readonly string[]
+  /** Only with the channel kind `forward`; left out, `defaultForwardRules`. */
+  readonly forward?: ForwardRules
   /** Line in the configuration file, for `explain` and the audit log. */
   readonly line: number
 }
@@ -136,5 +139,7 @@ export type Config = {
     readonly folder: string
     /** Per exec channel and stream; past it, size and digest go on. */
     readonly keepOutputBytes: number
+    /** Of forwarded streams: sizes and digests, or their bytes too, up to `keepOutputBytes` each way. */
+    readonly forwards: 'metadata' | 'content'
   }
 }

@@ -4,6 +4,7 @@ import type { AllowRule, Config, MachineConfig, Role, SshLimits, SshTarget, Targ
 import { crossCheck, type Issue } from './cross-checks.ts'
 import { type Path, YamlFile } from './document.ts'
 import { explainIssue, knownKeys } from './explain-issue.ts'
+import { defaultForwardRules } from './forward-rule.ts'
 import { freezeDeep } from './freeze.ts'
 import type { Problem } from './problem.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
@@ -94,6 +95,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
       folder:
         recording.folder === undefined ? join(data, 'recordings') : resolve(dirname(file), recording.folder),
       keepOutputBytes: recording.keepOutput,
+      forwards: recording.forwards,
     },
   }
 }
@@ -178,6 +180,9 @@ function allowRuleOf(rule: FileRule, role: FileRole, line: number): AllowRule {
     when: withoutUndefined(rule.when),
     channels: rule.exec === undefined ? (rule.channels ?? DEFAULT_CHANNELS) : ['exec'],
     ...(rule.exec === undefined ? {} : { exec: rule.exec }),
+    ...(rule.forward === undefined
+      ? {}
+      : { forward: { ...defaultForwardRules, ...withoutUndefined(rule.forward) } }),
     line,
   }
 }

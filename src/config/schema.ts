@@ -9,6 +9,7 @@ import {
   parseOrigin,
   parsePublicKey,
 } from './values.ts'
+import { parseForwardRule } from './forward-rule.ts'
 import { isTimeZone, parseHours } from './hours.ts'
 import { parseNetwork } from './network.ts'
 import { type Reading, unreadable } from './reading.ts'
@@ -138,6 +139,16 @@ const sessions = z.strictObject({
   idle: duration(MAX_SESSION_MS).optional(),
 })
 
+const forward = z
+  .strictObject({
+    to: listOf(reading(parseForwardRule)).optional(),
+    from: listOf(reading(parseForwardRule)).optional(),
+  })
+  .refine(places => places.to !== undefined || places.from !== undefined, {
+    message: 'must say where forwards may lead',
+    params: { suggestion: 'write { to: ["localhost:*"] }, or leave it out, which means the same' },
+  })
+
 const allowRule = z
   .strictObject({
     targets: targetMatch,
@@ -146,6 +157,7 @@ const allowRule = z
     when: z.strictObject({ hours: hours().optional(), from: listOf(network()).optional() }).prefault({}),
     channels: listOf(z.enum(['shell', 'exec', 'sftp', 'forward', 'agent'])).optional(),
     exec: listOf(reading(parsePattern)).optional(),
+    forward: forward.optional(),
   })
   .refine(
     rule => rule.exec === undefined || rule.channels === undefined || String(rule.channels) === 'exec',
@@ -154,6 +166,11 @@ const allowRule = z
       message: 'must be left out beside `exec`, which allows exec requests and nothing else',
     },
   )
+  .refine(rule => rule.forward === undefined || rule.channels?.includes('forward') === true, {
+    path: ['forward'],
+    message: 'says where forwards may lead, but `channels` does not allow any',
+    params: { suggestion: 'add `forward` to channels: [shell, exec, sftp, forward]' },
+  })
 
 const role = z.strictObject({
   members: z
@@ -250,7 +267,11 @@ export function configSchema(sources: SecretSources) {
     targets: listOf(sshTarget),
     roles: z.record(z.string(), role),
     recording: z
-      .strictObject({ folder: text().optional(), keepOutput: size().prefault('64MiB') })
+      .strictObject({
+        folder: text().optional(),
+        keepOutput: size().prefault('64MiB'),
+        forwards: z.enum(['metadata', 'content']).default('metadata'),
+      })
       .prefault({}),
   })
 }

@@ -161,8 +161,13 @@ function keyIdFor(session: string, principalName: string): string {
 
 /** Only what the grant needs: a terminal for shells and for commands that are not limited to patterns. */
 function extensionsFor(grant: Grant): string[] {
-  const needsTerminal = grant.fields.exec === undefined && grant.fields.channels.length > 0
-  return needsTerminal ? ['permit-pty'] : []
+  const { channels, exec } = grant.fields
+  const extensions = {
+    'permit-agent-forwarding': channels.includes('agent'),
+    'permit-port-forwarding': channels.includes('forward'),
+    'permit-pty': exec === undefined && channels.length > 0,
+  }
+  return Object.entries(extensions).flatMap(([name, needed]) => (needed ? [name] : []))
 }
 
 function onceAsync(work: () => Promise<void>): () => Promise<void> {

@@ -1,5 +1,6 @@
 /** Policy: who may open what as whom, now. Pure, deny by default; the only maker of Grants. */
 import type { Target } from '../config/config.ts'
+import { defaultForwardRules, type ForwardRules } from '../config/forward-rule.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { ChannelKind } from '../model.ts'
 import { matchesExec } from './exec-pattern.ts'
@@ -28,6 +29,8 @@ export type GrantFields = {
   readonly channels: readonly ChannelKind[]
   /** If there are patterns, only exec requests that match one of them. */
   readonly exec: readonly string[] | undefined
+  /** Where forwards may lead, if `channels` has them. */
+  readonly forward: ForwardRules | undefined
 }
 
 /** Evidence that policy allows this principal this login on this target until an instant. */
@@ -93,6 +96,7 @@ function grantFrom(
     idleTimeoutMs: rule.sessions.idleMs,
     channels: rule.channels,
     exec: rule.exec,
+    forward: rule.channels.includes('forward') ? (rule.forward ?? defaultForwardRules) : undefined,
   })
 }
 

@@ -1,3 +1,5 @@
+import type { AllowRule } from '../config/config.ts'
+import { defaultForwardRules, type ForwardRule } from '../config/forward-rule.ts'
 import { printable } from '../config/printable.ts'
 import { didYouMean } from '../config/suggest.ts'
 import type { PrincipalFields } from '../model.ts'
@@ -37,7 +39,18 @@ function allowedLines(
     rule.exec === undefined
       ? `  channels: ${rule.channels.join(', ')}`
       : `  only these commands: ${rule.exec.join(' | ')}`,
+    ...forwardLines(rule),
     ...alsoAllow.map(other => `  ${place(other)} would allow it too, but stands later and is not used`),
+  ]
+}
+
+function forwardLines(rule: AllowRule): string[] {
+  if (!rule.channels.includes('forward')) return []
+  const { to, from } = rule.forward ?? defaultForwardRules
+  const listed = (rules: readonly ForwardRule[]) => rules.map(({ text }) => text).join(', ') || 'nowhere'
+  return [
+    `  forwards to: ${listed(to)} (as the target sees it)`,
+    `  listening on the target: ${listed(from)}`,
   ]
 }
 

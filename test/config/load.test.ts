@@ -365,7 +365,7 @@ test('the smallest useful file is about twenty lines and gives a total config', 
     },
     web: { url: 'https://bastion.example.com', behindProxy: false },
     identity: { claims: { name: 'email', groups: 'groups' }, sessionMs: 28_800_000, allowHttpIssuer: false },
-    recording: { folder: '/var/lib/sallyport/recordings', keepOutputBytes: 67_108_864 },
+    recording: { folder: '/var/lib/sallyport/recordings', keepOutputBytes: 67_108_864, forwards: 'metadata' },
   })
   expect(loaded.config.roles[0]?.allow[0]).toEqual({
     targets: { name: 'web1' },
