@@ -3,8 +3,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { Fault } from '../errors.ts'
 import type { RecordedEvent } from '../recorder/event.ts'
 import { TypedInput } from '../recorder/typed-input.ts'
-import { copyOf } from './copy/command.ts'
-import { Transfer } from './copy/transfer.ts'
+import { type FileReader, fileReaderOf } from './copy/transfer.ts'
 import type { MemoryBudget } from './sftp/budget.ts'
 import { SftpDecoder } from './sftp/decoder.ts'
 
@@ -116,7 +115,7 @@ export class RelayChannel {
   /** Set if the channel runs SFTP: then its two streams are described by what they do with files, and not kept. */
   sftp: SftpDecoder | undefined
   /** Set if the channel runs a command that copies files: told besides its streams, which are kept as any command's. */
-  #transfer: Transfer | undefined
+  #files: FileReader | undefined
   /** Policy did not allow what it was to run; the end of it may still wait for its turn. */
   startRefused = false
   /** We refused what the channel was for; whatever the target still says on it is dropped. */
@@ -136,15 +135,16 @@ export class RelayChannel {
   start(started: Started, budget: MemoryBudget): void {
     this.started = started
     if (started.kind === 'sftp') this.sftp = new SftpDecoder(this.id, budget)
-    const copy = started.kind === 'exec' && this.terminal === 'none' ? copyOf(started.command) : undefined
-    if (copy !== undefined) this.#transfer = new Transfer(this.id, copy)
+    // At a terminal, input is typing, of which the recording keeps what the screen shows and no more.
+    if (started.kind === 'exec' && this.terminal === 'none')
+      this.#files = fileReaderOf(this.id, started.command, budget)
   }
 
   /** The channel is over: what is to say of files that passed. */
   endFiles(): readonly RecordedEvent[] {
-    const events = [...(this.sftp?.end() ?? []), ...(this.#transfer?.end() ?? [])]
+    const events = [...(this.sftp?.end() ?? []), ...(this.#files?.end() ?? [])]
     this.sftp = undefined
-    this.#transfer = undefined
+    this.#files = undefined
     return events
   }
 
@@ -158,13 +158,13 @@ export class RelayChannel {
    */
   recordInput(data: Buffer): readonly RecordedEvent[] {
     if (this.#typed !== undefined) return this.#typed.typed(data)
-    return [{ type: 'input', channel: this.id, data }, ...(this.#transfer?.fromClient(data) ?? [])]
+    return [{ type: 'input', channel: this.id, data }, ...(this.#files?.fromClient(data) ?? [])]
   }
 
   /** What the recording gets before the target's bytes go on. A terminal's output is always kept whole. */
   recordOutput(stream: 'output' | 'error-output', data: Buffer, keepBytes: number): readonly RecordedEvent[] {
     if (this.#typed === undefined) {
-      const told = stream === 'output' ? this.#transfer?.fromTarget(data) : undefined
+      const told = stream === 'output' ? this.#files?.fromTarget(data) : undefined
       return [this.#streams[stream].record(stream, this.id, data, keepBytes), ...(told ?? [])]
     }
     const event = { type: stream, channel: this.id, data } as const

@@ -193,6 +193,33 @@ describe('sftp', () => {
     })
   })
 
+  test('run as a command, without the subsystem, is described as well', async () => {
+    const server = serverPaths.find(path => existsSync(path))
+    if (server === undefined) return
+    const data = makeFile(here('command'), megabytes)
+    await inSftp([`put ${here('command')} ${there('command')}`], ['-s', server])
+    expect(await closedFile(there('command'))).toMatchObject({
+      written: { complete: true, sha256: sha256(data) },
+    })
+  })
+
+  test('comes out of an export with its names, unable to draw on a terminal', async () => {
+    makeFile(here('shown'), 10)
+    await inSftp([`put ${here('shown')} "${there('shown\x1b[31m\u202e')}"`])
+    const row = await world.lastEnded()
+    const json = await world.sallyport('export', row.id, '--format', 'json')
+    expect(json.code).toBe(0)
+    expect(json.stdout.toString()).not.toContain('\x1b')
+    const lines = json.stdout.toString().trim().split('\n')
+    expect(lines.some(line => line.includes('"file-close"') && line.includes(digestOf(here('shown'))))).toBe(
+      true,
+    )
+    const verified = await world.sallyport('verify', world.fileOf(row))
+    expect(verified.code).toBe(0)
+    const text = await world.sallyport('export', row.id, '--format', 'text')
+    expect([text.code, text.stderr]).toEqual([0, ''])
+  })
+
   test('goes nowhere where policy does not allow it, and says so', async () => {
     const run = await world.ssh(`${world.login}@web2`, { arguments: ['-s'], command: ['sftp'], input: '' })
     expect(run.code).toBe(126)

@@ -189,3 +189,28 @@ test('a command that copies is kept as any command, and told by files besides', 
     expect.objectContaining({ program: 'scp', outputBytes: 3 }),
   ])
 })
+
+test('SFTP without the subsystem is told by files too, and ends nothing where it is none', () => {
+  openChannel()
+  world.fromClient(exec(at, 'sudo /usr/lib/openssh/sftp-server'))
+  world.fromTarget(success(at))
+  world.fromClient(
+    data(at, Buffer.concat([sftp.init(), sftp.onPath(13, 5, '/f')])),
+    problem,
+    data(at, 'more'),
+  )
+  expect(world.recording.events('file-request')).toEqual([expect.objectContaining({ path: '/f' })])
+  expect(world.recording.events('file-problem').length).toBe(1)
+  expect(world.target.take().filter(({ type }) => type === 'data').length).toBe(3)
+  expect(world.recording.events('input').length).toBe(3)
+})
+
+test('a rule for certain commands lets no sftp through', async () => {
+  ground.policy = policyOf({ channels: ['exec', 'sftp'], exec: ['true'] })
+  const narrow = await RelayWorld.start({}, ground)
+  narrow.fromClient(open(atClient))
+  narrow.fromTarget(confirm(at, atTarget))
+  narrow.target.take()
+  narrow.fromClient(subsystem('sftp'))
+  expect(narrow.target.take()).toEqual([{ type: 'close', recipient: atTarget }])
+})

@@ -22,13 +22,30 @@ const gitPrograms: ReadonlyMap<string, Copy['direction']> = new Map([
 /** What the command copies, or undefined if it is none of these programs, or more than one plain command. */
 export function copyOf(command: Buffer): Copy | undefined {
   if (command.length > maxCommandBytes) return undefined
-  const words = wordsOf(command.toString('utf8'))
-  if (words === undefined || words.length === 0) return undefined
-  const [path = '', ...rest] = words
-  const name = path.slice(path.lastIndexOf('/') + 1)
+  const [name, ...rest] = plainCommand(command)
+  if (name === undefined) return undefined
   if (name === 'scp') return scpOf(rest)
   if (name === 'rsync') return rsyncOf(rest)
   return gitOf(name === 'git' ? `git-${rest[0] ?? ''}` : name, name === 'git' ? rest.slice(1) : rest)
+}
+
+/** Whether the command is the program behind the subsystem sftp, as `sftp -s` and graphical clients start it. */
+export function isSftpServer(command: Buffer): boolean {
+  return command.length <= maxCommandBytes && plainCommand(command)[0] === 'sftp-server'
+}
+
+/** The program's name without its folder, and its arguments; nothing if there is more to the command than that. */
+function plainCommand(command: Buffer): readonly string[] {
+  const [path, ...rest] = withoutSudo(wordsOf(command.toString('utf8')) ?? [])
+  return path === undefined ? [] : [path.slice(path.lastIndexOf('/') + 1), ...rest]
+}
+
+/** `sudo [-n] [-u USER] [--]`, in front of rsync and sftp-server more often than not. */
+function withoutSudo(words: readonly string[]): readonly string[] {
+  if (words[0] !== 'sudo') return words
+  let at = 1
+  while (words[at]?.startsWith('-') === true) at += words[at] === '-u' ? 2 : 1
+  return words.slice(at)
 }
 
 /** `scp [-v] [-r] [-p] [-d] -t|-f [--] PATH…`, as scp starts itself on the other side. */

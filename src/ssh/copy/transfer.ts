@@ -1,9 +1,47 @@
 /** Reads along with a command that moves files: names and bytes for each, and files one by one where we know the protocol. */
 import type { FileEvent } from '../../recorder/file-event.ts'
-import type { Copy } from './command.ts'
+import type { MemoryBudget } from '../sftp/budget.ts'
+import { SftpDecoder } from '../sftp/decoder.ts'
+import { type Copy, copyOf, isSftpServer } from './command.ts'
 import { ScpDecoder } from './scp.ts'
 
-export class Transfer {
+/** Tells events of files beside the streams of a command, which are kept anyway: what does not decode ends nothing. */
+export interface FileReader {
+  readonly fromClient: (data: Buffer) => readonly FileEvent[]
+  readonly fromTarget: (data: Buffer) => readonly FileEvent[]
+  /** The channel is over. */
+  readonly end: () => readonly FileEvent[]
+}
+
+/** Who reads along with this command, or undefined if it is none that we know to move files. */
+export function fileReaderOf(channel: number, command: Buffer, budget: MemoryBudget): FileReader | undefined {
+  if (isSftpServer(command)) return new SftpServerReader(channel, budget)
+  const copy = copyOf(command)
+  return copy === undefined ? undefined : new Transfer(channel, copy)
+}
+
+/** SFTP without the subsystem. */
+class SftpServerReader implements FileReader {
+  readonly #decoder: SftpDecoder
+
+  constructor(channel: number, budget: MemoryBudget) {
+    this.#decoder = new SftpDecoder(channel, budget)
+  }
+
+  fromClient(data: Buffer): readonly FileEvent[] {
+    return this.#decoder.fromClient(data).events
+  }
+
+  fromTarget(data: Buffer): readonly FileEvent[] {
+    return this.#decoder.fromTarget(data).events
+  }
+
+  end(): readonly FileEvent[] {
+    return this.#decoder.end()
+  }
+}
+
+export class Transfer implements FileReader {
   readonly #channel: number
   readonly #copy: Copy
   readonly #scp: ScpDecoder | undefined

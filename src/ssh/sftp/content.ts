@@ -15,6 +15,9 @@ export const maxEarlyPieces = 512
 /** Ranges with a digest of their own; a random-access file has the rest of it described as scattered packets. */
 export const maxRanges = 64
 
+/** Of the connection's budget, left alone by content: whoever scatters bytes gets coarser digests, not fewer requests. */
+const keptForRequestsBytes: number = 16 * 1024 * 1024
+
 /** A hash and what belongs to it, roughly, in Node and in OpenSSL. */
 const rangeCostBytes = 1024
 
@@ -224,7 +227,7 @@ export class Content {
   }
 
   #take(bytes: number): boolean {
-    if (!this.#budget.take(bytes)) return false
+    if (this.#budget.leftBytes - bytes < keptForRequestsBytes || !this.#budget.take(bytes)) return false
     this.#takenBytes += bytes
     return true
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { copyOf, wordsOf } from '../../../src/ssh/copy/command.ts'
+import { copyOf, isSftpServer, wordsOf } from '../../../src/ssh/copy/command.ts'
 
 const copy = (command: string): unknown => copyOf(Buffer.from(command))
 
@@ -53,6 +53,18 @@ test('git is known by its two programs', () => {
     paths: ["/srv/it's.git"],
   })
   expect(copy("git receive-pack '/r'")).toEqual({ program: 'git', direction: 'to-target', paths: ['/r'] })
+})
+
+test('sudo in front of them changes nothing', () => {
+  expect(copy('sudo rsync --server . /srv')).toMatchObject({ program: 'rsync', paths: ['/srv'] })
+  expect(copy('sudo -n -u www rsync --server . /srv')).toMatchObject({ program: 'rsync' })
+  expect(copy('sudo')).toBeUndefined()
+})
+
+test('the program behind the subsystem is known by its name', () => {
+  expect(isSftpServer(Buffer.from('sudo -n /usr/lib/openssh/sftp-server -e'))).toBe(true)
+  expect(isSftpServer(Buffer.from('/usr/lib/openssh/sftp-server; id'))).toBe(false)
+  expect(isSftpServer(Buffer.from('sftp-server.sh'))).toBe(false)
 })
 
 test('whatever is quoted comes back as one word', () => {

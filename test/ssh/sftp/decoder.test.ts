@@ -697,6 +697,21 @@ describe('the content of a file', () => {
   })
 })
 
+test('whoever scatters content gets coarser digests, and requests still have room', () => {
+  const talk = conversation().begin()
+  for (let file = 0; file < 12; file++) {
+    talk.say(['>', sftp.open(file, `/${file}`, 2)], ['<', sftp.handle(file, `h${file}`)])
+    for (let id = 0; id < 16; id++)
+      talk.say(
+        ['>', sftp.write(1000 + id, `h${file}`, 1 + id * 300_000, Buffer.alloc(256_000))],
+        ['<', sftp.status(1000 + id)],
+      )
+  }
+  expect(talk.violation).toBeUndefined()
+  expect(talk.budget.leftBytes).toBeGreaterThan(15_000_000)
+  expect(talk.end().budget.leftBytes).toBe(maxDecodingBytes)
+})
+
 // ── Properties ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A conversation of writes and reads in any order at any place, and the file that it makes. */
