@@ -54,7 +54,7 @@ async function exchange(c: WebContext, parts: WebParts, source: string): Promise
   if (wish.kind === 'bad') return badRequest(c, wish.error, wish.detail)
   try {
     const token = await parts.machines.verify(wish.token, wish.key.fingerprint)
-    return await answer(c, parts, await certify(parts, token, wish.key, source), wish.key)
+    return answer(c, parts, await certify(parts, token, wish.key, source), wish.key)
   } catch (thrown) {
     return refuse(c, parts, thrown, source)
   }

@@ -20,6 +20,7 @@ import { Fault, reasonOf } from '../errors.ts'
 import { EnrolledKeys, type EnrolmentRules } from '../identity/enrolled-keys.ts'
 import { discoverKeys, openIssuer } from '../identity/issuer.ts'
 import { MachineTokens } from '../identity/machine-token.ts'
+import { checkSignInCertificate } from '../identity/sign-in-certificate.ts'
 import { WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import type { Log } from '../log.ts'
 import type { AppendSync, SessionRow } from '../model.ts'
@@ -131,6 +132,19 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     limits,
     keepOutputBytes: () => config.recording.keepOutputBytes,
     signIns,
+    keys: {
+      enrolled: keys,
+      webUrl: config.web?.url ?? '',
+      checkCertificate: (proven, sourceAddress) =>
+        checkSignInCertificate(proven, {
+          authority: authorities['sign-in'],
+          gatewayName: config.gateway.name,
+          sourceAddress,
+          nowMs: clock.nowMs(),
+          trustsIssuer: url => trustsIssuer(config, url),
+        }),
+      log,
+    },
     session: {
       store,
       audit,
@@ -269,6 +283,11 @@ function restartText(keys: readonly string[]): string {
   return keys.length === 0
     ? ''
     : `These keys need a restart of the gateway, so nothing was changed: ${keys.join(', ')}.`
+}
+
+/** Whoever the configuration names now, for people or machines. */
+function trustsIssuer({ identity }: Config, issuer: string): boolean {
+  return issuer === identity.issuer || identity.machines.some(machine => machine.issuer === issuer)
 }
 
 function enrolmentRules({ identity }: Config): EnrolmentRules {

@@ -42,7 +42,7 @@ export type KeyNotice = {
 }
 
 export type EnrolResult =
-  | { readonly kind: 'enrolled'; readonly row: EnrolledKeyRow }
+  | { readonly kind: 'enrolled'; readonly row: EnrolledKeyRow; readonly until: string }
   | {
       readonly kind: 'refused'
       readonly code: 'not-offered' | 'key-of-another' | 'too-many'
@@ -50,7 +50,13 @@ export type EnrolResult =
     }
 
 export type KeySignIn =
-  | { readonly kind: 'signed-in'; readonly principal: Principal; readonly row: EnrolledKeyRow }
+  | {
+      readonly kind: 'signed-in'
+      readonly principal: Principal
+      readonly row: EnrolledKeyRow
+      /** `23:59`, on the gateway's clock. */
+      readonly until: string
+    }
   /** For the log only: to the client every reason looks alike. */
   | { readonly kind: 'not-enrolled'; readonly why: 'off' | 'kind-of-key' | 'unknown' | 'network' }
 
@@ -104,7 +110,7 @@ export class EnrolledKeys {
     if (!(await this.#parts.store.enrol(row)))
       return this.#refuse('key-of-another', proven, principal, sourceAddress)
     this.#parts.notify?.({ kind: 'key-enrolled', principal, row })
-    return { kind: 'enrolled', row }
+    return { kind: 'enrolled', row, until: terms.until }
   }
 
   /** Whom the key that signed signs in, if it counts here and now. Throws Fault STORE_UNAVAILABLE, which refuses. */
@@ -120,7 +126,8 @@ export class EnrolledKeys {
     const row = rows.find(one => isInside(sourceAddress, one.network))
     if (row === undefined) return notEnrolled('network')
     await this.#parts.store.used(row.id, nowMs)
-    return { kind: 'signed-in', principal: principalOfKey(row, proven, endOf(row, rules)), row }
+    const until = timeOfDay(endOf(row, rules), rules.timeZone)
+    return { kind: 'signed-in', principal: principalOfKey(row, proven, endOf(row, rules)), row, until }
   }
 
   /** The person's keys that count now, newest first. */

@@ -1,10 +1,12 @@
 /**
- * User authentication towards clients (RFC 4252): browser sign-in over keyboard-interactive (RFC 4256).
- * Every user name, target and mistake takes the same path and gets the same texts until the person is proven.
+ * User authentication towards clients (RFC 4252): keys and certificates, and browser sign-in over keyboard-interactive (RFC 4256).
+ * Every user name, target, key and mistake takes the same path and gets the same texts until the person is proven.
  */
 import { Fault } from '../errors.ts'
+import { isAcceptableOffer, proveKey, type ProvenKey } from '../identity/key-proof.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { SubmitResult, WaitingSignIn } from '../identity/waiting-sign-in.ts'
+import { decodeKeyRequest, encodeKeyOk, type KeyRequest } from './key-request.ts'
 import {
   type AuthRequest,
   decodeAuthRequest,
@@ -20,10 +22,37 @@ import {
 } from './messages.ts'
 
 /** What a client may try. The same for everybody, so that it tells nothing about a user name. */
-const methods = ['keyboard-interactive'] as const
+const methods = ['publickey', 'keyboard-interactive'] as const
 
 /** Empty answers are not tries (people press Enter while they wait), but they are not endless either. */
 const maxPrompts = 12
+
+/**
+ * Keys that a client may show without signing. An offer proves and costs next to nothing, and agents hold dozens of keys; sshd counts
+ * them as attempts and turns such people away.
+ */
+const maxKeyOffers = 100
+
+/** Of the attempts, so many are kept for the prompt: a client whose keys are all unknown must still get there. */
+const attemptsForPrompt = 1
+
+/** How somebody proved who they are, for the audit log and for what follows from it. */
+export type SignInProof =
+  | {
+      readonly method: 'browser-code'
+      /** The key that signed in this connection, where its person ticked that it signs them in from now on. */
+      readonly enrol: ProvenKey | undefined
+    }
+  | {
+      readonly method: 'enrolled-key' | 'certificate'
+      readonly key: ProvenKey
+      /** Shown to the person: what signed them in, and what to do if it was not them. */
+      readonly notice: string
+    }
+
+export type KeyVerdict =
+  | { readonly kind: 'signed-in'; readonly principal: Principal; readonly proof: SignInProof }
+  | { readonly kind: 'unknown' }
 
 export type Admission =
   | { readonly kind: 'admitted'; readonly start: () => void }
@@ -32,9 +61,14 @@ export type Admission =
 export type AuthenticationParts = {
   readonly send: (payload: Uint8Array) => void
   readonly disconnect: (reason: number, text: string) => void
-  readonly openSignIn: (userName: string) => OpenSignIn
+  /** RFC 4253, section 7.2. */
+  readonly sessionId: () => Buffer
+  /** Whom the key that has signed signs in, if anybody. A look-up that fails rejects, and refuses. */
+  readonly judgeKey: (key: ProvenKey) => Promise<KeyVerdict>
+  /** `key`: the last that signed in this connection and signs nobody in. */
+  readonly openSignIn: (userName: string, key: ProvenKey | undefined) => OpenSignIn
   /** Decides, records and connects; only then is the client told that it is in. */
-  readonly admit: (principal: Principal, userName: string) => Promise<Admission>
+  readonly admit: (principal: Principal, userName: string, proof: SignInProof) => Promise<Admission>
   readonly banner: string
   readonly maxAttempts: number
 }
@@ -45,7 +79,14 @@ type OpenSignIn = { kind: 'waiting'; signIn: WaitingSignIn } | { kind: 'refused'
 type Phase =
   | { at: 'service' }
   | { at: 'method'; userName: string | undefined }
-  | { at: 'prompted'; userName: string; signIn: WaitingSignIn; prompts: number }
+  | { at: 'key'; userName: string }
+  | {
+      at: 'prompted'
+      userName: string
+      signIn: WaitingSignIn
+      prompts: number
+      key: ProvenKey | undefined
+    }
   | { at: 'deciding'; userName: string }
   | { at: 'over' }
 
@@ -53,6 +94,9 @@ export class SshAuthentication {
   readonly #parts: AuthenticationParts
   #phase: Phase = { at: 'service' }
   #attempts = 0
+  #keyOffers = 0
+  /** The key that signed last and signs nobody in: the page may offer to enrol it. An offer never gets here. */
+  #signedKey: ProvenKey | undefined
   #bannerSent = false
 
   constructor(parts: AuthenticationParts) {
@@ -106,10 +150,52 @@ export class SshAuthentication {
     if (phase.at === 'prompted') phase.signIn.cancel()
     this.#phase = { at: 'method', userName: request.userName }
     this.#sendBannerOnce()
+    if (request.method === 'publickey') return this.#key(request, decodeKeyRequest(request.fields))
     this.#countAttempt(request.method)
     if (this.over) return
     if (request.method === 'keyboard-interactive') this.#ask(request.userName)
     else this.#parts.send(encodeAuthFailure(methods))
+  }
+
+  /** Whoever has signed with too many unknown keys gets no more of them looked at, and so comes to the prompt. */
+  #key(request: AuthRequest, key: KeyRequest): void {
+    const spent = this.#attempts >= this.#parts.maxAttempts - attemptsForPrompt
+    if (key.signature === undefined || spent) return this.#offer(key, spent)
+    this.#countAttempt(request.method)
+    if (this.over) return
+    const proven = proveKey({
+      ...request,
+      ...key,
+      signature: key.signature,
+      sessionId: this.#parts.sessionId(),
+    })
+    this.#signedKey = undefined
+    if (proven === undefined) return this.#parts.send(encodeAuthFailure(methods))
+    this.#judgeKey(proven, request.userName)
+  }
+
+  /** The same answer for every well-formed key in the world. It changes nothing: an offer is never a login. */
+  #offer(key: KeyRequest, spent: boolean): void {
+    if (++this.#keyOffers > maxKeyOffers) return this.#refuse('Too many keys were offered. Connect again.')
+    const acceptable = !spent && isAcceptableOffer(key)
+    this.#parts.send(acceptable ? encodeKeyOk(key) : encodeAuthFailure(methods))
+  }
+
+  #judgeKey(proven: ProvenKey, userName: string): void {
+    this.#phase = { at: 'key', userName }
+    this.#parts
+      .judgeKey(proven)
+      .then(verdict => this.#keyJudged(proven, userName, verdict))
+      .catch(() => this.#fail('The gateway cannot look up keys now, so nobody is signed in. Try again.'))
+  }
+
+  /** RFC 4252, section 5.1: no partial success, so that the client goes on to its other keys and then to the prompt. */
+  #keyJudged(proven: ProvenKey, userName: string, verdict: KeyVerdict): void {
+    if (this.#phase.at !== 'key') return
+    if (verdict.kind === 'signed-in') return this.#decide(verdict.principal, userName, verdict.proof)
+    this.#signedKey = proven
+    this.#phase = { at: 'method', userName }
+    this.#parts.send(encodeAuthFailure(methods))
   }
 
   /** "none" is how clients ask which methods there are; it is free once. */
@@ -127,9 +213,10 @@ export class SshAuthentication {
   }
 
   #ask(userName: string): void {
-    const opened = this.#parts.openSignIn(userName)
+    const key = this.#signedKey
+    const opened = this.#parts.openSignIn(userName, key)
     if (opened.kind === 'refused') return this.#refuse(opened.userText)
-    this.#phase = { at: 'prompted', userName, signIn: opened.signIn, prompts: 0 }
+    this.#phase = { at: 'prompted', userName, signIn: opened.signIn, prompts: 0, key }
     this.#prompt(
       `To sign in, open this page in your browser:\n\n  ${opened.signIn.url}\n\n` +
         'It shows a code once you have confirmed. Type that code here.\n',
@@ -148,13 +235,15 @@ export class SshAuthentication {
     phase.prompts++
     if (phase.prompts > maxPrompts) return this.#refuse('Too many answers. Connect again.')
     if (code.trim() === '') return this.#prompt(`Still waiting. The page is ${phase.signIn.url}`)
-    this.#judge(phase.userName, phase.signIn.submit(code))
+    this.#judge(phase.userName, phase.signIn.submit(code), phase.key)
   }
 
-  #judge(userName: string, result: SubmitResult): void {
+  #judge(userName: string, result: SubmitResult, key: ProvenKey | undefined): void {
     switch (result.kind) {
-      case 'proven':
-        return this.#decide(result.principal, userName)
+      case 'proven': {
+        const enrol = result.enrolKey === true ? key : undefined
+        return this.#decide(result.principal, userName, { method: 'browser-code', enrol })
+      }
       case 'wrong':
         return this.#prompt(`${result.userText} Tries left: ${result.triesLeft}.`)
       case 'over':
@@ -162,10 +251,10 @@ export class SshAuthentication {
     }
   }
 
-  #decide(principal: Principal, userName: string): void {
+  #decide(principal: Principal, userName: string, proof: SignInProof): void {
     this.#phase = { at: 'deciding', userName }
     this.#parts
-      .admit(principal, userName)
+      .admit(principal, userName, proof)
       .then(admission => this.#conclude(admission))
       .catch(() => this.#fail('The gateway could not open this session. Tell the operator.'))
   }

@@ -6,15 +6,17 @@ import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
 import type { Endpoint, SshLimits } from '../config/config.ts'
 import { Fault, reasonOf } from '../errors.ts'
+import { type ProvenKey, signatureAlgorithms } from '../identity/key-proof.ts'
 import type { Principal } from '../identity/principal.ts'
 import { plainAddress } from '../identity/source-address.ts'
 import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import type { Log } from '../log.ts'
 import { parseUserName } from '../policy/address.ts'
 import { openSession, type Session, type SessionParts, userTextOf } from '../session/session.ts'
-import { type Admission, SshAuthentication } from './authentication.ts'
+import { type Admission, type SignInProof, SshAuthentication } from './authentication.ts'
 import type { Engine } from './engine.ts'
-import { disconnectReason, encodeUnimplemented, messageNumber } from './messages.ts'
+import { disconnectReason, encodeBanner, encodeUnimplemented, messageNumber } from './messages.ts'
+import { describeKey, describeProof, enrolProvenKey, judgeKey, type KeySignInParts } from './key-sign-in.ts'
 import { Relay } from './relay.ts'
 import { sourceNetwork } from './source-network.ts'
 import { Strangers } from './strangers.ts'
@@ -37,6 +39,7 @@ export type SshListenerParts = {
   readonly limits: () => SshLimits
   readonly keepOutputBytes: () => number
   readonly signIns: WaitingSignIns
+  readonly keys: KeySignInParts
   readonly session: SessionParts
   readonly upstream: Omit<UpstreamParts, 'ident' | 'limits' | 'timeoutMs'>
   readonly audit: AuditLog
@@ -121,16 +124,18 @@ class Connection {
     this.#authentication = new SshAuthentication({
       send: payload => this.#transport.send(payload),
       disconnect: (reason, text) => this.#transport.disconnect(reason, text),
-      openSignIn: userName => this.#openSignIn(userName),
-      admit: (principal, userName) => this.#admit(principal, userName),
-      banner: bannerText(parts.gatewayName),
+      sessionId: () => this.#transport.sessionId,
+      judgeKey: key => judgeKey(key, this.#sourceAddress, parts.keys),
+      openSignIn: (userName, key) => this.#openSignIn(userName, key),
+      admit: (principal, userName, proof) => this.#admit(principal, userName, proof),
+      banner: bannerText(parts.gatewayName, parts.keys.webUrl),
       maxAttempts: limits.maxAuthenticationAttempts,
     })
     this.#timer = setTimeout(() => this.#tooSlow(), limits.firstRequestTimeoutMs)
     this.#transport = acceptTransport(parts.engine, socket, {
       ident,
       hostKeys: parts.hostKeys,
-      serverSigAlgs: ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'rsa-sha2-512', 'rsa-sha2-256'],
+      serverSigAlgs: [...signatureAlgorithms],
       limits: transportLimits(limits),
       handlers: {
         ready: () => {},
@@ -190,7 +195,7 @@ class Connection {
   }
   #signingIn = false
 
-  #openSignIn(userName: string) {
+  #openSignIn(userName: string, key: ProvenKey | undefined) {
     const { login, target, bare } = parseUserName(userName)
     return this.#parts.signIns.open({
       protocol: 'ssh',
@@ -198,11 +203,12 @@ class Connection {
       target: target ?? bare,
       login,
       sourceAddress: this.#sourceAddress,
+      ...(key === undefined ? {} : describeKey(key, this.#parts.keys)),
     })
   }
 
   /** The one door, then the target. The client hears of success only when both are open. */
-  async #admit(principal: Principal, userName: string): Promise<Admission> {
+  async #admit(principal: Principal, userName: string, proof: SignInProof): Promise<Admission> {
     clearTimeout(this.#timer)
     this.#parts.audit.append({
       kind: 'sign-in',
@@ -211,7 +217,10 @@ class Connection {
       principal: principal.fields.name,
       sourceAddress: this.#sourceAddress,
       protocol: 'ssh',
+      method: proof.method,
+      ...describeProof(proof),
     })
+    await this.#tellAboutKeys(principal, proof)
     const opening = await openSession(this.#wish(principal, userName), this.#parts.session)
     if (opening.kind === 'refused') return opening
     const { session } = opening
@@ -221,6 +230,15 @@ class Connection {
       return { kind: 'refused', userText: '' }
     }
     return this.#connect(session)
+  }
+
+  /** A key that signs in without a prompt never does so unseen; what came of the tick is said too. */
+  async #tellAboutKeys(principal: Principal, proof: SignInProof): Promise<void> {
+    const notice =
+      proof.method === 'browser-code'
+        ? await enrolProvenKey(proof.enrol, principal, this.#sourceAddress, this.#parts.keys)
+        : proof.notice
+    if (notice !== '' && this.#closed === undefined) this.#transport.send(encodeBanner(`${notice}\r\n`))
   }
 
   #wish(principal: Principal, userName: string) {
@@ -303,10 +321,11 @@ class Connection {
 }
 
 /** Shown before sign-in. Fair to the people who are watched: it says so. */
-function bannerText(gatewayName: string): string {
+function bannerText(gatewayName: string, webUrl: string): string {
   return (
     `You are at ${gatewayName}. Sessions through this gateway are recorded and may be reviewed.\r\n` +
-    'Sign in with your browser: the address follows. (With BatchMode or -q there is no prompt to sign in at.)\r\n'
+    'Sign in with your browser: the address follows. With BatchMode or -q there is no prompt: sign in once without,\r\n' +
+    `and tick on that page that your SSH key signs you in. Your keys: ${webUrl}/keys\r\n`
   )
 }
 

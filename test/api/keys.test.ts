@@ -53,7 +53,7 @@ describe('the tick', () => {
   test('left alone enrols nothing', async () => {
     const { browser, waiting, page } = await atQuestion(withKey)
     const token = page.forms.find(form => form.action.endsWith('/confirm'))?.fields[0]?.value ?? ''
-    const shown = await browser.post(`${page.url.href}`, { token, decision: 'confirm' }, page)
+    const shown = await browser.post(page.url, { token, decision: 'confirm' }, page)
     expect(waiting.submit(shown.code ?? '')).toMatchObject({ kind: 'proven', enrolKey: false })
   })
 

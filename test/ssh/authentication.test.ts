@@ -54,6 +54,8 @@ beforeEach(() => {
       asked.push({ userName, principal })
       return admission.promise
     },
+    sessionId: () => Buffer.alloc(32),
+    judgeKey: () => Promise.resolve({ kind: 'unknown' }),
     banner: 'hello',
     maxAttempts,
   })
@@ -215,7 +217,6 @@ describe('attempts', () => {
     for (const method of [
       'none',
       'password',
-      'publickey',
       'hostbased',
       'gssapi-with-mic',
       'nonsense',
@@ -253,7 +254,7 @@ describe('attempts', () => {
     const [, banner, first, second] = sent
     expect(banner?.[0]).toBe(messageNumber.authBanner)
     expect(first).toEqual(second)
-    expect(new WireReader(first as Buffer, 1).text()).toBe('keyboard-interactive')
+    expect(new WireReader(first as Buffer, 1).text()).toBe('publickey,keyboard-interactive')
   })
 
   test('with a wrong code are asked again, and told when it is over', () => {
@@ -302,6 +303,8 @@ test('property: only a right code admits, and in no order of messages is success
           world.asked++
           return new Promise(() => {})
         },
+        sessionId: () => Buffer.alloc(32),
+        judgeKey: () => Promise.resolve({ kind: 'unknown' }),
         banner: '',
         maxAttempts,
       })

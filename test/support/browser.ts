@@ -104,7 +104,10 @@ export class Browser {
     if (form === undefined || pressed === undefined)
       throw new Error(`no button "${button}" on ${describe(page)}`)
     const body = new URLSearchParams()
-    for (const field of form.fields) body.append(field.name, typed[field.name] ?? field.value)
+    for (const field of form.fields) {
+      if (field.type === 'checkbox' && typed[field.name] === undefined) continue // nobody ticked it
+      body.append(field.name, typed[field.name] ?? field.value)
+    }
     if (pressed.name !== '') body.set(pressed.name, pressed.value)
     return await this.#go(new URL(form.action, page.url), { method: form.method, body }, page)
   }
