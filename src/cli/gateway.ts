@@ -26,6 +26,7 @@ import type { Log } from '../log.ts'
 import type { AppendSync, SessionRow } from '../model.ts'
 import { mayReview } from '../policy/review.ts'
 import { screenText } from '../recorder/export.ts'
+import { IndexQueue } from '../recorder/index-queue.ts'
 import { openRecorder, type Recorder } from '../recorder/recorder.ts'
 import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
 import { LiveSessions } from '../session/live.ts'
@@ -112,7 +113,9 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
   await closeWhatCrashed(ground, log, clock)
   const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId })
   closers.push(() => sweep.stop())
-  const live = new LiveSessions()
+  const indexes = new IndexQueue(log)
+  closers.push(() => indexes.stop())
+  const live = new LiveSessions(() => audit.failure)
   closers.push(() => live.close('the gateway stops'))
 
   const limits = (): SshLimits => config.ssh?.limits ?? defaultSshLimits
@@ -155,6 +158,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
       owner: lock.ownerId,
       policy: () => config,
       maxSessionsPerPrincipal: () => limits().maxSessionsPerPrincipal,
+      onSealed: session => indexes.add(join(config.recording.folder, session.recording)),
     },
     upstream,
     audit,

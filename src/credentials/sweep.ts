@@ -6,21 +6,30 @@ import { reasonOf } from '../errors.ts'
 import type { LeaseRow } from '../model.ts'
 import type { Store } from '../store/store.ts'
 
+/** How long a live session has to remove its lease by itself. */
+const ownLeaseGraceMs = 5 * 60_000
+
 /** Between two sweeps. */
 export const sweepIntervalMs = 30_000
 
 export type SweepParts = { store: Store; audit: AuditLog; clock: Clock; log: Log; owner: string }
 
 /**
- * Removes each lease of another owner whose credential can no longer be used, and returns how many went. Whoever holds the
+ * Removes each lease of another owner whose credential can no longer be used, and what this process failed to remove, and
+ * returns how many went. Whoever holds the
  * data folder's lock knows that every other owner in it is dead. A certificate's key died with its process; the lease stays
  * until the certificate has run out too, so that its removal is never said too early.
  */
 export async function sweep(parts: SweepParts): Promise<number> {
   const leases = await parts.store.leases.list()
-  const due = leases.filter(lease => lease.owner !== parts.owner && isOver(lease, parts.clock.nowMs()))
+  const due = leases.filter(lease => isDue(lease, parts.owner, parts.clock.nowMs()))
   for (const lease of due) await removeLease(lease, parts)
   return due.length
+}
+
+/** Our own only long after its certificate ran out: then its session tried to remove it and could not. */
+function isDue(lease: LeaseRow, owner: string, nowMs: number): boolean {
+  return isOver(lease, lease.owner === owner ? nowMs - ownLeaseGraceMs : nowMs)
 }
 
 function isOver(lease: LeaseRow, nowMs: number): boolean {

@@ -1,4 +1,5 @@
 /** The sessions of this process until their recordings are sealed: to list and end them, and to end those whose time is over. */
+import type { Fault } from '../errors.ts'
 import type { Session } from './session.ts'
 
 /** How often limits are looked at; a session outlives its grant by no more. */
@@ -9,8 +10,11 @@ export class LiveSessions {
   /** Places of sessions that are being opened, by principal. */
   readonly #reserved = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
+  readonly #failure: () => Fault | undefined
 
-  constructor() {
+  /** `failure` says why nothing may go on, if so: without an audit log sessions end (invariant 2). */
+  constructor(failure: () => Fault | undefined = () => undefined) {
+    this.#failure = failure
     this.#timer = setInterval(() => this.checkLimits(), limitCheckIntervalMs)
     this.#timer.unref()
   }
@@ -69,8 +73,10 @@ export class LiveSessions {
 
   /** Ends what is past its grant or idle for too long. */
   checkLimits(): void {
+    const failure = this.#failure()
     for (const session of this.list()) {
-      if (session.expired) session.decideAgain()
+      if (failure !== undefined) session.end({ reason: failure.message, userText: failure.userText })
+      else if (session.expired) session.decideAgain()
       else if (session.idleMs >= session.grant.fields.idleTimeoutMs) {
         session.end({
           reason: 'idle',

@@ -35,6 +35,8 @@ export type SessionParts = {
   /** The policy in force now; a reload changes what it returns. */
   readonly policy: () => Policy
   readonly maxSessionsPerPrincipal: () => number
+  /** The recording is whole and the row closed: time for what is derived from it. */
+  readonly onSealed: (session: SessionRow) => void
 }
 
 export type Opening =
@@ -194,6 +196,7 @@ class Session {
     if (!sealed) return // the next start finishes it
     const endedAtMs = this.#parts.clock.nowMs()
     await this.#parts.store.sessions.end(this.id, { endedAtMs, state: 'ended', endReason: reason })
+    this.#parts.onSealed(this.row)
   }
 }
 export type { Session }

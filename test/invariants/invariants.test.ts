@@ -136,7 +136,12 @@ describe('invariant 6: a lease is written before its credential exists, and only
       createdAtMs: 0,
       expiresAtMs: clock.nowMs() + expiresInMs,
     })
-    const rows = [row('mine', 'me', -1000), row('dead', 'gone', -1000), row('fresh', 'gone', 20_000)]
+    const rows = [
+      row('mine', 'me', -1000),
+      row('mine, forgotten', 'me', -600_000),
+      row('dead', 'gone', -1000),
+      row('fresh', 'gone', 20_000),
+    ]
     const store = { leases: leaseStore(rows) }
     const audit = { append: () => {} }
     await sweep({ store, audit, clock, owner: 'me' } as unknown as Parameters<typeof sweep>[0])

@@ -262,6 +262,7 @@ export class FakeGround {
       owner: 'o1',
       policy: () => this.policy,
       maxSessionsPerPrincipal: () => this.maxSessions,
+      onSealed: () => {},
     }
   }
 
