@@ -50,7 +50,7 @@ import { MemoryBudget } from './sftp/budget.ts'
 import type { Decoded } from './sftp/decoder.ts'
 import type { CloseReason, Transport } from './transport.ts'
 
-/** Of one data message: what RFC 4253, section 6.1 asks for. The engine refuses packets over 35,000 bytes. */
+/** Of one data message: what RFC 4253, section 6.1 asks for and OpenSSH sends. */
 const maxDataBytes = 32_768
 
 /** The exit status of a command that the gateway did not pass on: the shell's "cannot be executed". */

@@ -27,7 +27,7 @@ export type TransportLimits = {
   readonly rekeyAfterMs: number
   /** What may wait for a peer that does not read, or that does not finish a key exchange; beyond it the connection ends. */
   readonly maxQueuedBytes: number
-  /** The largest message that is accepted. The engine itself refuses packets over 35,000 bytes. */
+  /** The largest message that is accepted. The engine itself refuses packets over 256 KiB, as OpenSSH does. */
   readonly maxPacketBytes: number
 }
 
@@ -101,8 +101,10 @@ const hurriedExchange = { withinMs: 10_000, withinBytes: 16 * 1024, allowed: 20 
 /** A server may send EXT_INFO and little else while we judge its host key. */
 const maxHeldBeforeReadyBytes = 64 * 1024
 
-/** How long a peer may take to read our DISCONNECT before the socket is destroyed. */
+/** How long a peer that reads nothing may take over our last bytes before the socket is destroyed ... */
 const disconnectGraceMs = 2_000
+/** ... and one that reads, however slowly. */
+const maxDisconnectMs = 60_000
 
 /** Longer texts are cut; terminals show one line. */
 const maxDisconnectTextBytes = 1_000
@@ -593,8 +595,7 @@ class Transport {
     if (socket.destroyed) return
     socket.end()
     socket.resume() // unread bytes would turn our end into a reset, and the peer would not see the reason
-    const grace = setTimeout(() => socket.destroy(), disconnectGraceMs)
-    socket.once('close', () => clearTimeout(grace))
+    destroyUnlessRead(socket)
   }
 
   #end(why: CloseReason): void {
@@ -612,6 +613,18 @@ class Transport {
   }
 }
 export type { Transport }
+
+/** Lets a peer that still reads have what was sent, and no other keep the socket. */
+function destroyUnlessRead(socket: Duplex): void {
+  const began = performance.now()
+  let left = socket.writableLength
+  const check = setInterval(() => {
+    const reads = socket.writableLength < left && performance.now() - began < maxDisconnectMs
+    left = socket.writableLength
+    if (!reads) socket.destroy()
+  }, disconnectGraceMs)
+  socket.once('close', () => clearInterval(check))
+}
 
 /** Serves the SSH transport to a client that connected. */
 export function acceptTransport(engine: Engine, socket: Duplex, o: AcceptOptions): Transport {

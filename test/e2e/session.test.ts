@@ -64,6 +64,11 @@ describe('a command', () => {
     expect(world.streamOf(row, 'error-output').length).toBe(8_000_000)
   })
 
+  test('may be as long as Linux lets it be', async () => {
+    const run = await world.ssh(at(), { command: [`echo long; true ${'x'.repeat(120_000)}`] })
+    expect(run.stdout.toString()).toBe('long\n')
+  })
+
   test('killed by a signal says so', async () => {
     const run = await world.ssh(at(), { command: ['kill -TERM $$'] })
     expect(run.code).not.toBe(0)
@@ -177,6 +182,13 @@ describe('what the gateway does not carry yet is refused with a sentence:', () =
     const run = await world.ssh(at(), { arguments: ['-W', '127.0.0.1:80'] })
     expect(run.stderr).toContain('sallyport: Channels of type direct-tcpip are not allowed here.')
   })
+})
+
+test('LOGIN+TARGET is the same address, and a bare name is the only target with the only login', async () => {
+  expect((await world.ssh(`${world.login}+web1`, { command: ['echo plus'] })).stdout.toString()).toBe(
+    'plus\n',
+  )
+  expect((await world.ssh('web1', { command: ['echo bare'] })).stdout.toString()).toBe('bare\n')
 })
 
 test('variables that could change what runs are not passed on', async () => {
