@@ -171,6 +171,11 @@ export class RelayChannel {
     return stream === 'output' ? [event, ...this.#typed.shown(data)] : [event]
   }
 
+  /** The channel ends: lines that were entered and never shown are told, by their length. */
+  endTyping(): readonly RecordedEvent[] {
+    return this.#typed?.end() ?? []
+  }
+
   /** Nothing typed stays in memory. */
   forget(): void {
     this.#typed?.forget()

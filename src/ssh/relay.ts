@@ -417,8 +417,9 @@ export class Relay {
     if (!channel.refused) this.#send(this.#other(from), encodeChannelSignal('close', numberOf(other)))
     if (!channel.finished) return
     this.#channels.delete(channel.id)
+    const unshown = channel.endTyping()
     channel.forget()
-    this.#record([...channel.endFiles(), { type: 'channel-close', channel: channel.id }])
+    this.#record([...unshown, ...channel.endFiles(), { type: 'channel-close', channel: channel.id }])
   }
 
   /** The end that a message came from, and the one that it goes to; both must have opened the channel. */

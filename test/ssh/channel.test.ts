@@ -61,6 +61,13 @@ describe('an end of a channel', () => {
 })
 
 describe('what the recording gets', () => {
+  test('at the end of a channel: that a line was entered and never shown, by its length alone', () => {
+    const channel = new RelayChannel(0)
+    channel.settleTerminal(true)
+    channel.recordInput(Buffer.from('hidden\r'))
+    expect(channel.endTyping()).toEqual([{ type: 'unechoed-line', channel: 0, characters: 6 }])
+  })
+
   test('of errors and output is limited for each stream by itself', () => {
     const channel = new RelayChannel(3)
     expect(channel.recordOutput('output', Buffer.alloc(10), 10)).toMatchObject([
