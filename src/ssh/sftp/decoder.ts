@@ -171,6 +171,7 @@ export class SftpDecoder {
     const targetFile = request.targetHandle === undefined ? undefined : this.#file(request.targetHandle)
     const costBytes = pendingCostBytes + pathCost(request)
     this.#await(request.id, { is: 'request', request, file, targetFile, costBytes }, costBytes)
+    if (targetFile !== undefined) targetFile.isCopiedInto = true
     if (request.operation === 'close' && request.handle !== undefined) this.#handles.delete(request.handle)
     if (request.operation === 'close' && file !== undefined) this.#closing.add(file)
     this.#events.push({

@@ -22,6 +22,8 @@ export class OpenFile {
   /** How long the client made it, last of all. */
   #madeSize: number | undefined
   #told = { readRequests: 0, writeReplies: 0 }
+  /** The target puts bytes into it that never pass here: no digest of what passes is the file's. */
+  isCopiedInto = false
   /** Why the client's CLOSE failed, or "ok". */
   closed: { readonly status: string; readonly message?: string } | undefined
 
@@ -31,7 +33,8 @@ export class OpenFile {
     this.#flags = new Set(flags)
     this.#read = new Content(budget)
     this.#written = new Content(budget)
-    if (this.#flags.has('truncate') || this.#flags.has('exclusive')) this.#madeSize = 0
+    const isNew = this.#flags.has('create') && this.#flags.has('exclusive')
+    if (isNew || this.#flags.has('truncate')) this.#madeSize = 0
   }
 
   readRequested(): void {
@@ -106,7 +109,7 @@ export class OpenFile {
   close(channel: number): FileEvent {
     const failed = this.#failedWrites + this.#unansweredWrites
     const wasWritten = this.#flags.has('write') || this.#written.bytes > 0
-    const madeSize = this.#flags.has('append') ? undefined : this.#madeSize
+    const madeSize = this.#flags.has('append') || this.isCopiedInto ? undefined : this.#madeSize
     const read = this.#read.finish(this.#endedAt ?? this.#saidSize)
     const written = this.#written.finish(madeSize, failed)
     return {

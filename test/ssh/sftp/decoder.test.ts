@@ -613,6 +613,22 @@ describe('the content of a file', () => {
     expect(talk.of('file-close')[0]?.written).toMatchObject({ bytes: 43, complete: false })
   })
 
+  test('written over an old file that was not created now is not complete', () => {
+    const exclusiveAlone = 0x22
+    const talk = conversation().opened('/f', exclusiveAlone)
+    talk.say(['>', sftp.write(2, 'h', 0, text)], ['<', sftp.status(2)]).closed()
+    expect(talk.of('file-close')[0]?.written).toMatchObject({ complete: false })
+  })
+
+  test('into which the target copied bytes by itself is not complete', () => {
+    const copy = sftp.extended(3, 'copy-data', string('h'), uint64(0n), uint64(9n), string('h'), uint64(0n))
+    const talk = conversation().opened('/f', 0x1b)
+    talk
+      .say(['>', sftp.write(2, 'h', 0, text)], ['<', sftp.status(2)], ['>', copy], ['<', sftp.status(3)])
+      .closed()
+    expect(talk.of('file-close')[0]?.written).toMatchObject({ complete: false })
+  })
+
   test('read and written through one handle is told apart', () => {
     const talk = conversation()
       .opened('/f', 3)
