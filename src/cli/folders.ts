@@ -6,6 +6,8 @@ export function foldersOf(config: Pick<Config, 'gateway'>) {
   const { data } = config.gateway
   return {
     keys: join(data, 'keys'),
+    /** Host keys of the inner servers, one for each target. */
+    targetHostKeys: join(data, 'keys', 'hosts'),
     audit: join(data, 'audit'),
     journal: join(data, 'journal'),
     adminSocket: join(data, 'admin.sock'),

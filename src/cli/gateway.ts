@@ -16,6 +16,7 @@ import { defaultSshLimits } from '../config/ssh-limits.ts'
 import { type Authorities, openAuthorities } from '../credentials/authority.ts'
 import { openSshPrivateKey } from '../credentials/ssh-key.ts'
 import { startSweep } from '../credentials/sweep.ts'
+import { TargetHostKeys } from '../credentials/target-host-keys.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { EnrolledKeys, type EnrolmentRules } from '../identity/enrolled-keys.ts'
 import { discoverKeys, openIssuer } from '../identity/issuer.ts'
@@ -161,6 +162,11 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
       onSealed: session => indexes.add(join(config.recording.folder, session.recording)),
     },
     upstream,
+    targetHostKeys: new TargetHostKeys({
+      folder: foldersOf(config).targetHostKeys,
+      authority: authorities.hosts,
+      clock,
+    }),
     audit,
     clock,
     log,

@@ -1,6 +1,7 @@
 /** `sallyport keys show`: the public halves of the gateway's keys, and where each belongs. */
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { Command } from 'commander'
+import type { Config } from '../config/config.ts'
 import {
   publicKeyOf,
   type Purpose,
@@ -19,7 +20,7 @@ type ShownKey = Purpose | typeof rsaHostKeyName
 const uses: Record<ShownKey, string> = {
   targets: 'sshd of each target: put this line into the file that TrustedUserCAKeys names',
   'sign-in': 'signs sign-in certificates; only the gateway trusts it, never a target',
-  hosts: "signs host certificates; for users' known_hosts, after @cert-authority",
+  hosts: "users' known_hosts, for ssh -J: signs the host certificates of the gateway's inner servers",
   'recording-heads': 'auditors: sallyport verify RECORDING --key THIS.pem',
   'log-checkpoints': 'auditors: sallyport verify AUDIT-LOG --key THIS.pem',
   'gateway-host': "users' known_hosts: what ssh shows at the first connection",
@@ -35,24 +36,34 @@ export function addKeys(program: Command): void {
     const { keys: folder } = foldersOf(config)
     const rsa = rsaHostPublicKeyOf(folder)
     const shown = [
-      ...purposes.map(purpose => facts(purpose, publicKeyOf(folder, purpose), config.gateway.name)),
-      ...(rsa === undefined ? [] : [facts(rsaHostKeyName, rsa, config.gateway.name)]),
+      ...purposes.map(purpose => facts(purpose, publicKeyOf(folder, purpose), config)),
+      ...(rsa === undefined ? [] : [facts(rsaHostKeyName, rsa, config)]),
     ]
     if (options.json === true) return printJson(shown)
     process.stdout.write(shown.map(paragraph).join('\n'))
   })
 }
 
-function facts(purpose: ShownKey, key: KeyObject, gatewayName: string) {
+function facts(purpose: ShownKey, key: KeyObject, config: Config) {
   const publicKey = createPublicKey(key.export({ type: 'spki', format: 'pem' }))
   const blob = publicKeyBlob(publicKey)
+  const line = publicKeyLine(blob, `${purpose}@${config.gateway.name}`)
   return {
     purpose,
     use: uses[purpose],
     keyId: fingerprint(blob),
-    line: publicKeyLine(blob, `${purpose}@${gatewayName}`),
+    line: purpose === 'hosts' ? `@cert-authority ${hostPatterns(config)} ${line}` : line,
     pem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
   }
+}
+
+/**
+ * The hosts that users may trust this authority for, as ssh looks them up: only those that the gateway answers for, or it
+ * could pass for any host.
+ */
+function hostPatterns({ targets }: Config): string {
+  const names = targets.filter(({ protocol }) => protocol === 'ssh').map(({ name }) => name.toLowerCase())
+  return names.toSorted().join(',')
 }
 
 function paragraph(key: ReturnType<typeof facts>): string {

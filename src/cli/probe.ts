@@ -5,7 +5,8 @@ import { defaultSshLimits } from '../config/ssh-limits.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { Issuer } from '../identity/issuer.ts'
 import { matchesTarget } from '../policy/rules.ts'
-import { ident, type SshListenerParts, transportLimits } from '../ssh/listener.ts'
+import type { SshListenerParts } from '../ssh/listener.ts'
+import { ident, transportLimits } from '../ssh/passage.ts'
 import { probeUpstream } from '../ssh/upstream.ts'
 
 export type ProbeResult = { readonly what: string; readonly ok: boolean; readonly text: string }

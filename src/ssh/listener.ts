@@ -2,49 +2,32 @@
  * Where SSH clients come in: limits for those who have not signed in, the sign-in itself, and for those who have, the door.
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import type { AuditLog } from '../audit/audit-log.ts'
-import type { Clock } from '../clock.ts'
 import type { Endpoint, SshLimits } from '../config/config.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type ProvenKey, signatureAlgorithms } from '../identity/key-proof.ts'
-import type { Principal } from '../identity/principal.ts'
+import { type Principal, principalKey } from '../identity/principal.ts'
 import { plainAddress } from '../identity/source-address.ts'
 import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
-import type { Log } from '../log.ts'
 import { parseUserName } from '../policy/address.ts'
-import { openSession, type Session, type SessionParts, userTextOf } from '../session/session.ts'
+import { userTextOf } from '../session/session.ts'
 import { type Admission, type SignInProof, SshAuthentication } from './authentication.ts'
-import type { Engine } from './engine.ts'
 import { disconnectReason, encodeBanner, encodeUnimplemented, messageNumber } from './messages.ts'
 import { describeKey, describeProof, enrolProvenKey, judgeKey, type KeySignInParts } from './key-sign-in.ts'
-import { Relay } from './relay.ts'
+import { Lobby, type LobbyParts, namesNoTarget } from './lobby/lobby.ts'
+import { LobbyPlaces } from './lobby/places.ts'
+import { ident, Passage, transportLimits } from './passage.ts'
 import { sourceNetwork } from './source-network.ts'
 import { Strangers } from './strangers.ts'
-import { acceptTransport, type CloseReason, type Transport, type TransportLimits } from './transport.ts'
-import { openUpstream, type UpstreamParts } from './upstream.ts'
-
-/** OpenSSH sends `eow@openssh.com` and `no-more-sessions@openssh.com` only to peers that call themselves OpenSSH. */
-export const ident = 'OpenSSH_9.9 Sallyport'
-
-/** The largest message that is taken: channel data of 32 KiB and its head, or a long command; sshd takes as much. */
-const maxPacketBytes = 256 * 1024
+import { acceptTransport, type CloseReason, type Transport } from './transport.ts'
 
 /** Messages other than sign-in that a client may send before it has signed in (they are answered, not acted on). */
 const maxUnknownMessages = 32
 
-export type SshListenerParts = {
-  readonly engine: Engine
+export type SshListenerParts = LobbyParts & {
   readonly hostKeys: readonly string[]
   readonly gatewayName: string
-  readonly limits: () => SshLimits
-  readonly keepOutputBytes: () => number
   readonly signIns: WaitingSignIns
   readonly keys: KeySignInParts
-  readonly session: SessionParts
-  readonly upstream: Omit<UpstreamParts, 'ident' | 'limits' | 'timeoutMs'>
-  readonly audit: AuditLog
-  readonly clock: Clock
-  readonly log: Log
 }
 
 export type SshListener = { readonly port: number; readonly close: () => Promise<void> }
@@ -52,11 +35,12 @@ export type SshListener = { readonly port: number; readonly close: () => Promise
 /** Listens until closed. Throws Fault PORT_IN_USE. */
 export async function startSshListener(endpoint: Endpoint, parts: SshListenerParts): Promise<SshListener> {
   const strangers = new Strangers()
+  const places = new LobbyPlaces()
   const connections = new Set<Connection>()
   const server = createServer({ noDelay: true, keepAlive: true }, socket => {
     const refusal = strangers.refusal(networkOf(socket), parts.limits())
     if (refusal !== undefined) return turnAway(socket, refusal)
-    const connection = new Connection(socket, parts, strangers)
+    const connection = new Connection(socket, parts, { strangers, places })
     connections.add(connection)
     socket.once('close', () => connections.delete(connection))
   })
@@ -112,14 +96,16 @@ class Connection {
   readonly #transport: Transport
   #timer: NodeJS.Timeout
   #unknownMessages = 0
-  #session: Session | undefined
-  #relay: Relay | undefined
+  readonly #places: LobbyPlaces
+  readonly #passage: Passage
+  #lobby: Lobby | undefined
   #closed: CloseReason | undefined
 
-  constructor(socket: Socket, parts: SshListenerParts, strangers: Strangers) {
+  constructor(socket: Socket, parts: SshListenerParts, among: { strangers: Strangers; places: LobbyPlaces }) {
     this.#parts = parts
+    this.#places = among.places
     this.#sourceAddress = plainAddress(socket.remoteAddress ?? '')
-    this.#leaveStrangers = strangers.enter(networkOf(socket), () => this.#makeRoom())
+    this.#leaveStrangers = among.strangers.enter(networkOf(socket), () => this.#makeRoom())
     const limits = parts.limits()
     this.#authentication = new SshAuthentication({
       send: payload => this.#transport.send(payload),
@@ -143,12 +129,13 @@ class Connection {
         closed: why => this.#onClosed(why),
       },
     })
+    this.#passage = new Passage(parts, this.#transport)
   }
 
   /** The gateway stops, and tells whoever is here. */
   stop(): void {
     const userText = 'The gateway is stopping. Connect again later.'
-    this.#session?.end({ reason: 'the gateway stops', userText })
+    this.#passage.end({ reason: 'the gateway stops', userText })
     this.#transport.disconnect(disconnectReason.byApplication, userText)
   }
 
@@ -162,7 +149,8 @@ class Connection {
   }
 
   #message(payload: Buffer, sequence: number): void {
-    if (this.#relay !== undefined) return this.#relay.fromClient(payload, sequence)
+    if (this.#lobby !== undefined) return this.#lobby.fromClient(payload, sequence)
+    if (this.#passage.relaying) return this.#passage.fromClient(payload, sequence)
     const number = payload[0] ?? 0
     try {
       if (number === messageNumber.authRequest) this.#allowSignInTime()
@@ -221,16 +209,28 @@ class Connection {
       ...describeProof(proof),
     })
     await this.#tellAboutKeys(principal, proof)
-    const opening = await openSession(this.#wish(principal, userName), this.#parts.session)
-    if (opening.kind === 'refused') return opening
-    const { session } = opening
-    this.#session = session
-    if (this.#closed !== undefined) {
-      session.end({ reason: 'client left during sign-in', userText: '' })
-      return { kind: 'refused', userText: '' }
-    }
-    return this.#connect(session)
+    const wish = this.#wish(principal, userName)
+    const admission = namesNoTarget(wish, this.#parts)
+      ? this.#admitToLobby(principal)
+      : await this.#passage.open(wish)
+    if (admission.kind === 'refused') return admission
+    return { kind: 'admitted', start: () => (this.#leaveStrangers(), admission.start()) }
   }
+
+  /** No session yet: where to is said by a jump. */
+  #admitToLobby(principal: Principal): Admission {
+    const { transport, sourceAddress } = { transport: this.#transport, sourceAddress: this.#sourceAddress }
+    const leave = this.#places.take(principalKey(principal), this.#parts.limits().maxSessionsPerPrincipal)
+    if (leave === undefined)
+      return { kind: 'refused', userText: 'You have too many open connections. Close one and connect again.' }
+    this.#leaveLobby = leave
+    const start = (): void => {
+      this.#lobby = new Lobby(this.#parts, { principal, sourceAddress, transport })
+    }
+    if (this.#closed !== undefined) leave()
+    return { kind: 'admitted', start }
+  }
+  #leaveLobby: (() => void) | undefined
 
   /** A key that signs in without a prompt never does so unseen; what came of the tick is said too. */
   async #tellAboutKeys(principal: Principal, proof: SignInProof): Promise<void> {
@@ -246,77 +246,14 @@ class Connection {
     return { protocol: 'ssh', principal, ...address, sourceAddress: this.#sourceAddress } as const
   }
 
-  async #connect(session: Session): Promise<Admission> {
-    const limits = this.#parts.limits()
-    const ended = new Promise<never>((_, reject) => {
-      session.onEnd(ending => reject(new Fault('UPSTREAM_FAILED', ending.userText, { log: ending.reason })))
-    })
-    const opening = openUpstream(
-      session,
-      {
-        ...this.#parts.upstream,
-        ident,
-        limits: transportLimits(limits),
-        timeoutMs: limits.upstreamTimeoutMs,
-      },
-      {
-        message: (payload, sequence) => this.#relay?.fromTarget(payload, sequence),
-        closed: why => this.#onTargetClosed(why),
-      },
-    )
-    opening.then(
-      upstream => session.onEnd(() => upstream.transport.close()), // whoever ends the session, this connection goes too
-      () => {},
-    )
-    try {
-      const upstream = await Promise.race([opening, ended])
-      return { kind: 'admitted', start: () => this.#startRelay(session, upstream.transport) }
-    } catch (cause) {
-      this.#parts.log.warn({ session: session.id, cause: reasonOf(cause) }, 'no connection to the target')
-      const userText = userTextOf(cause)
-      session.end({ reason: `no connection to the target: ${reasonOf(cause)}`, userText })
-      this.#parts.audit.append({
-        kind: 'refusal',
-        session: session.id,
-        code: 'upstream',
-        reasons: reasonOf(cause),
-      })
-      return { kind: 'refused', userText }
-    }
-  }
-
-  #startRelay(session: Session, target: Transport): void {
-    this.#leaveStrangers()
-    const limits = this.#parts.limits()
-    this.#relay = new Relay({
-      session,
-      client: this.#transport,
-      target,
-      limits: {
-        maxChannels: limits.maxChannelsPerConnection,
-        keepOutputBytes: this.#parts.keepOutputBytes(),
-        keepAliveIntervalMs: limits.keepAliveIntervalMs,
-      },
-      log: this.#parts.log,
-    })
-    if (this.#targetClosed !== undefined) this.#relay.targetClosed(this.#targetClosed)
-    target.resumeReading()
-  }
-
-  /** Before the relay runs there is nobody to tell yet. */
-  #onTargetClosed(why: CloseReason): void {
-    this.#targetClosed = why
-    this.#relay?.targetClosed(why)
-  }
-  #targetClosed: CloseReason | undefined
-
   #onClosed(why: CloseReason): void {
     this.#closed = why
     clearTimeout(this.#timer)
     this.#leaveStrangers()
     this.#authentication.close()
-    if (this.#relay !== undefined) this.#relay.clientClosed(why)
-    else this.#session?.end({ reason: 'client left during sign-in', userText: '' })
+    this.#passage.clientClosed(why)
+    this.#lobby?.close()
+    this.#leaveLobby?.()
   }
 }
 
@@ -327,14 +264,4 @@ function bannerText(gatewayName: string, webUrl: string): string {
     'Sign in with your browser: the address follows. With BatchMode or -q there is no prompt: sign in once without,\r\n' +
     `and tick on that page that your SSH key signs you in. Your keys: ${webUrl}/keys\r\n`
   )
-}
-
-export function transportLimits(limits: SshLimits): TransportLimits {
-  return {
-    keyExchangeTimeoutMs: limits.keyExchangeTimeoutMs,
-    rekeyAfterBytes: limits.rekeyAfterBytes,
-    rekeyAfterMs: limits.rekeyAfterMs,
-    maxQueuedBytes: limits.maxQueuedBytes,
-    maxPacketBytes,
-  }
 }

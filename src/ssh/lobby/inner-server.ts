@@ -1,0 +1,154 @@
+/**
+ * The SSH server at the end of a jump. Who is there was proven on the connection around it and cannot change; the user name
+ * is the login, the target is the one that was jumped to. From there on it is a connection like any other: one door.
+ */
+import type { HostIdentity } from '../../credentials/target-host-keys.ts'
+import { Fault, reasonOf } from '../../errors.ts'
+import { signatureAlgorithms } from '../../identity/key-proof.ts'
+import type { Principal } from '../../identity/principal.ts'
+import { userTextOf } from '../../session/session.ts'
+import type { Admission } from '../authentication.ts'
+import {
+  decodeAuthRequest,
+  decodeServiceRequest,
+  disconnectReason,
+  encodeAuthFailure,
+  encodeAuthSuccess,
+  encodeServiceAccept,
+  encodeUnimplemented,
+  messageNumber,
+} from '../messages.ts'
+import { ident, Passage, type PassageParts, transportLimits } from '../passage.ts'
+import { acceptTransport, type CloseReason, type Transport } from '../transport.ts'
+import type { ChannelStream } from './channel-stream.ts'
+
+/** Messages other than the two of sign-in that a client may send before it is in. */
+const maxUnknownMessages = 32
+
+/** Tries by other methods than "none", which is all it takes here. */
+const maxAttempts = 6
+
+/** What a client may try: nothing has to be proven again. */
+const methods = ['none'] as const
+
+export type InnerConnection = {
+  readonly stream: ChannelStream
+  readonly identity: HostIdentity
+  /** Proven on the connection around this one. */
+  readonly principal: Principal
+  readonly sourceAddress: string
+  readonly target: string
+}
+
+type Phase = 'service' | 'method' | 'deciding' | 'over'
+
+export class InnerServer {
+  readonly #parts: PassageParts
+  readonly #inner: InnerConnection
+  readonly #transport: Transport
+  readonly #passage: Passage
+  readonly #timer: NodeJS.Timeout
+  #phase: Phase = 'service'
+  #unknownMessages = 0
+  #attempts = 0
+
+  constructor(parts: PassageParts, inner: InnerConnection) {
+    this.#parts = parts
+    this.#inner = inner
+    const limits = parts.limits()
+    this.#timer = setTimeout(() => this.#tooSlow(), limits.firstRequestTimeoutMs)
+    this.#transport = acceptTransport(parts.engine, inner.stream, {
+      ident,
+      hostKeys: inner.identity.hostKeys,
+      hostCertificate: inner.identity.certificate,
+      serverSigAlgs: signatureAlgorithms,
+      limits: transportLimits(limits),
+      handlers: {
+        ready: () => {},
+        message: (payload, sequence) => this.#message(payload, sequence),
+        closed: why => this.#closed(why),
+      },
+    })
+    this.#passage = new Passage(parts, this.#transport)
+  }
+
+  #tooSlow(): void {
+    this.#transport.disconnect(disconnectReason.byApplication, 'The time to sign in is over. Connect again.')
+  }
+
+  #closed(why: CloseReason): void {
+    clearTimeout(this.#timer)
+    this.#phase = 'over'
+    this.#passage.clientClosed(why)
+    this.#inner.stream.destroy()
+  }
+
+  #message(payload: Buffer, sequence: number): void {
+    if (this.#passage.relaying) return this.#passage.fromClient(payload, sequence)
+    try {
+      this.#signIn(payload, sequence)
+    } catch (cause) {
+      this.#transport.disconnect(disconnectReason.protocolError, userTextOf(cause))
+    }
+  }
+
+  #signIn(payload: Buffer, sequence: number): void {
+    switch (payload[0]) {
+      case messageNumber.serviceRequest:
+        return this.#service(decodeServiceRequest(payload))
+      case messageNumber.authRequest:
+        return this.#request(payload)
+      default:
+        if (++this.#unknownMessages > maxUnknownMessages)
+          throw new Fault('SSH_PROTOCOL', 'Too many messages that mean nothing here.')
+        this.#transport.send(encodeUnimplemented(sequence))
+    }
+  }
+
+  #service(name: string): void {
+    if (this.#phase !== 'service' || name !== 'ssh-userauth')
+      throw new Fault('SSH_PROTOCOL', 'This service is not available now.')
+    this.#phase = 'method'
+    this.#transport.send(encodeServiceAccept(name))
+  }
+
+  #request(payload: Buffer): void {
+    if (this.#phase !== 'method') throw new Fault('SSH_PROTOCOL', 'Not the time to sign in.')
+    const { userName, service, method } = decodeAuthRequest(payload)
+    if (service !== 'ssh-connection') throw new Fault('SSH_PROTOCOL', 'This service is not available.')
+    if (method !== 'none') return this.#otherMethod()
+    this.#phase = 'deciding'
+    this.#open(userName).then(
+      admission => this.#conclude(admission),
+      (cause: unknown) => {
+        this.#parts.log.error({ cause: reasonOf(cause) }, 'a jump could not be opened')
+        this.#transport.disconnect(disconnectReason.byApplication, userTextOf(cause))
+      },
+    )
+  }
+
+  #otherMethod(): void {
+    if (++this.#attempts > maxAttempts)
+      return this.#transport.disconnect(
+        disconnectReason.noMoreAuthMethods,
+        'Too many sign-in attempts. Connect again.',
+      )
+    this.#transport.send(encodeAuthFailure(methods))
+  }
+
+  #open(userName: string): Promise<Admission> {
+    clearTimeout(this.#timer)
+    const { principal, sourceAddress, target } = this.#inner
+    const login = userName === '' ? undefined : userName
+    return this.#passage.open({ protocol: 'ssh', principal, sourceAddress, target, login })
+  }
+
+  #conclude(admission: Admission): void {
+    if (this.#phase !== 'deciding') return
+    this.#phase = 'over'
+    if (admission.kind === 'refused')
+      return this.#transport.disconnect(disconnectReason.noMoreAuthMethods, admission.userText)
+    this.#transport.send(encodeAuthSuccess())
+    admission.start()
+  }
+}
