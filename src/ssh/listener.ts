@@ -2,7 +2,7 @@
  * Where SSH clients come in: limits for those who have not signed in, the sign-in itself, and for those who have, the door.
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Endpoint, SshLimits } from '../config/config.ts'
+import type { Endpoint } from '../config/config.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type ProvenKey, signatureAlgorithms } from '../identity/key-proof.ts'
 import { type Principal, principalKey } from '../identity/principal.ts'

@@ -42,7 +42,13 @@ export type InnerConnection = {
 
 type Phase = 'service' | 'method' | 'deciding' | 'over'
 
-export class InnerServer {
+/** Serves until the stream closes, which is also how it is ended. */
+export function serveInner(parts: PassageParts, inner: InnerConnection): void {
+  // oxlint-disable-next-line eslint/no-new -- its timers and its stream keep it
+  new InnerServer(parts, inner)
+}
+
+class InnerServer {
   readonly #parts: PassageParts
   readonly #inner: InnerConnection
   readonly #transport: Transport

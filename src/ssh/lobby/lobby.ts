@@ -24,7 +24,7 @@ import type { Transport } from '../transport.ts'
 import { LobbyChannel } from './channel.ts'
 import { ChannelStream } from './channel-stream.ts'
 import { decodeDestination, type Destination, targetAt } from './destination.ts'
-import { InnerServer } from './inner-server.ts'
+import { serveInner } from './inner-server.ts'
 import { notice } from './notice.ts'
 
 /** What a jump may have on the way to us unread. Times the channels of a connection, this bounds its memory. */
@@ -254,6 +254,6 @@ export class Lobby {
     const stream = new ChannelStream(channel)
     const { principal, sourceAddress } = this.#guest
     channel.confirm(stream.owner)
-    new InnerServer(this.#parts, { stream, identity, principal, sourceAddress, target })
+    serveInner(this.#parts, { stream, identity, principal, sourceAddress, target })
   }
 }
