@@ -1,23 +1,16 @@
 /** One channel that the gateway relays, as both of its ends see it (RFC 4254, section 5). */
-import { createHash, type Hash } from 'node:crypto'
 import { Fault } from '../errors.ts'
 import type { RecordedEvent } from '../recorder/event.ts'
 import { TypedInput } from '../recorder/typed-input.ts'
 import { type FileReader, fileReaderOf } from './copy/transfer.ts'
+import type { Conduit } from './forwarding/conduit.ts'
+import { KeptStream } from './kept-stream.ts'
+import { ReplyQueue } from './reply-queue.ts'
 import type { MemoryBudget } from './sftp/budget.ts'
 import { SftpDecoder } from './sftp/decoder.ts'
 
-/** Requests that one end may have waiting for their reply. */
-export const maxPendingReplies = 64
-
-/** A request that went on to the other end: whether its reply goes back, and who wants to know how it went. */
-export type ForwardedRequest = { readonly passesOn: boolean; readonly settled: (granted: boolean) => void }
-
-/** What the next reply from the other end is for, or what to do ourselves when its turn comes. */
-type PendingReply = ({ kind: 'forwarded' } & ForwardedRequest) | { kind: 'ours'; act: () => void }
-
 /** What one end may do: the window that it was granted, and what it has ended. */
-export class ChannelEnd {
+export class ChannelEnd extends ReplyQueue {
   /** The number that this end gave the channel; undefined until it has confirmed. */
   number: number | undefined
   /** Bytes that this end may still send: the window of the other end (RFC 4254, section 5.2). */
@@ -25,7 +18,6 @@ export class ChannelEnd {
   maxPacketBytes = 0
   sentEndOfFile = false
   sentClose = false
-  readonly #replies: PendingReply[] = []
 
   /** Takes sent bytes out of the allowance. A peer that ignores its window would fill our memory: Fault. */
   spend(bytes: number): void {
@@ -42,56 +34,6 @@ export class ChannelEnd {
     if (this.allowanceBytes + bytes > 0xffff_ffff)
       throw new Fault('SSH_PROTOCOL', 'A channel window grew too large.')
     this.allowanceBytes += bytes
-  }
-
-  /** This end's request went on to the other end, which was asked for a reply. */
-  awaitReply(request: ForwardedRequest): void {
-    this.#push({ kind: 'forwarded', ...request })
-  }
-
-  /** This end asked for a reply that the gateway gives itself, in its turn. */
-  replyOurselves(act: () => void): void {
-    if (this.#replies.length === 0) act()
-    else this.#push({ kind: 'ours', act })
-  }
-
-  #push(reply: PendingReply): void {
-    if (this.#replies.length >= maxPendingReplies)
-      throw new Fault('SSH_PROTOCOL', 'Too many requests wait for a reply.')
-    this.#replies.push(reply)
-  }
-
-  /** The other end replied: to what? Throws if nobody asked. Call `runOurs` after passing the reply on. */
-  takeReply(): ForwardedRequest {
-    const next = this.#replies.shift()
-    if (next?.kind !== 'forwarded') throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
-    return next
-  }
-
-  runOurs(): void {
-    for (let next = this.#replies[0]; next?.kind === 'ours'; next = this.#replies[0]) {
-      this.#replies.shift()
-      next.act()
-    }
-  }
-}
-
-/** Keeps the first bytes of a stream in the recording and describes the rest by size and digest. */
-class KeptStream {
-  #bytes = 0
-  #from = 0
-  #rest: Hash | undefined
-
-  record(stream: 'output' | 'error-output', channel: number, data: Buffer, keepBytes: number): RecordedEvent {
-    const before = this.#bytes
-    this.#bytes += data.length
-    if (this.#rest === undefined && this.#bytes <= keepBytes) return { type: stream, channel, data }
-    if (this.#rest === undefined) {
-      this.#from = before
-      this.#rest = createHash('sha256')
-    }
-    const sha256 = this.#rest.update(data).copy().digest('hex')
-    return { type: 'progress', channel, stream, bytes: this.#bytes, from: this.#from, sha256 }
   }
 }
 
@@ -112,6 +54,12 @@ export class RelayChannel {
   /** What the client sent while the terminal was asked for. */
   readonly heldInput: Buffer[] = []
   started: Started | undefined
+  /** Which end asked for the channel; the other one confirms it. */
+  readonly openedBy: 'client' | 'target'
+  /** As it was asked for (RFC 4254, section 5.1). */
+  readonly type: string
+  /** What it carries, if it is no session. */
+  conduit: Conduit | undefined
   /** Set if the channel runs SFTP: then its two streams are described by what they do with files, and not kept. */
   sftp: SftpDecoder | undefined
   /** Set if the channel runs a command that copies files: told besides its streams, which are kept as any command's. */
@@ -121,8 +69,10 @@ export class RelayChannel {
   /** We refused what the channel was for; whatever the target still says on it is dropped. */
   refused = false
 
-  constructor(id: number) {
+  constructor(id: number, openedBy: 'client' | 'target' = 'client', type = 'session') {
     this.id = id
+    this.openedBy = openedBy
+    this.type = type
   }
 
   /** The target answered the request for a terminal. */
@@ -140,9 +90,13 @@ export class RelayChannel {
       this.#files = fileReaderOf(this.id, started.command, budget)
   }
 
-  /** The channel is over: what is to say of files that passed. */
+  /** The channel is over: what is to say of what passed. */
   endFiles(): readonly RecordedEvent[] {
-    const events = [...(this.sftp?.end() ?? []), ...(this.#files?.end() ?? [])]
+    const events = [
+      ...(this.sftp?.end() ?? []),
+      ...(this.#files?.end() ?? []),
+      ...(this.conduit?.end() ?? []),
+    ]
     this.sftp = undefined
     this.#files = undefined
     return events

@@ -261,6 +261,10 @@ export function encodeGlobalRequest(name: string, wantReply: boolean, fields: Ui
   return Buffer.concat([byte(messageNumber.globalRequest), string(name), boolean(wantReply), fields])
 }
 
+export function encodeRequestSuccess(fields: Uint8Array): Buffer {
+  return Buffer.concat([byte(messageNumber.requestSuccess), fields])
+}
+
 export function encodeRequestFailure(): Buffer {
   return byte(messageNumber.requestFailure)
 }

@@ -4,12 +4,28 @@
  */
 import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { allowsChannel, type Grant } from '../policy/decide.ts'
+import { allowsChannel, type ChannelDecision, type Grant } from '../policy/decide.ts'
+import { allowsForward, type ForwardPlace, placeText } from '../policy/forward.ts'
 import type { RecordedEvent } from '../recorder/event.ts'
 import { maxBacklogBytes } from '../recorder/recorder.ts'
 import type { Ending, Session } from '../session/session.ts'
 import { uint32 } from '../wire.ts'
 import { type ChannelEnd, RelayChannel, type Started } from './channel.ts'
+import { AgentStream } from './forwarding/agent.ts'
+import type { Conduit } from './forwarding/conduit.ts'
+import { Listeners } from './forwarding/listeners.ts'
+import {
+  agentChannelType,
+  clientChannelTypes,
+  decodeListenReply,
+  decodeListenRequest,
+  decodeOpening,
+  isListenRequest,
+  listenerChannelTypes,
+  type ListenRequest,
+  type Opening,
+} from './forwarding/requests.ts'
+import { ForwardStream } from './forwarding/stream.ts'
 import {
   type ChannelOpen,
   type ChannelRequest,
@@ -25,8 +41,10 @@ import {
   encodeOpenConfirmation,
   encodeOpenFailure,
   encodeRequestFailure,
+  encodeRequestSuccess,
   encodeUnimplemented,
   encodeWindowAdjust,
+  type GlobalRequest,
   type OpenConfirmation,
   openFailureReason,
   stderrCode,
@@ -46,6 +64,7 @@ import {
   maxRequestFieldBytes,
   mayPassVariable,
 } from './requests.ts'
+import { ReplyQueue } from './reply-queue.ts'
 import { MemoryBudget } from './sftp/budget.ts'
 import type { Decoded } from './sftp/decoder.ts'
 import type { CloseReason, Transport } from './transport.ts'
@@ -59,8 +78,14 @@ const refusedExitStatus = 126
 /** Intervals that a peer may stay silent for, though it was asked in each; then it is gone. */
 const maxSilentIntervals = 3
 
-/** Global requests that ask for a way into the client's or the target's network: refused, and worth knowing of. */
-const forwardRequests: ReadonlySet<string> = new Set(['tcpip-forward', 'streamlocal-forward@openssh.com'])
+/** What may be asked on a channel that is no session: signs of life, and what clients measure a channel with. */
+const quietRequests: ReadonlySet<string> = new Set([
+  'eow@openssh.com',
+  'keepalive@openssh.com',
+  'winadj@putty.projects.tartarus.org',
+])
+
+const notAskedFor = 'The gateway did not ask for this channel.'
 
 const noBytes = Buffer.alloc(0)
 
@@ -70,6 +95,8 @@ export const maxRefusals = 10_000
 export type RelayLimits = {
   readonly maxChannels: number
   readonly keepOutputBytes: number
+  /** Of each direction of a forwarded stream; past it, size and digest go on. By default nothing is kept. */
+  readonly keepForwardBytes?: number
   readonly keepAliveIntervalMs: number
 }
 
@@ -81,12 +108,16 @@ export type RelayParts = {
   readonly log: Log
 }
 
+/** Hears whether a global request was granted, and what the reply carried. */
+type GlobalReply = (granted: boolean, fields: Buffer) => void
+const nobodyCares: GlobalReply = () => {}
+
 /** One of the two connections, and what the other one is to it. */
 type Leg = {
   readonly name: 'client' | 'target'
   readonly transport: Transport
-  /** Keep-alives that it has not answered. */
-  unansweredKeepAlives: number
+  /** What its replies to global requests are for, in the order in which it was asked (RFC 4254, section 4). */
+  readonly asked: GlobalReply[]
   /** Since it was last heard. A busy peer on a slow line answers late, but it is there. */
   silentIntervals: number
   /** We do not read what it says. */
@@ -104,6 +135,11 @@ export class Relay {
   readonly #channels = new Map<number, RelayChannel>()
   /** Shared by all channels that move files. */
   readonly #fileBudget = new MemoryBudget()
+  /** Replies that the client waits for, to global requests. */
+  readonly #clientReplies = new ReplyQueue()
+  readonly #listeners = new Listeners()
+  /** The target was told that it may use the client's agent. */
+  #agentOffered = false
   #nextChannel = 0
   #noMoreSessions = false
   #refusals = 0
@@ -207,7 +243,8 @@ export class Relay {
       const text = `The ${silent.name} no longer answers.`
       return this.#session.end({ reason: `the ${silent.name} no longer answers`, userText: text })
     }
-    for (const { transport } of this.#countKeepAlives()) {
+    for (const { transport, asked } of this.#countKeepAlives()) {
+      asked.push(nobodyCares)
       transport.send(encodeGlobalRequest('keepalive@openssh.com', true, noBytes))
     }
   }
@@ -222,16 +259,15 @@ export class Relay {
   #countKeepAlives(): readonly Leg[] {
     const legs = [this.#client, this.#target]
     for (const leg of legs) {
-      leg.unansweredKeepAlives++
       if (!leg.held) leg.silentIntervals++
     }
     return legs
   }
 
-  #keepAliveAnswered(from: Leg): void {
-    if (from.unansweredKeepAlives === 0)
-      throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
-    from.unansweredKeepAlives--
+  #globalReply(from: Leg, granted: boolean, fields: Buffer): void {
+    const reply = from.asked.shift()
+    if (reply === undefined) throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
+    reply(granted, fields)
   }
 
   #waitForRecording(): void {
@@ -272,10 +308,11 @@ export class Relay {
   #step(from: Leg, message: ConnectionMessage): void {
     switch (message.type) {
       case 'global-request':
-        return this.#globalRequest(from, message.name, message.wantReply)
+        return this.#globalRequest(from, message)
       case 'request-success':
+        return this.#globalReply(from, true, message.fields)
       case 'request-failure':
-        return this.#keepAliveAnswered(from)
+        return this.#globalReply(from, false, noBytes)
       case 'channel-open':
         return this.#channelOpen(from, message)
       case 'open-confirmation':
@@ -313,51 +350,150 @@ export class Relay {
   }
 
   /** RFC 4254, section 4. Keep-alives want any reply; the rest of what clients and servers announce needs none. */
-  #globalRequest(from: Leg, name: string, wantReply: boolean): void {
-    if (from === this.#client && name === 'no-more-sessions@openssh.com') this.#noMoreSessions = true
-    if (forwardRequests.has(name)) this.#recordRefusal(name, 'Forwarding is not allowed here.')
-    if (wantReply) this.#send(from, encodeRequestFailure())
+  #globalRequest(from: Leg, request: GlobalRequest): void {
+    if (from === this.#target) return this.#refuseGlobal(from, request)
+    if (isListenRequest(request.name)) return this.#listenRequest(request)
+    if (request.name === 'no-more-sessions@openssh.com') this.#noMoreSessions = true
+    this.#refuseGlobal(from, request)
+  }
+
+  #refuseGlobal(from: Leg, request: GlobalRequest): void {
+    if (!request.wantReply) return
+    const refuse = (): void => this.#send(from, encodeRequestFailure())
+    if (from === this.#client) this.#clientReplies.replyOurselves(refuse)
+    else refuse()
+  }
+
+  #listenRequest(request: GlobalRequest): void {
+    this.#session.touch()
+    this.#session.decideAgain()
+    if (this.#session.ended) return
+    const allowed = allowsChannel(this.#session.grant, { kind: 'forward' })
+    if (!allowed.allowed) return this.#refuseToListen(request, allowed.reason)
+    const listen = decodeListenRequest(request)
+    if (listen.cancels) this.#stopListening(request, listen)
+    else this.#listen(request, listen)
+  }
+
+  #refuseToListen(request: GlobalRequest, reason: string): void {
+    this.#recordRefusal(request.name, reason)
+    this.#refuseGlobal(this.#client, request)
+  }
+
+  /** The target is to listen, and to open a stream for whoever connects there (RFC 4254, section 7.1). */
+  #listen(request: GlobalRequest, { place, fields }: ListenRequest): void {
+    const allowed = allowsForward(this.#session.grant, { direction: 'from', place })
+    const refusal = allowed.allowed ? this.#listeners.refusalOf(place) : allowed.reason
+    if (refusal !== undefined) return this.#refuseToListen(request, refusal)
+    const channel = this.#nextChannel++
+    this.#record([{ type: 'forward-listen', channel, kind: request.name, place: placeText(place) }])
+    this.#listeners.ask()
+    this.#askTarget(request, fields, (granted, reply) => {
+      const listening = granted ? decodeListenReply(place, reply) : undefined
+      this.#listeners.answered(channel, listening)
+      if (listening === undefined) this.#recordRefusal(request.name, 'The target refused it.', channel)
+      else this.#record([{ type: 'forward-listening', channel, place: placeText(listening) }])
+      return portReply(place, listening)
+    })
+  }
+
+  /** From now on the target may not open streams from there, whatever it answers. */
+  #stopListening(request: GlobalRequest, { place, fields }: ListenRequest): void {
+    const channel = this.#listeners.remove(place)
+    if (channel === undefined) return this.#refuseGlobal(this.#client, request)
+    this.#record([{ type: 'forward-unlisten', channel, place: placeText(place) }])
+    this.#askTarget(request, fields, () => noBytes)
+  }
+
+  /** Sends a client's global request on, and the reply back: `answered` hears of it and gives the fields of a success. */
+  #askTarget(
+    request: GlobalRequest,
+    fields: Buffer,
+    answered: (granted: boolean, fields: Buffer) => Buffer,
+  ): void {
+    this.#clientReplies.awaitReply({ passesOn: request.wantReply, settled: () => {} })
+    this.#forward(() => {
+      if (this.#ended) return
+      this.#target.asked.push((granted, replyFields) => {
+        const said = answered(granted, replyFields)
+        const { passesOn } = this.#clientReplies.takeReply()
+        if (passesOn) this.#send(this.#client, granted ? encodeRequestSuccess(said) : encodeRequestFailure())
+        this.#clientReplies.runOurs()
+      })
+      this.#target.transport.send(encodeGlobalRequest(request.name, true, fields))
+      this.#steerFlow()
+    })
   }
 
   // ── Opening and closing ───────────────────────────────────────────────────────────────────────────────────────
 
   #channelOpen(from: Leg, open: ChannelOpen): void {
-    if (from === this.#target)
-      return this.#refuseOpen(from, open, 'The gateway did not ask for this channel.')
-    expectNothing(open.channelType === 'session' ? open.fields : noBytes)
-    const refusal = this.#refusalToOpen(open)
+    const refusal = this.#refusalToOpen(from, open.channelType)
     if (refusal !== undefined) return this.#refuseOpen(from, open, refusal)
     this.#session.decideAgain()
     if (this.#session.ended) return
-    const channel = this.#addChannel(open)
-    this.#record([{ type: 'channel-open', channel: channel.id, kind: open.channelType }])
+    const kindRefusal = this.#refusalOfKind(open.channelType)
+    if (kindRefusal !== undefined) return this.#refuseOpen(from, open, kindRefusal)
+    const opening = decodeOpening(open)
+    if (from === this.#target && opening.kind === 'stream' && !this.#listeners.has(opening.wish.place))
+      return this.#refuseOpen(from, open, notAskedFor)
+    this.#openChannel(from, open, opening)
+  }
+
+  #openChannel(from: Leg, open: ChannelOpen, opening: Opening): void {
+    const channel = this.#addChannel(from, open, opening)
+    const allowed = allowanceOf(channel, this.#session.grant)
+    if (!allowed.allowed) return this.#refuseOpen(from, open, allowed.reason, channel.id)
+    this.#channels.set(channel.id, channel)
+    this.#record([openEvent(channel, opening)])
     this.#session.touch()
+    const { maxPacketBytes } = from === this.#client ? channel.target : channel.client
     this.#send(
-      this.#target,
-      encodeChannelOpen({ ...open, sender: channel.id, maxPacketBytes: channel.target.maxPacketBytes }),
+      this.#other(from),
+      encodeChannelOpen({ ...open, sender: channel.id, maxPacketBytes, fields: opening.fields }),
     )
   }
 
-  #refusalToOpen(open: ChannelOpen): string | undefined {
-    if (open.channelType !== 'session') return `Channels of type ${open.channelType} are not allowed here.`
-    if (this.#noMoreSessions) return 'This connection asked for no more sessions.'
+  /** What can be said from the type alone. A target opens what the client wanted it to; all else is reaching out by itself. */
+  #refusalToOpen(from: Leg, type: string): string | undefined {
+    if (from === this.#target && !this.#isAskedFor(type)) return notAskedFor
+    if (from === this.#client && !clientChannelTypes.has(type))
+      return `Channels of type ${type} are not allowed here.`
+    if (type === 'session' && this.#noMoreSessions) return 'This connection asked for no more sessions.'
     if (this.#channels.size >= this.#limits.maxChannels)
       return 'Too many channels are open on this connection.'
     return undefined
   }
 
-  #addChannel(open: ChannelOpen): RelayChannel {
-    const channel = new RelayChannel(this.#nextChannel++)
-    channel.client.number = open.sender
-    channel.target.allowanceBytes = open.windowBytes
-    channel.target.maxPacketBytes = Math.min(open.maxPacketBytes, maxDataBytes)
-    this.#channels.set(channel.id, channel)
+  #isAskedFor(type: string): boolean {
+    if (type === agentChannelType) return this.#agentOffered
+    return listenerChannelTypes.has(type) && !this.#listeners.isEmpty
+  }
+
+  /** Sessions are decided when they start something. */
+  #refusalOfKind(type: string): string | undefined {
+    if (type === 'session') return undefined
+    const kind = type === agentChannelType ? 'agent' : 'forward'
+    const decision = allowsChannel(this.#session.grant, { kind })
+    return decision.allowed ? undefined : decision.reason
+  }
+
+  #addChannel(from: Leg, open: ChannelOpen, opening: Opening): RelayChannel {
+    const channel = new RelayChannel(this.#nextChannel++, from.name, open.channelType)
+    const [opener, other] =
+      from === this.#client ? [channel.client, channel.target] : [channel.target, channel.client]
+    opener.number = open.sender
+    other.allowanceBytes = open.windowBytes
+    other.maxPacketBytes = Math.min(open.maxPacketBytes, maxDataBytes)
+    if (opening.kind === 'agent') channel.conduit = new AgentStream(channel.id)
+    if (opening.kind === 'stream')
+      channel.conduit = new ForwardStream(channel.id, opening.wish, this.#limits.keepForwardBytes ?? 0)
     return channel
   }
 
-  #refuseOpen(from: Leg, open: ChannelOpen, reason: string): void {
+  #refuseOpen(from: Leg, open: ChannelOpen, reason: string, id = this.#nextChannel++): void {
     const { administrativelyProhibited } = openFailureReason
-    this.#recordRefusal(`channel ${open.channelType}`, reason)
+    this.#recordRefusal(`channel ${open.channelType}`, reason, id)
     this.#send(from, encodeOpenFailure(open.sender, administrativelyProhibited, `sallyport: ${reason}`))
   }
 
@@ -370,32 +506,37 @@ export class Relay {
 
   #openConfirmed(from: Leg, confirmation: OpenConfirmation): void {
     const channel = this.#channel(confirmation.recipient)
-    if (from !== this.#target || channel.target.number !== undefined || channel.client.number === undefined) {
-      throw new Fault('SSH_PROTOCOL', 'A channel was confirmed that nobody opened.')
-    }
+    const [confirming, opener] = this.#openingEnds(from, channel, 'confirmed')
     expectNothing(confirmation.fields)
-    channel.target.number = confirmation.sender
-    channel.client.allowanceBytes = confirmation.windowBytes
-    channel.client.maxPacketBytes = Math.min(confirmation.maxPacketBytes, maxDataBytes)
+    confirming.number = confirmation.sender
+    opener.allowanceBytes = confirmation.windowBytes
+    opener.maxPacketBytes = Math.min(confirmation.maxPacketBytes, maxDataBytes)
     this.#send(
-      this.#client,
+      this.#other(from),
       encodeOpenConfirmation({
         ...confirmation,
-        recipient: channel.client.number,
+        recipient: numberOf(opener),
         sender: channel.id,
-        maxPacketBytes: channel.client.maxPacketBytes,
+        maxPacketBytes: opener.maxPacketBytes,
       }),
     )
   }
 
   #openFailed(from: Leg, id: number, reason: number, description: string): void {
     const channel = this.#channel(id)
-    if (from !== this.#target || channel.target.number !== undefined || channel.client.number === undefined) {
-      throw new Fault('SSH_PROTOCOL', 'A channel was refused that nobody opened.')
-    }
+    const [, opener] = this.#openingEnds(from, channel, 'refused')
     this.#channels.delete(id)
-    this.#recordRefusal('channel session', description, id)
-    this.#send(this.#client, encodeOpenFailure(channel.client.number, reason, description))
+    this.#recordRefusal(`channel ${channel.type}`, description, id)
+    this.#send(this.#other(from), encodeOpenFailure(numberOf(opener), reason, description))
+  }
+
+  /** Of a channel that is being opened: the end that answers, and the one that asked. */
+  #openingEnds(from: Leg, channel: RelayChannel, how: string): [ChannelEnd, ChannelEnd] {
+    const ends: [ChannelEnd, ChannelEnd] =
+      channel.openedBy === 'client' ? [channel.target, channel.client] : [channel.client, channel.target]
+    if (from.name === channel.openedBy || ends[0].number !== undefined)
+      throw new Fault('SSH_PROTOCOL', `A channel was ${how} that nobody opened.`)
+    return ends
   }
 
   #endOfFile(from: Leg, channel: RelayChannel): void {
@@ -424,7 +565,7 @@ export class Relay {
 
   /** The end that a message came from, and the one that it goes to; both must have opened the channel. */
   #ends(from: Leg, channel: RelayChannel): [ChannelEnd, ChannelEnd] {
-    if (channel.target.number === undefined)
+    if (channel.target.number === undefined || channel.client.number === undefined)
       throw new Fault('SSH_PROTOCOL', 'A channel was used before it was open.')
     return from === this.#client ? [channel.client, channel.target] : [channel.target, channel.client]
   }
@@ -443,12 +584,32 @@ export class Relay {
     const [end, other] = this.#ends(from, channel)
     end.spend(data.length)
     if (channel.refused) return
+    if (channel.conduit !== undefined) return this.#carry(from, channel, channel.conduit, data)
     if (from === this.#client) return this.#input(channel, data)
     if (channel.sftp === undefined)
       this.#record(channel.recordOutput('output', data, this.#limits.keepOutputBytes))
     else if (!this.#recordFiles(channel, from, channel.sftp.fromTarget(data))) return
     if (channel.terminal !== 'given') this.#session.touch()
     this.#sendData(this.#client, encodeDataHead(numberOf(other), data.length), data)
+  }
+
+  /** What is no session's: recorded and sent on as the conduit says, or not at all. */
+  #carry(from: Leg, channel: RelayChannel, conduit: Conduit, data: Buffer): void {
+    const { events, pieces, violation } =
+      from === this.#client ? conduit.fromClient(data) : conduit.fromTarget(data)
+    this.#record(events)
+    if (violation !== undefined) {
+      this.#recordRefusal(
+        `channel ${channel.type}`,
+        `Ended, because of what the ${from.name} sent: ${violation}.`,
+        channel.id,
+      )
+      return this.#breakOff(channel)
+    }
+    this.#session.touch()
+    const [, other] = this.#ends(from, channel)
+    for (const piece of pieces)
+      this.#sendData(this.#other(from), encodeDataHead(numberOf(other), piece.length), piece)
   }
 
   /** Input that comes while a terminal is asked for waits for the answer, and the client with it. */
@@ -478,11 +639,12 @@ export class Relay {
     return false
   }
 
-  /** Ends a channel between two ends that both did not ask for it, and tells the client why. */
-  #breakOff(channel: RelayChannel, reason: string): void {
+  /** Ends a channel between two ends that both did not ask for it. Sessions have a stderr, which says why. */
+  #breakOff(channel: RelayChannel, reason?: string): void {
     channel.refused = true
     const number = numberOf(channel.client)
-    if (!channel.target.sentEndOfFile && !channel.target.sentClose) this.#say(channel, reason)
+    if (reason !== undefined && !channel.target.sentEndOfFile && !channel.target.sentClose)
+      this.#say(channel, reason)
     if (!channel.target.sentClose) this.#send(this.#client, encodeChannelSignal('close', number))
     if (!channel.client.sentClose)
       this.#send(this.#target, encodeChannelSignal('close', numberOf(channel.target)))
@@ -502,7 +664,7 @@ export class Relay {
   /** Only targets have a second stream, and only one (RFC 4254, section 5.2). */
   #extendedData(from: Leg, channel: RelayChannel, code: number, data: Buffer): void {
     const [end, other] = this.#ends(from, channel)
-    if (from === this.#client || code !== stderrCode)
+    if (from === this.#client || code !== stderrCode || channel.conduit !== undefined)
       throw new Fault('SSH_PROTOCOL', 'Unknown kind of data on a channel.')
     end.spend(data.length)
     if (channel.refused) return
@@ -519,6 +681,10 @@ export class Relay {
     if (request.fields.length > maxRequestFieldBytes)
       throw new Fault('SSH_PROTOCOL', 'A channel request is too large.')
     if (channel.refused) return this.#answerRefused(from, channel, request)
+    const isOut = channel.conduit !== undefined && !quietRequests.has(request.name)
+    if (isOut && from === this.#client)
+      return this.#refuse(channel, request, 'Only sessions take requests of this kind.')
+    if (isOut) return this.#refuseTargetRequest(channel, request)
     if (from === this.#client) this.#clientRequest(channel, request)
     else this.#targetRequest(channel, request)
   }
@@ -555,6 +721,10 @@ export class Relay {
       case 'keepalive@openssh.com':
         expectNothing(request.fields)
         return this.#pass(this.#client, channel, request, [])
+      case 'auth-agent-req@openssh.com':
+        return this.#offerAgent(channel, request)
+      case 'x11-req':
+        return this.#refuse(channel, request, 'X11 is not forwarded through this gateway.')
       default:
         return this.#refuse(channel, request, 'Requests of this kind are not allowed here.')
     }
@@ -574,11 +744,28 @@ export class Relay {
         expectNothing(request.fields)
         return this.#pass(this.#target, channel, request, [])
       default:
-        if (!request.wantReply) return
-        return channel.target.replyOurselves(() =>
-          this.#send(this.#target, encodeChannelSignal('channel-failure', numberOf(channel.target))),
-        )
+        return this.#refuseTargetRequest(channel, request)
     }
+  }
+
+  #refuseTargetRequest(channel: RelayChannel, request: ChannelRequest): void {
+    if (!request.wantReply) return
+    channel.target.replyOurselves(() =>
+      this.#send(this.#target, encodeChannelSignal('channel-failure', numberOf(channel.target))),
+    )
+  }
+
+  /** From the target's yes on, it may open channels to the client's agent, until the connection ends. */
+  #offerAgent(channel: RelayChannel, request: ChannelRequest): void {
+    expectNothing(request.fields)
+    this.#session.decideAgain()
+    if (this.#session.ended) return
+    const allowed = allowsChannel(this.#session.grant, { kind: 'agent' })
+    if (!allowed.allowed) return this.#refuse(channel, request, allowed.reason)
+    this.#pass(this.#client, channel, request, [], granted => {
+      if (granted) this.#agentOffered = true
+      else this.#recordTargetRefusal(channel, request)
+    })
   }
 
   /**
@@ -682,9 +869,9 @@ export class Relay {
 
   /** The policy may have changed while something runs: what it no longer allows ends, and the session with it. */
   #judgeAgain(grant: Grant): void {
-    for (const { started } of this.#channels.values()) {
-      const allowed = started === undefined ? undefined : allowsChannel(grant, started)
-      if (allowed === undefined || allowed.allowed) continue
+    const running = Array.from(this.#channels.values(), channel => allowanceOf(channel, grant))
+    for (const allowed of [...running, this.#listeners.allowedBy(grant)]) {
+      if (allowed.allowed) continue
       return this.#session.end({ reason: 'policy no longer allows what runs', userText: allowed.reason })
     }
   }
@@ -724,6 +911,23 @@ function numberOf(end: ChannelEnd): number {
   return end.number
 }
 
+function allowanceOf({ started, conduit }: RelayChannel, grant: Grant): ChannelDecision {
+  if (conduit !== undefined) return conduit.allowedBy(grant)
+  return started === undefined ? { allowed: true } : allowsChannel(grant, started)
+}
+
+/** Only the one who asked for any free port is told which (RFC 4254, section 7.1). */
+function portReply(asked: ForwardPlace, listening: ForwardPlace | undefined): Buffer {
+  const isAny = 'port' in asked && asked.port === 0
+  return isAny && listening !== undefined && 'port' in listening ? uint32(listening.port) : noBytes
+}
+
+function openEvent({ id, type }: RelayChannel, opening: Opening): RecordedEvent {
+  if (opening.kind !== 'stream') return { type: 'channel-open', channel: id, kind: type }
+  const { wish, originator } = opening
+  return { type: 'forward-open', channel: id, kind: type, destination: placeText(wish.place), originator }
+}
+
 function startEvent(channel: number, start: Started): RecordedEvent {
   switch (start.kind) {
     case 'shell':
@@ -742,5 +946,5 @@ function steer(leg: Leg, hold: boolean): void {
 }
 
 function newLeg(name: Leg['name'], transport: Transport): Leg {
-  return { name, transport, unansweredKeepAlives: 0, silentIntervals: 0, held: false, awaited: false }
+  return { name, transport, asked: [], silentIntervals: 0, held: false, awaited: false }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { ChannelEnd, maxPendingReplies, RelayChannel } from '../../src/ssh/channel.ts'
+import { ChannelEnd, RelayChannel } from '../../src/ssh/channel.ts'
+import { maxPendingReplies } from '../../src/ssh/reply-queue.ts'
 
 const quietly = { passesOn: true, settled: () => {} }
 
