@@ -76,6 +76,7 @@ const texts = {
 
 export class EnrolledKeys {
   readonly #parts: EnrolledKeysParts
+  readonly #onRevoked = new Set<(id: string) => void>()
 
   constructor(parts: EnrolledKeysParts) {
     this.#parts = parts
@@ -141,8 +142,16 @@ export class EnrolledKeys {
     if (row === undefined) return false
     this.#note('key-revoked', row, sourceAddress)
     const done = await this.#parts.store.revoke(id, principal.fields, this.#parts.clock.nowMs())
-    if (done) this.#parts.notify?.({ kind: 'key-revoked', principal, row })
-    return done
+    if (!done) return false
+    for (const listener of this.#onRevoked) listener(id)
+    this.#parts.notify?.({ kind: 'key-revoked', principal, row })
+    return true
+  }
+
+  /** Tells of every key that is revoked, by its id, until the returned function is called. */
+  onRevoked(listener: (id: string) => void): () => void {
+    this.#onRevoked.add(listener)
+    return () => void this.#onRevoked.delete(listener)
   }
 
   #isAccepted({ fields: { facts } }: ProvenKey): boolean {

@@ -15,6 +15,9 @@ export const maxMachineTokenBytes = 8 * 1024
 /** Tokens that are remembered with the key that they were exchanged for, each until it expires. Only good ones are. */
 const maxRememberedTokens = 50_000
 
+/** Where an issuer publishes its keys is asked again after this time, in milliseconds. The keys themselves are fetched anew as needed. */
+const discoveredMaxAgeMs = 60 * 60_000
+
 /** Types that tokens for us may have (RFC 8725, section 3.11; RFC 9068). Never a logout token. */
 const acceptedTypes = new Set(['JWT', 'AT+JWT', 'APPLICATION/AT+JWT'])
 
@@ -56,7 +59,7 @@ type Use = { readonly fingerprint: string; readonly expiresAtMs: number }
 
 export class MachineTokens {
   readonly #parts: MachineTokensParts
-  readonly #keys = new Map<string, Promise<JWTVerifyGetKey>>()
+  readonly #keys = new Map<string, { readonly keys: Promise<JWTVerifyGetKey>; readonly atUs: number }>()
   readonly #uses = new Map<string, Use>()
 
   constructor(parts: MachineTokensParts) {
@@ -109,14 +112,17 @@ export class MachineTokens {
     }
   }
 
-  /** Asked for once for all who need them; a failure is not kept. */
+  /** Asked for once for all who need them and again after an hour; a failure is not kept. */
   async #keysOf({ issuer, allowHttpIssuer }: MachineConfig): Promise<JWTVerifyGetKey> {
-    const pending = this.#keys.get(issuer) ?? this.#parts.keysOf(issuer, allowHttpIssuer)
-    this.#keys.set(issuer, pending)
+    const nowUs = this.#parts.clock.monotonicUs()
+    const known = this.#keys.get(issuer)
+    const fresh = known !== undefined && nowUs - known.atUs < discoveredMaxAgeMs * 1000
+    const entry = fresh ? known : { keys: this.#parts.keysOf(issuer, allowHttpIssuer), atUs: nowUs }
+    this.#keys.set(issuer, entry)
     try {
-      return await pending
+      return await entry.keys
     } catch (thrown) {
-      this.#keys.delete(issuer)
+      if (this.#keys.get(issuer) === entry) this.#keys.delete(issuer)
       throw thrown
     }
   }

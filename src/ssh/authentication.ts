@@ -44,11 +44,14 @@ export type SignInProof =
       readonly enrol: ProvenKey | undefined
     }
   | {
-      readonly method: 'enrolled-key' | 'certificate'
+      readonly method: 'enrolled-key'
       readonly key: ProvenKey
+      /** Of the enrolment: whoever revokes it ends what it opened. */
+      readonly id: string
       /** Shown to the person: what signed them in, and what to do if it was not them. */
       readonly notice: string
     }
+  | { readonly method: 'certificate'; readonly key: ProvenKey }
 
 export type KeyVerdict =
   | { readonly kind: 'signed-in'; readonly principal: Principal; readonly proof: SignInProof }

@@ -5,10 +5,11 @@ import { type Principal, principalOfCertificate } from '../identity/principal.ts
 import type { SignInCertificate, SignInCertificateRefusal } from '../identity/sign-in-certificate.ts'
 import type { SignInQuestion } from '../identity/waiting-sign-in.ts'
 import type { Log } from '../log.ts'
+import type { Ending } from '../session/session.ts'
 import type { KeyVerdict, SignInProof } from './authentication.ts'
 
 export type KeySignInParts = {
-  readonly enrolled: Pick<EnrolledKeys, 'signIn' | 'enrol' | 'mayBeEnrolled'>
+  readonly enrolled: Pick<EnrolledKeys, 'signIn' | 'enrol' | 'mayBeEnrolled' | 'onRevoked'>
   readonly checkCertificate: (
     key: ProvenKey,
     sourceAddress: string,
@@ -44,7 +45,7 @@ async function judgeEnrolled(
   return {
     kind: 'signed-in',
     principal: answer.principal,
-    proof: { method: 'enrolled-key', key, notice },
+    proof: { method: 'enrolled-key', key, id: answer.row.id, notice },
   }
 }
 
@@ -61,7 +62,7 @@ function judgeCertificate(
     return { kind: 'unknown' }
   }
   const principal = principalOfCertificate(checked)
-  return { kind: 'signed-in', principal, proof: { method: 'certificate', key, notice: '' } }
+  return { kind: 'signed-in', principal, proof: { method: 'certificate', key } }
 }
 
 /** For the page that the browser sees: which key signed, and whether it could be enrolled. */
@@ -87,8 +88,43 @@ export function describeProof(proof: SignInProof): Readonly<Record<string, strin
   }
 }
 
-/** Enrols the key, if its person ticked it. What to tell them; empty where nothing was asked. */
-export async function enrolProvenKey(
+/**
+ * Says what there is to say about keys after a sign-in: a key that signs in without a prompt never does so unseen. Enrols the
+ * key of this connection, if its person ticked it. Empty where there is nothing to say.
+ */
+export async function noticeOf(
+  proof: SignInProof,
+  principal: Principal,
+  sourceAddress: string,
+  parts: KeySignInParts,
+): Promise<string> {
+  switch (proof.method) {
+    case 'browser-code':
+      return await enrolProvenKey(proof.enrol, principal, sourceAddress, parts)
+    case 'enrolled-key':
+      return proof.notice
+    case 'certificate':
+      return ''
+  }
+}
+
+/** Calls `end` when the key that signed in is revoked, until the returned function is called. */
+export function whenRevoked(
+  proof: SignInProof,
+  { enrolled }: KeySignInParts,
+  end: (ending: Ending) => void,
+): () => void {
+  if (proof.method !== 'enrolled-key') return () => {}
+  return enrolled.onRevoked(id => {
+    if (id !== proof.id) return
+    end({
+      reason: 'the key that opened it was revoked',
+      userText: 'The key that opened this session was revoked, so the session ends.',
+    })
+  })
+}
+
+async function enrolProvenKey(
   key: ProvenKey | undefined,
   principal: Principal,
   sourceAddress: string,

@@ -9,10 +9,17 @@ import { type Principal, principalKey } from '../identity/principal.ts'
 import { plainAddress } from '../identity/source-address.ts'
 import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import { parseUserName } from '../policy/address.ts'
-import { userTextOf } from '../session/session.ts'
+import { type Ending, userTextOf } from '../session/session.ts'
 import { type Admission, type SignInProof, SshAuthentication } from './authentication.ts'
 import { disconnectReason, encodeBanner, encodeUnimplemented, messageNumber } from './messages.ts'
-import { describeKey, describeProof, enrolProvenKey, judgeKey, type KeySignInParts } from './key-sign-in.ts'
+import {
+  describeKey,
+  describeProof,
+  judgeKey,
+  type KeySignInParts,
+  noticeOf,
+  whenRevoked,
+} from './key-sign-in.ts'
 import { Lobby, type LobbyParts, namesNoTarget } from './lobby/lobby.ts'
 import { LobbyPlaces } from './lobby/places.ts'
 import { ident, Passage, transportLimits } from './passage.ts'
@@ -100,6 +107,8 @@ class Connection {
   readonly #passage: Passage
   #lobby: Lobby | undefined
   #closed: CloseReason | undefined
+  /** Stops waiting for the revocation of the key that signed in. */
+  #forgetKey: () => void = () => {}
 
   constructor(socket: Socket, parts: SshListenerParts, among: { strangers: Strangers; places: LobbyPlaces }) {
     this.#parts = parts
@@ -134,9 +143,13 @@ class Connection {
 
   /** The gateway stops, and tells whoever is here. */
   stop(): void {
-    const userText = 'The gateway is stopping. Connect again later.'
-    this.#passage.end({ reason: 'the gateway stops', userText })
-    this.#transport.disconnect(disconnectReason.byApplication, userText)
+    this.#end({ reason: 'the gateway stops', userText: 'The gateway is stopping. Connect again later.' })
+  }
+
+  /** Everything on this connection, jumps too. */
+  #end(ending: Ending): void {
+    this.#passage.end(ending)
+    this.#transport.disconnect(disconnectReason.byApplication, ending.userText)
   }
 
   /** Somebody from elsewhere wants in, and all places are taken. */
@@ -208,6 +221,7 @@ class Connection {
       method: proof.method,
       ...describeProof(proof),
     })
+    this.#forgetKey = whenRevoked(proof, this.#parts.keys, ending => this.#end(ending))
     await this.#tellAboutKeys(principal, proof)
     const wish = this.#wish(principal, userName)
     const admission = namesNoTarget(wish, this.#parts)
@@ -234,10 +248,7 @@ class Connection {
 
   /** A key that signs in without a prompt never does so unseen; what came of the tick is said too. */
   async #tellAboutKeys(principal: Principal, proof: SignInProof): Promise<void> {
-    const notice =
-      proof.method === 'browser-code'
-        ? await enrolProvenKey(proof.enrol, principal, this.#sourceAddress, this.#parts.keys)
-        : proof.notice
+    const notice = await noticeOf(proof, principal, this.#sourceAddress, this.#parts.keys)
     if (notice !== '' && this.#closed === undefined) this.#transport.send(encodeBanner(`${notice}\r\n`))
   }
 
@@ -254,6 +265,7 @@ class Connection {
     this.#passage.clientClosed(why)
     this.#lobby?.close()
     this.#leaveLobby?.()
+    this.#forgetKey()
   }
 }
 

@@ -154,6 +154,24 @@ describe.skipIf(missing.length > 0)('keys', () => {
     })
   })
 
+  test('revoking a key ends the session that it opened, and says why', async () => {
+    const { privateFile } = makeKey(folder, 'revoked-while-open')
+    expect((await withTick(privateFile)).code).toBe(0)
+    const running = world.ssh(target(), {
+      command: ['echo in; sleep 300'],
+      extra: ['BatchMode=yes'],
+      arguments: ['-i', privateFile],
+    })
+    await world.until(async () => (await world.sessions()).some(row => row.state === 'open'))
+    const browser = new Browser()
+    const page = await browser.signInAt(await browser.open(`${world.webUrl}/keys`), people.ada)
+    await browser.press(page, 'Revoke')
+    const ended = await running
+    expect(ended.code).toBe(255)
+    expect(ended.stderr).toContain('The key that opened this session was revoked')
+    expect((await world.lastEnded()).endReason).toBe('the key that opened it was revoked')
+  })
+
   test('without the tick nothing is enrolled', async () => {
     const { privateFile } = makeKey(folder, 'not-ticked')
     const signedIn = await world.ssh(target(), { command: ['echo in'], arguments: ['-i', privateFile] })

@@ -142,6 +142,10 @@ test('only issuers of the configuration are ever asked for keys', async () => {
   await tokens.verify(await sign(), 'SHA256:a')
   await tokens.verify(await sign(), 'SHA256:a')
   expect(asked).toEqual([issuer])
+  clock.advance(3_600_000)
+  const now = clock.nowMs() / 1000
+  await tokens.verify(await sign({ iat: now, exp: now + 60, jti: 'later' }), 'SHA256:a')
+  expect(asked).toEqual([issuer, issuer])
 })
 
 test('an issuer that is away refuses, and is asked again next time', async () => {

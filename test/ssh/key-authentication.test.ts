@@ -34,7 +34,7 @@ beforeEach(() => {
   judge = async key => {
     const principal = known.get(key.fields.key.fingerprint)
     if (principal === undefined) return { kind: 'unknown' }
-    return { kind: 'signed-in', principal, proof: { method: 'enrolled-key', key, notice: '' } }
+    return { kind: 'signed-in', principal, proof: { method: 'enrolled-key', key, id: 'k', notice: '' } }
   }
   authentication = new SshAuthentication({
     send: payload => void sent.push(Buffer.from(payload)),
@@ -302,7 +302,7 @@ describe('while a key is looked up', () => {
     expect(() => say(interactive)).toThrow('Not the time')
     expect(() => say(answer('GOOD'))).toThrow('Nobody asked')
     authentication.close()
-    const proof = { method: 'enrolled-key', key: judged[0] as ProvenKey, notice: '' } as const
+    const proof = { method: 'enrolled-key', key: judged[0] as ProvenKey, id: 'k', notice: '' } as const
     pending.resolve({ kind: 'signed-in', principal: person(), proof })
     await settled()
     expect([numbers(), admissions]).toEqual([[], []])
