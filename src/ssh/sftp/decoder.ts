@@ -172,6 +172,7 @@ export class SftpDecoder {
     const costBytes = pendingCostBytes + pathCost(request)
     this.#await(request.id, { is: 'request', request, file, targetFile, costBytes }, costBytes)
     if (targetFile !== undefined) targetFile.isCopiedInto = true
+    if (sizeSet(request) !== undefined) file?.sizeRequested()
     if (request.operation === 'close' && request.handle !== undefined) this.#handles.delete(request.handle)
     if (request.operation === 'close' && file !== undefined) this.#closing.add(file)
     this.#events.push({
@@ -272,8 +273,8 @@ export class SftpDecoder {
     if (pending.request.operation === 'close') return this.#closed(pending, reply)
     if (reply.type === 'attributes') pending.file?.sizeIs(reply.attributes.size)
     const succeeded = reply.type !== 'status' || reply.code === statusOk
-    if (succeeded && pending.request.operation === 'fsetstat')
-      pending.file?.sizeMade(pending.request.attributes?.size)
+    const size = sizeSet(pending.request)
+    if (size !== undefined) pending.file?.sizeAnswered(size, succeeded)
     this.#events.push({
       type: 'file-operation',
       channel: this.#channel,
@@ -326,6 +327,11 @@ export class SftpDecoder {
     this.#budget.give(fileCost(file.path))
     this.#events.push(file.close(this.#channel))
   }
+}
+
+/** The length that a request gives to an open file. */
+function sizeSet(request: Request): number | string | undefined {
+  return request.operation === 'fsetstat' ? request.attributes?.size : undefined
 }
 
 function fileCost(path: Request['path']): number {

@@ -21,6 +21,10 @@ export class OpenFile {
   #saidSize: number | undefined
   /** How long the client made it, last of all. */
   #madeSize: number | undefined
+  #writtenEnd = 0
+  #unansweredSizes = 0
+  /** It lost bytes that had passed: a digest of what passed is no longer the file's. */
+  #wasCut = false
   #told = { readRequests: 0, writeReplies: 0 }
   /** The target puts bytes into it that never pass here: no digest of what passes is the file's. */
   isCopiedInto = false
@@ -56,16 +60,28 @@ export class OpenFile {
     if (typeof size === 'number') this.#saidSize = size
   }
 
-  sizeMade(size: number | string | undefined): void {
-    if (typeof size === 'number') this.#madeSize = size
+  sizeRequested(): void {
+    this.#unansweredSizes++
+  }
+
+  sizeAnswered(size: number | string, succeeded: boolean): void {
+    this.#unansweredSizes--
+    if (!succeeded || typeof size === 'string') return
+    this.#madeSize = size
+    if (size < this.#writtenEnd) this.#wasCut = true
   }
 
   writeBegins(offset: number, bytes: number): Content {
     this.unanswered++
     this.#unansweredWrites++
-    if (this.#madeSize !== undefined) this.#madeSize = Math.max(this.#madeSize, offset + bytes)
+    if (bytes > 0) this.#reach(offset + bytes)
     this.#written.begin(offset, bytes)
     return this.#written
+  }
+
+  #reach(end: number): void {
+    this.#writtenEnd = Math.max(this.#writtenEnd, end)
+    if (this.#madeSize !== undefined) this.#madeSize = Math.max(this.#madeSize, end)
   }
 
   writeAnswered(succeeded: boolean): void {
@@ -109,9 +125,10 @@ export class OpenFile {
   close(channel: number): FileEvent {
     const failed = this.#failedWrites + this.#unansweredWrites
     const wasWritten = this.#flags.has('write') || this.#written.bytes > 0
-    const madeSize = this.#flags.has('append') || this.isCopiedInto ? undefined : this.#madeSize
+    const isUnsure =
+      this.#flags.has('append') || this.isCopiedInto || this.#wasCut || this.#unansweredSizes > 0
     const read = this.#read.finish(this.#endedAt ?? this.#saidSize)
-    const written = this.#written.finish(madeSize, failed)
+    const written = this.#written.finish(isUnsure ? undefined : this.#madeSize, failed)
     return {
       type: 'file-close',
       channel,
