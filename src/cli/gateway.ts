@@ -135,6 +135,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     gatewayName: config.gateway.name,
     limits,
     keepOutputBytes: () => config.recording.keepOutputBytes,
+    keepForwardBytes: () => (config.recording.forwards === 'content' ? config.recording.keepOutputBytes : 0),
     signIns,
     keys: {
       enrolled: keys,

@@ -41,6 +41,8 @@ export type PassageParts = {
   readonly engine: Engine
   readonly limits: () => SshLimits
   readonly keepOutputBytes: () => number
+  /** Of each direction of a forwarded stream. */
+  readonly keepForwardBytes: () => number
   readonly session: SessionParts
   readonly upstream: Omit<UpstreamParts, 'ident' | 'limits' | 'timeoutMs'>
   readonly audit: AuditLog
@@ -147,6 +149,7 @@ export class Passage {
       limits: {
         maxChannels: limits.maxChannelsPerConnection,
         keepOutputBytes: this.#parts.keepOutputBytes(),
+        keepForwardBytes: this.#parts.keepForwardBytes(),
         keepAliveIntervalMs: limits.keepAliveIntervalMs,
       },
       log: this.#parts.log,
