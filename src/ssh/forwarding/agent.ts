@@ -37,27 +37,36 @@ const maxTextBytes = 256
 
 /** Cuts a stream of bytes into messages, whatever pieces it comes in. */
 class Messages {
+  /** The message that is not whole yet: its bytes, and what of earlier pieces has not gone on. */
   #held: Buffer[] = []
   #heldBytes = 0
+  #waiting: Buffer[] = []
 
-  /** Calls `whole` for each message that is complete now, and gives back the pieces that hold them. */
+  /** Calls `whole` for each message that is complete now, and gives back the pieces that may go on. */
   add(data: Buffer, whole: (message: Buffer) => void): readonly Buffer[] {
-    const pieces: Buffer[] = []
-    for (let rest = data; rest.length > 0; ) {
-      const missing = this.#missingBytes(rest)
-      const taken = rest.subarray(0, missing)
-      this.#held.push(taken)
-      this.#heldBytes += taken.length
-      rest = rest.subarray(taken.length)
+    let boundary = 0
+    for (let at = 0; at < data.length; ) {
+      at += this.#hold(data.subarray(at))
       if (!this.#isWhole()) continue
       whole(Buffer.concat(this.#held).subarray(4))
-      pieces.push(...this.#held)
       this.#held = []
       this.#heldBytes = 0
+      boundary = at
     }
     // What stays must not be a view of a buffer that the engine uses again.
+    const rest = Buffer.from(data.subarray(boundary))
     this.#held = this.#held.map(piece => Buffer.from(piece))
+    const pieces = boundary > 0 ? [...this.#waiting.splice(0), data.subarray(0, boundary)] : []
+    if (rest.length > 0) this.#waiting.push(rest)
     return pieces
+  }
+
+  /** Takes what belongs to the message, or to its length; gives back how many bytes. */
+  #hold(next: Buffer): number {
+    const taken = next.subarray(0, this.#missingBytes(next))
+    this.#held.push(taken)
+    this.#heldBytes += taken.length
+    return taken.length
   }
 
   /** How many of the next bytes belong to the message that is being held. */
