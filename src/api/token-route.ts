@@ -2,6 +2,7 @@
  * The token endpoint (in the shape of RFC 8693): a workload's JWT and its SSH public key become a certificate of the sign-in
  * authority, good for minutes. No proof that the caller holds the key is asked for: without the key, the certificate is worthless.
  */
+import { networkAround } from '../config/network.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type Principal, principalOfMachine } from '../identity/principal.ts'
 import { type IssuedSignInCertificate, issueSignInCertificate } from '../identity/sign-in-certificate.ts'
@@ -18,6 +19,9 @@ export const maxMachineCertificateMs = 10 * 60_000
 
 /** Exchanges of one source in a minute: a build farm behind one address starts many jobs. */
 export const exchangesPerMinute = 60
+
+/** A source is an IPv4 address, or what one IPv6 subscriber has. */
+const countedNetwork = { ipv4Prefix: 32, ipv6Prefix: 64 }
 
 const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const subjectTokenTypes = new Set([
@@ -41,7 +45,7 @@ export function addTokenRoute(app: WebApp, parts: WebParts): void {
   const limit = new RateLimit(exchangesPerMinute, parts.clock)
   app.post('/token', async c => {
     const source = browserAddress(c, parts)
-    if (!limit.allows(source)) {
+    if (!limit.allows(networkAround(source, countedNetwork) ?? source)) {
       c.header('Retry-After', '60')
       return problemDocument(c, tooMany)
     }
