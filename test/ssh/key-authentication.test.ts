@@ -1,6 +1,8 @@
 /** Keys at the SSH door, packet by packet: threats T20, T21, T22 and T25. */
+import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type KeyOffer, type ProvenKey, signedBytes } from '../../src/identity/key-proof.ts'
+import { fingerprintOf } from '../../src/identity/user-key.ts'
 import type { Principal } from '../../src/identity/principal.ts'
 import type { WaitingSignIn } from '../../src/identity/waiting-sign-in.ts'
 import { type KeyVerdict, type SignInProof, SshAuthentication } from '../../src/ssh/authentication.ts'
@@ -314,4 +316,57 @@ describe('while a key is looked up', () => {
     expect(goodbyes).toEqual(['The gateway cannot look up keys now, so nobody is signed in. Try again.'])
     expect(admissions).toEqual([])
   })
+})
+
+test('property: without a right signature of an enrolled key or a code, no order of requests lets anybody in', async () => {
+  const [enrolled, stranger] = [ed25519Key(), ed25519Key()]
+  known.set(fingerprintOf(enrolled.blob), person())
+  const payload = fc.constantFrom(
+    none,
+    interactive,
+    offer(enrolled),
+    offer(stranger),
+    signed(stranger),
+    signed(enrolled, { by: stranger }),
+    signed(stranger, { by: enrolled }),
+    signed(enrolled, { over: Buffer.alloc(64) }),
+    signed(enrolled, { algorithm: 'rsa-sha2-512' }),
+    request(
+      'publickey',
+      Buffer.concat([boolean(true), string('ssh-ed25519'), string(enrolled.blob), string('')]),
+    ),
+    offer(enrolled, {}, 'root@db1'),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(payload, { maxLength: 12 }), async payloads => {
+      const replies: number[] = []
+      let admitted = 0
+      const one = new SshAuthentication({
+        send: reply => void replies.push(reply[0] ?? 0),
+        disconnect: () => {},
+        sessionId: () => sessionId,
+        judgeKey: key => judge(key),
+        openSignIn: (_, key) => ({ kind: 'waiting', signIn: new FakeSignIn(key) }),
+        admit: () => {
+          admitted++
+          return new Promise(() => {})
+        },
+        banner: '',
+        maxAttempts,
+      })
+      one.message(encodeServiceRequest('ssh-userauth'))
+      for (const bytes of payloads) {
+        try {
+          one.message(Buffer.from(bytes))
+          await settled()
+        } catch (thrown) {
+          expect(thrown).toMatchObject({ code: 'SSH_PROTOCOL' })
+          break
+        }
+      }
+      expect([admitted, replies.includes(messageNumber.authSuccess)]).toEqual([0, false])
+      one.close()
+    }),
+    { numRuns: 200 },
+  )
 })
