@@ -32,7 +32,6 @@ const maxUnknownMessages = 32
 
 export type SshListenerParts = LobbyParts & {
   readonly hostKeys: readonly string[]
-  readonly gatewayName: string
   readonly signIns: WaitingSignIns
   readonly keys: KeySignInParts
 }
@@ -263,7 +262,7 @@ class Connection {
     this.#leaveStrangers()
     this.#authentication.close()
     this.#passage.clientClosed(why)
-    this.#lobby?.close()
+    this.#lobby?.close(why)
     this.#leaveLobby?.()
     this.#forgetKey()
   }

@@ -16,7 +16,7 @@ import {
 } from '../session/session.ts'
 import type { Admission } from './authentication.ts'
 import type { Engine } from './engine.ts'
-import { Relay, type RelayParts } from './relay.ts'
+import { Relay, type RelayPeer } from './relay.ts'
 import type { CloseReason, Transport, TransportLimits } from './transport.ts'
 import { openUpstream, type UpstreamParts } from './upstream.ts'
 
@@ -54,13 +54,13 @@ const leftEarly: Ending = { reason: 'client left during sign-in', userText: '' }
 /** One attempt to open a session for one client, and the session that came of it. */
 export class Passage {
   readonly #parts: PassageParts
-  readonly #client: RelayParts['client']
+  readonly #client: RelayPeer
   #session: Session | undefined
   #relay: Relay | undefined
   #targetClosed: CloseReason | undefined
   #left = false
 
-  constructor(parts: PassageParts, client: RelayParts['client']) {
+  constructor(parts: PassageParts, client: RelayPeer) {
     this.#parts = parts
     this.#client = client
   }

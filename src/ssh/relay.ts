@@ -100,9 +100,15 @@ export type RelayLimits = {
   readonly keepAliveIntervalMs: number
 }
 
+/** What the relay needs of a connection. */
+export type RelayPeer = Pick<
+  Transport,
+  'send' | 'sendParts' | 'congested' | 'whenWritable' | 'pauseReading' | 'resumeReading' | 'disconnect'
+>
+
 export type RelayParts = {
   readonly session: Session
-  readonly client: Transport
+  readonly client: RelayPeer
   readonly target: Transport
   readonly limits: RelayLimits
   readonly log: Log
@@ -115,7 +121,7 @@ const nobodyCares: GlobalReply = () => {}
 /** One of the two connections, and what the other one is to it. */
 type Leg = {
   readonly name: 'client' | 'target'
-  readonly transport: Transport
+  readonly transport: RelayPeer
   /** What its replies to global requests are for, in the order in which it was asked (RFC 4254, section 4). */
   readonly asked: GlobalReply[]
   /** Since it was last heard. A busy peer on a slow line answers late, but it is there. */
@@ -945,6 +951,6 @@ function steer(leg: Leg, hold: boolean): void {
   else leg.transport.resumeReading()
 }
 
-function newLeg(name: Leg['name'], transport: Transport): Leg {
+function newLeg(name: Leg['name'], transport: RelayPeer): Leg {
   return { name, transport, asked: [], silentIntervals: 0, held: false, awaited: false }
 }

@@ -317,7 +317,13 @@ export class World {
   /** ssh in a terminal of its own, signed in and at the shell's prompt. */
   async terminal(
     user: string,
-    options: { person?: Person; columns?: number; rows?: number; extra?: readonly string[] } = {},
+    options: {
+      person?: Person
+      columns?: number
+      rows?: number
+      extra?: readonly string[]
+      term?: string
+    } = {},
   ): Promise<Terminal> {
     const args = [
       ...isolatedSshOptions(this.sshPort, options.extra === undefined ? {} : { extra: options.extra }),
@@ -328,10 +334,10 @@ export class World {
     ]
     const terminal = new Terminal(
       spawnTerminal(programPath('ssh'), args, {
-        name: 'xterm-256color',
+        name: options.term ?? 'xterm-256color',
         cols: options.columns ?? 80,
         rows: options.rows ?? 24,
-        env: { PATH: process.env['PATH'] ?? '', HOME: this.folder, TERM: 'xterm-256color' },
+        env: { PATH: process.env['PATH'] ?? '', HOME: this.folder, TERM: options.term ?? 'xterm-256color' },
       }),
     )
     const url = await terminal.waitFor(/(http:\/\/\S+\/sign-in\/\S+)/)

@@ -13,6 +13,7 @@ import {
   stderrCode,
 } from '../messages.ts'
 import type { Transport } from '../transport.ts'
+import type { LeftChannel } from './handover.ts'
 
 /** Of one data message, each way: what RFC 4253, section 6.1 asks for. */
 export const maxDataBytes = 32_768
@@ -38,6 +39,7 @@ export class LobbyChannel {
   readonly #client = new ChannelEnd()
   readonly #ours = new ChannelEnd()
   readonly #windowBytes: number
+  readonly #maxPacketBytes: number
   readonly #forget: () => void
   #owner: ChannelOwner | undefined
   /** Taken out of the client's allowance and not yet given back. */
@@ -46,11 +48,12 @@ export class LobbyChannel {
   constructor(
     id: number,
     open: ChannelOpen,
-    o: { transport: Transport; windowBytes: number; forget: () => void },
+    o: { transport: Transport; windowBytes: number; maxPacketBytes: number; forget: () => void },
   ) {
     this.id = id
     this.#transport = o.transport
     this.#windowBytes = o.windowBytes
+    this.#maxPacketBytes = o.maxPacketBytes
     this.#forget = o.forget
     this.#client.number = open.sender
     this.#ours.allowanceBytes = open.windowBytes
@@ -62,13 +65,13 @@ export class LobbyChannel {
   confirm(owner: ChannelOwner): void {
     this.#owner = owner
     this.#client.allowanceBytes = this.#windowBytes
-    this.#client.maxPacketBytes = maxDataBytes
+    this.#client.maxPacketBytes = this.#maxPacketBytes
     this.#transport.send(
       encodeOpenConfirmation({
         recipient: this.#number,
         sender: this.id,
         windowBytes: this.#windowBytes,
-        maxPacketBytes: maxDataBytes,
+        maxPacketBytes: this.#maxPacketBytes,
         fields: noBytes,
       }),
     )
@@ -177,6 +180,20 @@ export class LobbyChannel {
     const granted = owner.request(name, fields)
     if (!wantReply) return
     this.#transport.send(encodeChannelSignal(granted ? 'channel-success' : 'channel-failure', this.#number))
+  }
+
+  /** From now on it is somebody else's, who goes on with what is left of its windows. */
+  handOver(): LeftChannel {
+    this.#forget()
+    const left = {
+      number: this.#number,
+      clientAllowanceBytes: this.#client.allowanceBytes,
+      clientMaxPacketBytes: this.#client.maxPacketBytes,
+      windowBytes: this.#ours.allowanceBytes,
+      maxPacketBytes: this.#ours.maxPacketBytes,
+    }
+    this.#ours.sentEndOfFile = this.#ours.sentClose = true
+    return left
   }
 
   /** The connection is gone. */

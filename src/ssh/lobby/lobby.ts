@@ -17,21 +17,32 @@ import {
   encodeGlobalRequest,
   encodeRequestFailure,
   encodeUnimplemented,
+  messageNumber,
   openFailureReason,
 } from '../messages.ts'
-import type { PassageParts } from '../passage.ts'
-import type { Transport } from '../transport.ts'
-import { LobbyChannel } from './channel.ts'
+import { Passage, type PassageParts } from '../passage.ts'
+import type { CloseReason, Transport } from '../transport.ts'
+import { LobbyChannel, maxDataBytes } from './channel.ts'
 import { ChannelStream } from './channel-stream.ts'
 import { decodeDestination, type Destination, targetAt } from './destination.ts'
 import { serveInner } from './inner-server.ts'
-import { notice } from './notice.ts'
+import { choicesOf, lastUsedFirst, missingText } from './choices.ts'
+import { type AskedFor, handedChannel, Handover } from './handover.ts'
+import type { Choice } from './picker.ts'
+import { PickerChannel } from './picker-channel.ts'
 
 /** What a jump may have on the way to us unread. Times the channels of a connection, this bounds its memory. */
 const jumpWindowBytes = 1024 * 1024
 
-/** Enough for typing. */
-const sessionWindowBytes = 4096
+/**
+ * Enough for typing, and no more than any target takes: the chosen session goes on with what was granted here. Dropbear's
+ * windows are of 24 KiB, its packets of 32,759 bytes.
+ */
+const sessionWindow = { windowBytes: 4096, maxPacketBytes: 16 * 1024 } as const
+const jumpWindow = { windowBytes: jumpWindowBytes, maxPacketBytes: maxDataBytes } as const
+
+/** Channels of jumps are numbered from here on, so that a chosen session may number its own from 0. */
+const firstJump = 0x4000_0000
 
 /** Channels refused on one connection, each of which may be in the audit log; then it ends. */
 export const maxRefusals = 100
@@ -45,9 +56,16 @@ const maxSilentIntervals = 3
 /** The same for what is no target and for targets of others, so that nobody can list them. */
 const notThere = 'There is no such target, or you have no access to it.'
 
+const notAlone =
+  'Something else runs on this connection. Use one of its own (ssh -o ControlPath=none), or name the target.'
+
 const noBytes = Buffer.alloc(0)
 
-export type LobbyParts = PassageParts & { readonly clock: Clock; readonly targetHostKeys: TargetHostKeys }
+export type LobbyParts = PassageParts & {
+  readonly clock: Clock
+  readonly gatewayName: string
+  readonly targetHostKeys: TargetHostKeys
+}
 
 export type Guest = {
   readonly principal: Principal
@@ -74,12 +92,14 @@ export class Lobby {
   readonly #guest: Guest
   readonly #channels = new Map<number, LobbyChannel>()
   readonly #timer: NodeJS.Timeout
-  #nextChannel = 0
+  #nextJump = firstJump
   #refusals = 0
   #noMoreSessions = false
   #unansweredKeepAlives = 0
   #emptySinceUs: number
   #over = false
+  /** Of the choice that was made last: being opened, or with the connection handed over to it. */
+  #passage: Passage | undefined
 
   constructor(parts: LobbyParts, guest: Guest) {
     this.#parts = parts
@@ -90,6 +110,8 @@ export class Lobby {
 
   fromClient(payload: Buffer, sequence: number): void {
     if (this.#over) return
+    if (this.#passage?.relaying === true && !this.#isOurs(payload))
+      return this.#passage.fromClient(payload, sequence)
     try {
       const message = decodeConnectionMessage(payload)
       if (message === undefined) this.#guest.transport.send(encodeUnimplemented(sequence))
@@ -103,10 +125,20 @@ export class Lobby {
     }
   }
 
+  /** After the connection was handed over: jumps go on, and replies to what we asked before still come. */
+  #isOurs(payload: Buffer): boolean {
+    const number = payload[0] ?? 0
+    if (number === messageNumber.requestSuccess || number === messageNumber.requestFailure)
+      return this.#unansweredKeepAlives > 0
+    const isChannels = number >= messageNumber.windowAdjust && number <= messageNumber.channelFailure
+    return isChannels && payload.length >= 5 && payload.readUInt32BE(1) >= firstJump
+  }
+
   /** The connection is gone, and with it every jump that went through it. */
-  close(): void {
+  close(why: CloseReason): void {
     if (this.#over) return
     this.#over = true
+    this.#passage?.clientClosed(why)
     clearInterval(this.#timer)
     for (const channel of this.#channels.values()) channel.lost()
     this.#channels.clear()
@@ -114,7 +146,7 @@ export class Lobby {
 
   #leave(reason: number, text: string): void {
     this.#guest.transport.disconnect(reason, text)
-    this.close()
+    this.close({ kind: 'local', reason, text })
   }
 
   /** Ends what is over, empty or silent. Sessions inside end by limits of their own, which are no later. */
@@ -126,8 +158,9 @@ export class Lobby {
     if (this.#channels.size > 0) this.#emptySinceUs = clock.monotonicUs()
     if (clock.monotonicUs() - this.#emptySinceUs >= maxEmptyMs * 1000)
       return this.#leave(byApplication, 'Nothing happened for too long. Connect again.')
-    if (++this.#unansweredKeepAlives > maxSilentIntervals)
+    if (this.#unansweredKeepAlives >= maxSilentIntervals)
       return this.#leave(connectionLost, 'The client no longer answers.')
+    this.#unansweredKeepAlives++
     this.#guest.transport.send(encodeGlobalRequest('keepalive@openssh.com', true, noBytes))
   }
 
@@ -139,7 +172,7 @@ export class Lobby {
       case 'request-failure':
         if (this.#unansweredKeepAlives === 0)
           throw new Fault('SSH_PROTOCOL', 'A reply arrived that nobody asked for.')
-        this.#unansweredKeepAlives = 0
+        this.#unansweredKeepAlives--
         return
       case 'channel-open':
         return this.#open(message)
@@ -183,21 +216,31 @@ export class Lobby {
   #open(open: ChannelOpen): void {
     const isJump = open.channelType === 'direct-tcpip'
     const destination = isJump ? decodeDestination(open.fields) : undefined
-    const channel = this.#add(open, isJump ? jumpWindowBytes : sessionWindowBytes)
+    const channel = this.#add(open, isJump ? this.#nextJump++ : this.#freeSession())
     if (this.#channels.size > this.#parts.limits().maxChannelsPerConnection)
       return this.#refuse(channel, 'Too many channels are open on this connection.')
     if (destination !== undefined) return this.#jump(channel, destination)
     if (open.channelType !== 'session')
       return this.#refuse(channel, `Channels of type ${printable(open.channelType)} are not allowed here.`)
     if (this.#noMoreSessions) return this.#refuse(channel, 'This connection asked for no more sessions.')
-    channel.confirm(notice(channel))
+    channel.confirm(
+      new PickerChannel(channel, {
+        list: () => this.#list(),
+        open: (choice, handOver) => this.#openChoice(channel, choice, handOver),
+      }),
+    )
   }
 
-  #add(open: ChannelOpen, windowBytes: number): LobbyChannel {
-    const id = this.#nextChannel++
+  #freeSession(): number {
+    let id = handedChannel
+    while (this.#channels.has(id)) id++
+    return id
+  }
+
+  #add(open: ChannelOpen, id: number): LobbyChannel {
     const channel = new LobbyChannel(id, open, {
       transport: this.#guest.transport,
-      windowBytes,
+      ...(id >= firstJump ? jumpWindow : sessionWindow),
       forget: () => this.#channels.delete(id),
     })
     this.#channels.set(id, channel)
@@ -255,5 +298,52 @@ export class Lobby {
     const { principal, sourceAddress } = this.#guest
     channel.confirm(stream.owner)
     serveInner(this.#parts, { stream, identity, principal, sourceAddress, target })
+  }
+
+  // ── Choosing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #list() {
+    const { principal, sourceAddress } = this.#guest
+    const { session, clock, gatewayName } = this.#parts
+    const asking = { principal, sourceAddress, nowMs: clock.nowMs() }
+    const [policy, { store }] = [session.policy(), session]
+    return {
+      title: `${gatewayName}: where to, ${printable(principal.fields.name, 64)}?`,
+      choices: await lastUsedFirst(choicesOf(policy, asking), principal, store.sessions),
+      missing: missingText(policy, asking),
+    }
+  }
+
+  /** The chosen session goes through the same door as any other; only its channel is here already. */
+  async #openChoice(
+    channel: LobbyChannel,
+    { target, login }: Choice,
+    handOver: () => readonly AskedFor[] | undefined,
+  ): Promise<string | undefined> {
+    if (!this.#isAlone(channel)) return notAlone
+    const { principal, sourceAddress, transport } = this.#guest
+    const handover: Handover = new Handover(transport, text =>
+      passage.end({ reason: `the chosen session could not start: ${text}`, userText: text }),
+    )
+    const passage = new Passage(this.#parts, handover.client)
+    this.#passage = passage
+    const admission = await passage.open({ protocol: 'ssh', principal, sourceAddress, target, login })
+    if (admission.kind === 'refused') return admission.userText
+    const requests = this.#over || !this.#isAlone(channel) ? undefined : handOver()
+    if (requests === undefined) {
+      passage.end({ reason: 'client left during sign-in', userText: '' })
+      return notAlone
+    }
+    clearInterval(this.#timer)
+    const left = channel.handOver()
+    admission.start()
+    handover.start(passage, left, requests, this.#noMoreSessions)
+    return undefined
+  }
+
+  /** The session that is chosen gets this connection and numbers its channels, so no other may have one here. */
+  #isAlone(channel: LobbyChannel): boolean {
+    const sessions = [...this.#channels.keys()].filter(id => id < firstJump)
+    return channel.id === handedChannel && sessions.length === 1
   }
 }
