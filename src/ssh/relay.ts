@@ -785,8 +785,8 @@ export class Relay {
     events: readonly RecordedEvent[],
     settled?: (granted: boolean) => void,
   ): void {
+    // An end that has closed still takes what comes until the other closes too: the exit status, for one.
     const [end, other] = this.#ends(from, channel)
-    if (other.sentClose) return
     const wantReply = request.wantReply || settled !== undefined
     if (wantReply) end.awaitReply({ passesOn: request.wantReply, settled: settled ?? (() => {}) })
     this.#record(events)

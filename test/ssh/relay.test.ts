@@ -353,6 +353,16 @@ describe('the end of a channel', () => {
     ])
   })
 
+  test('tells the exit status to a client that has closed already, as git push does', () => {
+    openChannel()
+    world.fromTarget(eof(at))
+    world.fromClient(eof(at), close(at))
+    world.client.take()
+    world.fromTarget(request(at, 'exit-status', false, uint32(3)), close(at))
+    expect(world.client.take()).toMatchObject([{ name: 'exit-status' }, { type: 'close' }])
+    expect(world.recording.events('exit-status')).toMatchObject([{ status: 3 }])
+  })
+
   test('lets windows pass no more in the direction that is closed', () => {
     openChannel()
     world.fromClient(close(at), adjust(at, 10))
