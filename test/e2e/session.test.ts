@@ -177,13 +177,6 @@ describe('a shell in a terminal', () => {
   })
 })
 
-describe('what the gateway does not carry yet is refused with a sentence:', () => {
-  test('forwarding', async () => {
-    const run = await world.ssh(at(), { arguments: ['-W', '127.0.0.1:80'] })
-    expect(run.stderr).toContain('sallyport: Channels of type direct-tcpip are not allowed here.')
-  })
-})
-
 test('LOGIN+TARGET is the same address, and a bare name is the only target with the only login', async () => {
   expect((await world.ssh(`${world.login}+web1`, { command: ['echo plus'] })).stdout.toString()).toBe(
     'plus\n',

@@ -35,55 +35,52 @@ const authRequest = 50
 const fileMagic = Buffer.from('SSHSIG')
 const maxTextBytes = 256
 
-/** Cuts a stream of bytes into messages, whatever pieces it comes in. */
+/** Cuts a stream of bytes into messages, whatever pieces it comes in; each byte is looked at once. */
 class Messages {
-  /** The message that is not whole yet: its bytes, and what of earlier pieces has not gone on. */
+  /** The message that is not whole yet, and what of earlier pieces has not gone on. */
   #held: Buffer[] = []
   #heldBytes = 0
   #waiting: Buffer[] = []
+  /** Of the message with its length; 4 until that has been read. */
+  #wholeBytes = 4
 
   /** Calls `whole` for each message that is complete now, and gives back the pieces that may go on. */
-  add(data: Buffer, whole: (message: Buffer) => void): readonly Buffer[] {
+  add(came: Buffer, whole: (message: Buffer) => void): readonly Buffer[] {
+    const data = Buffer.from(came) // what is held must not be a view of a buffer that the engine uses again
     let boundary = 0
     for (let at = 0; at < data.length; ) {
       at += this.#hold(data.subarray(at))
-      if (!this.#isWhole()) continue
-      whole(Buffer.concat(this.#held).subarray(4))
-      this.#held = []
-      this.#heldBytes = 0
+      if (this.#wholeBytes === 4 || this.#heldBytes < this.#wholeBytes) continue
+      whole(this.#take())
       boundary = at
     }
-    // What stays must not be a view of a buffer that the engine uses again.
-    const rest = Buffer.from(data.subarray(boundary))
-    this.#held = this.#held.map(piece => Buffer.from(piece))
     const pieces = boundary > 0 ? [...this.#waiting.splice(0), data.subarray(0, boundary)] : []
-    if (rest.length > 0) this.#waiting.push(rest)
+    if (boundary < data.length) this.#waiting.push(data.subarray(boundary))
     return pieces
   }
 
   /** Takes what belongs to the message, or to its length; gives back how many bytes. */
   #hold(next: Buffer): number {
-    const taken = next.subarray(0, this.#missingBytes(next))
+    const taken = next.subarray(0, this.#wholeBytes - this.#heldBytes)
     this.#held.push(taken)
     this.#heldBytes += taken.length
+    if (this.#heldBytes === 4) this.#wholeBytes = 4 + this.#readLength()
     return taken.length
   }
 
-  /** How many of the next bytes belong to the message that is being held. */
-  #missingBytes(next: Buffer): number {
-    if (this.#heldBytes < 4) return Math.min(4 - this.#heldBytes, next.length)
-    return Math.min(4 + this.#length() - this.#heldBytes, next.length)
-  }
-
-  #isWhole(): boolean {
-    return this.#heldBytes >= 4 && this.#heldBytes === 4 + this.#length()
-  }
-
-  #length(): number {
-    const length = Buffer.concat(this.#held, 4).readUInt32BE(0)
+  #readLength(): number {
+    const length = Buffer.concat(this.#held).readUInt32BE(0)
     if (length === 0 || length > maxAgentMessageBytes)
       throw new Fault('SSH_PROTOCOL', `a message of ${length} bytes`)
     return length
+  }
+
+  #take(): Buffer {
+    const message = Buffer.concat(this.#held).subarray(4)
+    this.#held = []
+    this.#heldBytes = 0
+    this.#wholeBytes = 4
+    return message
   }
 }
 
