@@ -4,24 +4,24 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { testWith } from '../support/openssh.ts'
-import { type SshOptions, type SshRun, World } from '../support/world.ts'
+import { type RawConfig, type SshOptions, type SshRun, World } from '../support/world.ts'
 
 const test = testWith('ssh', 'sshd')
 let world: World
 let authorityLine: string
 
+function configure(config: RawConfig): void {
+  const [web1] = config['targets']
+  config['targets'].push(
+    { ...web1, name: 'Web2' },
+    { ...web1, name: 'solo', address: web1.address.replace('127.0.0.1', 'localhost') },
+    { ...web1, name: 'others', labels: { env: 'elsewhere' } },
+    { ...web1, name: 'wrong-key', hostKeys: [otherKey] },
+  )
+}
+
 beforeAll(async () => {
-  world = await World.start({
-    configure: config => {
-      const [web1] = config['targets']
-      config['targets'].push(
-        { ...web1, name: 'Web2' },
-        { ...web1, name: 'solo', address: web1.address.replace('127.0.0.1', 'localhost') },
-        { ...web1, name: 'others', labels: { env: 'elsewhere' } },
-        { ...web1, name: 'wrong-key', hostKeys: [otherKey] },
-      )
-    },
-  })
+  world = await World.start({ configure })
   const shown = await world.sallyport('keys', 'show')
   authorityLine = shown.stdout
     .toString()
@@ -201,6 +201,45 @@ describe('a jump', () => {
     )
     expect(down.code).toBe(0)
     expect(readFileSync(back).equals(readFileSync(from))).toBe(true)
+  })
+
+  test('is as good for sftp, and the recording says which file', async () => {
+    const file = join(world.folder, 'by-sftp')
+    writeFileSync(file, randomBytes(100_000))
+    const config = configuration()
+    const run = await world.runClient('sftp', ['-F', config, '-J', 'gateway', `${world.login}@web1`], {
+      input: `put ${file} ${file}.copy\n`,
+    })
+    expect(run.code).toBe(0)
+    expect(readFileSync(`${file}.copy`).equals(readFileSync(file))).toBe(true)
+    const events = world.eventsOf(await world.lastEnded()).map(({ event }) => JSON.stringify(event))
+    expect(events.some(event => event.includes('by-sftp.copy'))).toBe(true)
+  })
+
+  test('ends when policy takes the target away, and no other can be opened then', async () => {
+    const control = join(world.folder, 'kept')
+    const config = configuration([`ControlPath ${control}`])
+    let master: { kill: (signal: NodeJS.Signals) => boolean } | undefined
+    const outer = world.runClient('ssh', ['-F', config, '-M', '-N', 'gateway'], {
+      onStart: child => (master = child),
+    })
+    const check = () => world.runClient('ssh', ['-F', config, '-O', 'check', 'gateway'], {})
+    await world.until(async () => (await check()).code === 0)
+    const staying = jump(`${world.login}@solo`, ['sleep 60'], { config })
+    await world.until(async () => (await world.sessions())[0]?.state === 'open')
+    world.writeConfig(config => {
+      configure(config)
+      config['targets'].find((target: RawConfig) => target['name'] === 'solo').labels = { env: 'gone' }
+    })
+    world.reload()
+    expect((await staying).stderr).toContain('You may no longer use this target')
+    const again = await jump(`${world.login}@solo`, ['id'], { config })
+    expect(again.stderr).toContain('Session open refused by peer') // ssh keeps our words for itself here
+    expect(refusals().at(-1)).toMatchObject({ target: 'solo:22' })
+    world.writeConfig(configure)
+    world.reload()
+    master?.kill('SIGTERM')
+    await outer
   })
 
   test('many through one connection are sessions of their own, and end with it', async () => {

@@ -50,7 +50,7 @@ function start(noMoreSessions = false): void {
 /** What the relay would send to the client. */
 async function relaySends(...payloads: Buffer[]): Promise<void> {
   for (const payload of payloads) handover.client.send(payload)
-  await vi.runAllTicks()
+  await vi.advanceTimersByTimeAsync(0)
 }
 
 describe('a target that', () => {

@@ -159,7 +159,7 @@ describe('refused, and the connection stays:', () => {
 
   test('a command, with a sentence and exit status 1', async () => {
     send(open('session'), encodeChannelRequest(0, 'exec', true, string('id')))
-    await vi.runAllTicks()
+    await vi.advanceTimersByTimeAsync(0)
     expect(types()).toEqual([
       'open-confirmation',
       'channel-success',
