@@ -37,17 +37,23 @@ afterEach(async () => {
 })
 
 /** The rule of the person, and a gateway that knows it. */
-function configure(rule: RawConfig): void {
-  world.writeConfig(config => Object.assign(config['roles'].admin.allow[0], rule))
-}
-function forward(): void {
-  configure({
-    channels: ['shell', 'exec', 'forward', 'agent'],
-    forward: {
-      to: [`127.0.0.1:1-${forbidden - 1}`, `127.0.0.1:${forbidden + 1}-65535`, `${world.folder}/**`],
-      from: ['localhost:*', `${world.folder}/**`],
-    },
+function configure(rule: RawConfig, more: RawConfig = {}): void {
+  world.writeConfig(config => {
+    Object.assign(config['roles'].admin.allow[0], rule)
+    Object.assign(config, more)
   })
+}
+function forward(more: RawConfig = {}): void {
+  configure(
+    {
+      channels: ['shell', 'exec', 'forward', 'agent'],
+      forward: {
+        to: [`127.0.0.1:1-${forbidden - 1}`, `127.0.0.1:${forbidden + 1}-65535`, `${world.folder}/**`],
+        from: ['localhost:*', `${world.folder}/**`],
+      },
+    },
+    more,
+  )
 }
 async function reload(): Promise<void> {
   const before = reloads()
@@ -99,7 +105,7 @@ function withAgent(socket: string, command: string): Promise<SshRun> {
   return world.runClient('ssh', [...options, '-l', at(), '127.0.0.1', command], {})
 }
 
-async function serve(onConnection: (socket: Socket) => void, path?: string): Promise<number> {
+async function serve(onConnection: (socket: Socket) => unknown, path?: string): Promise<number> {
   const server = createServer({ allowHalfOpen: true }, socket => {
     socket.on('error', () => {})
     onConnection(socket)
@@ -363,6 +369,19 @@ describe('the agent', () => {
       agent.kill()
     }
   })
+})
+
+test('where the configuration says so, the recording keeps what was forwarded', async () => {
+  forward({ recording: { forwards: 'content' } })
+  await reload()
+  const port = await serve(echo)
+  const input = randomBytes(100_000)
+  await world.ssh(at(), { arguments: ['-W', `127.0.0.1:${port}`], input })
+  const row = await world.lastEnded()
+  expect(sha256(world.streamOf(row, 'input'))).toBe(sha256(input))
+  expect(sha256(world.streamOf(row, 'output'))).toBe(sha256(input))
+  forward()
+  await reload()
 })
 
 describe('a connection that stays', () => {

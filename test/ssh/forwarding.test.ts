@@ -563,3 +563,67 @@ test('X11 is refused, and the recording says so', async () => {
     { request: 'x11-req', reason: 'X11 is not forwarded through this gateway.' },
   ])
 })
+
+describe('every kind of channel and of listening is decided on its own:', () => {
+  const kinds = ['shell', 'forward', 'agent'] as const
+  const asks: [string, (typeof kinds)[number] | 'never', () => Buffer][] = [
+    ['direct-tcpip', 'forward', () => directTcp('localhost', 80)],
+    ['direct-streamlocal', 'forward', () => directSocket('/run/x')],
+    ['tcpip-forward', 'forward', () => listen('localhost', 80)],
+    ['x11', 'never', () => open(atClient, { type: 'x11' })],
+    ['tun', 'never', () => open(atClient, { type: 'tun@openssh.com', fields: Buffer.alloc(8) })],
+    [
+      'forwarded-tcpip of a client',
+      'never',
+      () => open(atClient, { type: 'forwarded-tcpip', fields: port('localhost', 80) }),
+    ],
+    ['auth-agent of a client', 'never', () => open(atClient, { type: 'auth-agent@openssh.com' })],
+  ]
+  for (const [name, needs, ask] of asks)
+    for (const kind of kinds)
+      test(`${name} with ${kind} in the grant ${kind === needs ? 'goes on' : 'is refused'}`, async () => {
+        await start({
+          channels: [kind],
+          forward: { to: rules('localhost:*', '/run/*'), from: rules('localhost:*') },
+        })
+        world.fromClient(ask())
+        expect(world.target.sent).toHaveLength(kind === needs ? 1 : 0)
+        expect(world.client.sent).toHaveLength(kind === needs ? 0 : 1)
+        expect(world.recording.events('request-refused')).toHaveLength(kind === needs ? 0 : 1)
+      })
+})
+
+test('property: whatever the fields are, the relay answers, passes on what it recorded, or ends the session', async () => {
+  const names = [
+    'direct-tcpip',
+    'direct-streamlocal@openssh.com',
+    'forwarded-tcpip',
+    'auth-agent@openssh.com',
+    'tcpip-forward',
+    'streamlocal-forward@openssh.com',
+    'cancel-tcpip-forward',
+  ]
+  const fields = fc.oneof(
+    fc.uint8Array({ maxLength: 80 }).map(bytes => Buffer.from(bytes)),
+    fc
+      .tuple(fc.string(), fc.nat(70_000), fc.string())
+      .map(([host, number, from]) => port(host, number, from)),
+    fc.string({ unit: 'binary' }).map(path => Buffer.concat([string(path), string(''), uint32(0)])),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom(...names), fields), { maxLength: 8 }), async asked => {
+      await start({ forward: { to: rules('*:*', '/**'), from: rules('*:*', '/**') } })
+      for (const [name, bytes] of asked) {
+        if (world.endReason !== undefined) break
+        const isGlobal = name.includes('forward') && !name.startsWith('forwarded')
+        world.fromClient(
+          isGlobal ? encodeGlobalRequest(name, true, bytes) : open(atClient, { type: name, fields: bytes }),
+        )
+      }
+      const told = ['forward-open', 'forward-listen', 'forward-unlisten'] as const
+      expect(world.target.sent.length).toBe(told.flatMap(type => world.recording.events(type)).length)
+      world.session.end({ reason: 'done', userText: '' })
+    }),
+    { numRuns: 100 },
+  )
+})
