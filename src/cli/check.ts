@@ -8,23 +8,25 @@ import { proveEngine } from '../ssh/engine.ts'
 import { lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
 import { openOwnAudit } from './access.ts'
+import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { AdminClient } from './admin-client.ts'
 import { foldersOf } from './folders.ts'
 import { requireConfig } from './gateway.ts'
 import { printableLine, printJson } from './print.ts'
 import { type ProbeResult, probeTargets } from './probe.ts'
 
-type CheckOptions = { config: string; json?: boolean; offline?: boolean }
+type CheckOptions = WithConfig & { json?: boolean; offline?: boolean }
 
 export function addCheck(program: Command): void {
-  program
-    .command('check')
-    .description('validate a configuration, try its issuer and targets, and say what would fail')
-    .requiredOption('--config <file>', 'the configuration file')
+  configOption(
+    program
+      .command('check')
+      .description('validate a configuration, try its issuer and targets, and say what would fail'),
+  )
     .option('--offline', 'only validate the file')
     .option('--json', 'for scripts')
     .action(async (options: CheckOptions) => {
-      const config = requireConfig(options.config)
+      const config = requireConfig(configFileOf(options), { withoutSecrets: options.offline === true })
       const results = options.offline === true ? [] : await probe(config)
       if (options.json === true) printJson({ configuration: 'valid', results })
       else print(results)

@@ -27,7 +27,7 @@ export function addExport(program: Command): void {
 }
 
 async function run(id: string, options: ExportOptions): Promise<void> {
-  const access = await openAccess(requireConfig(configFileOf(options)))
+  const access = await openAccess(requireConfig(configFileOf(options), { withoutSecrets: true }))
   try {
     const file = await access.read(await resolveId(access, id), `export as ${options.format}`)
     const out =

@@ -55,9 +55,12 @@ export type GatewayOptions = {
   readonly append?: AppendSync
 }
 
-/** Reads a configuration or throws Fault CONFIG_INVALID with every problem. */
-export function requireConfig(file: string): Config {
-  const loaded = loadConfig(file)
+/**
+ * Reads a configuration or throws Fault CONFIG_INVALID with every problem. Commands that only look say so, and work in a shell
+ * that does not have the gateway's secrets.
+ */
+export function requireConfig(file: string, options: { withoutSecrets?: boolean } = {}): Config {
+  const loaded = loadConfig(file, process.env, options)
   if (loaded.ok) return loaded.config
   throw new Fault('CONFIG_INVALID', printProblems(loaded.problems))
 }

@@ -32,7 +32,7 @@ export function addKeys(program: Command): void {
   configOption(
     keys.command('show').description('print them, and where each belongs').option('--json', 'for scripts'),
   ).action((options: WithConfig & { json?: boolean }) => {
-    const config = requireConfig(configFileOf(options))
+    const config = requireConfig(configFileOf(options), { withoutSecrets: true })
     const { keys: folder } = foldersOf(config)
     const rsa = rsaHostPublicKeyOf(folder)
     const shown = [

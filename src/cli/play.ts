@@ -8,7 +8,7 @@ import { printableLine } from './print.ts'
 import { openAccess, resolveId } from './access.ts'
 import { configOption, configFileOf, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway.ts'
-import { TerminalFilter, terminalReset } from './terminal-filter.ts'
+import { plainText, TerminalFilter, terminalReset } from './terminal-filter.ts'
 
 type PlayOptions = WithConfig & {
   speed: string
@@ -35,7 +35,7 @@ export function addPlay(program: Command): void {
 }
 
 async function play(id: string, options: PlayOptions): Promise<void> {
-  const access = await openAccess(requireConfig(configFileOf(options)))
+  const access = await openAccess(requireConfig(configFileOf(options), { withoutSecrets: true }))
   try {
     const file = await access.read(await resolveId(access, id), 'play')
     if (options.list === true) return listCommands(await openIndex(file))
@@ -125,7 +125,8 @@ class Player {
     } finally {
       release()
       this.#recording.close()
-      if (process.stdout.isTTY) process.stdout.write(`${terminalReset}\n`)
+      if (process.stdout.isTTY) process.stdout.write(terminalReset(this.#onAlternateScreen))
+      this.#say(this.#stopped ? 'left' : 'end')
     }
   }
 
@@ -134,7 +135,8 @@ class Player {
     const index = await openIndex(this.#file)
     const channel = this.#channel ?? index.keyframes[0]?.channel ?? 0
     const screen = screenAt(this.#file, index, channel, startUs)
-    if (screen !== undefined) process.stdout.write(new TerminalFilter().push(Buffer.from(screen.drawing())))
+    if (screen !== undefined)
+      process.stdout.write(this.#filter(`${channel} output`).push(Buffer.from(screen.drawing())))
     return seekTo(this.#file, index, channel, startUs).events()
   }
 
@@ -147,7 +149,6 @@ class Player {
       shownUs = record.us
       this.#show(record)
     }
-    this.#say('end')
   }
 
   #headline(): string {
@@ -156,7 +157,7 @@ class Player {
   }
 
   #say(text: string): void {
-    const reset = process.stdout.isTTY ? terminalReset : ''
+    const reset = process.stdout.isTTY ? plainText : ''
     process.stdout.write(`${reset}\r\n── ${printableLine(text)} ──\r\n`)
   }
 
@@ -170,6 +171,10 @@ class Player {
     if (command !== undefined) this.#say(`command: ${command.toString()}`)
     else if (event.type === 'shell') this.#say('shell')
     else if (event.type === 'request-refused') this.#say(`refused: ${String(event.fields['request'])}`)
+  }
+
+  get #onAlternateScreen(): boolean {
+    return [...this.#filters.values()].some(filter => filter.onAlternateScreen)
   }
 
   #filter(stream: string): TerminalFilter {

@@ -2,7 +2,7 @@
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Config, SshTarget } from '../config/config.ts'
 import { defaultSshLimits } from '../config/ssh-limits.ts'
-import { Fault, reasonOf } from '../errors.ts'
+import { reasonOf } from '../errors.ts'
 import type { Issuer } from '../identity/issuer.ts'
 import { matchesTarget } from '../policy/rules.ts'
 import type { SshListenerParts } from '../ssh/listener.ts'
@@ -58,7 +58,7 @@ async function attempt(what: string, work: () => Promise<string>): Promise<Probe
   try {
     return { what, ok: true, text: await work() }
   } catch (cause) {
-    return { what, ok: false, text: cause instanceof Fault ? cause.userText : reasonOf(cause) }
+    return { what, ok: false, text: reasonOf(cause) } // the log's text: whoever checks is the operator
   }
 }
 

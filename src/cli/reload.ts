@@ -10,7 +10,7 @@ export function addReload(program: Command): void {
       .command('reload')
       .description('let the running gateway read its configuration again, all or nothing'),
   ).action(async (options: WithConfig) => {
-    const config = requireConfig(configFileOf(options))
+    const config = requireConfig(configFileOf(options), { withoutSecrets: true })
     const { endedSessions } = await new AdminClient(foldersOf(config).adminSocket).reload()
     process.stdout.write(`Reloaded. Sessions that lost their right and were ended: ${endedSessions}.\n`)
   })

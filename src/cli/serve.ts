@@ -1,15 +1,13 @@
 import type { Command } from 'commander'
 import { openLog } from '../log.ts'
+import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 
 export function addServe(program: Command): void {
-  program
-    .command('serve')
-    .description('run the gateway')
-    .requiredOption('--config <file>', 'the configuration file')
-    .action(async (options: { config: string }) => {
+  configOption(program.command('serve').description('run the gateway')).action(
+    async (options: WithConfig) => {
       const log = openLog()
-      const gateway = await startGateway(options.config, log)
+      const gateway = await startGateway(configFileOf(options), log)
       log.info(
         { ssh: gateway.sshPort, web: gateway.webPort, crypto: gateway.crypto, pid: process.pid },
         gateway.crypto === 'native'
@@ -17,7 +15,8 @@ export function addServe(program: Command): void {
           : 'listening (SSH ciphers in JavaScript: slower; see docs/running.md)',
       )
       await untilStopped(gateway, reloads => log.info(reloads, 'reload'))
-    })
+    },
+  )
 }
 
 /** Until SIGINT or SIGTERM; SIGHUP reloads. A second signal does not wait for anything. */

@@ -41,7 +41,7 @@ export function addSessions(program: Command): void {
 }
 
 async function withAccess(options: WithConfig, work: (access: Access) => Promise<void>): Promise<void> {
-  const access = await openAccess(requireConfig(configFileOf(options)))
+  const access = await openAccess(requireConfig(configFileOf(options), { withoutSecrets: true }))
   try {
     await work(access)
   } finally {

@@ -7,8 +7,8 @@
 /** Finals of control sequences that draw or move (ECMA-48): cursor, erase, insert, delete, scroll, colours, margins. */
 const drawingFinals = new Set('@ABCDEFGHIJKLMPSTXZ`abdefm'.split(''))
 
-/** Private modes that change how following output is drawn: wrap, origin, cursor, alternate screen. */
-const drawingModes = new Set(['4', '6', '7', '20', '25', '47', '1047', '1048', '1049'])
+/** Private modes that change how following output is drawn: wrap, cursor, alternate screen. Not origin mode (6): leaving it moves the cursor. */
+const drawingModes = new Set(['4', '7', '20', '25', '47', '1047', '1048', '1049'])
 
 /** Longer sequences are dropped whole; real ones have a few dozen bytes. */
 const maxSequenceBytes = 256
@@ -23,6 +23,8 @@ type State =
 /** Keeps its state between pieces, so that cutting a sequence in two changes nothing. */
 export class TerminalFilter {
   #state: State = { at: 'text' }
+  /** Whether what passed has switched to the alternate screen. */
+  onAlternateScreen = false
   readonly #decoder = new TextDecoder('utf-8')
 
   push(data: Uint8Array): string {
@@ -83,7 +85,9 @@ export class TerminalFilter {
       return ''
     }
     this.#state = { at: 'text' }
-    return isDrawing(state.bytes, character) ? `\x1b[${state.bytes}${character}` : ''
+    if (!isDrawing(state.bytes, character)) return ''
+    if (/^\?(.*;)?(47|1047|1049)(;|$)/.test(state.bytes)) this.onAlternateScreen = character === 'h'
+    return `\x1b[${state.bytes}${character}`
   }
 
   /** Operating system commands, device control strings and the like: to their end, without a trace. */
@@ -111,5 +115,15 @@ function isDrawing(parameters: string, final: string): boolean {
   return false
 }
 
-/** Brings a terminal back to what a shell expects: colours, cursor, wrap, margins, character set, main screen. */
-export const terminalReset = '\x1b[0m\x1b[?25h\x1b[?7h\x1b[?6l\x1b[r\x1b(B\x1b[?1049l'
+/** Colours and character set back to what a sentence of ours needs. Moves nothing. */
+export const plainText = '\x1b[0m\x1b(B'
+
+/** Brings a terminal back to what a shell expects. Setting margins moves the cursor, so its place is kept. */
+const shellModes = `${plainText}\x1b[?25h\x1b[?7h\x1b7\x1b[r\x1b8`
+
+/** The main screen with the cursor where it was when the recording left it; only if that is where we are not. */
+const leaveAlternateScreen = '\x1b[?1049l'
+
+export function terminalReset(onAlternateScreen: boolean): string {
+  return onAlternateScreen ? `${leaveAlternateScreen}${shellModes}` : shellModes
+}

@@ -1,6 +1,6 @@
 /** `sallyport verify`: proves recordings and audit logs whole, or names the first record that is not. Works offline. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { verifyAudit } from '../audit/verify.ts'
 import { Fault, reasonOf } from '../errors.ts'
@@ -49,7 +49,7 @@ function readText(file: string): string {
   }
 }
 
-/** An audit log is its folder: its files are one chain. */
+/** Everything below a folder. An audit log is its folder: its files are one chain. */
 function filesAt(path: string): readonly string[] {
   let isFolder: boolean
   try {
@@ -59,8 +59,8 @@ function filesAt(path: string): readonly string[] {
   }
   if (!isFolder) return [path]
   const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).toSorted()
-  if (names.some(name => isAudit(name) && !name.includes('/'))) return [path]
-  return names.filter(name => name.endsWith('.sallyport')).map(name => join(path, name))
+  const logs = new Set(names.filter(isAudit).map(name => dirname(join(path, name))))
+  return [...names.filter(name => name.endsWith('.sallyport')).map(name => join(path, name)), ...logs]
 }
 
 function isAudit(path: string): boolean {

@@ -48,6 +48,7 @@ function checkListeners(raw: unknown): Issue[] {
 }
 
 function checkTlsPair(raw: unknown, sources: SecretSources): Issue[] {
+  if (sources.withoutSecrets === true) return []
   const tls = at(raw, 'web', 'tls')
   const certificate = readPublicFile(at(tls, 'certificate'), sources)
   const key = readSecret(at(tls, 'key'), sources)

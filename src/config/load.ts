@@ -23,12 +23,17 @@ const DEFAULT_CHANNELS: AllowRule['channels'] = ['shell', 'exec', 'sftp']
  * Reads and checks a configuration file and the secrets that it refers to. All or nothing: the result is a complete,
  * frozen Config, or every problem that was found. Refuses instead of throwing, also for a file that cannot be read.
  */
-export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): LoadedConfig {
+export function loadConfig(
+  file: string,
+  env: NodeJS.ProcessEnv = process.env,
+  options: { withoutSecrets?: boolean } = {},
+): LoadedConfig {
   const absolute = resolve(file)
   const bytes = readBytes(absolute)
   if (typeof bytes === 'string') return { ok: false, problems: [problemAtStart(absolute, bytes)] }
   const yaml = YamlFile.parse(bytes)
-  if (yaml instanceof YamlFile) return checkFile(absolute, yaml, { env, folder: dirname(absolute) })
+  if (yaml instanceof YamlFile)
+    return checkFile(absolute, yaml, { env, folder: dirname(absolute), ...options })
   const problems = yaml.map(problem => ({ ...problem, file: absolute, path: '', suggestion: undefined }))
   return { ok: false, problems }
 }

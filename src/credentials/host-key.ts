@@ -113,6 +113,7 @@ function changed(target: SshTarget, blob: Buffer, expected: readonly string[]): 
   const shown = fingerprint(blob)
   const text =
     `The host key of ${target.name} is not the one that the gateway knows: expected ${expected.join(' or ')}, ` +
-    `got ${shown}. No credential was made. Ask the operator whether the server was reinstalled.`
-  return { kind: 'refused', userText: text, logText: text }
+    `got ${shown}. No credential was made. Tell the operator.`
+  const advice = `If the server was reinstalled, put its new key under hostKeys of ${target.name}.`
+  return { kind: 'refused', userText: text, logText: `${text} ${advice}` }
 }

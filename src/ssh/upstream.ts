@@ -98,11 +98,19 @@ type SignIn = {
   readonly over: AbortSignal
 }
 
-function failed(target: SshTarget, why: string, cause?: unknown): Fault {
-  return new Fault('UPSTREAM_FAILED', `The target ${target.name} ${why}`, {
-    log: `target ${target.name} ${why}${cause === undefined ? '' : ` (${reasonOf(cause)})`}`,
-    cause,
-  })
+/** What went wrong with a target: what its user reads, and for the operator where, why and what to look at. */
+function failed(target: SshTarget, why: string, more: { cause?: unknown; forOperator?: string } = {}): Fault {
+  const { cause, forOperator } = more
+  const reason = cause === undefined ? '' : ` (${reasonOf(cause)})`
+  const advice = forOperator === undefined ? '' : ` ${forOperator}`
+  return new Fault(
+    'UPSTREAM_FAILED',
+    `The target ${target.name} ${why} Try again later or tell the operator.`,
+    {
+      log: `target ${target.name} at ${target.host}:${target.port} ${why}${reason}${advice}`,
+      cause,
+    },
+  )
 }
 
 async function signIn(what: SignIn, parts: UpstreamParts, handlers: UpstreamHandlers): Promise<Upstream> {
@@ -154,8 +162,7 @@ function reach({ target, over }: SignIn, timeoutMs: number): Promise<Socket> {
       reject(fault)
     }
     const abandon = (): void => give(over.reason as Fault)
-    const fail = (cause: unknown): void =>
-      give(failed(target, 'cannot be reached. Try again later or tell the operator.', cause))
+    const fail = (cause: unknown): void => give(failed(target, 'cannot be reached.', { cause }))
     over.addEventListener('abort', abandon)
     socket.setTimeout(timeoutMs, () => fail(new Error('timed out')))
     socket.once('error', fail)
@@ -246,7 +253,7 @@ class UpstreamSignIn {
       case messageNumber.authSuccess:
         return this.#succeed()
       case messageNumber.authFailure:
-        return this.#fail(failed(this.#what.target, notTrusted(this.#what.login)))
+        return this.#fail(refusedCertificate(this.#what.target, this.#what.login))
       case messageNumber.authBanner:
         return
       default:
@@ -262,7 +269,7 @@ class UpstreamSignIn {
     }
     this.#asked = true
     this.#present(transport, proof).catch((cause: unknown) =>
-      this.#fail(failed(this.#what.target, 'got no credential: the gateway could not make one.', cause)),
+      this.#fail(failed(this.#what.target, 'got no credential: the gateway could not make one.', { cause })),
     )
   }
 
@@ -288,7 +295,7 @@ class UpstreamSignIn {
         this.#settle.resolve({ transport, proof })
       },
       (cause: unknown) =>
-        this.#fail(failed(this.#what.target, 'could not be used: the lease could not be closed.', cause)),
+        this.#fail(failed(this.#what.target, 'could not be used: the lease could not be closed.', { cause })),
     )
   }
 
@@ -303,7 +310,7 @@ class UpstreamSignIn {
     }
     this.#fail(
       this.#refusal ??
-        failed(this.#what.target, `closed the connection during sign-in: ${printable(why.text)}`),
+        failed(this.#what.target, `closed the connection during sign-in: ${printable(why.text)}.`),
     )
   }
 
@@ -323,8 +330,12 @@ class UpstreamSignIn {
   }
 }
 
-function notTrusted(login: string): string {
-  return `does not accept the gateway's certificate for ${login}. The operator finds out why with "sallyport check".`
+function refusedCertificate(target: SshTarget, login: string): Fault {
+  return failed(target, `does not accept the gateway's certificate for ${login}.`, {
+    forOperator:
+      'Does its sshd_config name the "targets" line of "sallyport keys show" under TrustedUserCAKeys, is there an account ' +
+      `${login} that is not locked, do AllowUsers and PermitRootLogin let it in, and are both clocks right? Its log says which.`,
+  })
 }
 
 /** A target's words go to a user's terminal only without what could act on it. */

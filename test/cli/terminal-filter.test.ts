@@ -84,3 +84,11 @@ test('no bytes at all make it pass an escape that is not on its list', () => {
     { numRuns: 2000 },
   )
 })
+
+test('it knows whether the recording has left the main screen', () => {
+  const screen = new TerminalFilter()
+  screen.push(Buffer.from('\x1b[?1049h'))
+  expect(screen.onAlternateScreen).toBe(true)
+  screen.push(Buffer.from('\x1b[?25h\x1b[?1049l'))
+  expect(screen.onAlternateScreen).toBe(false)
+})
