@@ -148,6 +148,7 @@ class Connection {
   /** Everything on this connection, jumps too. */
   #end(ending: Ending): void {
     this.#passage.end(ending)
+    this.#lobby?.end(ending)
     this.#transport.disconnect(disconnectReason.byApplication, ending.userText)
   }
 

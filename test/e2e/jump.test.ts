@@ -268,4 +268,16 @@ describe('a jump', () => {
     const ids = new Set((await world.sessions()).slice(0, 5).map(row => row.id))
     expect(ids.size).toBe(5)
   })
+
+  test('ends when the gateway stops, which the record says', async () => {
+    let runs = false
+    const staying = jump(`${world.login}@web1`, ['echo runs; sleep 60'], {
+      onStart: child => child.stdout?.once('data', () => (runs = true)),
+    })
+    await world.until(() => runs)
+    await world.killGateway('SIGTERM')
+    expect((await staying).code).toBe(255)
+    await world.startGateway()
+    expect((await world.sessions())[0]).toMatchObject({ state: 'ended', endReason: 'the gateway stops' })
+  })
 })

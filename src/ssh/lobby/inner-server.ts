@@ -6,7 +6,7 @@ import type { HostIdentity } from '../../credentials/target-host-keys.ts'
 import { Fault, reasonOf } from '../../errors.ts'
 import { signatureAlgorithms } from '../../identity/key-proof.ts'
 import type { Principal } from '../../identity/principal.ts'
-import { userTextOf } from '../../session/session.ts'
+import { type Ending, userTextOf } from '../../session/session.ts'
 import type { Admission } from '../authentication.ts'
 import {
   decodeAuthRequest,
@@ -42,10 +42,10 @@ export type InnerConnection = {
 
 type Phase = 'service' | 'method' | 'deciding' | 'over'
 
-/** Serves until the stream closes, which is also how it is ended. */
-export function serveInner(parts: PassageParts, inner: InnerConnection): void {
-  // oxlint-disable-next-line eslint/no-new -- its timers and its stream keep it
-  new InnerServer(parts, inner)
+/** Serves until the stream closes. The returned function ends the session and says why. */
+export function serveInner(parts: PassageParts, inner: InnerConnection): (ending: Ending) => void {
+  const server = new InnerServer(parts, inner)
+  return ending => server.end(ending)
 }
 
 class InnerServer {
@@ -76,6 +76,11 @@ class InnerServer {
       },
     })
     this.#passage = new Passage(parts, this.#transport)
+  }
+
+  end(ending: Ending): void {
+    this.#passage.end(ending)
+    this.#transport.disconnect(disconnectReason.byApplication, ending.userText)
   }
 
   #tooSlow(): void {

@@ -8,7 +8,7 @@ import type { TargetHostKeys } from '../../credentials/target-host-keys.ts'
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { decide, reachable } from '../../policy/decide.ts'
-import { userTextOf, type Wish } from '../../session/session.ts'
+import { type Ending, userTextOf, type Wish } from '../../session/session.ts'
 import {
   type ChannelOpen,
   type ConnectionMessage,
@@ -92,6 +92,8 @@ export class Lobby {
   readonly #guest: Guest
   readonly #channels = new Map<number, LobbyChannel>()
   readonly #timer: NodeJS.Timeout
+  /** Each ends a session of the people who jump through here. */
+  readonly #jumps = new Set<(ending: Ending) => void>()
   #nextJump = firstJump
   #refusals = 0
   #noMoreSessions = false
@@ -132,6 +134,12 @@ export class Lobby {
       return this.#unansweredKeepAlives > 0
     const isChannels = number >= messageNumber.windowAdjust && number <= messageNumber.channelFailure
     return isChannels && payload.length >= 5 && payload.readUInt32BE(1) >= firstJump
+  }
+
+  /** Ends what runs through here, and says why; the connection is the caller's to end. */
+  end(ending: Ending): void {
+    this.#passage?.end(ending)
+    for (const end of this.#jumps) end(ending)
   }
 
   /** The connection is gone, and with it every jump that went through it. */
@@ -297,7 +305,9 @@ export class Lobby {
     const stream = new ChannelStream(channel)
     const { principal, sourceAddress } = this.#guest
     channel.confirm(stream.owner)
-    serveInner(this.#parts, { stream, identity, principal, sourceAddress, target })
+    const end = serveInner(this.#parts, { stream, identity, principal, sourceAddress, target })
+    this.#jumps.add(end)
+    stream.once('close', () => this.#jumps.delete(end))
   }
 
   // ── Choosing ──────────────────────────────────────────────────────────────────────────────────────────────────
