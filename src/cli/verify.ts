@@ -25,7 +25,7 @@ export function addVerify(program: Command): void {
 }
 
 function verify(paths: string[], options: VerifyOptions): void {
-  const keys = options.key?.map(file => readText(file))
+  const keys = options.key?.flatMap(keysIn)
   const files = paths.flatMap(path => filesAt(path))
   if (files.length === 0) throw new Fault('NOT_FOUND', 'There is nothing to verify at these paths.')
   const results = files.map(file => verifyOne(file, keys))
@@ -40,6 +40,13 @@ function verify(paths: string[], options: VerifyOptions): void {
 }
 
 type Result = VerifyResult & { readonly file: string }
+
+/** Every public key in a file, so that the output of `keys show` will do as it is. */
+function keysIn(file: string): readonly string[] {
+  const keys = readText(file).match(/-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/g)
+  if (keys !== null) return keys
+  throw new Fault('KEY_UNUSABLE', `${file} holds no public key in PEM (-----BEGIN PUBLIC KEY-----).`)
+}
 
 function readText(file: string): string {
   try {
