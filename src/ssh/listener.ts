@@ -197,11 +197,11 @@ class Connection {
   #signingIn = false
 
   #openSignIn(userName: string, key: ProvenKey | undefined) {
-    const { login, target, bare } = parseUserName(userName)
+    const { login, target } = parseUserName(userName)
     return this.#parts.signIns.open({
       protocol: 'ssh',
       userName,
-      target: target ?? bare,
+      target,
       login,
       sourceAddress: this.#sourceAddress,
       ...(key === undefined ? {} : describeKey(key, this.#parts.keys)),

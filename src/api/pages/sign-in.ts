@@ -88,7 +88,7 @@ function whatAsks(view: SignInView, browserAddress: string): Html {
   const same = view.sourceAddress === browserAddress
   return html`<dl class="facts">
 ${fact('Connection', protocolNames[view.protocol])}
-${view.target === undefined ? fact('User name', typed(view.userName)) : fact('Target', typed(view.target))}
+${view.target === undefined ? html`${fact('User name', typed(view.userName))}${fact('Target', 'one that you may use, chosen in the terminal')}` : fact('Target', typed(view.target))}
 ${view.login === undefined ? '' : fact('Login', typed(view.login))}
 ${fact('From address', typed(view.sourceAddress))}
 ${fact('This browser', same ? 'the same address' : html`${typed(browserAddress)}, another address`)}
