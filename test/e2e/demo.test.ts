@@ -128,10 +128,18 @@ plainTest('Ctrl-C stops it cleanly, and the same folder starts again with the sa
   expect(facts().keys).toEqual(before.keys)
 })
 
-plainTest('the output of keys show is the key file that verify wants, for recordings and audit log alike', async () => {
-  const keys = join(folder, 'keys.txt')
-  writeFileSync(keys, (await sallyport('keys', 'show')).stdout)
-  const verified = await sallyport('verify', folder, '--key', keys)
-  expect(verified.stdout.toString().split('\n').filter(line => line.startsWith('ok')).length).toBeGreaterThanOrEqual(2)
-  expect(verified.code).toBe(0)
-})
+plainTest(
+  'the output of keys show is the key file that verify wants, for recordings and audit log alike',
+  async () => {
+    const keys = join(folder, 'keys.txt')
+    writeFileSync(keys, (await sallyport('keys', 'show')).stdout)
+    const verified = await sallyport('verify', folder, '--key', keys)
+    expect(
+      verified.stdout
+        .toString()
+        .split('\n')
+        .filter(line => line.startsWith('ok')).length,
+    ).toBeGreaterThanOrEqual(2)
+    expect(verified.code).toBe(0)
+  },
+)
