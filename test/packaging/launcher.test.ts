@@ -19,7 +19,7 @@ writeFileSync(
   `const args: string[] = process.argv.slice(2)
 process.on('SIGTERM', () => (console.log('told to stop'), process.exit(5)))
 process.on('SIGHUP', () => console.log('told to reload'))
-console.log(JSON.stringify({ args, pid: process.pid, major: Number(process.versions.node.split('.')[0]) }))
+console.log(JSON.stringify({ args, pid: process.pid, major: Number(process.versions.node.split('.')[0]), flags: process.execArgv }))
 if (args[0] === 'exit') process.exit(Number(args[1]))
 if (args[0] === 'wait') setInterval(() => {}, 1000)
 `,
@@ -49,6 +49,13 @@ test('under the right Node the program runs in the same process', async () => {
   expect(JSON.parse(await line(child))).toMatchObject({ args: ['wait', 'a b'], pid: child.pid })
   child.kill('SIGTERM')
   expect(await once(child, 'exit')).toEqual([5, null])
+})
+
+test('a gateway starts with a large heap, in the same process', async () => {
+  const child = spawn(process.execPath, [launcher, 'serve', '--config', 'x'])
+  const said = JSON.parse(await line(child)) as { args: string[]; pid: number; flags: string[] }
+  expect(said).toMatchObject({ args: ['serve', '--config', 'x'], pid: child.pid })
+  expect(said.flags).toContain('--initial-old-space-size=256')
 })
 
 describe('under an old Node', () => {

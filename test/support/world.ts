@@ -189,7 +189,7 @@ export class World {
 
   async startGateway(): Promise<void> {
     this.#log = ''
-    const main = this.#options.faulty === true ? 'test/support/faulty-gateway.ts' : 'src/main.ts'
+    const main = this.#options.faulty === true ? 'test/support/faulty-gateway.ts' : 'bin/sallyport.js'
     const child = spawn(process.execPath, [main, 'serve', '--config', this.configFile], {
       cwd: repository,
       env: { ...process.env, SALLYPORT_LOG: 'debug', SALLYPORT_TEST_FAULT: this.faultFile },
