@@ -39,8 +39,10 @@ beforeAll(async () => {
     await sleep(50)
   }
 })
-afterAll(() => {
-  demo.kill('SIGKILL')
+afterAll(async () => {
+  const exited = new Promise(resolve => demo.once('exit', resolve))
+  demo.kill('SIGTERM') // not outright: it has a scratch home to remove
+  await exited
   remove()
 })
 
