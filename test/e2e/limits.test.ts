@@ -35,10 +35,19 @@ test('a session ends when nothing happens for too long', async () => {
   expect((await here.lastEnded()).endReason).toBe('idle')
 })
 
-test('an expired sign-in opens nothing', async () => {
+test('a sign-in that expired before the code was typed opens nothing', async () => {
   const here = await start({ configure: config => (config['identity'].session = '1s') })
-  const run = await here.ssh(`${here.login}@web1`, { command: ['sleep 60'] })
+  const run = await here.ssh(`${here.login}@web1`, {
+    command: ['true'],
+    answers: async url => {
+      const code = await here.codeFor(url)
+      await new Promise(resolve => setTimeout(resolve, 1500))
+      return [code]
+    },
+  })
   expect(run.code).toBe(255)
+  expect(run.stderr).toContain('sign-in has expired')
+  expect(here.sshd?.log()).not.toContain('Accepted')
 })
 
 test('invariant 10, a grant is decided again: whoever lost the right with a reload loses the session, and others keep theirs', async () => {
