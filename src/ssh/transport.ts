@@ -101,10 +101,12 @@ const hurriedExchange = { withinMs: 10_000, withinBytes: 16 * 1024, allowed: 20 
 /** A server may send EXT_INFO and little else while we judge its host key. */
 const maxHeldBeforeReadyBytes = 64 * 1024
 
-/** How long a peer that reads nothing may take over our last bytes before the socket is destroyed ... */
+/** How long a peer may take to read our DISCONNECT before the socket is destroyed ... */
 const disconnectGraceMs = 2_000
-/** ... and one that reads, however slowly. */
-const maxDisconnectMs = 60_000
+/** ... and where data was sent before it that the peer has not taken yet (at most `maxQueuedBytes`). */
+const drainGraceMs = 30_000
+/** A DISCONNECT alone is smaller: strangers, who are sent nothing else, get only the short grace. */
+const maxLastWordsBytes = 4096
 
 /** Longer texts are cut; terminals show one line. */
 const maxDisconnectTextBytes = 1_000
@@ -593,9 +595,9 @@ class Transport {
     if (!this.#parsing) this.#protocol.cleanup()
     const socket = this.#socket
     if (socket.destroyed) return
+    destroyAfterGrace(socket)
     socket.end()
     socket.resume() // unread bytes would turn our end into a reset, and the peer would not see the reason
-    destroyUnlessRead(socket)
   }
 
   #end(why: CloseReason): void {
@@ -614,16 +616,11 @@ class Transport {
 }
 export type { Transport }
 
-/** Lets a peer that still reads have what was sent, and no other keep the socket. */
-function destroyUnlessRead(socket: Duplex): void {
-  const began = performance.now()
-  let left = socket.writableLength
-  const check = setInterval(() => {
-    const reads = socket.writableLength < left && performance.now() - began < maxDisconnectMs
-    left = socket.writableLength
-    if (!reads) socket.destroy()
-  }, disconnectGraceMs)
-  socket.once('close', () => clearInterval(check))
+/** A slow reader gets what was sent, and nobody keeps the socket for ever. Call it before the socket is ended. */
+function destroyAfterGrace(socket: Duplex): void {
+  const graceMs = socket.writableLength > maxLastWordsBytes ? drainGraceMs : disconnectGraceMs
+  const grace = setTimeout(() => socket.destroy(), graceMs)
+  socket.once('close', () => clearTimeout(grace))
 }
 
 /** Serves the SSH transport to a client that connected. */
