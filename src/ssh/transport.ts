@@ -104,7 +104,7 @@ const maxHeldBeforeReadyBytes = 64 * 1024
 /** How long a peer may take to read our DISCONNECT before the socket is destroyed ... */
 const disconnectGraceMs = 2_000
 /** ... and where data was sent before it that the peer has not taken yet (at most `maxQueuedBytes`). */
-const drainGraceMs = 30_000
+const drainGraceMs = 10_000
 /** A DISCONNECT alone is smaller: strangers, who are sent nothing else, get only the short grace. */
 const maxLastWordsBytes = 4096
 
