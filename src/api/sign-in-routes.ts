@@ -197,8 +197,8 @@ async function confirm(
   const terms = view === undefined || !ticked ? undefined : enrolmentOffer(parts, session, view)
   const answer = parts.waiting.confirm(id, session.hash, { enrolKey: terms !== undefined })
   if (view === undefined || answer.kind === 'gone') return await answerProblem(c, parts, notWaiting)
-  // Written before the code is seen: if it cannot be, nobody sees the code.
-  parts.audit.append({ kind: 'sign-in', ...answered(c, parts, session, view) })
+  // Written before the code is seen: if it cannot be, nobody sees the code. The sign-in itself is the terminal's to tell.
+  parts.audit.append({ kind: 'code-shown', ...answered(c, parts, session, view) })
   return await c.html(codePage({ ...parts, person: personOf(parts, session) }, answer.code, view, terms))
 }
 

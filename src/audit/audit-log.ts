@@ -23,6 +23,7 @@ export type AuditKind =
   | 'gateway-start'
   | 'gateway-stop'
   | 'sign-in'
+  | 'code-shown'
   | 'key-enrolled'
   | 'key-revoked'
   | 'refusal'

@@ -17,6 +17,8 @@ export type SshLimits = {
   readonly maxAuthenticationAttempts: number
   readonly maxUnauthenticatedConnections: number
   readonly maxUnauthenticatedPerSource: number
+  readonly randomDropFrom: number
+  readonly randomDropPercent: number
   readonly maxWaitingSignInsPerSource: number
   readonly maxWaitingSignIns: number
   readonly signInCodeLifetimeMs: number

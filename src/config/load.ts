@@ -1,6 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import type { AllowRule, Config, MachineConfig, Role, SshLimits, SshTarget, TargetMatch } from './config.ts'
+import type {
+  AllowRule,
+  Config,
+  MachineConfig,
+  PostgresConfig,
+  PostgresLimits,
+  PostgresTarget,
+  Role,
+  SshLimits,
+  SshTarget,
+  Target,
+  TargetMatch,
+} from './config.ts'
 import { crossCheck, type Issue } from './cross-checks.ts'
 import { type Path, YamlFile } from './document.ts'
 import { explainIssue, knownKeys } from './explain-issue.ts'
@@ -87,11 +99,12 @@ function readBytes(file: string): Buffer | string {
 
 function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
   const data = resolve(dirname(file), parsed.gateway.data)
-  const { ssh, web, identity, recording } = parsed
+  const { ssh, postgres, web, identity, recording } = parsed
   return {
     file,
     gateway: { name: parsed.gateway.name, data },
     ...(ssh === undefined ? {} : { ssh: { listen: ssh.listen, limits: limitsOf(ssh.limits) } }),
+    ...(postgres === undefined ? {} : { postgres: postgresOf(postgres, parsed.gateway.name) }),
     ...(web === undefined ? {} : { web: withoutUndefined(web) }),
     identity: identityOf(identity),
     targets: parsed.targets.map(targetOf),
@@ -101,6 +114,8 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
         recording.folder === undefined ? join(data, 'recordings') : resolve(dirname(file), recording.folder),
       keepOutputBytes: recording.keepOutput,
       forwards: recording.forwards,
+      results: recording.results,
+      maskPatterns: recording.maskPatterns,
     },
   }
 }
@@ -112,6 +127,8 @@ function limitsOf(limits: NonNullable<ConfigFile['ssh']>['limits']): SshLimits {
     maxAuthenticationAttempts: limits.maxAuthenticationAttempts,
     maxUnauthenticatedConnections: limits.maxUnauthenticatedConnections,
     maxUnauthenticatedPerSource: limits.maxUnauthenticatedPerSource,
+    randomDropFrom: limits.randomDropFrom,
+    randomDropPercent: limits.randomDropPercent,
     maxWaitingSignInsPerSource: limits.maxWaitingSignInsPerSource,
     maxWaitingSignIns: limits.maxWaitingSignIns,
     signInCodeLifetimeMs: limits.signInCodeLifetime,
@@ -145,7 +162,48 @@ function machineOf({ session, ...machine }: ConfigFile['identity']['machines'][n
   return { ...machine, ...(session === undefined ? {} : { sessionMs: session }), allowHttpIssuer }
 }
 
-function targetOf(target: ConfigFile['targets'][number]): SshTarget {
+type FilePostgres = NonNullable<ConfigFile['postgres']>
+
+function postgresOf(postgres: FilePostgres, gatewayName: string): PostgresConfig {
+  const { listen, tls, serverName = gatewayName, limits, oauth } = postgres
+  return {
+    listen,
+    ...(tls === undefined ? {} : { tls }),
+    serverName,
+    limits: postgresLimitsOf(limits),
+    ...(oauth === undefined
+      ? {}
+      : { oauth: { ...withoutUndefined(oauth), allowHttpIssuer: isLoopbackHttp(oauth.issuer) } }),
+  }
+}
+
+function postgresLimitsOf(limits: FilePostgres['limits']): PostgresLimits {
+  return {
+    startupTimeoutMs: limits.startupTimeout,
+    signInTimeoutMs: limits.signInTimeout,
+    maxUnauthenticatedConnections: limits.maxUnauthenticatedConnections,
+    maxUnauthenticatedPerSource: limits.maxUnauthenticatedPerSource,
+    maxWaitingSignIns: limits.maxWaitingSignIns,
+    maxWaitingSignInsPerSource: limits.maxWaitingSignInsPerSource,
+    maxSessionsPerPrincipal: limits.maxSessionsPerPrincipal,
+    maxMessageBytes: limits.maxMessage,
+    maxQueuedBytes: limits.maxQueued,
+    maxOutstandingRequests: limits.maxOutstandingRequests,
+    maxStatements: limits.maxStatements,
+    cancelsPerMinutePerSource: limits.cancelsPerMinutePerSource,
+    upstreamTimeoutMs: limits.upstreamTimeout,
+    keepAliveIntervalMs: limits.keepAliveInterval,
+  }
+}
+
+type FileTarget = ConfigFile['targets'][number]
+type FileOf<P> = Extract<FileTarget, { protocol: P }>
+
+function targetOf(target: FileTarget): Target {
+  return target.protocol === 'ssh' ? sshTargetOf(target) : postgresTargetOf(target)
+}
+
+function sshTargetOf(target: FileOf<'ssh'>): SshTarget {
   const { name, protocol, address, labels, hostKeys = [], hostAuthorities, sourceAddress } = target
   return {
     name,
@@ -155,6 +213,24 @@ function targetOf(target: ConfigFile['targets'][number]): SshTarget {
     hostKeys,
     hostAuthorities,
     ...(sourceAddress === undefined ? {} : { sourceAddress }),
+  }
+}
+
+function postgresTargetOf(target: FileOf<'postgres'>): PostgresTarget {
+  const { name, protocol, address, labels, tls, broker, connector, sensitive, databases } = target
+  const authority = tls.authority?.reveal()
+  return {
+    name,
+    protocol,
+    ...address,
+    labels,
+    tls: withoutUndefined({ ...tls, authority }),
+    ...(broker === undefined
+      ? {}
+      : { broker: withoutUndefined({ ...broker, certificate: broker.certificate?.reveal() }) }),
+    connector,
+    sensitive,
+    ...(databases === undefined ? {} : { databases }),
   }
 }
 
@@ -188,6 +264,12 @@ function allowRuleOf(rule: FileRule, role: FileRole, line: number): AllowRule {
     ...(rule.forward === undefined
       ? {}
       : { forward: { ...defaultForwardRules, ...withoutUndefined(rule.forward) } }),
+    ...(rule.deny === undefined ? {} : { deny: rule.deny }),
+    ...(rule.mask === undefined ? {} : { mask: rule.mask }),
+    replication: rule.replication ?? false,
+    ...(rule.passwords === undefined
+      ? {}
+      : { passwords: { forMs: rule.passwords.for, connections: rule.passwords.connections } }),
     line,
   }
 }

@@ -1,7 +1,6 @@
 /** The shape of the file: every key, its default and how its value is read. Checks across sections: `cross-checks.ts`. */
 import { z } from 'zod'
 import {
-  isHost,
   parseEndpoint,
   parseHttpsUrl,
   parseLogin,
@@ -12,40 +11,18 @@ import {
 import { parseForwardRule } from './forward-rule.ts'
 import { isTimeZone, parseHours } from './hours.ts'
 import { parseNetwork } from './network.ts'
+import { postgresRecording, postgresRule, postgresSection, postgresTarget } from './postgres-schema.ts'
 import { type Reading, unreadable } from './reading.ts'
+import { count, duration, host, labels, listOf, parseText, reading, size, text } from './schema-values.ts'
 import { readPublicFile, readSecret, type SecretSources } from './secret-reference.ts'
 import { defaultSshLimits } from './ssh-limits.ts'
-import { MAX_TIMER_MS, parseDuration, parseSize } from './units.ts'
+import { parseDuration } from './units.ts'
 
 /** Every exec pattern is tried on every exec request. */
 const MAX_PATTERN_LENGTH = 1000
-/** Counts above this are a slip of the finger. */
-const MAX_COUNT = 1_000_000
 /** A week: hours are looked ahead that far, and nobody works longer without signing in. */
 const MAX_SESSION_MS = 7 * 86_400_000
-/** One text of an issuer (a group, an e-mail address). */
-const MAX_TEXT_LENGTH = 500
 
-/** A value that one of our readers reads; its problem becomes an issue at the value's path. */
-function reading<T>(reader: (value: unknown) => Reading<T>) {
-  return z.unknown().transform((value, context): T => {
-    const result = value === undefined ? unreadable('is missing') : reader(value)
-    if (result.ok) return result.value
-    const params = { suggestion: result.suggestion }
-    context.issues.push({ code: 'custom', message: result.message, input: value, params })
-    return z.NEVER
-  })
-}
-
-const duration = (maxMs = MAX_TIMER_MS) =>
-  reading(value => {
-    const ms = parseDuration(value)
-    return ms.ok && ms.value > maxMs ? unreadable(`must be at most ${Math.floor(maxMs / 3_600_000)}h`) : ms
-  })
-const size = () => reading(parseSize)
-const count = (byDefault: number) => z.int().min(1).max(MAX_COUNT).default(byDefault)
-const listOf = <T extends z.ZodType>(item: T) => z.array(item).min(1)
-const text = () => reading(parseText)
 const hours = () =>
   reading(value => (typeof value === 'string' ? parseHours(value) : unreadable('must be text')))
 const network = () =>
@@ -53,29 +30,11 @@ const network = () =>
     const parsed = typeof value === 'string' ? parseNetwork(value) : unreadable('must be text')
     return parsed.ok ? { ok: true, value: String(value) } : parsed
   })
-const host = () =>
-  reading(value =>
-    typeof value === 'string' && isHost(value)
-      ? { ok: true, value }
-      : unreadable('must be a host name, such as bastion.example.com'),
-  )
 const address = () =>
   reading(value => {
     const parsed = typeof value === 'string' && !value.includes('/') ? parseNetwork(value) : unreadable('')
     return parsed.ok ? { ok: true, value: String(value) } : unreadable('must be an IP address')
   })
-
-function parseText(value: unknown): Reading<string> {
-  if (typeof value !== 'string') return unreadable('must be text', 'put it in quotes')
-  if (
-    value === '' ||
-    value.length > MAX_TEXT_LENGTH ||
-    value !== value.trim() ||
-    /[\p{C}\p{Zl}\p{Zp}]/u.test(value)
-  )
-    return unreadable('must be text without control characters and without blanks around it')
-  return { ok: true, value }
-}
 
 /** Verified e-mail addresses are compared with these, in which only the case of ASCII letters is ignored. */
 function parseEmail(value: unknown): Reading<string> {
@@ -101,10 +60,8 @@ const oneOrMore = <T extends z.ZodType>(item: T) =>
     listOf(item).default([]),
   )
 
-const labels = z.record(z.string(), text())
-
 const targetMatch = z
-  .strictObject({ name: text().optional(), protocol: z.literal('ssh').optional(), labels: labels.optional() })
+  .strictObject({ name: text().optional(), protocol: z.enum(['ssh', 'postgres']).optional(), labels: labels.optional() })
   .refine(match => Object.keys(match).length > 0 && Object.keys(match.labels ?? { any: 1 }).length > 0, {
     message: 'must say which targets',
     params: { suggestion: 'write { protocol: ssh } for all of them' },
@@ -117,6 +74,8 @@ const sshLimits = z
     maxAuthenticationAttempts: count(defaultSshLimits.maxAuthenticationAttempts),
     maxUnauthenticatedConnections: count(defaultSshLimits.maxUnauthenticatedConnections),
     maxUnauthenticatedPerSource: count(defaultSshLimits.maxUnauthenticatedPerSource),
+    randomDropFrom: count(defaultSshLimits.randomDropFrom),
+    randomDropPercent: z.int().min(1).max(100).default(defaultSshLimits.randomDropPercent),
     maxWaitingSignInsPerSource: count(defaultSshLimits.maxWaitingSignInsPerSource),
     maxWaitingSignIns: count(defaultSshLimits.maxWaitingSignIns),
     signInCodeLifetime: duration().default(defaultSshLimits.signInCodeLifetimeMs),
@@ -158,6 +117,7 @@ const allowRule = z
     channels: listOf(z.enum(['shell', 'exec', 'sftp', 'forward', 'agent'])).optional(),
     exec: listOf(reading(parsePattern)).optional(),
     forward: forward.optional(),
+    ...postgresRule,
   })
   .refine(
     rule => rule.exec === undefined || rule.channels === undefined || String(rule.channels) === 'exec',
@@ -243,6 +203,7 @@ export function configSchema(sources: SecretSources) {
   return z.strictObject({
     gateway: z.strictObject({ name: host(), data: text() }),
     ssh: z.strictObject({ listen, limits: sshLimits.prefault({}) }).optional(),
+    postgres: postgresSection(sources).optional(),
     web: z
       .strictObject({
         listen,
@@ -251,6 +212,7 @@ export function configSchema(sources: SecretSources) {
           .strictObject({ certificate: reading(value => readPublicFile(value, sources)), key: secret() })
           .optional(),
         behindProxy: z.boolean().default(false),
+        metrics: z.strictObject({ token: secret() }).optional(),
       })
       .optional(),
     identity: z.strictObject({
@@ -264,13 +226,14 @@ export function configSchema(sources: SecretSources) {
       enrolledKeys: enrolledKeys.prefault({}),
       machines: z.array(machine).default([]),
     }),
-    targets: listOf(sshTarget),
+    targets: listOf(z.discriminatedUnion('protocol', [sshTarget, postgresTarget(sources)])),
     roles: z.record(z.string(), role),
     recording: z
       .strictObject({
         folder: text().optional(),
         keepOutput: size().prefault('64MiB'),
         forwards: z.enum(['metadata', 'content']).default('metadata'),
+        ...postgresRecording,
       })
       .prefault({}),
   })

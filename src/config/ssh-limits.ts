@@ -16,6 +16,10 @@ export const defaultSshLimits: SshLimits = {
   maxUnauthenticatedConnections: 100,
   /** One source shares one NAT address, but must not take all of the above. */
   maxUnauthenticatedPerSource: 20,
+  /** From half of all on: a flood meets chance before it meets the end, and sshd's MaxStartups starts like this too ... */
+  randomDropFrom: 50,
+  /** ... with this chance, which grows to certainty at `maxUnauthenticatedConnections`. */
+  randomDropPercent: 30,
   maxWaitingSignInsPerSource: 10,
   maxWaitingSignIns: 200,
   /** Long enough for a password and a second factor. */

@@ -4,6 +4,7 @@ import type { Protocol } from '../model.ts'
 import { makeCode, sameCode } from './code.ts'
 import type { Principal } from './principal.ts'
 import { plainAddress } from './source-address.ts'
+import { sourceNetwork } from './source-network.ts'
 
 /** Wrong codes that one waiting sign-in takes; OpenSSH asks three times as well (NumberOfPasswordPrompts). */
 const maxTries = 3
@@ -34,6 +35,7 @@ export type SignInView = SignInQuestion & {
 
 export type WaitingLimits = {
   readonly maxWaitingSignIns: number
+  /** Of one IPv4 address, or of one IPv6 network of 64 bits: whoever has one address there has them all. */
   readonly maxWaitingSignInsPerSource: number
   readonly signInCodeLifetimeMs: number
 }
@@ -129,7 +131,7 @@ export class WaitingSignIns {
     const source = plainAddress(question.sourceAddress)
     const full =
       this.#entries.size >= this.#limits.maxWaitingSignIns ||
-      (this.#perSource.get(source) ?? 0) >= this.#limits.maxWaitingSignInsPerSource
+      (this.#perSource.get(sourceNetwork(source)) ?? 0) >= this.#limits.maxWaitingSignInsPerSource
     if (full) return { kind: 'refused', userText: texts.tooMany }
     const id = randomBytes(idBytes).toString('base64url')
     const entry = this.#insert(id, { ...question, sourceAddress: source })
@@ -197,7 +199,8 @@ export class WaitingSignIns {
       triesLeft: maxTries,
     }
     this.#entries.set(entry.key, entry)
-    this.#perSource.set(question.sourceAddress, (this.#perSource.get(question.sourceAddress) ?? 0) + 1)
+    const source = sourceNetwork(question.sourceAddress)
+    this.#perSource.set(source, (this.#perSource.get(source) ?? 0) + 1)
     return entry
   }
 
@@ -253,7 +256,7 @@ export class WaitingSignIns {
     if (entry.phase.at === 'over') return
     entry.phase = { at: 'over', userText }
     this.#entries.delete(entry.key)
-    const source = entry.question.sourceAddress
+    const source = sourceNetwork(entry.question.sourceAddress)
     const left = (this.#perSource.get(source) ?? 1) - 1
     if (left > 0) this.#perSource.set(source, left)
     else this.#perSource.delete(source)

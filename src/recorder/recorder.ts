@@ -7,6 +7,7 @@ import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { AppendSync, Signer } from '../model.ts'
 import type { Grant } from '../policy/decide.ts'
+import { Backlog, TotalBacklog } from './backlog.ts'
 import type { Entry } from './batch.ts'
 import { ChunkBuffers } from './chunk.ts'
 import { isData, jsonOf, type DataEvent, type RecordedEvent } from './event.ts'
@@ -18,11 +19,6 @@ import { Packer } from './pack.ts'
 import { type AppendAsync, appendAllAsync, RecordingFile, type Workshop } from './recording-file.ts'
 import { type Recovered, recover } from './recover.ts'
 import { type Owner, Turns } from './turns.ts'
-
-/** A relay stops reading from its sockets while a recording's backlog is above this ... */
-export const maxBacklogBytes: number = 2 * 1024 * 1024
-/** ... and goes on when it has come down to this. */
-export const drainedBytes: number = 1024 * 1024
 
 export type RecorderOptions = {
   /** Where recordings are kept. */
@@ -84,6 +80,7 @@ class GatewayRecorder implements Recorder {
   readonly #notes: OpenNotes
   readonly #turns: Turns
   readonly #open = new Map<string, Recording>()
+  readonly #backlog = new TotalBacklog()
   #lastNumber = 0
   #failure: Fault | undefined
   #recovering: Promise<readonly Recovered[]> | undefined
@@ -121,7 +118,7 @@ class GatewayRecorder implements Recorder {
     const created = this.#create(path, headerOf(grant, about, gateway, openedAtMs, signer))
     const number = ++this.#lastNumber
     const recording = new Recording(
-      { session: about.session, path, number, openedAtUs, clock, turns: this.#turns },
+      { session: about.session, path, number, openedAtUs, clock, turns: this.#turns, backlog: this.#backlog },
       recording => this.#file(recording, created),
     )
     this.#open.set(about.session, recording)
@@ -214,6 +211,7 @@ type RecordingParts = {
   readonly openedAtUs: number
   readonly clock: Clock
   readonly turns: Turns
+  readonly backlog: TotalBacklog
 }
 
 /**
@@ -229,10 +227,9 @@ class Recording implements Owner {
   readonly #parts: RecordingParts
   readonly #file: RecordingFile
   readonly #listeners: ((fault: Fault) => void)[] = []
-  readonly #drained: (() => void)[] = []
+  readonly #backlog: Backlog
   #sequence = 0
   #lastUs = 0
-  #backlogBytes = 0
   #failure: Fault | undefined
   #sealing: Promise<void> | undefined
 
@@ -241,6 +238,7 @@ class Recording implements Owner {
     this.path = parts.path
     this.number = parts.number
     this.#parts = parts
+    this.#backlog = new Backlog(parts.backlog)
     this.#file = file(this)
   }
 
@@ -248,9 +246,14 @@ class Recording implements Owner {
     return #issued in value
   }
 
-  /** Event bytes that are not in the recording's file yet. Above `maxBacklogBytes`, stop reading until `whenDrained`. */
+  /** Event bytes that are not in the recording's file yet. */
   get backlogBytes(): number {
-    return this.#backlogBytes
+    return this.#backlog.bytes
+  }
+
+  /** Too much waits to be written, here or in all recordings together: stop reading until `whenDrained`. */
+  get isBehind(): boolean {
+    return this.#backlog.isTooLong
   }
 
   /**
@@ -277,8 +280,7 @@ class Recording implements Owner {
 
   /** Resolves as soon as the backlog is small enough to go on reading, at once if it is. Also after a failure. */
   whenDrained(): Promise<void> {
-    if (this.#backlogBytes <= drainedBytes || this.#failure !== undefined) return Promise.resolve()
-    return new Promise(resolve => this.#drained.push(resolve))
+    return this.#backlog.whenDrained()
   }
 
   /**
@@ -297,13 +299,12 @@ class Recording implements Owner {
   }
 
   wrote(bytes: number): void {
-    this.#backlogBytes -= bytes
-    if (this.#backlogBytes <= drainedBytes) this.#resume()
+    this.#backlog.wrote(bytes)
   }
 
   fail(fault: Fault): void {
     this.#failure = fault
-    this.#resume()
+    this.#backlog.giveUp()
     for (const listener of this.#listeners.splice(0)) listener(fault)
   }
 
@@ -322,24 +323,20 @@ class Recording implements Owner {
     for (let at = 0; at < data.length; at += maxDataBytes) {
       const part =
         data.length <= maxDataBytes ? event : { ...event, data: data.subarray(at, at + maxDataBytes) }
-      this.#backlogBytes += this.#parts.turns.addData(this, ++this.#sequence, us, part)
+      this.#backlog.add(this.#parts.turns.addData(this, ++this.#sequence, us, part))
     }
   }
 
   #recordTold(json: Buffer): void {
     if (json.length > maxEventBytes)
       throw new TypeError(`an event of ${json.length} bytes exceeds its limit of ${maxEventBytes}`)
-    this.#backlogBytes += this.#parts.turns.addTold(this, ++this.#sequence, this.#now(), json)
+    this.#backlog.add(this.#parts.turns.addTold(this, ++this.#sequence, this.#now(), json))
   }
 
   /** Never goes back, whatever the clock says. */
   #now(): number {
     this.#lastUs = Math.max(this.#lastUs, this.#parts.clock.monotonicUs() - this.#parts.openedAtUs)
     return this.#lastUs
-  }
-
-  #resume(): void {
-    for (const resolve of this.#drained.splice(0)) resolve()
   }
 
   async #seal(reason: string): Promise<void> {

@@ -7,7 +7,6 @@ import type { Log } from '../log.ts'
 import { allowsChannel, type ChannelDecision, type Grant } from '../policy/decide.ts'
 import { allowsForward, type ForwardPlace, placeText } from '../policy/forward.ts'
 import type { RecordedEvent } from '../recorder/event.ts'
-import { maxBacklogBytes } from '../recorder/recorder.ts'
 import type { Ending, Session } from '../session/session.ts'
 import { uint32 } from '../wire.ts'
 import { type ChannelEnd, RelayChannel, type Started } from './channel.ts'
@@ -225,7 +224,7 @@ export class Relay {
   /** Holds a connection back while the other one, or the recording, has more than it can take. */
   #steerFlow(): void {
     if (this.#ended) return
-    if (this.#session.recording.backlogBytes > maxBacklogBytes) this.#waitForRecording()
+    if (this.#session.recording.isBehind) this.#waitForRecording()
     steer(this.#target, this.#waitsForRecording || this.#isBehind(this.#client))
     steer(this.#client, this.#waitsForRecording || this.#inputWaits.size > 0 || this.#isBehind(this.#target))
   }

@@ -257,7 +257,7 @@ test('a person who signs in and confirms gets a code that opens the connection t
   expect(world.audit).toEqual([
     expect.objectContaining({ kind: 'sign-in', method: 'browser', name: 'ada@example.com' }),
     expect.objectContaining({
-      kind: 'sign-in',
+      kind: 'code-shown',
       method: 'browser-code',
       userName: 'root@web1',
       browser: '127.0.0.1',

@@ -253,6 +253,25 @@ describe('signed in', () => {
   })
 })
 
+test('from a number on, chance turns strangers away, until one of those before has gone', async () => {
+  const early = await World.start({
+    configure: config => {
+      config['ssh'].limits = { randomDropFrom: 2, randomDropPercent: 100 }
+    },
+  })
+  try {
+    const first = await Promise.all(['127.0.0.8', '127.0.0.9'].map(source => dial(early.sshPort, source)))
+    const late = await dial(early.sshPort, '127.0.0.10')
+    const said = await new Promise(resolve => late.once('data', resolve))
+    expect(String(said)).toContain('The gateway is busy')
+    for (const socket of first) socket.destroy()
+    const run = await early.ssh(`${early.login}@web1`, { command: ['echo in'] })
+    expect(run.stdout.toString()).toBe('in\n')
+  } finally {
+    await early.stop()
+  }
+})
+
 test('a command that is not UTF-8 runs byte for byte, and is recorded so', async () => {
   const bytes = Buffer.from([0xff, 0xfe, 0xe9, 0xc3])
   const command = Buffer.concat([Buffer.from("echo '"), bytes, Buffer.from("' | od -An -tx1")])

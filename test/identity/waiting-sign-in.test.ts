@@ -173,6 +173,13 @@ describe('limits', () => {
     expect(waiting.open({ ...question, sourceAddress: '10.0.0.8' }).kind).toBe('waiting')
   })
 
+  test('an IPv6 network is one source: whoever has one of its addresses has them all', () => {
+    for (const host of ['1', '2', 'dead:beef:0:1'])
+      open({ sourceAddress: `2001:db8:0:7:${host.includes(':') ? host : `:${host}`}` })
+    expect(waiting.open({ ...question, sourceAddress: '2001:db8:0:7::9' }).kind).toBe('refused')
+    expect(waiting.open({ ...question, sourceAddress: '2001:db8:0:8::9' }).kind).toBe('waiting')
+  })
+
   test('the gateway has one, and whatever ends makes room', () => {
     const signIns = Array.from({ length: 5 }, (_, i) => open({ sourceAddress: `10.0.1.${i}` }))
     expect(waiting.open(question).kind).toBe('refused')

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
 import type { AppendSync } from '../../src/model.ts'
 import { readRecording } from '../../src/recorder/reader.ts'
-import { maxBacklogBytes } from '../../src/recorder/recorder.ts'
+import { maxBacklogBytes } from '../../src/recorder/backlog.ts'
 import { newBench, newGrant, output, readBack, startRecorder, turn } from './support.ts'
 
 /** Appends until told to fail as a full disk does. */

@@ -96,6 +96,9 @@ export class FakeRecording {
   readonly sealed: string[] = []
   sealing: Promise<void> = Promise.resolve()
   backlogBytes = 0
+  get isBehind(): boolean {
+    return this.backlogBytes > 0
+  }
   #listeners: ((fault: Fault) => void)[] = []
   #drained: (() => void)[] = []
 

@@ -15,7 +15,7 @@ import {
   maxTerminalSide,
   mayPassVariable,
 } from '../../src/ssh/requests.ts'
-import { sourceNetwork } from '../../src/ssh/source-network.ts'
+import { sourceNetwork } from '../../src/identity/source-network.ts'
 import { boolean, string, uint32 } from '../../src/wire.ts'
 
 const size = [uint32(80), uint32(24), uint32(0), uint32(0)]

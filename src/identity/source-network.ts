@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import { plainAddress } from '../identity/source-address.ts'
+import { plainAddress } from './source-address.ts'
 
 /** Groups of an IPv6 address that name a network: what one host is commonly given whole (RFC 6177). */
 const networkGroups = 4
