@@ -44,15 +44,56 @@ export type SessionRow = {
   readonly recording: string
 }
 
+/** What PostgreSQL's grammar says that a statement does at its top; unparsable is a class of its own and never harmless. */
+export type StatementClass =
+  | 'read'
+  | 'write'
+  | 'ddl'
+  | 'privilege'
+  | 'session'
+  | 'transaction'
+  | 'copy'
+  | 'program'
+  | 'call'
+  | 'other'
+  | 'unparsable'
+
+/** A table that a statement names. Without a schema, the search path decides which it is. */
+export type StatementTable = {
+  readonly schema?: string
+  readonly name: string
+  readonly columns?: readonly string[]
+  readonly write: boolean
+}
+
+/** What PostgreSQL's own grammar says of one string of statements. */
+export type StatementFacts = {
+  readonly class: StatementClass
+  /** The words of `deny.statements`, one for each thing that it does, nested ones included. */
+  readonly kinds: readonly string[]
+  readonly tables: readonly StatementTable[]
+  readonly functions: readonly string[]
+  /** Of the outermost UPDATE, DELETE or SELECT; undefined where there is none. */
+  readonly hasWhere: boolean | undefined
+  /** libpg-query's, hexadecimal. */
+  readonly fingerprint: string | undefined
+  /** How many statements the string has. */
+  readonly statements: number
+  /** Why it is unparsable. */
+  readonly reason?: string
+}
+
 /** A lease goes intended → live → ending and is then removed. */
 export type LeaseState = 'intended' | 'live' | 'ending'
+
+export type LeaseKind = 'ssh-certificate' | 'postgres-role' | 'postgres-certificate'
 
 /** The durable note that a credential exists (or may exist) and must be removed. */
 export type LeaseRow = {
   readonly id: string
   readonly session: string
   readonly target: string
-  readonly kind: 'ssh-certificate' | 'postgres-role'
+  readonly kind: LeaseKind
   /** What is needed to remove it: certificate serial, role name. Never a secret. */
   readonly detail: string
   readonly owner: string

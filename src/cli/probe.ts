@@ -20,7 +20,7 @@ export type ProbeParts = {
 /** Tries the issuer and each login of each target, one after the other. Never throws: what fails is a result. */
 export async function probeTargets(config: Config, parts: ProbeParts): Promise<readonly ProbeResult[]> {
   const results = [await probeIssuer(parts.issuer)]
-  for (const target of config.targets) {
+  for (const target of config.targets.filter(target => target.protocol === 'ssh')) {
     const logins = loginsOf(config, target)
     if (logins.length === 0)
       results.push({ what: target.name, ok: false, text: 'no role allows any login on it' })

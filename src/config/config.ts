@@ -46,8 +46,49 @@ export type SshTarget = {
   readonly sourceAddress?: string
 }
 
-/** PostgreSQL targets come later and join this union. */
-export type Target = SshTarget
+/** How a PostgreSQL server proves that it is the target. */
+export type PostgresTls = {
+  /**
+   * `verify-full`: chain and name. `verify-ca`: the chain alone. `pinned`: the certificate itself. `off`: only where the
+   * configuration names this machine itself.
+   */
+  readonly mode: 'verify-full' | 'verify-ca' | 'pinned' | 'off'
+  /** Certificates in PEM that chains must end in; undefined: those that Node ships. */
+  readonly authority?: string
+  /** Only with `pinned`: SHA-256 of the certificate (DER), 64 hexadecimal digits in lower case. */
+  readonly fingerprints?: readonly string[]
+  /** What the certificate must name, if that is not the address's host. */
+  readonly serverName?: string
+}
+
+/** Who mints and removes roles on the target, and never reads its data. */
+export type BrokerConfig = {
+  readonly user: string
+  readonly database: string
+  readonly password?: Secret
+  /** In PEM, instead of a password or besides it. */
+  readonly certificate?: string
+  readonly key?: Secret
+}
+
+export type PostgresTarget = {
+  readonly name: string
+  readonly protocol: 'postgres'
+  readonly host: string
+  readonly port: number
+  readonly labels: Readonly<Record<string, string>>
+  readonly tls: PostgresTls
+  /** Always there with the connector `role`; with `certificate`, it only helps to end sessions. */
+  readonly broker?: BrokerConfig
+  /** `role`: a role for each session. `certificate`: a client certificate for each session, and the login is the database's user. */
+  readonly connector: 'role' | 'certificate'
+  /** `table`, `table.column`, `schema.table.column`; `*` stands for characters of one part. */
+  readonly sensitive: readonly string[]
+  /** Databases that sessions may open; undefined: any that the target lets them. */
+  readonly databases?: readonly string[]
+}
+
+export type Target = SshTarget | PostgresTarget
 
 /** All that is said must hold; nothing said is refused when the file is read. */
 export type TargetMatch = {
@@ -55,6 +96,25 @@ export type TargetMatch = {
   readonly protocol?: Target['protocol']
   readonly labels?: Readonly<Record<string, string>>
 }
+
+/** What never reaches the target. */
+export type DenyRules = {
+  /** Words of `denyWords` (deny-words.ts). */
+  readonly statements: readonly string[]
+  /** `table` or `schema.table`; `*` stands for characters of one part. */
+  readonly tables: readonly string[]
+}
+
+export type MaskKind = 'last4' | 'null' | 'hash' | 'redact'
+
+export type MaskRule = {
+  /** `table.column` or `schema.table.column`; `*` stands for characters of one part. */
+  readonly columns: readonly string[]
+  readonly with: MaskKind
+}
+
+/** For so long and so many connections, from one address. */
+export type PasswordRule = { readonly forMs: number; readonly connections: number }
 
 export type AllowRule = {
   readonly targets: TargetMatch
@@ -67,6 +127,13 @@ export type AllowRule = {
   readonly exec?: readonly string[]
   /** Only with the channel kind `forward`; left out, `defaultForwardRules`. */
   readonly forward?: ForwardRules
+  /** PostgreSQL only, as the three after it. */
+  readonly deny?: DenyRules
+  readonly mask?: readonly MaskRule[]
+  /** Whether connections may ask for replication, which moves whole databases without a statement. */
+  readonly replication?: boolean
+  /** Passwords from the sign-in page that work more than once. */
+  readonly passwords?: PasswordRule
   /** Line in the configuration file, for `explain` and the audit log. */
   readonly line: number
 }
@@ -111,18 +178,69 @@ export type MachineConfig = {
 
 export type TlsFiles = { readonly certificate: Secret; readonly key: Secret }
 
+/** Everything that the PostgreSQL listener counts, waits for or keeps. Defaults and reasons: `postgres-limits.ts`. */
+export type PostgresLimits = {
+  readonly startupTimeoutMs: number
+  readonly signInTimeoutMs: number
+  readonly maxUnauthenticatedConnections: number
+  readonly maxUnauthenticatedPerSource: number
+  readonly maxWaitingSignIns: number
+  readonly maxWaitingSignInsPerSource: number
+  readonly maxSessionsPerPrincipal: number
+  readonly maxMessageBytes: number
+  readonly maxQueuedBytes: number
+  readonly maxOutstandingRequests: number
+  readonly maxStatements: number
+  readonly cancelsPerMinutePerSource: number
+  readonly upstreamTimeoutMs: number
+  readonly keepAliveIntervalMs: number
+}
+
+/** Sign-in by OAUTHBEARER, chosen by the TLS server name or by a listener of its own. */
+export type PostgresOAuth = {
+  readonly serverName?: string
+  readonly listen?: Endpoint
+  readonly issuer: string
+  /** What the sign-in page and the documents tell people to set as `oauth_client_id`. */
+  readonly clientId?: string
+  /** What `aud` of access tokens must say. */
+  readonly audience: string
+  /** Scopes that libpq asks for. */
+  readonly scope: string
+  /** RFC 7662, for access tokens that are not JWTs. */
+  readonly introspection?: {
+    readonly endpoint: string
+    readonly clientId: string
+    readonly clientSecret: Secret
+  }
+  readonly allowHttpIssuer: boolean
+}
+
+export type PostgresConfig = {
+  readonly listen: Endpoint
+  /** Only a listener on loopback may be without. */
+  readonly tls?: TlsFiles
+  /** The domain below which TLS server names name targets: `orders.SERVERNAME` is the target `orders`. */
+  readonly serverName: string
+  readonly limits: PostgresLimits
+  readonly oauth?: PostgresOAuth
+}
+
 export type Config = {
   /** The file that this was read from, absolute. */
   readonly file: string
   /** `data` is absolute. */
   readonly gateway: { readonly name: string; readonly data: string }
   readonly ssh?: { readonly listen: Endpoint; readonly limits: SshLimits }
+  readonly postgres?: PostgresConfig
   /** `url` is an origin without a slash at its end. */
   readonly web?: {
     readonly listen: Endpoint
     readonly url: string
     readonly tls?: TlsFiles
     readonly behindProxy: boolean
+    /** Who may read `/metrics` here; the admin socket has them in any case. */
+    readonly metrics?: { readonly token: Secret }
   }
   readonly identity: {
     readonly issuer: string
@@ -143,5 +261,9 @@ export type Config = {
     readonly keepOutputBytes: number
     /** Of forwarded streams: sizes and digests, or their bytes too, up to `keepOutputBytes` each way. */
     readonly forwards: 'metadata' | 'content'
+    /** Rows of each SQL result that are kept; 0: none. */
+    readonly results: number
+    /** String literals in SQL whose text matches one of these is masked in recordings; `*` stands for any characters. */
+    readonly maskPatterns: readonly string[]
   }
 }

@@ -266,7 +266,7 @@ function allowRuleOf(rule: FileRule, role: FileRole, line: number): AllowRule {
       : { forward: { ...defaultForwardRules, ...withoutUndefined(rule.forward) } }),
     ...(rule.deny === undefined ? {} : { deny: rule.deny }),
     ...(rule.mask === undefined ? {} : { mask: rule.mask }),
-    replication: rule.replication ?? false,
+    ...(rule.replication === undefined ? {} : { replication: rule.replication }),
     ...(rule.passwords === undefined
       ? {}
       : { passwords: { forMs: rule.passwords.for, connections: rule.passwords.connections } }),

@@ -1,13 +1,6 @@
 /** The shape of the file: every key, its default and how its value is read. Checks across sections: `cross-checks.ts`. */
 import { z } from 'zod'
-import {
-  parseEndpoint,
-  parseHttpsUrl,
-  parseLogin,
-  parseName,
-  parseOrigin,
-  parsePublicKey,
-} from './values.ts'
+import { parseEndpoint, parseHttpsUrl, parseLogin, parseName, parseOrigin, parsePublicKey } from './values.ts'
 import { parseForwardRule } from './forward-rule.ts'
 import { isTimeZone, parseHours } from './hours.ts'
 import { parseNetwork } from './network.ts'
@@ -61,7 +54,11 @@ const oneOrMore = <T extends z.ZodType>(item: T) =>
   )
 
 const targetMatch = z
-  .strictObject({ name: text().optional(), protocol: z.enum(['ssh', 'postgres']).optional(), labels: labels.optional() })
+  .strictObject({
+    name: text().optional(),
+    protocol: z.enum(['ssh', 'postgres']).optional(),
+    labels: labels.optional(),
+  })
   .refine(match => Object.keys(match).length > 0 && Object.keys(match.labels ?? { any: 1 }).length > 0, {
     message: 'must say which targets',
     params: { suggestion: 'write { protocol: ssh } for all of them' },

@@ -1,5 +1,5 @@
 /** Policy: who may open what as whom, now. Pure, deny by default; the only maker of Grants. */
-import type { Target } from '../config/config.ts'
+import type { AllowRule, DenyRules, MaskRule, PasswordRule, Target } from '../config/config.ts'
 import { defaultForwardRules, type ForwardRules } from '../config/forward-rule.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { ChannelKind } from '../model.ts'
@@ -31,6 +31,11 @@ export type GrantFields = {
   readonly exec: readonly string[] | undefined
   /** Where forwards may lead, if `channels` has them. */
   readonly forward: ForwardRules | undefined
+  /** What never reaches a PostgreSQL target; undefined on SSH, as the three after it. */
+  readonly deny: DenyRules | undefined
+  readonly mask: readonly MaskRule[] | undefined
+  readonly replication: boolean | undefined
+  readonly passwords: PasswordRule | undefined
 }
 
 /** Evidence that policy allows this principal this login on this target until an instant. */
@@ -97,7 +102,19 @@ function grantFrom(
     channels: rule.channels,
     exec: rule.exec,
     forward: rule.channels.includes('forward') ? (rule.forward ?? defaultForwardRules) : undefined,
+    ...databaseFields(target, rule),
   })
+}
+
+/** A rule may cover targets of both protocols; what it says of one is nothing to the other. */
+function databaseFields(
+  target: Target,
+  rule: AllowRule,
+): Pick<GrantFields, 'deny' | 'mask' | 'replication' | 'passwords'> {
+  if (target.protocol !== 'postgres')
+    return { deny: undefined, mask: undefined, replication: undefined, passwords: undefined }
+  const { deny, mask, replication = false, passwords } = rule
+  return { deny, mask, replication, passwords }
 }
 
 type End = Pick<GrantFields, 'validUntilMs' | 'endsBy'>

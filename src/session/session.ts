@@ -211,8 +211,10 @@ function sameTarget(a: Grant, b: Grant): boolean {
 }
 
 function identityOf(grant: Grant): string {
-  const { name, host, port, hostKeys, hostAuthorities } = grant.fields.target
-  return JSON.stringify([name, host, port, hostKeys, hostAuthorities])
+  const { target } = grant.fields
+  const { name, host, port } = target
+  const proof = target.protocol === 'ssh' ? [target.hostKeys, target.hostAuthorities] : [target.tls]
+  return JSON.stringify([name, host, port, ...proof])
 }
 
 /** Decides, and if allowed opens the row, the audit entry and the recording, in this order. Never throws. */

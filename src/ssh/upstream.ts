@@ -14,7 +14,7 @@ import {
   type SshCredential,
 } from '../credentials/mint.ts'
 import { Fault, reasonOf } from '../errors.ts'
-import type { SshTarget } from '../config/config.ts'
+import type { SshTarget, Target } from '../config/config.ts'
 import type { Store } from '../store/store.ts'
 import type { Session } from '../session/session.ts'
 import { boolean, byte, string } from '../wire.ts'
@@ -50,7 +50,8 @@ export async function openUpstream(
   handlers: UpstreamHandlers,
 ): Promise<Upstream> {
   const { grant, recording } = session // a reload meanwhile must not mix two decisions
-  const { target, login } = grant.fields
+  const { login } = grant.fields
+  const target = requireSshTarget(grant.fields.target)
   const sign = (proof: HostProof, socket: Socket): Promise<SshCredential> =>
     mintSshCredential(
       { grant, recording, proof },
@@ -60,6 +61,13 @@ export async function openUpstream(
   const over = new AbortController()
   session.onEnd(ending => over.abort(new Fault('UPSTREAM_FAILED', ending.userText, { log: ending.reason })))
   return signIn({ target, login, sign, over: over.signal }, parts, handlers)
+}
+
+/** Policy may name targets of other protocols; whoever asks for one of those over SSH is told so. */
+function requireSshTarget(target: Target): SshTarget {
+  if (target.protocol === 'ssh') return target
+  const userText = `${target.name} is a database: connect with psql, not with ssh.`
+  throw new Fault('UPSTREAM_FAILED', userText)
 }
 
 /**

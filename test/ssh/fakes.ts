@@ -10,7 +10,8 @@ import type { Recorder, Recording } from '../../src/recorder/recorder.ts'
 import { LiveSessions } from '../../src/session/live.ts'
 import { openSession, type Session, type SessionParts } from '../../src/session/session.ts'
 import { type ConnectionMessage, decodeConnectionMessage } from '../../src/ssh/messages.ts'
-import { Relay, type RelayLimits } from '../../src/ssh/relay.ts'
+import type { RelayLimits } from '../../src/ssh/relay/circuit.ts'
+import { Relay } from '../../src/ssh/relay/relay.ts'
 import type { Transport } from '../../src/ssh/transport.ts'
 import type { Store } from '../../src/store/store.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -180,7 +181,7 @@ export function person(fields: Partial<PrincipalFields> = {}): Principal {
 }
 
 type Rule = Policy['roles'][number]['allow'][number]
-type FakeTarget = Policy['targets'][number]
+type FakeTarget = Extract<Policy['targets'][number], { protocol: 'ssh' }>
 
 export function policyOf(rule: Partial<Rule> = {}, target: Partial<FakeTarget> = {}): Policy {
   return {
