@@ -106,7 +106,9 @@ export class FrameScanner {
     if (this.#heldFill > 0) return this.#held.subarray(0, this.#heldFill)
     const inChunk = this.#chunk.subarray(Math.max(this.#start, 0), this.#at)
     if (this.#start >= 0) return inChunk
-    return Buffer.concat([this.#header.subarray(0, -this.#start), inChunk]) // only the header was cut
+    this.#header[0] = this.#type // only the header came before this chunk, or a part of it
+    this.#header.writeInt32BE(this.#at - this.#start - 1, 1)
+    return Buffer.concat([this.#header.subarray(0, -this.#start), inChunk])
   }
 
   /** True once the header is complete. */
