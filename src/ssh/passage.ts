@@ -16,7 +16,8 @@ import {
 } from '../session/session.ts'
 import type { Admission } from './authentication.ts'
 import type { Engine } from './engine.ts'
-import { Relay, type RelayPeer } from './relay.ts'
+import type { RelayPeer } from './relay/leg.ts'
+import { Relay } from './relay/relay.ts'
 import type { CloseReason, Transport, TransportLimits } from './transport.ts'
 import { openUpstream, type UpstreamParts } from './upstream.ts'
 

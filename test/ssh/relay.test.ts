@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { maxPendingReplies } from '../../src/ssh/reply-queue.ts'
 import { encodeGlobalRequest, encodeRequestFailure, messageNumber } from '../../src/ssh/messages.ts'
-import { maxRefusals } from '../../src/ssh/relay.ts'
+import { maxRefusals } from '../../src/ssh/relay/circuit.ts'
 import { string, uint32 } from '../../src/wire.ts'
 import {
   adjust,

@@ -12,7 +12,7 @@ import {
   type OpenConfirmation,
 } from '../messages.ts'
 import type { Passage } from '../passage.ts'
-import type { RelayPeer } from '../relay.ts'
+import type { RelayPeer } from '../relay/leg.ts'
 import type { Transport } from '../transport.ts'
 
 /** A request of the client, as it came. */
