@@ -24,7 +24,7 @@ import {
 import { Lobby, type LobbyParts, namesNoTarget } from './lobby/lobby.ts'
 import { LobbyPlaces } from './lobby/places.ts'
 import { ident, Passage, transportLimits } from './passage.ts'
-import { Strangers } from './strangers.ts'
+import { Strangers } from '../session/strangers.ts'
 import { acceptTransport, type CloseReason, type Transport } from './transport.ts'
 
 /** Messages other than sign-in that a client may send before it has signed in (they are answered, not acted on). */

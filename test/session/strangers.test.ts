@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { dropPercent, Strangers } from '../../src/ssh/strangers.ts'
+import { dropPercent, Strangers } from '../../src/session/strangers.ts'
 
 /** Without chance: from the last place on. */
 const limits = {
