@@ -75,6 +75,14 @@ export interface SignIns {
 
 /** What is written to the audit log from here. */
 export type WebAuditEvent = {
-  readonly kind: 'sign-in' | 'code-shown' | 'refusal' | 'recording-read' | 'key-enrolled' | 'key-revoked'
+  readonly kind:
+    | 'sign-in'
+    | 'code-shown'
+    | 'refusal'
+    | 'recording-read'
+    | 'key-enrolled'
+    | 'key-revoked'
+    | 'password-made'
+    | 'password-revoked'
   readonly [field: string]: string | number
 }

@@ -26,6 +26,8 @@ export type AuditKind =
   | 'code-shown'
   | 'key-enrolled'
   | 'key-revoked'
+  | 'password-made'
+  | 'password-revoked'
   | 'refusal'
   | 'session-open'
   | 'session-close'

@@ -24,6 +24,11 @@ export type SignInQuestion = {
   readonly keyFingerprint?: string
   /** That key may be enrolled, as far as the connection can tell: the page offers it. */
   readonly keyMayBeEnrolled?: boolean
+  /**
+   * A `code` that the person types at the connection's prompt; or, where the connection has no prompt, the `confirmation` alone, and
+   * that only from the connection's own address.
+   */
+  readonly answer?: 'code' | 'confirmation'
 }
 
 /** What the browser may see: who asks and since when. Never the code. */
@@ -61,12 +66,19 @@ export interface WaitingSignIn {
   /** True once it was used, denied, cancelled, out of tries or out of time. */
   readonly closed: boolean
   submit(code: string): SubmitResult
+  /** How it ended, for connections without a prompt. Being out of time is noticed only by whoever looks: they set a timer and cancel. */
+  readonly ended: Promise<Exclude<SubmitResult, { kind: 'wrong' }>>
   /** The connection is gone or asks something else: forget it. */
   cancel(): void
 }
 
 /** What a browser gets for a sign-in that is not there: never existed, over, or another browser's. They answer alike. */
 export type BrowserAnswer<T> = ({ readonly kind: 'ok' } & T) | { readonly kind: 'gone' }
+
+/** The same for a confirmation without a code, which counts only where the connection is. */
+export type ApprovalAnswer =
+  | BrowserAnswer<{ readonly principal: Principal; readonly view: SignInQuestion }>
+  | { readonly kind: 'elsewhere' }
 
 /** A phase carries what it knows; the code exists only once the person confirmed. */
 type Phase =
@@ -86,9 +98,12 @@ type Entry = {
   readonly question: SignInQuestion
   readonly openedAtMs: number
   readonly openedAtUs: number
+  readonly settled: PromiseWithResolvers<Ended>
   phase: Phase
   triesLeft: number
 }
+
+type Ended = Exclude<SubmitResult, { kind: 'wrong' }>
 
 const texts = {
   tooMany: 'Too many sign-ins are waiting already. Finish or close one of them, then connect again.',
@@ -173,12 +188,25 @@ export class WaitingSignIns {
     { enrolKey = false }: { readonly enrolKey?: boolean } = {},
   ): BrowserAnswer<{ readonly code: string; readonly principal: Principal }> {
     const entry = this.#boundTo(id, browserSession)
-    if (entry === undefined) return { kind: 'gone' }
+    if (entry === undefined || entry.question.answer === 'confirmation') return { kind: 'gone' }
     const { phase } = entry
     const code = phase.at === 'confirmed' ? phase.code : makeCode()
     const wanted = enrolKey && entry.question.keyMayBeEnrolled === true
     entry.phase = { at: 'confirmed', principal: phase.principal, browserSession, code, enrolKey: wanted }
     return { kind: 'ok', code, principal: phase.principal }
+  }
+
+  /**
+   * The person confirmed a connection that has no prompt: it is signed in. Nothing travels back to the terminal, so a link that an
+   * attacker sends would be enough; therefore only a browser at the connection's own address counts (docs/decisions/0120).
+   */
+  approve(id: string, browserSession: string, browserAddress: string): ApprovalAnswer {
+    const entry = this.#boundTo(id, browserSession)
+    if (entry === undefined || entry.question.answer !== 'confirmation') return { kind: 'gone' }
+    if (plainAddress(browserAddress) !== entry.question.sourceAddress) return { kind: 'elsewhere' }
+    const { principal } = entry.phase
+    this.#end(entry, texts.used, { kind: 'proven', principal })
+    return { kind: 'ok', principal, view: entry.question }
   }
 
   /** The person said that this is not theirs: it ends, and the terminal is told so. */
@@ -195,6 +223,7 @@ export class WaitingSignIns {
       question: Object.freeze(question),
       openedAtMs: this.#clock.nowMs(),
       openedAtUs: this.#clock.monotonicUs(),
+      settled: Promise.withResolvers(),
       phase: { at: 'asked' },
       triesLeft: maxTries,
     }
@@ -213,6 +242,7 @@ export class WaitingSignIns {
         return entry.phase.at === 'over'
       },
       submit: code => this.#submit(entry, code),
+      ended: entry.settled.promise,
       cancel: () => this.#end(entry, texts.cancelled),
     }
   }
@@ -224,8 +254,9 @@ export class WaitingSignIns {
     // Before anybody confirmed there is no code: the same comparison, with one that nobody was shown.
     const right = sameCode(typed, phase.at === 'confirmed' ? phase.code : makeCode())
     if (phase.at === 'confirmed' && right) {
-      this.#end(entry, texts.used)
-      return { kind: 'proven', principal: phase.principal, enrolKey: phase.enrolKey }
+      const proven = { kind: 'proven', principal: phase.principal, enrolKey: phase.enrolKey } as const
+      this.#end(entry, texts.used, proven)
+      return proven
     }
     return this.#wrong(entry)
   }
@@ -252,9 +283,10 @@ export class WaitingSignIns {
     return entry as Entry & { phase: Phase & { at: 'bound' | 'confirmed' } }
   }
 
-  #end(entry: Entry, userText: string): void {
+  #end(entry: Entry, userText: string, how: Ended = { kind: 'over', userText }): void {
     if (entry.phase.at === 'over') return
     entry.phase = { at: 'over', userText }
+    entry.settled.resolve(how)
     this.#entries.delete(entry.key)
     const source = sourceNetwork(entry.question.sourceAddress)
     const left = (this.#perSource.get(source) ?? 1) - 1

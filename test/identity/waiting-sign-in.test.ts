@@ -6,6 +6,7 @@ import {
   type WaitingSignIn,
   WaitingSignIns,
 } from '../../src/identity/waiting-sign-in.ts'
+import { joinWaiting } from '../../src/identity/browser-half.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const minute = 60_000
@@ -251,4 +252,68 @@ test('the link has 256 random bits and nothing else', () => {
 test('the same words for targets that exist and that do not (T37)', () => {
   const [known, unknown] = [open(), open({ userName: 'x@nowhere', target: 'nowhere', login: 'x' })]
   expect(known.submit('A')).toEqual(unknown.submit('A'))
+})
+
+describe('a confirmation without a code', () => {
+  const asks = { protocol: 'postgres', answer: 'confirmation' } as const
+
+  test('from another address than the connection signs nobody in', () => {
+    const signIn = open(asks)
+    waiting.bind(signIn.id, ada, 'b')
+    expect(waiting.approve(signIn.id, 'b', '10.0.0.8')).toEqual({ kind: 'elsewhere' })
+    expect(signIn.closed).toBe(false)
+  })
+
+  test('from a browser that did not look, or after another one looked, is gone', () => {
+    const signIn = open(asks)
+    expect(waiting.approve(signIn.id, 'b', '10.0.0.7').kind).toBe('gone')
+    waiting.bind(signIn.id, ada, 'b')
+    waiting.bind(signIn.id, eve, 'of eve')
+    expect(waiting.approve(signIn.id, 'b', '10.0.0.7').kind).toBe('gone')
+  })
+
+  test('is never asked of a connection that has a prompt, and the other way round', () => {
+    const withPrompt = open()
+    waiting.bind(withPrompt.id, ada, 'b')
+    expect(waiting.approve(withPrompt.id, 'b', '10.0.0.7').kind).toBe('gone')
+    const without = open(asks)
+    waiting.bind(without.id, ada, 'b')
+    expect(waiting.confirm(without.id, 'b').kind).toBe('gone')
+  })
+
+  test('of the connection’s own address, in any spelling, signs it in once', async () => {
+    const signIn = open(asks)
+    waiting.bind(signIn.id, ada, 'b')
+    expect(waiting.approve(signIn.id, 'b', '::ffff:10.0.0.7')).toMatchObject({ kind: 'ok', principal: ada })
+    expect(await signIn.ended).toMatchObject({ kind: 'proven', principal: ada })
+    expect(waiting.approve(signIn.id, 'b', '10.0.0.7').kind).toBe('gone')
+  })
+
+  test('that is denied, cancelled or too late tells the connection', async () => {
+    const denied = open(asks)
+    waiting.bind(denied.id, ada, 'b')
+    waiting.deny(denied.id, 'b')
+    expect(await denied.ended).toMatchObject({ kind: 'over', userText: expect.stringContaining('denied') })
+    const cancelled = open(asks)
+    cancelled.cancel()
+    expect(await cancelled.ended).toMatchObject({ kind: 'over' })
+    const late = open(asks)
+    waiting.bind(late.id, ada, 'b')
+    clock.advance(5 * minute)
+    expect(waiting.approve(late.id, 'b', '10.0.0.7').kind).toBe('gone')
+    expect(await late.ended).toMatchObject({ kind: 'over', userText: expect.stringContaining('time') })
+  })
+})
+
+test('two listeners’ sign-ins are found at one page and never share places', () => {
+  const other = new WaitingSignIns({ clock, limits, webUrl: 'https://gw.example/' })
+  const joined = joinWaiting(waiting, other)
+  while (waiting.open(question).kind === 'waiting');
+  const opened = other.open({ ...question, protocol: 'postgres', answer: 'confirmation' })
+  if (opened.kind !== 'waiting') throw new Error('the other listener has its own places')
+  const id = opened.signIn.url.split('/').at(-1) ?? ''
+  expect(joined.find(id)?.protocol).toBe('postgres')
+  expect(joined.bind(id, ada, 'b').kind).toBe('ok')
+  expect(joined.approve(id, 'b', '10.0.0.7').kind).toBe('ok')
+  expect([joined.find('x'), joined.deny('x', 'b').kind]).toEqual([undefined, 'gone'])
 })
