@@ -4,6 +4,7 @@ import type { ProvenKey } from './key-proof.ts'
 import type { MachineToken } from './machine-token.ts'
 import type { SignInCertificate } from './sign-in-certificate.ts'
 import type { VerifiedToken } from './token.ts'
+import type { X509SignIn } from './x509-sign-in.ts'
 
 /** Evidence of who somebody is. Only this module makes it: from a verified token, or from a sign-in that the store kept. */
 class Principal {
@@ -54,6 +55,11 @@ export function principalOfKey(row: EnrolledKeyRow, proven: ProvenKey, expiresAt
 
 /** Whom our own authority says the holder of the key is. */
 export function principalOfCertificate(certificate: SignInCertificate): Principal {
+  return new Principal(certificate.fields.principal)
+}
+
+/** Whom our own authority says the holder of the key of a TLS connection is. */
+export function principalOfX509(certificate: X509SignIn): Principal {
   return new Principal(certificate.fields.principal)
 }
 

@@ -6,9 +6,8 @@ import { createPublicKey, randomBytes, verify } from 'node:crypto'
 import { contains, parseAddress, parseNetwork } from '../config/network.ts'
 import type { PrincipalFields, Signer } from '../model.ts'
 import { string, WireReader } from '../wire.ts'
-import { mapClaims } from './claims.ts'
+import { maxPrincipalBytes, readCertifiedPrincipal } from './certified-principal.ts'
 import type { ProvenKey } from './key-proof.ts'
-import { subjectShape } from './token.ts'
 import { certificateType, type UserCertificate, writeUserCertificate } from './user-certificate.ts'
 import type { UserKey } from './user-key.ts'
 
@@ -23,9 +22,6 @@ const startsBeforeSeconds = 30
 
 /** No certificate of ours lives longer, whatever its own times say. Milliseconds. */
 export const maxCertificateLifetimeMs = 24 * 3_600_000
-
-/** Bytes of the principal in a certificate: hundreds of groups. Agents and servers stop at 256 KiB for the whole. */
-export const maxPrincipalBytes = 48 * 1024
 
 const authorityKeyType = 'ssh-ed25519'
 
@@ -91,7 +87,7 @@ export function checkSignInCertificate(
     checkUse(certificate, check.gatewayName) ??
     checkOptions(certificate, proven, check.sourceAddress)
   if (refusal !== undefined) return refusal
-  const principal = readPrincipal(certificate.criticalOptions.get(principalOption))
+  const principal = readCertifiedPrincipal(certificate.criticalOptions.get(principalOption))
   if (principal === undefined) return 'no-principal-inside'
   if (!check.trustsIssuer(principal.issuer)) return 'unknown-issuer'
   if (check.nowMs >= principal.expiresAtMs) return 'expired'
@@ -178,28 +174,6 @@ function liesIn(sourceAddress: string, list: string): boolean {
   return networks.some(network => network.ok && contains(network.value, address))
 }
 
-/** Our authority signed it, and still it is read as if a stranger had written it: another version of ours may have. */
-function readPrincipal(json: string | undefined): PrincipalFields | undefined {
-  if (json === undefined || Buffer.byteLength(json) > maxPrincipalBytes) return undefined
-  try {
-    const said = JSON.parse(json) as Record<string, unknown>
-    const { issuer, subject, authenticatedAtMs, expiresAtMs } = said
-    if (typeof issuer !== 'string' || !URL.canParse(issuer)) return undefined
-    if (typeof subject !== 'string' || !subjectShape.test(subject)) return undefined
-    if (!isInstant(authenticatedAtMs) || !isInstant(expiresAtMs)) return undefined
-    const claims = mapClaims({ ...said, email_verified: said['emailVerified'] }, names)
-    return { issuer, subject, ...claims, authenticatedAtMs, expiresAtMs }
-  } catch {
-    return undefined
-  }
-}
-
-const names = { name: 'name', groups: 'groups' }
-
-function isInstant(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0
-}
-
 export type SignInCertificateWish = {
   readonly key: UserKey
   readonly principal: PrincipalFields
@@ -225,7 +199,7 @@ export async function issueSignInCertificate(
 ): Promise<IssuedSignInCertificate> {
   const { key, principal, gatewayName, nowMs } = wish
   const json = JSON.stringify(principal)
-  if (Buffer.byteLength(json) > maxPrincipalBytes || readPrincipal(json) === undefined)
+  if (Buffer.byteLength(json) > maxPrincipalBytes || readCertifiedPrincipal(json) === undefined)
     throw new TypeError('this principal does not fit into a certificate')
   const serial = randomBytes(8).readBigUInt64BE()
   const nowSeconds = Math.floor(nowMs / 1000)
