@@ -8,8 +8,13 @@ import { fileURLToPath } from 'url'
 
 const neededMajor = 24
 
-// A heap that starts large is collected less often: a gateway that moves data takes a quarter less CPU with it.
-const heapFlag = '--initial-old-space-size=256'
+const heapFlags = [
+  // A heap that starts large is collected less often: a gateway that moves data takes a quarter less CPU with it.
+  '--initial-old-space-size=256',
+  // Node wants 32 MiB. Packets live outside the heap, so a large nursery takes long to fill with what refers to them, and
+  // meanwhile they pile up until the whole heap is collected: a small one takes a third less CPU, and less memory.
+  '--max-semi-space-size=2',
+]
 const self = fileURLToPath(import.meta.url)
 const root = dirname(dirname(self))
 
@@ -17,7 +22,7 @@ if (Number(process.versions.node.split('.')[0]) >= neededMajor) run()
 else runWithPinnedNode(join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node'))
 
 function run() {
-  if (isGateway() && !process.execArgv.includes(heapFlag) && process.execve) withHeapFlag()
+  if (isGateway() && !process.execArgv.includes(heapFlags[0]) && process.execve) withHeapFlags()
   if (process.env.SALLYPORT_WRAPPED === '1' && process.channel) {
     // Whoever ends the wrapper (kill -9 too) means us: the channel breaks with it.
     delete process.env.SALLYPORT_WRAPPED
@@ -34,9 +39,9 @@ function isGateway() {
   return process.argv[2] === 'serve' || process.argv[2] === 'demo'
 }
 
-// Becomes the same program with the flag, in the same process. Does not return.
-function withHeapFlag() {
-  const node = [process.execPath].concat(process.execArgv, heapFlag, self, process.argv.slice(2))
+// Becomes the same program with the flags, in the same process. Does not return.
+function withHeapFlags() {
+  const node = [process.execPath].concat(process.execArgv, heapFlags, self, process.argv.slice(2))
   process.execve(process.execPath, node, process.env)
 }
 
@@ -48,7 +53,7 @@ function runWithPinnedNode(node) {
     )
     process.exit(1)
   }
-  const flags = isGateway() ? [heapFlag] : []
+  const flags = isGateway() ? heapFlags : []
   const child = spawn(node, flags.concat(self, process.argv.slice(2)), {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: Object.assign({}, process.env, { SALLYPORT_WRAPPED: '1' }),

@@ -56,6 +56,7 @@ test('a gateway starts with a large heap, in the same process', async () => {
   const said = JSON.parse(await line(child)) as { args: string[]; pid: number; flags: string[] }
   expect(said).toMatchObject({ args: ['serve', '--config', 'x'], pid: child.pid })
   expect(said.flags).toContain('--initial-old-space-size=256')
+  expect(said.flags).toContain('--max-semi-space-size=2')
 })
 
 describe('under an old Node', () => {
