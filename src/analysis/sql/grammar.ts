@@ -1,0 +1,280 @@
+/**
+ * PostgreSQL's own grammar, in a thread of its own, behind a cache. Never on the event loop: a hostile text can keep the parser busy
+ * for seconds. A parser that hangs or dies is replaced, and the text that did it is `unparsable`.
+ */
+import { hash } from 'node:crypto'
+import { Worker } from 'node:worker_threads'
+import type { StatementFacts } from '../../model.ts'
+import { type Analysis, unparsable } from './analysis.ts'
+import type { MaskedTables } from './masked-tables.ts'
+import type { ParseAnswer, ParseRequest } from './parse-worker.ts'
+import { Recent } from './recent.ts'
+import { shapeOf } from './shape.ts'
+
+/** Longer texts (UTF-16 units) are not read: the parser needs a second and some 500 MB for a hostile megabyte. */
+const maxTextLength = 1_048_576
+/** A text that keeps the parser busy for longer is given up. Honest texts of the largest size take a second of CPU time. */
+const parseTimeoutMs = 10_000
+/** How often that is looked at. */
+const parseCheckMs = 500
+/** Texts handed to the thread at once: enough to keep it busy, few enough that a session that waits does not wait for many. */
+const maxHandedOver = 4
+/** Texts that wait beside the path. Beyond it they are not read, and their facts say so. */
+const maxWaiting = 10_000
+/** Their characters together. */
+const maxWaitingCharacters = 16 * 1_048_576
+/** Memory of the thread's JavaScript (MiB); the largest honest trees take less than half. */
+const maxHeapMb = 512
+/** Trees are read by recursion (MiB). */
+const stackMb = 16
+/** After so long a text (UTF-16 units) the thread is replaced when it is idle: WebAssembly memory grows and never shrinks. */
+const bulkyLength = 262_144
+/** Longer texts are remembered by their SHA-256. */
+const maxPlainKey = 1024
+/** Longer texts are not remembered at all. */
+const maxRememberedLength = 65_536
+/** Per generation of each of the two caches: about 10 MB in the worst case. */
+const cacheLimits = { maxEntries: 5000, maxCharacters: 1_048_576 }
+
+/** `gate`: a session waits for it, so it goes first. `beside`: for the record; may be given up when there are too many. */
+export type Urgency = 'gate' | 'beside'
+
+/** What is masked in one database, as the parser's thread knows it. Hold it for the session and forget it at its end. */
+export type MaskNumber = number
+
+type Waiting = {
+  readonly id: number
+  readonly text: string
+  readonly masks: MaskNumber | undefined
+  readonly key: string | undefined
+  readonly shape: string | undefined
+  readonly done: Promise<Analysis>
+  readonly resolve: (analysis: Analysis) => void
+}
+
+export class Grammar {
+  readonly #known = new Recent<Analysis>(cacheLimits)
+  readonly #knownShapes = new Recent<Analysis>(cacheLimits)
+  readonly #asked = new Map<string, Waiting>()
+  readonly #gate: Waiting[] = []
+  #beside: Waiting[] = []
+  #besideCharacters = 0
+  readonly #handedOver: Waiting[] = []
+  readonly #masks = new Map<MaskNumber, MaskedTables>()
+  #nextId = 1
+  #nextMasks = 1
+  #worker: Worker | undefined
+  #check: NodeJS.Timeout | undefined
+  #headSinceMs = 0
+  #isBulky = false
+  #isClosed = false
+
+  /** What is known at once; costs about a microsecond for a short text. */
+  known(text: string, masks?: MaskNumber): Analysis | undefined {
+    const key = keyOf(text, masks)
+    if (key === undefined) return undefined
+    const exact = this.#known.get(key)
+    if (exact !== undefined || masks !== undefined) return exact
+    const shape = shapeOf(text)
+    return shape === undefined ? undefined : this.#knownShapes.get(shape)
+  }
+
+  /** Never rejects: what cannot be read is `unparsable`, with the reason. */
+  analyse(text: string, urgency: Urgency = 'beside', masks?: MaskNumber): Promise<Analysis> {
+    const known = this.known(text, masks)
+    if (known !== undefined) return Promise.resolve(known)
+    const refused = this.#refusal(text, urgency)
+    if (refused !== undefined) return Promise.resolve(unparsable(refused))
+    const key = keyOf(text, masks)
+    const asked = key === undefined ? undefined : this.#asked.get(key)
+    if (asked !== undefined) {
+      if (urgency === 'gate') this.#hurry(asked)
+      return asked.done
+    }
+    return this.#ask(text, urgency, masks, key)
+  }
+
+  /** The facts of a whole text. */
+  async facts(text: string, urgency: Urgency = 'beside'): Promise<StatementFacts> {
+    return (await this.analyse(text, urgency)).facts
+  }
+
+  /** Starts the thread, so that the first statement does not wait for it. */
+  warm(): void {
+    if (!this.#isClosed) this.#start()
+  }
+
+  addMasks(tables: MaskedTables): MaskNumber {
+    const number = this.#nextMasks++
+    this.#masks.set(number, tables)
+    this.#worker?.postMessage({ kind: 'masks', number, tables } satisfies ParseRequest, [])
+    return number
+  }
+
+  forgetMasks(number: MaskNumber): void {
+    this.#masks.delete(number)
+    this.#worker?.postMessage({ kind: 'forget', number } satisfies ParseRequest, [])
+  }
+
+  /** Whoever still waits gets `unparsable`. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const waiting = [...this.#handedOver, ...this.#gate, ...this.#beside]
+    this.#handedOver.length = this.#gate.length = this.#beside.length = 0
+    for (const each of waiting) this.#answer(each, unparsable('the gateway is shutting down'))
+    await this.#stop()
+  }
+
+  #refusal(text: string, urgency: Urgency): string | undefined {
+    if (this.#isClosed) return 'the gateway is shutting down'
+    if (text.length > maxTextLength) return `longer than ${maxTextLength} characters`
+    const isFull =
+      this.#beside.length >= maxWaiting || this.#besideCharacters + text.length > maxWaitingCharacters
+    return urgency === 'beside' && isFull ? 'too many statements waited to be read' : undefined
+  }
+
+  #ask(
+    text: string,
+    urgency: Urgency,
+    masks: MaskNumber | undefined,
+    key: string | undefined,
+  ): Promise<Analysis> {
+    const { promise, resolve } = Promise.withResolvers<Analysis>()
+    const shape = masks === undefined ? shapeOf(text) : undefined
+    const waiting: Waiting = { id: this.#nextId++, text, masks, key, shape, done: promise, resolve }
+    if (key !== undefined) this.#asked.set(key, waiting)
+    if (urgency === 'gate') this.#gate.push(waiting)
+    else {
+      this.#beside.push(waiting)
+      this.#besideCharacters += text.length
+    }
+    this.#handOver()
+    return promise
+  }
+
+  #hurry(waiting: Waiting): void {
+    const at = this.#beside.indexOf(waiting)
+    if (at === -1) return
+    this.#beside.splice(at, 1)
+    this.#besideCharacters -= waiting.text.length
+    this.#gate.push(waiting)
+  }
+
+  #handOver(): void {
+    while (this.#handedOver.length < maxHandedOver) {
+      const next = this.#next()
+      if (next === undefined) return
+      // Another text of its shape may have been read meanwhile.
+      const known = next.masks === undefined ? this.known(next.text) : undefined
+      if (known === undefined) this.#post(next)
+      else this.#answer(next, known)
+    }
+  }
+
+  #next(): Waiting | undefined {
+    const urgent = this.#gate.shift()
+    if (urgent !== undefined) return urgent
+    const next = this.#beside.shift()
+    if (next !== undefined) this.#besideCharacters -= next.text.length
+    return next
+  }
+
+  #post(next: Waiting): void {
+    const worker = this.#start()
+    if (this.#handedOver.length === 0) this.#headSinceMs = performance.now()
+    this.#handedOver.push(next)
+    this.#isBulky ||= next.text.length > bulkyLength
+    worker.ref()
+    worker.postMessage(
+      {
+        kind: 'parse',
+        id: next.id,
+        text: next.text,
+        masks: next.masks,
+      } satisfies ParseRequest,
+      [],
+    )
+  }
+
+  #start(): Worker {
+    if (this.#worker !== undefined) return this.#worker
+    const worker = new Worker(new URL('parse-worker.ts', import.meta.url), {
+      name: 'sql-parser',
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMb, stackSizeMb: stackMb },
+    })
+    this.#worker = worker
+    worker.on('message', (answer: ParseAnswer) => this.#answered(worker, answer))
+    worker.on('error', () => this.#lost(worker, 'the parser gave up on it'))
+    worker.on('exit', () => this.#lost(worker, 'the parser gave up on it'))
+    worker.unref()
+    for (const [number, tables] of this.#masks)
+      worker.postMessage({ kind: 'masks', number, tables } satisfies ParseRequest, [])
+    this.#check ??= setInterval(() => this.#giveUpWhatHangs(), parseCheckMs).unref()
+    return worker
+  }
+
+  #answered(worker: Worker, { id, analysis }: ParseAnswer): void {
+    if (worker !== this.#worker) return
+    const [head] = this.#handedOver
+    if (head?.id !== id) return
+    this.#handedOver.shift()
+    this.#headSinceMs = performance.now()
+    this.#remember(head, analysis)
+    this.#answer(head, analysis)
+    this.#handOver()
+    if (this.#handedOver.length === 0) this.#rest(worker)
+  }
+
+  #remember(asked: Waiting, analysis: Analysis): void {
+    if (analysis.isOfShape && asked.shape !== undefined) this.#knownShapes.set(asked.shape, analysis)
+    else if (asked.key !== undefined) this.#known.set(asked.key, analysis)
+  }
+
+  #rest(worker: Worker): void {
+    worker.unref()
+    if (!this.#isBulky) return
+    this.#isBulky = false
+    void this.#stop()
+  }
+
+  #giveUpWhatHangs(): void {
+    if (this.#handedOver.length === 0 || performance.now() - this.#headSinceMs < parseTimeoutMs) return
+    const worker = this.#worker
+    if (worker !== undefined)
+      this.#lost(worker, `it takes longer than ${parseTimeoutMs / 1000} seconds to read`)
+  }
+
+  /** The first text that was handed over did it; the others go to the next thread. */
+  #lost(worker: Worker, reason: string): void {
+    if (worker !== this.#worker) return
+    const [head, ...others] = this.#handedOver.splice(0)
+    this.#gate.unshift(...others)
+    void this.#stop()
+    if (head !== undefined) {
+      const analysis = unparsable(reason)
+      if (head.key !== undefined) this.#known.set(head.key, analysis)
+      this.#answer(head, analysis)
+    }
+    this.#handOver()
+  }
+
+  #answer(asked: Waiting, analysis: Analysis): void {
+    if (asked.key !== undefined && this.#asked.get(asked.key) === asked) this.#asked.delete(asked.key)
+    asked.resolve(analysis)
+  }
+
+  async #stop(): Promise<void> {
+    const worker = this.#worker
+    this.#worker = undefined
+    clearInterval(this.#check)
+    this.#check = undefined
+    await worker?.terminate()
+  }
+}
+
+/** What a text is remembered by; texts never start with these prefixes and a NUL. */
+function keyOf(text: string, masks: MaskNumber | undefined): string | undefined {
+  if (text.length > maxRememberedLength) return undefined
+  const key = text.length <= maxPlainKey ? text : `\0sha256 ${hash('sha256', text)}`
+  return masks === undefined ? key : `\0masks ${masks} ${key}`
+}

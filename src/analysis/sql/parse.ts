@@ -1,0 +1,43 @@
+/** Reads a text with PostgreSQL's grammar. Runs in a worker: a hostile text can keep it busy for seconds and take much memory. */
+import { fingerprintSync, loadModule, parseSync, SqlError } from 'libpg-query'
+import { type Analysis, unparsable } from './analysis.ts'
+import { analyse, maxStatements } from './facts.ts'
+import { list, type Tree } from './ast.ts'
+
+/** Must be waited for once before the first `parseText`. */
+export const ready: Promise<void> = loadModule()
+
+/**
+ * A text that is not SQL is `unparsable`; whatever is thrown means that the grammar's memory cannot be trusted any more.
+ * `reach` looks for masked columns.
+ */
+export function parseText(source: string, reach?: (tree: Tree) => string | undefined): Analysis {
+  const tree = treeOf(source)
+  if (typeof tree === 'string') return unparsable(tree)
+  if (list(tree, 'stmts').length > maxStatements) return unparsable(`more than ${maxStatements} statements`)
+  try {
+    const analysis = analyse(tree, source, fingerprintOf(source))
+    const maskedReach = reach?.(tree)
+    return maskedReach === undefined ? analysis : { ...analysis, maskedReach }
+  } catch (cause) {
+    if (cause instanceof RangeError) return unparsable('nested too deeply')
+    throw cause
+  }
+}
+
+function treeOf(source: string): Tree | string {
+  // The grammar is C: it would read up to the first NUL only.
+  if (source.includes('\0')) return 'a NUL byte'
+  if (source.trim() === '') return { stmts: [] }
+  try {
+    return parseSync(source) as unknown as Tree
+  } catch (cause) {
+    if (cause instanceof SqlError) return cause.message
+    throw cause
+  }
+}
+
+function fingerprintOf(source: string): string | undefined {
+  if (source.trim() === '') return undefined
+  return fingerprintSync(source)
+}

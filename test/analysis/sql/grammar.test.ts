@@ -1,0 +1,63 @@
+import { afterAll, expect, test } from 'vitest'
+import { Grammar } from '../../../src/analysis/sql/grammar.ts'
+
+const grammar = new Grammar()
+afterAll(() => grammar.close())
+
+test('what was read once is known at once, and so is every text of its shape', async () => {
+  expect(grammar.known('select a from t where b = 1')).toBeUndefined()
+  await grammar.facts('select a from t where b = 1')
+  expect(grammar.known('select a from t where b = 1')?.facts.kinds).toEqual(['select'])
+  expect(grammar.known('select a from t where b = 27.5')).toBe(grammar.known('select a from t where b = 1'))
+  expect(grammar.known('select a from t where c = 1')).toBeUndefined()
+})
+
+test.each([
+  ["select set_config('a.b', 'x', false)", "select set_config('role', 'x', false)"],
+  ["set a = 'x'", "set a = 'y'"],
+  ['explain (analyze 0) delete from t', 'explain (analyze 1) delete from t'],
+  ['select 1; select 22', 'select 1; select 2'],
+])('%s is no answer for %s', async (one, other) => {
+  await grammar.facts(one)
+  expect(grammar.known(one)).toBeDefined()
+  expect(grammar.known(other)).toBeUndefined()
+})
+
+test('the same text asked for by many is read once', async () => {
+  const answers = await Promise.all(Array.from({ length: 100 }, () => grammar.analyse('select many from t')))
+  expect(new Set(answers).size).toBe(1)
+})
+
+test('a text that is too long is not read', async () => {
+  const facts = await grammar.facts(`select '${'x'.repeat(1_048_576)}'`)
+  expect(facts).toMatchObject({ class: 'unparsable', reason: 'longer than 1048576 characters' })
+})
+
+test('a text that breaks the parser is unparsable, and the next one is read', async () => {
+  const [deep, next] = await Promise.all([
+    grammar.facts(`select ${'1+'.repeat(200_000)}1`),
+    grammar.facts('select next from t'),
+  ])
+  expect(deep.class).toBe('unparsable')
+  expect(next.kinds).toEqual(['select'])
+})
+
+test('texts beside the path are given up when too many wait; a session that waits is not', async () => {
+  const own = new Grammar()
+  const long = 'x'.repeat(1_000_000)
+  const beside = Array.from({ length: 30 }, (_, i) => own.facts(`select '${long}${i}' union select 1`))
+  const gate = own.facts('drop table a', 'gate')
+  expect((await gate).kinds).toEqual(['drop', 'drop-table'])
+  const reasons = (await Promise.all(beside)).map(({ reason }) => reason)
+  expect(reasons).toContain('too many statements waited to be read')
+  expect(reasons).toContain(undefined)
+  await own.close()
+})
+
+test('after its end everything is unparsable', async () => {
+  const own = new Grammar()
+  const waiting = own.facts('select 1')
+  await own.close()
+  expect((await waiting).class).toBe('unparsable')
+  expect(await own.facts('select 1')).toMatchObject({ reason: 'the gateway is shutting down' })
+})
