@@ -1,11 +1,14 @@
 import type { Clock } from '../clock.ts'
+import type { BrowserHalf } from '../identity/browser-half.ts'
+import type { ConnectionPasswords } from '../identity/connection-passwords.ts'
 import type { EnrolledKeys } from '../identity/enrolled-keys.ts'
 import type { Issuer } from '../identity/issuer.ts'
 import type { MachineTokens } from '../identity/machine-token.ts'
 import type { Principal, PrincipalRules } from '../identity/principal.ts'
-import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import type { Log } from '../log.ts'
 import type { SessionRow, SessionState, Signer, SignInRow } from '../model.ts'
+import type { ClientEndpoint, OAuthEndpoint, PostgresEndpoint } from './command-lines.ts'
+import type { Place } from './places.ts'
 
 /** What the web pages and the admin socket need of the rest of the gateway. `main.ts` hands it in. */
 type CommonDeps = {
@@ -23,15 +26,28 @@ export type WebDeps = CommonDeps & {
   readonly gatewayName: string
   readonly issuer: Issuer
   readonly identity: PrincipalRules
-  readonly waiting: WaitingSignIns
+  readonly waiting: BrowserHalf
   readonly keys: Pick<EnrolledKeys, 'terms' | 'listOf' | 'revoke'>
+  readonly passwords: Pick<ConnectionPasswords, 'issue' | 'listOf' | 'revoke' | 'signedOut'>
+  /** What the policy of this very moment lets somebody open from that address. */
+  readonly places: (principal: Principal, sourceAddress: string) => readonly Place[]
+  /** Where clients reach the gateway, as far as it listens for them. */
+  readonly endpoints: () => Endpoints
   readonly machines: Pick<MachineTokens, 'verify'>
   /** Signs the certificates that machines get for their tokens. */
   readonly signInAuthority: Signer
+  /** The same for X.509; undefined where no listener takes such certificates. */
+  readonly signInX509Authority: Signer | undefined
   /** Whether the policy of this very moment lets a person see a session; never one's own. */
   readonly mayReview: (principal: Principal, session: SessionRow) => boolean
   /** A finished session as its screen showed it. */
   readonly transcript: (session: SessionRow) => Promise<string>
+}
+
+export type Endpoints = {
+  readonly ssh?: ClientEndpoint
+  readonly postgres?: PostgresEndpoint
+  readonly oauth?: OAuthEndpoint
 }
 
 export type AdminDeps = CommonDeps & {

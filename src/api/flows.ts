@@ -6,6 +6,7 @@ export type ReturnTarget =
   | { readonly to: 'waiting'; readonly id: string }
   | { readonly to: 'sessions' }
   | { readonly to: 'keys' }
+  | { readonly to: 'connect' }
   | { readonly to: 'session'; readonly id: string }
 
 export type Flow = {

@@ -14,7 +14,7 @@ import {
 import { isOwnForm } from './csrf.ts'
 import { type Flow, flowLifetimeMs, type ReturnTarget } from './flows.ts'
 import { messagePage } from './pages/message.ts'
-import { codePage, confirmPage, landingPage, welcomePage } from './pages/sign-in.ts'
+import { codePage, confirmPage, confirmWithoutCodePage, landingPage, welcomePage } from './pages/sign-in.ts'
 import type { Problem } from './problem.ts'
 import { answerProblem, type WebApp, type WebParts } from './answers.ts'
 
@@ -69,8 +69,11 @@ export function startOfPages(session: string | undefined): string {
 /** The same, back to the page of enrolled keys. */
 export const startOfKeys = '/sign-in/start?page=keys'
 
+/** The same, back to the page of targets and passwords. */
+export const startOfConnect = '/sign-in/start?page=connect'
+
 function pagesTarget(session: string | undefined, page: string | undefined): ReturnTarget {
-  if (page === 'keys') return { to: 'keys' }
+  if (page === 'keys' || page === 'connect') return { to: page }
   return session !== undefined && sessionIdShape.test(session)
     ? { to: 'session', id: session }
     : { to: 'sessions' }
@@ -127,7 +130,7 @@ async function signIn(c: WebContext, parts: WebParts, flow: Flow): Promise<void>
   parts.audit.append({ kind: 'sign-in', method: 'browser', issuer, subject, name, sourceAddress })
   await parts.store.signIns.removeExpired(nowMs)
   const before = secretCookieHash(c, 'sallyport', parts.webUrl)
-  if (before !== undefined) await parts.store.signIns.remove(before)
+  if (before !== undefined) await endSignIn(parts, before)
   const tokenHash = setSecretCookie(c, 'sallyport', parts.webUrl, expiresAtMs - nowMs)
   await parts.store.signIns.insert({
     tokenHash,
@@ -135,6 +138,12 @@ async function signIn(c: WebContext, parts: WebParts, flow: Flow): Promise<void>
     createdAtMs: nowMs,
     expiresAtMs,
   })
+}
+
+/** What was made in a browser session does not outlive it. */
+async function endSignIn(parts: WebParts, hash: string): Promise<void> {
+  parts.passwords.signedOut(hash)
+  await parts.store.signIns.remove(hash)
 }
 
 async function redeem(c: WebContext, parts: WebParts, flow: Flow, nowMs: number) {
@@ -150,7 +159,7 @@ async function redeem(c: WebContext, parts: WebParts, flow: Flow, nowMs: number)
 
 function afterSignIn(target: ReturnTarget): string {
   if (target.to === 'waiting') return `/sign-in/${target.id}/confirm`
-  if (target.to === 'keys') return '/keys'
+  if (target.to === 'keys' || target.to === 'connect') return `/${target.to}`
   return target.to === 'session' ? `/sessions/${target.id}` : '/sessions'
 }
 
@@ -160,11 +169,13 @@ async function askToConfirm(c: WebContext, parts: WebParts, id: string): Promise
   const bound = parts.waiting.bind(id, session.principal, session.hash)
   if (bound.kind === 'gone') return await answerProblem(c, parts, notWaiting)
   const form = { action: `/sign-in/${id}/confirm`, token: parts.formTokens.of(session.hash, `confirm ${id}`) }
+  const frame = { ...parts, person: personOf(parts, session) }
+  if (bound.view.answer === 'confirmation')
+    return await c.html(confirmWithoutCodePage(frame, bound.view, browserAddress(c, parts), form))
   const keys = {
     terms: enrolmentOffer(parts, session, bound.view),
     enrolled: (await parts.keys.listOf(session.principal)).length,
   }
-  const frame = { ...parts, person: personOf(parts, session) }
   return await c.html(confirmPage(frame, bound.view, browserAddress(c, parts), form, keys))
 }
 
@@ -183,6 +194,7 @@ async function decide(c: WebContext, parts: WebParts, id: string): Promise<Respo
     parts.formTokens.matches(form['token'], session.hash, `confirm ${id}`)
   if (!ours) return await answerProblem(c, parts, notFromOurPage)
   if (form['decision'] === 'deny') return await deny(c, parts, id, session)
+  if (parts.waiting.find(id)?.answer === 'confirmation') return await approve(c, parts, id, session)
   return await confirm(c, parts, id, session, form['enrol'] === 'yes')
 }
 
@@ -200,6 +212,27 @@ async function confirm(
   // Written before the code is seen: if it cannot be, nobody sees the code. The sign-in itself is the terminal's to tell.
   parts.audit.append({ kind: 'code-shown', ...answered(c, parts, session, view) })
   return await c.html(codePage({ ...parts, person: personOf(parts, session) }, answer.code, view, terms))
+}
+
+/** The connection itself writes the sign-in into the audit log, before it goes on. */
+async function approve(
+  c: WebContext,
+  parts: WebParts,
+  id: string,
+  session: BrowserSession,
+): Promise<Response> {
+  const view = parts.waiting.find(id)
+  const answer = parts.waiting.approve(id, session.hash, browserAddress(c, parts))
+  if (view === undefined || answer.kind === 'gone') return await answerProblem(c, parts, notWaiting)
+  const frame = { ...parts, person: personOf(parts, session) }
+  if (answer.kind === 'elsewhere') {
+    parts.audit.append({ kind: 'refusal', code: 'another-address', ...answered(c, parts, session, view) })
+    const text =
+      'That connection comes from another address than this browser, so it cannot be confirmed here. Make a password on the page "Connect" and paste it where your client asks for one.'
+    return await c.html(messagePage(frame, { title: 'Not from here', text }), 403)
+  }
+  const text = 'Your client goes on now. You can close this page.'
+  return await c.html(messagePage(frame, { title: 'Signed in', text }))
 }
 
 async function deny(c: WebContext, parts: WebParts, id: string, session: BrowserSession): Promise<Response> {
@@ -220,7 +253,8 @@ function answered(c: WebContext, parts: WebParts, session: BrowserSession, quest
   const { issuer, subject, name } = session.principal.fields
   const { protocol, userName, sourceAddress } = question
   const browser = browserAddress(c, parts)
-  return { method: 'browser-code', issuer, subject, name, browser, protocol, userName, sourceAddress }
+  const method = question.answer === 'confirmation' ? 'browser-confirmation' : 'browser-code'
+  return { method, issuer, subject, name, browser, protocol, userName, sourceAddress }
 }
 
 async function signOut(c: WebContext, parts: WebParts): Promise<Response> {
@@ -231,7 +265,7 @@ async function signOut(c: WebContext, parts: WebParts): Promise<Response> {
     isOwnForm(c.req.raw.headers, parts.webUrl) &&
     parts.formTokens.matches(form['token'], session.hash, 'sign-out')
   if (!ours) return await answerProblem(c, parts, notFromOurPage)
-  await parts.store.signIns.remove(session.hash)
+  await endSignIn(parts, session.hash)
   dropCookie(c, 'sallyport', parts.webUrl)
   return c.redirect('/sign-in', 303)
 }

@@ -83,6 +83,10 @@ dl.facts.many > div { grid-template-columns: 8rem 1fr; break-inside: avoid; }
 .button.deny { background: transparent; color: var(--bad); border-color: var(--bad); }
 .button.plain { background: none; border: 0; padding: 0.25rem 0; min-height: 1.75rem; color: var(--accent); text-decoration: underline; font-weight: 400; font-size: 0.9rem; }
 .code { display: block; margin: 0.5rem 0 1.25rem; padding: 1rem 0.5rem; background: var(--code-ground); border: 1px solid var(--line); border-radius: 10px; text-align: center; font: 700 clamp(1.75rem, 9vw, 3rem)/1.2 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; letter-spacing: 0.06em; user-select: all; overflow-wrap: anywhere; }
+.code.long { font-size: clamp(1rem, 3.2vw, 1.25rem); letter-spacing: 0; }
+.command { display: block; margin: 0 0 1rem; padding: 0.6rem 0.75rem; background: var(--code-ground); border: 1px solid var(--line); border-radius: 8px; font: 0.875rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; user-select: all; }
+.card.place { margin: 0 0 1rem; }
+.card.place h2 { margin: 0 0 0.5rem; }
 label { display: block; font-weight: 600; margin: 0 0 0.25rem; }
 label.tick { font-weight: 400; }
 input[type=text], input[type=password] { font: inherit; width: 100%; padding: 0.6rem 0.75rem; margin: 0 0 1rem; border: 1px solid var(--quiet); border-radius: 8px; background: var(--page); color: var(--text); }

@@ -7,6 +7,7 @@ import { Flows } from './flows.ts'
 import { securityHeaders } from './headers.ts'
 import type { Problem } from './problem.ts'
 import { answerProblem, answerThrown, notFound, type WebApp, type WebParts } from './answers.ts'
+import { addConnectRoutes } from './connect-routes.ts'
 import { addKeyRoutes } from './key-routes.ts'
 import { addSessionRoutes } from './session-routes.ts'
 import { addSignInRoutes } from './sign-in-routes.ts'
@@ -36,6 +37,7 @@ export function createWeb(deps: WebDeps): WebApp {
   addSignInRoutes(app, parts)
   addSessionRoutes(app, parts)
   addKeyRoutes(app, parts)
+  addConnectRoutes(app, parts)
   addTokenRoute(app, parts)
   app.notFound(c => answerProblem(c, parts, notFound))
   app.onError((thrown, c) => answerThrown(c, parts, thrown))

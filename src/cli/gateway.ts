@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createAdmin } from '../api/admin.ts'
 import { serveAdmin } from '../api/admin-socket.ts'
 import type { ReloadResult } from '../api/deps.ts'
+import { placesOf } from '../api/places.ts'
 import { serveWeb, type WebServer } from '../api/serve.ts'
 import { createWeb } from '../api/web.ts'
 import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
@@ -10,6 +11,7 @@ import { appendAll } from '../audit/append.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Config, SshLimits } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
+import { defaultPostgresLimits } from '../config/postgres-limits.ts'
 import { printProblems } from '../config/problem.ts'
 import { diffNeedsRestart } from '../config/restart.ts'
 import { defaultSshLimits } from '../config/ssh-limits.ts'
@@ -18,13 +20,16 @@ import { openSshPrivateKey } from '../credentials/ssh-key.ts'
 import { startSweep } from '../credentials/sweep.ts'
 import { TargetHostKeys } from '../credentials/target-host-keys.ts'
 import { Fault, reasonOf } from '../errors.ts'
+import { joinWaiting } from '../identity/browser-half.ts'
+import { ConnectionPasswords } from '../identity/connection-passwords.ts'
 import { EnrolledKeys, type EnrolmentRules } from '../identity/enrolled-keys.ts'
 import { discoverKeys, openIssuer } from '../identity/issuer.ts'
 import { MachineTokens } from '../identity/machine-token.ts'
 import { checkSignInCertificate } from '../identity/sign-in-certificate.ts'
-import { WaitingSignIns } from '../identity/waiting-sign-in.ts'
+import { type WaitingLimits, WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import type { Log } from '../log.ts'
 import type { AppendSync, SessionRow } from '../model.ts'
+import { decide } from '../policy/decide.ts'
 import { mayReview } from '../policy/review.ts'
 import { screenText } from '../recorder/export.ts'
 import { IndexQueue } from '../recorder/index-queue.ts'
@@ -36,6 +41,7 @@ import { type SshListener, type SshListenerParts, startSshListener } from '../ss
 import { type DataLock, lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
 import type { Store } from '../store/store.ts'
+import { endpointsOf } from './endpoints.ts'
 import { foldersOf } from './folders.ts'
 import { probeTargets } from './probe.ts'
 
@@ -125,6 +131,24 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
   const limits = (): SshLimits => config.ssh?.limits ?? defaultSshLimits
   const issuer = openIssuer(config.identity, { clock })
   const signIns = new WaitingSignIns({ clock, limits: limits(), webUrl: config.web?.url ?? '' })
+  const postgresSignIns = new WaitingSignIns({
+    clock,
+    limits: waitingLimitsOf(config),
+    webUrl: config.web?.url ?? '',
+  })
+  const passwords = new ConnectionPasswords({
+    clock,
+    audit,
+    reuse: (principal, place, sourceAddress) => {
+      const decision = decide(config, principal, { ...place, sourceAddress }, clock.nowMs())
+      return decision.kind === 'allow' ? decision.grant.fields.passwords : undefined
+    },
+  })
+  const machines = new MachineTokens({
+    clock,
+    machines: () => config.identity.machines,
+    keysOf: discoverKeys,
+  })
   const keys = new EnrolledKeys({
     store: store.enrolledKeys,
     audit,
@@ -200,10 +224,14 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     gatewayName: config.gateway.name,
     issuer,
     identity: { claims: config.identity.claims, sessionMs: config.identity.sessionMs },
-    waiting: signIns,
+    waiting: joinWaiting(signIns, postgresSignIns),
     keys,
-    machines: new MachineTokens({ clock, machines: () => config.identity.machines, keysOf: discoverKeys }),
+    passwords,
+    places: (principal, sourceAddress) => placesOf(config, principal.fields, sourceAddress, clock.nowMs()),
+    endpoints: () => endpointsOf(config),
+    machines,
     signInAuthority: authorities['sign-in'],
+    signInX509Authority: undefined,
     mayReview: (principal, session) => mayReview(config, principal, session).allowed,
     transcript: session => transcriptOf(config, session),
   })
@@ -306,6 +334,13 @@ function trustsIssuer({ identity }: Config, issuer: string): boolean {
 
 function enrolmentRules({ identity }: Config): EnrolmentRules {
   return { ...identity.enrolledKeys, issuer: identity.issuer, sessionMs: identity.sessionMs }
+}
+
+/** The places of the PostgreSQL listener's own sign-ins. */
+function waitingLimitsOf(config: Config): WaitingLimits {
+  const { signInTimeoutMs: signInCodeLifetimeMs, ...limits } =
+    config.postgres?.limits ?? defaultPostgresLimits
+  return { ...limits, signInCodeLifetimeMs }
 }
 
 async function startWeb(

@@ -17,6 +17,13 @@ const noSignIns: WebDeps['store']['signIns'] = {
   removeExpired: async () => 0,
 }
 
+const noPasswords: WebDeps['passwords'] = {
+  issue: () => ({ kind: 'refused', code: 'too-many', userText: 'none here' }),
+  listOf: () => [],
+  revoke: () => false,
+  signedOut: () => {},
+}
+
 function app(issuerUrl: string, more: Partial<WebDeps> = {}) {
   const limits = { maxWaitingSignIns: 9, maxWaitingSignInsPerSource: 9, signInCodeLifetimeMs: 300_000 }
   const claims = { name: 'email', groups: 'groups' }
@@ -36,6 +43,10 @@ function app(issuerUrl: string, more: Partial<WebDeps> = {}) {
     keys: { terms: () => undefined, listOf: async () => [], revoke: async () => false },
     machines: { verify: () => Promise.reject(new TypeError('no machines here')) },
     signInAuthority: fileSigner(generateKeyPairSync('ed25519').privateKey),
+    signInX509Authority: undefined,
+    passwords: noPasswords,
+    places: () => [],
+    endpoints: () => ({}),
     audit: { append: () => {} },
     mayReview: () => false,
     transcript: async () => '',

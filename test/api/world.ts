@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { WebAuditEvent, WebDeps } from '../../src/api/deps.ts'
+import type { Place } from '../../src/api/places.ts'
 import { serveWeb, type WebServer } from '../../src/api/serve.ts'
 import { createWeb } from '../../src/api/web.ts'
 import type { AuditEvent } from '../../src/audit/audit-log.ts'
@@ -7,6 +8,7 @@ import { type Clock, systemClock } from '../../src/clock.ts'
 import type { MachineConfig } from '../../src/config/config.ts'
 import { fileSigner } from '../../src/credentials/authority.ts'
 import { Fault } from '../../src/errors.ts'
+import { ConnectionPasswords, type PasswordReuse } from '../../src/identity/connection-passwords.ts'
 import { EnrolledKeys, type EnrolmentRules } from '../../src/identity/enrolled-keys.ts'
 import { discoverKeys, openIssuer } from '../../src/identity/issuer.ts'
 import { MachineTokens } from '../../src/identity/machine-token.ts'
@@ -31,6 +33,10 @@ export type World = {
   readonly machines: MachineConfig[]
   readonly rules: { -readonly [K in keyof EnrolmentRules]: EnrolmentRules[K] }
   readonly authority: Signer
+  readonly x509Authority: Signer
+  readonly passwords: ConnectionPasswords
+  /** What everybody may open; `reuse`: what policy says of using a password more than once. */
+  readonly places: Place[]
   /** What tests change: the audit log that fails, the clock's shift, the transcript. */
   readonly knobs: {
     auditFails: boolean
@@ -38,6 +44,7 @@ export type World = {
     transcript: string
     transcripts: number
     beforeTranscript: Promise<void>
+    reuse: PasswordReuse | undefined
   }
   close(): Promise<void>
 }
@@ -52,6 +59,7 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
     transcript: 'hello',
     transcripts: 0,
     beforeTranscript: Promise.resolve(),
+    reuse: undefined as PasswordReuse | undefined,
   }
   const clock = {
     nowMs: () => systemClock.nowMs() + knobs.aheadMs,
@@ -63,6 +71,17 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
   const sessions: SessionRow[] = []
   const signIns = new Map<string, SignInRow>()
   const keyParts = await openKeyParts(clock, issuer.url, audit)
+  const places: Place[] = []
+  const passwords = new ConnectionPasswords({
+    clock,
+    audit: { append: event => append(event as WebAuditEvent) },
+    reuse: () => knobs.reuse,
+  })
+  const append = (event: WebAuditEvent): void => {
+    if (knobs.auditFails)
+      throw new Fault('AUDIT_APPEND_FAILED', 'The gateway cannot keep its records, so it shows nothing.')
+    audit.push(event)
+  }
   const identity = { claims: { name: 'email', groups: 'groups' }, sessionMs: 8 * hour }
   const deps: WebDeps = {
     webUrl: url,
@@ -81,13 +100,13 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
     waiting,
     ...keyParts.deps,
     store: { sessions: listOf(sessions), signIns: signInsOf(signIns) },
-    audit: {
-      append: event => {
-        if (knobs.auditFails)
-          throw new Fault('AUDIT_APPEND_FAILED', 'The gateway cannot keep its records, so it shows nothing.')
-        audit.push(event)
-      },
-    },
+    audit: { append },
+    passwords,
+    places: () => places,
+    endpoints: () => ({
+      ssh: { host: '127.0.0.1', port: 2222 },
+      postgres: { host: '127.0.0.1', port: 5433, tls: true },
+    }),
     mayReview: (principal, session) =>
       principal.fields.groups.includes('audit') && session.subject !== principal.fields.subject,
     transcript: async () => {
@@ -105,8 +124,9 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
     await issuer.close()
     await keyParts.close()
   }
-  const { keys, machines, rules, authority } = keyParts
-  return { url, waiting, audit, sessions, signIns, knobs, keys, machines, rules, authority, close }
+  const { keys, machines, rules, authority, x509Authority } = keyParts
+  const own = { keys, machines, rules, authority, x509Authority, passwords, places }
+  return { url, waiting, audit, sessions, signIns, knobs, ...own, close }
 }
 
 /** Enrolled keys over a real store, and machines with a real verifier. */
@@ -127,16 +147,18 @@ async function openKeyParts(clock: Clock, issuer: string, events: WebAuditEvent[
   const audit = { append: (event: AuditEvent) => void events.push(event as WebAuditEvent) }
   const keys = new EnrolledKeys({ store: store.enrolledKeys, audit, clock, rules: () => rules })
   const authority = fileSigner(generateKeyPairSync('ed25519').privateKey)
+  const x509Authority = fileSigner(generateKeyPairSync('ed25519').privateKey)
   const deps = {
     keys,
     machines: new MachineTokens({ clock, machines: () => machines, keysOf: discoverKeys }),
     signInAuthority: authority,
+    signInX509Authority: x509Authority,
   }
   const close = async () => {
     await store.close()
     folder.remove()
   }
-  return { deps, keys, machines, rules, authority, close }
+  return { deps, keys, machines, rules, authority, x509Authority, close }
 }
 
 /** A terminal that waits. */

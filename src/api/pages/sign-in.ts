@@ -14,7 +14,7 @@ export function landingPage(frame: Frame, view: SignInView, browserAddress: stri
   const body = html`<div class="card">
 <h1>A terminal is waiting for you to sign in</h1>
 ${whatAsks(view, browserAddress)}
-<p>Sign in, look at the details once more, and you get a short code for the terminal.</p>
+<p>${view.answer === 'confirmation' ? 'Sign in, look at the details once more, and confirm.' : 'Sign in, look at the details once more, and you get a short code for the terminal.'}</p>
 <p class="actions"><a class="button" href="${startPath}">Sign in</a></p>
 <p class="quiet small">${timeLeft(view)}</p>
 </div>`
@@ -58,6 +58,32 @@ function enrolTick(terms: EnrolmentTerms): Html {
 /** So that nobody has an enrolled key without coming across it. */
 function enrolledNote(count: number): Html {
   return html`<p class="quiet small">${count === 1 ? 'One key signs' : `${count} keys sign`} you in without a browser now. <a href="/keys">See and revoke</a></p>`
+}
+
+/** The same question of a connection that has no prompt for a code. Only a browser at its own address is asked it. */
+export function confirmWithoutCodePage(
+  frame: Frame & { readonly person: { readonly name: string; readonly formToken: string } },
+  view: SignInView,
+  browserAddress: string,
+  form: { readonly action: string; readonly token: string },
+): Html {
+  const same = view.sourceAddress === browserAddress
+  const body = html`<div class="card">
+<h1>${same ? 'Did you start this connection?' : 'This connection needs a password'}</h1>
+${same ? html`<p>If you continue, the connection below is signed in as <strong>${visibleLine(frame.person.name)}</strong>, at once and without a code.</p>` : ''}
+${whatAsks(view, browserAddress)}
+<div class="note warn"><strong>${same ? 'Only continue if you started this yourself, just now.' : 'It comes from another address than this browser.'}</strong>
+<p>${same ? 'If somebody sent you this link, deny it: whoever started the connection would work under your name.' : html`So it cannot be confirmed here. If you started it, <a href="/connect">make a password</a> and paste it where your client asks for one. If you did not, deny it.`}</p></div>
+<form method="post" action="${form.action}">
+<input type="hidden" name="token" value="${form.token}">
+<div class="actions">
+${same ? html`<button class="button" type="submit" name="decision" value="confirm">Yes, sign it in</button>` : ''}
+<button class="button deny" type="submit" name="decision" value="deny">No, deny it</button>
+</div>
+</form>
+<p class="quiet small">${timeLeft(view)}</p>
+</div>`
+  return layout({ ...frame, title: 'Confirm the connection', body })
 }
 
 /** The code, large, and the one place where it belongs. */
@@ -111,11 +137,22 @@ function timeLeft(view: SignInView): string {
   return `This link works for another ${duration(view.remainingMs)} and for this connection only.`
 }
 
+const welcomes = {
+  sessions: {
+    title: 'Sign in to see sessions',
+    text: html`These pages are for people who review sessions. To open a session yourself, connect with <span class="typed">ssh</span> and follow the link that it shows, or see <a href="/connect">how to connect</a>.`,
+  },
+  connect: {
+    title: 'Sign in to connect',
+    text: html`Here you see what you may open and as whom, and make passwords for PostgreSQL clients.`,
+  },
+}
+
 /** The way into the pages themselves, for people without a terminal waiting. */
-export function welcomePage(frame: Frame, startPath: string): Html {
+export function welcomePage(frame: Frame, startPath: string, what: keyof typeof welcomes = 'sessions'): Html {
   const body = html`<div class="card">
-<h1>Sign in to see sessions</h1>
-<p>These pages are for people who review sessions. To open a session yourself, connect with <span class="typed">ssh</span> and follow the link that it shows.</p>
+<h1>${welcomes[what].title}</h1>
+<p>${welcomes[what].text}</p>
 <p class="actions"><a class="button" href="${startPath}">Sign in</a></p>
 </div>`
   return layout({ ...frame, title: 'Sign in', body })

@@ -1,0 +1,71 @@
+/** What people copy into their terminals and tools. Names come from the configuration, and are quoted all the same. */
+
+/** Where clients reach a listener. */
+export type ClientEndpoint = { readonly host: string; readonly port: number }
+
+export type PostgresEndpoint = ClientEndpoint & {
+  /** False only for a listener on loopback. */
+  readonly tls: boolean
+}
+
+/** Where PostgreSQL 18 clients sign in with OAUTHBEARER. */
+export type OAuthEndpoint = PostgresEndpoint & { readonly issuer: string; readonly clientId: string }
+
+export type PlaceName = { readonly login: string; readonly target: string; readonly database: string }
+
+const sshPort = 22
+const postgresPort = 5432
+
+export function sshLine({ host, port }: ClientEndpoint, { login, target }: PlaceName): string {
+  const option = port === sshPort ? '' : `-p ${port} `
+  return `ssh ${option}${shellWord(`${login}@${target}@${host}`)}`
+}
+
+export function psqlLine(endpoint: PostgresEndpoint, place: PlaceName): string {
+  return `psql ${shellWord(connectionString(endpoint, place))}`
+}
+
+export function oauthPsqlLine(endpoint: OAuthEndpoint, place: PlaceName): string {
+  const { issuer, clientId } = endpoint
+  const more = { oauth_issuer: issuer, oauth_client_id: clientId }
+  return `psql ${shellWord(`${connectionString(endpoint, place)} ${keywordValues(more)}`)}`
+}
+
+/** For JDBC tools; the password is asked for by the tool. */
+export function jdbcUrl(
+  { host, port, tls }: PostgresEndpoint,
+  { login, target, database }: PlaceName,
+): string {
+  const query = new URLSearchParams({
+    user: `${login}@${target}`,
+    ...(tls ? { sslmode: 'verify-full' } : {}),
+  })
+  const where = `${host.includes(':') ? `[${host}]` : host}${port === postgresPort ? '' : `:${port}`}`
+  return `jdbc:postgresql://${where}/${encodeURIComponent(database)}?${query.toString()}`
+}
+
+/** libpq documentation, "Keyword/Value Connection Strings". */
+function connectionString({ host, port, tls }: PostgresEndpoint, place: PlaceName): string {
+  return keywordValues({
+    host,
+    ...(port === postgresPort ? {} : { port: String(port) }),
+    user: `${place.login}@${place.target}`,
+    dbname: place.database,
+    ...(tls ? { sslmode: 'verify-full' } : {}),
+  })
+}
+
+function keywordValues(pairs: Readonly<Record<string, string>>): string {
+  return Object.entries(pairs)
+    .map(([keyword, value]) => `${keyword}=${keywordValue(value)}`)
+    .join(' ')
+}
+
+function keywordValue(value: string): string {
+  return /^[^\s'\\=]+$/.test(value) ? value : `'${value.replaceAll(/['\\]/g, '\\$&')}'`
+}
+
+/** As a POSIX shell reads one word. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
