@@ -33,10 +33,12 @@ export type AuditKind =
   | 'session-close'
   | 'credential-minted'
   | 'credential-removed'
+  | 'credential-stuck'
   | 'host-key-learned'
   | 'probe'
   | 'reload'
   | 'recording-read'
+  | 'cancel-request'
   | 'session-end-requested'
 
 /** Something that happened, with named fields. Texts may be hostile: they are stored as JSON texts and cut at a limit. */

@@ -85,7 +85,7 @@ export function bodyLimits(direction: Direction, maxMessageBytes: number): BodyL
     allow([errorResponse, noticeResponse, notificationResponse], longReplyBytes)
     return limits
   }
-  const { query, parse, bind, functionCall, copyData, password, ...small } = frontend
+  const { query, parse, bind, functionCall, copyData, password: _, ...small } = frontend
   allow(Object.values(small), smallMessageBytes)
   allow([query, parse, bind, functionCall], Math.min(maxMessageBytes, allocationBytes))
   allow([copyData], allocationBytes)
