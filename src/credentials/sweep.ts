@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import { reasonOf } from '../errors.ts'
 import type { LeaseRow } from '../model.ts'
 import type { Store } from '../store/store.ts'
+import type { RoleSweep } from './postgres/sweep.ts'
 
 /** How long a live session has to remove its lease by itself. */
 const ownLeaseGraceMs = 5 * 60_000
@@ -12,7 +13,15 @@ const ownLeaseGraceMs = 5 * 60_000
 /** Between two sweeps. */
 export const sweepIntervalMs = 30_000
 
-export type SweepParts = { store: Store; audit: AuditLog; clock: Clock; log: Log; owner: string }
+export type SweepParts = {
+  store: Store
+  audit: AuditLog
+  clock: Clock
+  log: Log
+  owner: string
+  /** Roles on PostgreSQL targets, where the gateway has any. */
+  roles?: RoleSweep
+}
 
 /**
  * Removes each lease of another owner whose credential can no longer be used, and what this process failed to remove, and
@@ -20,11 +29,11 @@ export type SweepParts = { store: Store; audit: AuditLog; clock: Clock; log: Log
  * data folder's lock knows that every other owner in it is dead. A certificate's key died with its process; the lease stays
  * until the certificate has run out too, so that its removal is never said too early.
  */
-export async function sweep(parts: SweepParts): Promise<number> {
+export async function sweep(parts: SweepParts, options: { everything?: boolean } = {}): Promise<number> {
   const leases = await parts.store.leases.list()
   const due = leases.filter(lease => isDue(lease, parts.owner, parts.clock.nowMs()))
   for (const lease of due) await removeLease(lease, parts)
-  return due.length
+  return due.length + ((await parts.roles?.sweep(options)) ?? 0)
 }
 
 /** Our own only long after its certificate ran out: then its session tried to remove it and could not. */
@@ -33,7 +42,7 @@ function isDue(lease: LeaseRow, owner: string, nowMs: number): boolean {
 }
 
 function isOver(lease: LeaseRow, nowMs: number): boolean {
-  return lease.kind === 'ssh-certificate' && lease.expiresAtMs !== undefined && lease.expiresAtMs <= nowMs
+  return lease.kind !== 'postgres-role' && lease.expiresAtMs !== undefined && lease.expiresAtMs <= nowMs
 }
 
 async function removeLease(lease: LeaseRow, parts: SweepParts): Promise<void> {
@@ -50,12 +59,21 @@ async function removeLease(lease: LeaseRow, parts: SweepParts): Promise<void> {
 }
 
 /** Sweeps now and on a timer until stopped. A sweep that fails is tried again at the next tick, for ever. */
-export function startSweep(parts: SweepParts): { stop: () => void } {
+export function startSweep(parts: SweepParts): { stop: () => Promise<void> } {
+  let running: Promise<unknown> | undefined
+  // A target that does not answer takes long, and two sweeps must not work on the same role.
   const run = (): void => {
-    sweep(parts).catch((cause: unknown) => parts.log.error({ cause: reasonOf(cause) }, 'sweep failed'))
+    running ??= sweep(parts)
+      .catch((cause: unknown) => parts.log.error({ cause: reasonOf(cause) }, 'sweep failed'))
+      .finally(() => (running = undefined))
   }
   run()
   const timer = setInterval(run, sweepIntervalMs)
   timer.unref()
-  return { stop: () => clearInterval(timer) }
+  return {
+    stop: async () => {
+      clearInterval(timer)
+      await running
+    },
+  }
 }
