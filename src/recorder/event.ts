@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { FileEvent } from './file-event.ts'
 import type { ForwardEvent } from './forward-event.ts'
+import type { SqlEvent } from './sql-event.ts'
 
 /** What happened in a session, as those who relay it tell the recorder. Data may be of any length; it is split. */
 export type RecordedEvent = DataEvent | ToldEvent
@@ -73,6 +74,7 @@ export type ToldEvent =
     }
   | FileEvent
   | ForwardEvent
+  | SqlEvent
   | { readonly type: 'end'; readonly reason: string }
 
 /** One event of a recording: its place in the session, its time and what it says. */

@@ -1,0 +1,94 @@
+/**
+ * Decides on statements before the target sees them: what a session may never do to its own role, what the rule's `deny` forbids,
+ * and what would show a masked column in another way than as itself. A string of several statements is decided as a whole.
+ */
+import type { Analysis } from '../../analysis/sql/analysis.ts'
+import type { Grammar, MaskNumber } from '../../analysis/sql/grammar.ts'
+import { hasDenyRules, judgeStatement } from '../../policy/sql.ts'
+import type { Grant } from '../../policy/decide.ts'
+import { allowed, type Judgement, type StatementGate } from './hooks.ts'
+import { judgeOwnRole } from './own-role.ts'
+import { judgeSettings, judgeUnknownSettings } from './own-settings.ts'
+import { isSuspicious, looksForbidden } from './suspicious.ts'
+
+export type GateParts = {
+  readonly grant: Grant
+  /** The role that was made for this session; with certificates, the login itself. */
+  readonly user: string
+  readonly grammar: Grammar
+  /** What is masked in the session's database; undefined where nothing is. Read anew for each text: it changes with the tables. */
+  readonly masks?: () => MaskNumber | undefined
+}
+
+/** One for each session and grant; a grant that changes gets another one. */
+export function statementGate(parts: GateParts): StatementGate {
+  return new Gate(parts)
+}
+
+class Gate implements StatementGate {
+  readonly hasRules: boolean
+  readonly #parts: GateParts
+
+  constructor(parts: GateParts) {
+    this.#parts = parts
+    this.hasRules = hasDenyRules(parts.grant) || parts.grant.fields.mask !== undefined
+  }
+
+  /** Without rules, only a text with a word that could touch the session's role or settings is read at all. */
+  judge(text: string): Judgement | Promise<Judgement> {
+    if (!this.hasRules && !isSuspicious(text)) return allowed
+    const masks = this.#parts.masks?.()
+    const known = this.#parts.grammar.known(text, masks)
+    if (known !== undefined) return this.#decide(text, known)
+    return this.#parts.grammar.analyse(text, 'gate', masks).then(analysis => this.#decide(text, analysis))
+  }
+
+  #decide(text: string, analysis: Analysis): Judgement {
+    const { grant, user } = this.#parts
+    const { facts } = analysis
+    if (facts.class === 'unparsable') return this.#unread(text, analysis)
+    const own = judgeOwnRole(analysis, { user, login: grant.fields.login }) ?? judgeSettings(analysis)
+    if (own !== undefined) return own
+    if (!this.hasRules) return allowed
+    const decision = judgeStatement(grant, facts)
+    if (!decision.allowed) return decision
+    return judgeUnknownSettings(analysis) ?? this.#judgeMasks(analysis)
+  }
+
+  /**
+   * Where rules apply, what cannot be read is refused. Elsewhere most of it is a mistake that the server will name; only words that
+   * would be refused if they could be read are not let through in a text that cannot.
+   */
+  #unread(text: string, { facts }: Analysis): Judgement {
+    if (this.hasRules) {
+      const decision = judgeStatement(this.#parts.grant, facts)
+      return decision.allowed ? unread(facts.reason) : decision
+    }
+    return looksForbidden(text) ? unread(facts.reason) : allowed
+  }
+
+  #judgeMasks({ maskedReach }: Analysis): Judgement {
+    if (maskedReach === undefined) return allowed
+    const { role, ruleLine } = this.#parts.grant.fields
+    return {
+      allowed: false,
+      rule: `role ${role}, line ${ruleLine}: mask`,
+      reason: `Policy refuses this statement, because it would show masked columns: ${maskedReach}.`,
+      hint: 'Name masked columns only as plain columns in the list of the outermost SELECT or RETURNING.',
+    }
+  }
+}
+
+function unread(reason: string | undefined): Judgement {
+  return {
+    allowed: false,
+    rule: 'statements must be read',
+    reason: `The gateway cannot read this statement${reason === undefined ? '' : ` (${printable(reason)})`}.`,
+    hint: 'Send it in a plainer form, and each statement by itself.',
+  }
+}
+
+/** The parser's reason quotes the text. */
+function printable(reason: string): string {
+  return reason.replaceAll(/[\p{C}\p{Z}]+/gu, ' ').slice(0, 200)
+}

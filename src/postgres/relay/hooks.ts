@@ -1,0 +1,25 @@
+/** What others decide while the relay relays: whether a statement may run, and what of a result may be seen. */
+import type { Column } from '../wire/backend.ts'
+
+export type Judgement =
+  | { readonly allowed: true }
+  | { readonly allowed: false; readonly rule: string; readonly reason: string; readonly hint?: string }
+
+export const allowed: Judgement = { allowed: true }
+
+export interface StatementGate {
+  /** Rules name statements or tables: encodings and escapes must then stay what the parser takes them to be. */
+  readonly hasRules: boolean
+  /** A promise where the parser must be asked: the client's direction waits for it. */
+  judge(text: string): Judgement | Promise<Judgement>
+}
+
+export interface ResultMask {
+  /** What to do with rows of these columns; undefined: nothing is masked in them. Nobody asked what the columns are: undefined. */
+  plan(columns: readonly Column[] | undefined, formats: readonly number[]): RowMask | undefined
+}
+
+export interface RowMask {
+  /** The DataRow's body with what must not be seen replaced. */
+  apply(row: Buffer): Buffer
+}

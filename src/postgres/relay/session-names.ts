@@ -1,0 +1,425 @@
+/**
+ * Prepared statements and portals by name, as the server has them. A name means what the last ParseComplete (or PREPARE) for it said, by
+ * generation: a Parse that fails changes nothing. Statements are not transactional, portals are. What was sent and not yet answered is
+ * assumed to succeed, and said to be assumed where it matters.
+ */
+import type { SqlEvent } from '../../recorder/sql-event.ts'
+import { textOfName } from '../wire/body-reader.ts'
+import type { NameEffect } from './name-effects.ts'
+import type { Shape } from './shapes.ts'
+import {
+  type Arguments,
+  noArguments,
+  parameterFields,
+  type StatementText,
+  tellParameters,
+  tellText,
+} from './statement-text.ts'
+import { typeName } from './value-types.ts'
+
+/** One generation of a prepared statement's name. */
+export type Prepared = {
+  readonly name: string
+  /** Until it is told. */
+  text: StatementText | undefined
+  readonly effects: readonly NameEffect[]
+  /** OIDs; 0 where the server has not said. */
+  types: readonly number[]
+  shape: Shape | undefined
+  /** The number under which it was told. */
+  statement: number | undefined
+  /** The number of the event that has its text. */
+  textAt: number | undefined
+  /** By which rules its text was allowed. */
+  readonly judged: unknown
+  /** Hears the number once. */
+  said: ((statement: number) => void) | undefined
+  readonly segment: number
+}
+
+/** What a Parse says besides its text, and who wants to know. */
+export type AboutParse = {
+  readonly types: readonly number[]
+  readonly judged: unknown
+  readonly said: (statement: number) => void
+}
+
+export type Portal = {
+  readonly name: string
+  readonly statementName: string
+  /** What it was made of when it was sent; after BindComplete what it is made of. */
+  prepared: Prepared | undefined
+  readonly orElse: Prepared | undefined
+  values: Arguments | undefined
+  readonly resultFormats: readonly number[]
+  shape: Shape | undefined
+  /** The number of the event that has its parameters. */
+  toldAt: number | undefined
+  readonly segment: number
+  readonly holds: boolean
+}
+
+const noEffects: readonly NameEffect[] = []
+
+export class SessionNames {
+  readonly #tell: (event: SqlEvent) => void
+  readonly #nextNumber: () => number
+  readonly #statements = new Map<string, Prepared>()
+  readonly #portals = new Map<string, Portal>()
+  /** Sent and not answered, in the order of sending. */
+  readonly #parsing = new Map<string, Prepared[]>()
+  readonly #binding = new Map<string, Portal[]>()
+  /** Of this read of the client: what follows may tell it along. */
+  #untoldStatements: Prepared[] = []
+  #untoldPortals: Portal[] = []
+  #segment = 0
+
+  constructor(tell: (event: SqlEvent) => void, nextNumber: () => number) {
+    this.#tell = tell
+    this.#nextNumber = nextNumber
+  }
+
+  get size(): number {
+    return Math.max(this.#statements.size + this.#parsing.size, this.#portals.size + this.#binding.size)
+  }
+
+  /** A Sync was sent: what comes after it runs even if something before it fails. */
+  nextSegment(): void {
+    this.#segment++
+  }
+
+  // ── Sent ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  parse(name: string, text: StatementText, { types, judged, said }: AboutParse): Prepared {
+    const prepared: Prepared = {
+      name,
+      text,
+      effects: text.effects,
+      types,
+      shape: undefined,
+      statement: undefined,
+      textAt: undefined,
+      judged,
+      said,
+      segment: this.#segment,
+    }
+    append(this.#parsing, name, prepared)
+    this.#untoldStatements.push(prepared)
+    return prepared
+  }
+
+  bind(name: string, statementName: string, values: Arguments, resultFormats: readonly number[]): Portal {
+    const { prepared, orElse } = this.#assume(statementName)
+    const portal: Portal = {
+      name,
+      statementName,
+      prepared,
+      orElse,
+      values,
+      resultFormats,
+      shape: undefined,
+      toldAt: undefined,
+      segment: this.#segment,
+      holds: false,
+    }
+    append(this.#binding, name, portal)
+    this.#untoldPortals.push(portal)
+    return portal
+  }
+
+  /** What a name will mean when the server gets there; `orElse` if that hangs on a Parse whose failure would not stop it. */
+  #assume(name: string): { prepared: Prepared | undefined; orElse: Prepared | undefined } {
+    const parsing = this.#parsing.get(name)
+    const confirmed = this.#statements.get(name)
+    const last = parsing?.at(-1)
+    if (parsing === undefined || last === undefined) return { prepared: confirmed, orElse: undefined }
+    const hangs = last.segment !== this.#segment
+    return { prepared: last, orElse: hangs ? (parsing.at(-2) ?? confirmed) : undefined }
+  }
+
+  /** The statement that a name means now, as far as it can be told. */
+  assumed(name: string): Prepared | undefined {
+    return this.#assume(name).prepared
+  }
+
+  /** The number of that statement's event. */
+  assumedStatement(name: string): number | undefined {
+    const prepared = this.assumed(name)
+    return prepared === undefined ? undefined : this.tellPrepared(prepared)
+  }
+
+  assumedPortal(name: string): Portal | undefined {
+    return this.#binding.get(name)?.at(-1) ?? this.#portals.get(name)
+  }
+
+  /** What the event of an Execute says of what runs, and what has to follow it. */
+  execution(
+    name: string,
+    statement: number,
+  ): { fields: object; assumed: number | undefined; rest: readonly SqlEvent[] } {
+    const portal = this.assumedPortal(name)
+    const prepared = portal?.prepared
+    if (portal === undefined || prepared === undefined) return { fields: {}, assumed: undefined, rest: [] }
+    const rest: SqlEvent[] = []
+    const text = this.#textFields(prepared, statement, rest)
+    const fields = {
+      ...text,
+      ...namedAs(prepared),
+      ...this.#parameterFields(portal, statement, rest),
+      ...elseOf(this, portal),
+    }
+    return { fields, assumed: prepared.statement, rest }
+  }
+
+  #textFields(prepared: Prepared, statement: number, rest: SqlEvent[]): object {
+    const { text } = prepared
+    if (text === undefined) return prepared.textAt === undefined ? {} : { same: prepared.textAt }
+    this.#told(prepared, statement)
+    tellText(event => rest.push(event), statement, text)
+    return text.fields
+  }
+
+  #told(prepared: Prepared, statement: number): void {
+    prepared.statement = statement
+    prepared.textAt = prepared.text?.fields.same ?? statement
+    prepared.text = undefined
+    prepared.said?.(statement)
+    prepared.said = undefined
+  }
+
+  #parameterFields(portal: Portal, statement: number, rest: SqlEvent[]): object | undefined {
+    const { values } = portal
+    if (values === undefined) return portal.toldAt === undefined ? {} : { bound: portal.toldAt }
+    portal.toldAt = statement
+    portal.values = undefined
+    tellParameters(event => rest.push(event), statement, values)
+    return parameterFields(values)
+  }
+
+  /** Tells what was prepared and bound in this read of the client and was not told with what runs it. */
+  tellPending(): void {
+    if (this.#untoldStatements.length > 0) {
+      for (const prepared of this.#untoldStatements) this.tellPrepared(prepared)
+      this.#untoldStatements = []
+    }
+    if (this.#untoldPortals.length === 0) return
+    for (const portal of this.#untoldPortals) this.tellBound(portal)
+    this.#untoldPortals = []
+  }
+
+  /** Returns its number. */
+  tellPrepared(prepared: Prepared): number {
+    const { text } = prepared
+    if (prepared.statement !== undefined) return prepared.statement
+    const statement = this.#nextNumber()
+    this.#told(prepared, statement)
+    const types = prepared.types.map(typeName)
+    this.#tell({
+      type: 'prepared',
+      statement,
+      name: textOfName(prepared.name),
+      ...(types.length === 0 ? undefined : { types: types.slice(0, maxTypesTold) }),
+      ...text?.fields,
+    })
+    if (text !== undefined) tellText(this.#tell, statement, text)
+    return statement
+  }
+
+  tellBound(portal: Portal): number {
+    if (portal.toldAt !== undefined) return portal.toldAt
+    const { prepared, values = noArguments } = portal
+    const same = prepared === undefined ? undefined : this.tellPrepared(prepared)
+    const statement = this.#nextNumber()
+    portal.toldAt = statement
+    portal.values = undefined
+    this.#tell({
+      type: 'bound',
+      statement,
+      portal: textOfName(portal.name),
+      ...(prepared?.textAt === undefined || same === undefined ? undefined : { same: prepared.textAt }),
+      ...(prepared === undefined ? { name: textOfName(portal.statementName) } : namedAs(prepared)),
+      ...parameterFields(values),
+      ...elseOf(this, portal),
+    })
+    tellParameters(this.#tell, statement, values)
+    return statement
+  }
+
+  // ── Answered ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  parsed(prepared: Prepared): void {
+    settle(this.#parsing, prepared.name, prepared)
+    this.#statements.set(prepared.name, prepared)
+  }
+
+  /** The server forgets the unnamed statement before it looks at the next one. */
+  parseFailed(prepared: Prepared): void {
+    settle(this.#parsing, prepared.name, prepared)
+    if (prepared.name === '') this.#statements.delete('')
+  }
+
+  bound(portal: Portal): void {
+    settle(this.#binding, portal.name, portal)
+    portal.prepared = this.#statements.get(portal.statementName)
+    this.#portals.set(portal.name, portal)
+  }
+
+  bindFailed(portal: Portal): void {
+    settle(this.#binding, portal.name, portal)
+    if (portal.name === '') this.#portals.delete('')
+  }
+
+  close(what: 'statement' | 'portal', name: string): void {
+    if (what === 'portal') this.#portals.delete(name)
+    else this.#forget(name)
+  }
+
+  #forget(name: string): void {
+    if (!this.#statements.delete(name) || name === '') return
+    this.#tell({ type: 'deallocated', name: textOfName(name) })
+  }
+
+  learnTypes(name: string, types: readonly number[]): void {
+    const prepared = this.#statements.get(name)
+    if (prepared !== undefined) prepared.types = types
+  }
+
+  learnShape(what: 'statement' | 'portal', name: string, shape: Shape): void {
+    const described = what === 'statement' ? this.#statements.get(name) : this.#portals.get(name)
+    if (described !== undefined) described.shape = shape
+  }
+
+  /** What the portal that is executed now runs: the number of its statement. */
+  runs(portalName: string): number | undefined {
+    return this.#portals.get(portalName)?.prepared?.statement
+  }
+
+  shapeOf(portalName: string): Shape | undefined {
+    const portal = this.#portals.get(portalName)
+    return portal?.shape ?? portal?.prepared?.shape
+  }
+
+  resultFormats(portalName: string): readonly number[] {
+    return this.#portals.get(portalName)?.resultFormats ?? []
+  }
+
+  effectsOf(portalName: string): readonly NameEffect[] {
+    return this.#portals.get(portalName)?.prepared?.effects ?? noEffects
+  }
+
+  /** A simple query has taken the place of the unnamed ones. */
+  forgetUnnamed(): void {
+    this.#statements.delete('')
+    this.#portals.delete('')
+  }
+
+  transactionEnded(): void {
+    if (this.#portals.size === 0) return
+    for (const [name, portal] of this.#portals) if (!portal.holds) this.#portals.delete(name)
+  }
+
+  /**
+   * A statement ended with this tag: what it did to names. `seen` effects of its text took place before; returns how many have
+   * now. `statement` is its number.
+   */
+  took(effects: readonly NameEffect[], seen: number, tag: string, statement: number): number {
+    const kind = effectOfTag.get(tag)
+    if (kind === undefined) return seen
+    for (let i = seen; i < effects.length; i++) {
+      const effect = effects[i]
+      if (effect?.kind !== kind) continue
+      this.#take(effect, statement)
+      return i + 1
+    }
+    return seen
+  }
+
+  #take(effect: NameEffect, statement: number): void {
+    switch (effect.kind) {
+      case 'prepare':
+        this.#statements.set(effect.name, this.#madeBySql(effect.name, statement))
+        return
+      case 'declare':
+        this.#portals.set(effect.name, this.#declared(effect.name, effect.holds, statement))
+        return
+      case 'deallocate':
+        return effect.name === undefined ? this.#forgetAll() : this.#forget(effect.name)
+      case 'close':
+        return effect.name === undefined ? this.#portals.clear() : void this.#portals.delete(effect.name)
+      case 'discard-all':
+        this.#portals.clear()
+        return this.#forgetAll()
+      case 'execute':
+    }
+  }
+
+  #forgetAll(): void {
+    this.#statements.clear()
+    this.#tell({ type: 'deallocated' })
+  }
+
+  #madeBySql(name: string, statement: number): Prepared {
+    return {
+      name,
+      text: undefined,
+      effects: noEffects,
+      types: [],
+      shape: undefined,
+      statement,
+      textAt: statement,
+      judged: undefined,
+      said: undefined,
+      segment: this.#segment,
+    }
+  }
+
+  #declared(name: string, holds: boolean, statement: number): Portal {
+    return {
+      name,
+      statementName: '',
+      prepared: this.#madeBySql('', statement),
+      orElse: undefined,
+      values: undefined,
+      resultFormats: [],
+      shape: undefined,
+      toldAt: undefined,
+      segment: this.#segment,
+      holds,
+    }
+  }
+}
+
+/** Types of parameters in one event: what is beyond shows with its values. */
+const maxTypesTold = 1000
+
+const effectOfTag: ReadonlyMap<string, NameEffect['kind']> = new Map([
+  ['PREPARE', 'prepare'],
+  ['DECLARE CURSOR', 'declare'],
+  ['DEALLOCATE', 'deallocate'],
+  ['DEALLOCATE ALL', 'deallocate'],
+  ['CLOSE CURSOR', 'close'],
+  ['CLOSE CURSOR ALL', 'close'],
+  ['DISCARD ALL', 'discard-all'],
+])
+
+function namedAs({ name }: Prepared): { name: string } | undefined {
+  return name === '' ? undefined : { name: textOfName(name) }
+}
+
+function elseOf(names: SessionNames, { orElse }: Portal): { orElse: number } | undefined {
+  return orElse === undefined ? undefined : { orElse: names.tellPrepared(orElse) }
+}
+
+function append<Item>(map: Map<string, Item[]>, name: string, item: Item): void {
+  const items = map.get(name)
+  if (items === undefined) map.set(name, [item])
+  else items.push(item)
+}
+
+/** Requests for one name are answered in the order in which they were sent. */
+function settle<Item>(map: Map<string, Item[]>, name: string, item: Item): void {
+  const items = map.get(name)
+  if (items === undefined) return
+  if (items.length === 1) map.delete(name)
+  else items.splice(items.indexOf(item), 1)
+}
