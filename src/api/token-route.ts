@@ -1,14 +1,17 @@
 /**
- * The token endpoint (in the shape of RFC 8693): a workload's JWT and its SSH public key become a certificate of the sign-in
- * authority, good for minutes. No proof that the caller holds the key is asked for: without the key, the certificate is worthless.
+ * The token endpoint (in the shape of RFC 8693): a workload's JWT and its public key become a certificate of a sign-in authority, for
+ * SSH or for TLS, good for minutes. No proof that the caller holds the key is asked for: without the key, the certificate is worthless.
  */
-import { networkAround } from '../config/network.ts'
+import { networkAround, parseNetwork } from '../config/network.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type Principal, principalOfMachine } from '../identity/principal.ts'
-import { type IssuedSignInCertificate, issueSignInCertificate } from '../identity/sign-in-certificate.ts'
+import { type ClientKey, parseClientKey } from '../identity/client-key.ts'
+import { issueSignInCertificate } from '../identity/sign-in-certificate.ts'
 import { certificateName } from '../identity/user-certificate.ts'
 import { parsePublicKeyLine, type UserKey } from '../identity/user-key.ts'
+import { issueX509SignIn } from '../identity/x509-sign-in.ts'
 import type { MachineToken } from '../identity/machine-token.ts'
+import type { Signer } from '../model.ts'
 import type { WebApp, WebParts } from './answers.ts'
 import { browserAddress, type WebContext } from './browser.ts'
 import { type Problem, problemDocument, problemOf } from './problem.ts'
@@ -29,8 +32,9 @@ const subjectTokenTypes = new Set([
   'urn:ietf:params:oauth:token-type:id_token',
 ])
 
-/** Our own name for what is issued (RFC 8693, section 3, leaves room for it). */
+/** Our own names for what is issued (RFC 8693, section 3, leaves room for them). */
 export const certificateTokenType = 'urn:sallyport:token-type:ssh-certificate'
+export const x509TokenType = 'urn:sallyport:token-type:x509-certificate'
 
 /** RFC 6749, section 5.2. */
 type OauthError = 'invalid_request' | 'invalid_grant' | 'unsupported_grant_type'
@@ -54,39 +58,64 @@ export function addTokenRoute(app: WebApp, parts: WebParts): void {
 }
 
 async function exchange(c: WebContext, parts: WebParts, source: string): Promise<Response> {
-  const wish = readWish(await formOf(c))
+  const wish = readWish(await formOf(c), parts.signInX509Authority)
   if (wish.kind === 'bad') return badRequest(c, wish.error, wish.detail)
   try {
     const token = await parts.machines.verify(wish.token, wish.key.fingerprint)
-    return answer(c, parts, await certify(parts, token, wish.key, source), wish.key)
+    return answer(c, parts, await certify(parts, token, wish, source))
   } catch (thrown) {
     return refuse(c, parts, thrown, source)
   }
 }
 
-type Wish =
-  | { readonly kind: 'good'; readonly token: string; readonly key: UserKey }
-  | { readonly kind: 'bad'; readonly error: OauthError; readonly detail: string }
+type Wish = { readonly token: string } & (
+  | { readonly kind: 'ssh'; readonly key: UserKey }
+  | { readonly kind: 'x509'; readonly key: ClientKey; readonly authority: Signer; readonly from?: string }
+)
+type BadWish = { readonly kind: 'bad'; readonly error: OauthError; readonly detail: string }
 
-function readWish(form: Readonly<Record<string, unknown>>): Wish {
+function readWish(form: Readonly<Record<string, unknown>>, x509: Signer | undefined): Wish | BadWish {
   const { grant_type: grant, subject_token: token, subject_token_type: type } = form
   if (grant !== exchangeGrant) return bad('unsupported_grant_type', `grant_type must be ${exchangeGrant}.`)
   if (typeof type !== 'string' || !subjectTokenTypes.has(type))
     return bad('invalid_request', `subject_token_type must be ${[...subjectTokenTypes].join(' or ')}.`)
   if (typeof token !== 'string' || token === '') return bad('invalid_request', 'subject_token is missing.')
-  const requested = form['requested_token_type']
-  if (requested !== undefined && requested !== certificateTokenType)
-    return bad('invalid_request', `requested_token_type can only be ${certificateTokenType}.`)
+  const requested = form['requested_token_type'] ?? certificateTokenType
+  if (requested === certificateTokenType) return readSshWish(form, token)
+  if (requested === x509TokenType && x509 !== undefined) return readX509Wish(form, token, x509)
+  const types = x509 === undefined ? certificateTokenType : `${certificateTokenType} or ${x509TokenType}`
+  return bad('invalid_request', `requested_token_type can only be ${types}.`)
+}
+
+function readSshWish(form: Readonly<Record<string, unknown>>, token: string): Wish | BadWish {
   const line = form['public_key']
   const key = typeof line === 'string' ? parsePublicKeyLine(line) : undefined
-  if (key !== undefined) return { kind: 'good', token, key }
+  if (key !== undefined) return { kind: 'ssh', token, key }
   return bad(
     'invalid_request',
     'public_key must be one line of a .pub file: Ed25519, ECDSA, RSA from 2,048 bits, or sk.',
   )
 }
 
-function bad(error: OauthError, detail: string): Wish {
+/** `source_address` can only make the certificate worth less, so whoever asks may choose it. */
+function readX509Wish(
+  form: Readonly<Record<string, unknown>>,
+  token: string,
+  authority: Signer,
+): Wish | BadWish {
+  const { public_key: pem, source_address: from } = form
+  const key = typeof pem === 'string' ? parseClientKey(pem) : undefined
+  if (key === undefined)
+    return bad(
+      'invalid_request',
+      'public_key must be a public key or a certificate request in PEM: Ed25519, ECDSA on P-256, P-384 or P-521, or RSA from 2,048 bits.',
+    )
+  if (from === undefined) return { kind: 'x509', token, key, authority }
+  if (typeof from === 'string' && parseNetwork(from).ok) return { kind: 'x509', token, key, authority, from }
+  return bad('invalid_request', 'source_address must be an address or a network such as 10.0.0.0/8.')
+}
+
+function bad(error: OauthError, detail: string): BadWish {
   return { kind: 'bad', error, detail }
 }
 
@@ -96,15 +125,16 @@ async function formOf(c: WebContext): Promise<Readonly<Record<string, unknown>>>
   return type.startsWith('application/x-www-form-urlencoded') ? await c.req.parseBody() : {}
 }
 
-type Certified = { readonly issued: IssuedSignInCertificate; readonly principal: Principal }
+/** What was issued, as text. */
+type Certified = { readonly text: string; readonly serial: string; readonly validBeforeMs: number }
 
 /** In the audit log before anybody has it. */
 async function certify(
   parts: WebParts,
   token: MachineToken,
-  key: UserKey,
+  wish: Wish,
   sourceAddress: string,
-): Promise<Certified> {
+): Promise<Certified & { readonly wish: Wish }> {
   // Certificates count whole seconds, and the sign-in in them must not outlast them by a part of one.
   const nowMs = Math.floor(parts.clock.nowMs() / 1000) * 1000
   const lifetimeMs = Math.min(maxMachineCertificateMs, token.fields.expiresAtMs - nowMs)
@@ -112,8 +142,7 @@ async function certify(
     throw new Fault('TOKEN_REFUSED', 'This token ends within the second. Get a new one and try again.')
   const sessionsMs = token.fields.sessionMs ?? lifetimeMs
   const principal = principalOfMachine(token, nowMs + sessionsMs)
-  const wish = { key, principal: principal.fields, gatewayName: parts.gatewayName, lifetimeMs, nowMs }
-  const issued = await issueSignInCertificate(wish, parts.signInAuthority)
+  const issued = await issue(parts, principal, wish, { lifetimeMs, nowMs })
   const { issuer, subject, name } = principal.fields
   parts.audit.append({
     kind: 'sign-in',
@@ -122,19 +151,37 @@ async function certify(
     subject,
     name,
     sourceAddress,
-    fingerprint: key.fingerprint,
-    serial: String(issued.serial),
+    certificate: wish.kind,
+    fingerprint: wish.key.fingerprint,
+    serial: issued.serial,
     until: new Date(issued.validBeforeMs).toISOString(),
   })
-  return { issued, principal }
+  return { ...issued, wish }
+}
+
+async function issue(
+  { gatewayName, signInAuthority }: WebParts,
+  { fields: principal }: Principal,
+  wish: Wish,
+  times: { readonly lifetimeMs: number; readonly nowMs: number },
+): Promise<Certified> {
+  if (wish.kind === 'x509') {
+    const { key, from, authority } = wish
+    const what = { key, principal, gatewayName, ...times, ...(from === undefined ? {} : { from }) }
+    const { pem: text, serial, validBeforeMs } = await issueX509SignIn(what, authority)
+    return { text, serial, validBeforeMs }
+  }
+  const { key } = wish
+  const issued = await issueSignInCertificate({ key, principal, gatewayName, ...times }, signInAuthority)
+  const text = `${certificateName(key.type)} ${issued.blob.toString('base64')} ${gatewayName}`
+  return { text, serial: String(issued.serial), validBeforeMs: issued.validBeforeMs }
 }
 
 /** RFC 8693, section 2.2.1; `N_A` says that the token is no bearer's. */
-function answer(c: WebContext, parts: WebParts, { issued }: Certified, key: UserKey): Response {
-  const line = `${certificateName(key.type)} ${issued.blob.toString('base64')} ${parts.gatewayName}`
+function answer(c: WebContext, parts: WebParts, issued: Certified & { readonly wish: Wish }): Response {
   return c.json({
-    access_token: line,
-    issued_token_type: certificateTokenType,
+    access_token: issued.text,
+    issued_token_type: issued.wish.kind === 'x509' ? x509TokenType : certificateTokenType,
     token_type: 'N_A',
     expires_in: Math.max(0, Math.floor((issued.validBeforeMs - parts.clock.nowMs()) / 1000)),
   })

@@ -2,10 +2,11 @@
  * Client certificates of the *sign-in* X.509 authority, which only this gateway trusts: whoever proved the certified key in the TLS
  * handshake is the principal whom the certificate carries (docs/decisions/0122).
  */
-import { createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { createPublicKey, verify } from 'node:crypto'
 import { contains, parseAddress, parseNetwork } from '../config/network.ts'
 import type { PrincipalFields, Signer } from '../model.ts'
 import { maxPrincipalBytes, principalOf } from './certified-principal.ts'
+import type { ClientKey } from './client-key.ts'
 import { maxCertificateLifetimeMs } from './sign-in-certificate.ts'
 import {
   type CertificateProblem,
@@ -20,9 +21,6 @@ const startsBeforeMs = 30_000
 
 /** Bytes of a certificate with the largest principal. A longer one is none of ours. */
 const maxCertificateBytes = maxPrincipalBytes + 16 * 1024
-
-const minRsaBits = 2048
-const acceptedCurves: readonly string[] = ['prime256v1', 'secp384r1', 'secp521r1']
 
 export type X509SignInFields = { readonly principal: PrincipalFields; readonly serial: string }
 
@@ -120,22 +118,6 @@ function liesIn(sourceAddress: string, network: string): boolean {
   const address = parseAddress(sourceAddress)
   const read = parseNetwork(network)
   return address !== undefined && read.ok && contains(read.value, address)
-}
-
-/** A key that a client may use in TLS, as it came to the token endpoint. */
-export type ClientKey = {
-  /** SubjectPublicKeyInfo. */
-  readonly der: Buffer
-  /** `SHA256:…` of it. */
-  readonly fingerprint: string
-}
-
-/** Whether the key can be certified: Ed25519, ECDSA on the NIST curves, or RSA from 2,048 bits. */
-export function isAcceptableClientKey(key: KeyObject): boolean {
-  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key
-  if (type === 'ed25519') return true
-  if (type === 'ec') return acceptedCurves.includes(details?.namedCurve ?? '')
-  return type === 'rsa' && (details?.modulusLength ?? 0) >= minRsaBits
 }
 
 export type X509SignInWish = {

@@ -1,11 +1,13 @@
-import { createPublicKey } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   certificateTokenType,
   exchangesPerMinute,
   maxMachineCertificateMs,
+  x509TokenType,
 } from '../../src/api/token-route.ts'
 import { publicKeyBlob } from '../../src/credentials/ssh-key.ts'
+import { checkX509SignIn } from '../../src/identity/x509-sign-in.ts'
 import { parseUserCertificate } from '../../src/identity/user-certificate.ts'
 import { principalOption } from '../../src/identity/sign-in-certificate.ts'
 import { ed25519Key, fidoKey, rsaKey, type TestKey } from '../identity/keys.ts'
@@ -217,6 +219,54 @@ describe('accepted', () => {
     >
     const longerMs = (principal['expiresAtMs'] ?? 0) - Number(certificate?.validBefore) * 1000
     expect(longerMs).toBeGreaterThan(3_600_000 - maxMachineCertificateMs - 1000)
+  })
+})
+
+describe('a certificate for TLS', () => {
+  const tlsKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const publicKey = tlsKey.publicKey.export({ format: 'pem', type: 'spki' }).toString()
+  const asked = { requested_token_type: x509TokenType, public_key: publicKey }
+
+  test.each<[string, Record<string, string | undefined>]>([
+    ['an SSH key', { public_key: lineOf(key) }],
+    ['a private key', { public_key: tlsKey.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() }],
+    ['no key', { public_key: undefined }],
+    ['an address that is none', { source_address: 'somewhere' }],
+  ])('is refused for %s', async (_, more) => {
+    const { status, body } = await post(await wish({ ...asked, ...more }))
+    expect([status, body['error']]).toEqual([400, 'invalid_request'])
+  })
+
+  test('is refused for a token that came with another key', async () => {
+    const token = await jwt()
+    expect((await post(await wish({ subject_token: token }))).status).toBe(200)
+    expect((await post(await wish({ ...asked, subject_token: token }))).body['error']).toBe('invalid_grant')
+  })
+
+  test('is the machine’s, of minutes, from the address that it asked for', async () => {
+    const { status, body } = await post(await wish({ ...asked, source_address: '127.0.0.0/8' }))
+    expect([status, body['issued_token_type'], body['token_type']]).toEqual([200, x509TokenType, 'N_A'])
+    const certificate = new X509Certificate(body['access_token'] ?? '')
+    const checked = (sourceAddress: string) =>
+      checkX509SignIn(certificate.raw, {
+        authority: world.x509Authority,
+        gatewayName: 'bastion.example.com',
+        sourceAddress,
+        nowMs: Date.now() + world.knobs.aheadMs,
+        trustsIssuer: url => url === issuer.url,
+      })
+    expect(checked('127.0.0.9')).toMatchObject({
+      fields: { principal: { name: 'ci-infra', groups: ['deployers'] } },
+    })
+    expect(checked('10.0.0.7')).toBe('wrong-source-address')
+    expect(certificate.publicKey.equals(tlsKey.publicKey)).toBe(true)
+    expect(Number(body['expires_in'])).toBeLessThanOrEqual(maxMachineCertificateMs / 1000)
+    expect(world.audit.at(-1)).toMatchObject({
+      kind: 'sign-in',
+      method: 'token-exchange',
+      certificate: 'x509',
+      serial: certificate.serialNumber.toLowerCase(),
+    })
   })
 })
 
