@@ -34,6 +34,8 @@ export type ProtocolConfig = {
   hostVerifier?: (key: Buffer) => boolean
   serverSigAlgs?: string
   maxQueuedBytes?: number
+  /** Where a packet is built; it goes to `onWrite` before the next one is. By default fresh memory. */
+  allocPacket?: (bytes: number) => Buffer
   onWrite: (data: Uint8Array) => void
   onError: (error: Error) => void
   onHandshakeComplete: (negotiated: Negotiated) => void

@@ -18,6 +18,7 @@ import {
 import type { Engine } from './engine.ts'
 import { IdentReader } from './ident.ts'
 import type { Negotiated, Offer, ParsedKey, ProtocolConfig, ProtocolState } from './library.ts'
+import { PacketBuffers } from './packet-buffers.ts'
 
 export type TransportLimits = {
   /** For the first key exchange (from the first byte on) and for each later one. */
@@ -118,6 +119,9 @@ function heldCost(message: Held): number {
   return message.payload.length + 128
 }
 
+/** Of all connections. */
+const packetBuffers = new PacketBuffers()
+
 /** Ends the engine's loop over a chunk once the transport has closed. */
 const stopped = Symbol('transport closed')
 
@@ -152,6 +156,8 @@ class Transport {
   #exchangeTimer: NodeJS.Timeout | undefined
   #rekeyTimer: NodeJS.Timeout | undefined
   #corked = false
+  /** Where the packet is that is being built. */
+  #building: Buffer | undefined
   #bytesIn = 0
   #bytesOut = 0
   #rekeyAtBytesIn: number
@@ -171,7 +177,8 @@ class Transport {
     this.#handlers = role.handlers
     this.#limits = role.limits
     this.#judge = judge
-    // Node gives each chunk of a TCP socket its own memory, so deciphering in place harms nobody. Other streams may not.
+    // Node gives each chunk of a TCP socket its own memory, so deciphering in place harms nobody, and has done with what
+    // it was given when it says so. Other streams may not.
     this.#exclusiveChunks = socket instanceof Socket
     this.#ident = new IdentReader(role.peer)
     this.#rekeyAtBytesIn = this.#rekeyAtBytesOut = role.limits.rekeyAfterBytes
@@ -179,6 +186,7 @@ class Transport {
       ...(config as ProtocolConfig),
       server: role.peer === 'client',
       maxQueuedBytes: role.limits.maxQueuedBytes,
+      ...(this.#exclusiveChunks ? { allocPacket: bytes => this.#allocate(bytes) } : {}),
       onWrite: data => this.#write(data),
       onError: error => this.#fail('protocol', reasonCode.protocolError, error.message, { sent: true }),
       onHandshakeComplete: negotiated => this.#onKeys(negotiated),
@@ -304,8 +312,16 @@ class Transport {
     if (this.#bytesOut >= this.#rekeyAtBytesOut) this.rekey()
   }
 
+  /** The engine builds one packet at a time, and writes it at once. */
+  #allocate(bytes: number): Buffer {
+    this.#building = packetBuffers.take(bytes)
+    return this.#building?.subarray(0, bytes) ?? Buffer.allocUnsafe(bytes)
+  }
+
   #write(data: Uint8Array): void {
     const socket = this.#socket
+    const built = this.#building?.buffer === data.buffer ? this.#building : undefined
+    this.#building = undefined
     if (socket.destroyed || socket.writableEnded) return
     this.#bytesOut += data.length
     if (!this.#corked) {
@@ -316,7 +332,8 @@ class Transport {
         socket.uncork()
       })
     }
-    socket.write(data)
+    if (built === undefined) socket.write(data)
+    else socket.write(data, error => (error == null ? packetBuffers.giveBack(built) : undefined))
   }
 
   /** Runs a piece of the engine; whatever it throws ends this connection and nothing else. */
@@ -512,10 +529,7 @@ class Transport {
     return this.#hurriedExchanges > hurriedExchange.allowed ? 'too many key exchanges' : undefined
   }
 
-  /**
-   * Without strict key exchange, a stranger on the path can cut the beginning off a stream under ChaCha20-Poly1305, and in
-   * theory under encrypt-then-MAC (CVE-2023-48795).
-   */
+  /** Without strict key exchange, a stranger on the path can cut the beginning off some streams (CVE-2023-48795). */
   #weakness(negotiated: Negotiated): string | undefined {
     if (this.#protocol._strictMode === true) return undefined
     const cipher = [negotiated.cs.cipher, negotiated.sc.cipher].find(needsStrictKeyExchange)
