@@ -4,6 +4,8 @@ import type { RecordedEvent } from './event.ts'
 
 /** Typed text held per channel until the screen has shown it. What does not fit is counted and not kept. */
 const maxHeldBytes = 4096
+/** Held by a channel on which nothing is being typed: most of them, most of the time. */
+const nothing = Buffer.alloc(0)
 /** Lines typed ahead of their echo, per channel. */
 const maxHeldLines = 64
 
@@ -42,7 +44,7 @@ type Line = {
  */
 export class TypedInput {
   readonly #channel: number
-  readonly #held = Buffer.alloc(maxHeldBytes)
+  #held = nothing
   #heldEnd = 0
   #lines: Line[] = []
   readonly #input = new EscapeSkipper({ readsMouse: true })
@@ -86,8 +88,8 @@ export class TypedInput {
   /** Forgets all typed text that is held. */
   forget(): void {
     this.#held.fill(0, 0, this.#heldEnd)
-    this.#heldEnd = 0
     this.#lines = []
+    this.#rewind()
   }
 
   // Input.
@@ -158,6 +160,7 @@ export class TypedInput {
       line.isTrue = false
       return
     }
+    if (this.#held === nothing) this.#held = Buffer.alloc(maxHeldBytes)
     this.#held[this.#heldEnd++] = byte
     line.end = this.#heldEnd
   }
@@ -282,7 +285,9 @@ export class TypedInput {
   }
 
   #rewind(): void {
-    if (this.#lines.length === 0) this.#heldEnd = 0
+    if (this.#lines.length > 0) return
+    this.#heldEnd = 0
+    this.#held = nothing // wiped, byte by byte, by whoever took the last line out
   }
 }
 

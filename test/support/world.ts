@@ -46,6 +46,9 @@ export type WorldOptions = {
   readonly configure?: (config: RawConfig) => void
   /** Starts the gateway whose appends fail or hang while the world's `fault` file says so. */
   readonly faulty?: boolean
+  /** Starts another gateway: what Node runs before `serve --config FILE`, and its log level. */
+  readonly gateway?: readonly string[]
+  readonly logLevel?: string
   readonly sshdConfig?: string
   /** Without a server of its own, for tests that bring a hostile one. */
   readonly withoutSshd?: boolean
@@ -190,9 +193,14 @@ export class World {
   async startGateway(): Promise<void> {
     this.#log = ''
     const main = this.#options.faulty === true ? 'test/support/faulty-gateway.ts' : 'bin/sallyport.js'
-    const child = spawn(process.execPath, [main, 'serve', '--config', this.configFile], {
+    const before = this.#options.gateway ?? [main]
+    const child = spawn(process.execPath, [...before, 'serve', '--config', this.configFile], {
       cwd: repository,
-      env: { ...process.env, SALLYPORT_LOG: 'debug', SALLYPORT_TEST_FAULT: this.faultFile },
+      env: {
+        ...process.env,
+        SALLYPORT_LOG: this.#options.logLevel ?? 'debug',
+        SALLYPORT_TEST_FAULT: this.faultFile,
+      },
       stdio: ['ignore', 'inherit', 'pipe'],
     })
     this.#gateway = child

@@ -1,0 +1,52 @@
+/** What processes have used and hold, as Linux tells it (proc(5)). */
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+
+const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK']).toString())
+
+/** CPU-seconds of a process, all its threads, and all children that it has waited for. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0) / ticksPerSecond
+}
+
+/** What a process's descendants hold for themselves alone, in KiB: those whose program has this name. */
+export function descendantsKiB(pid: number, program: string): number {
+  return descendants(pid)
+    .filter(child => nameOf(child) === program)
+    .reduce((sum, child) => sum + proportionalKiB(child), 0)
+}
+
+/** Proportional set size: memory that several processes share is split among them. */
+function proportionalKiB(pid: number): number {
+  return Number(/^Pss:\s+(\d+)/m.exec(readOrNothing(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0)
+}
+
+function descendants(pid: number): number[] {
+  const children = tasks(pid).flatMap(task =>
+    readOrNothing(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean).map(Number),
+  )
+  return children.flatMap(child => [child, ...descendants(child)])
+}
+
+function tasks(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+  } catch {
+    return []
+  }
+}
+
+function nameOf(pid: number): string {
+  return readOrNothing(`/proc/${pid}/comm`).trim()
+}
+
+/** A process may end while we look. */
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
