@@ -24,6 +24,8 @@ const uses: Record<ShownKey, string> = {
   'recording-heads': 'auditors: sallyport verify RECORDING --key THIS.pem',
   'log-checkpoints': 'auditors: sallyport verify AUDIT-LOG --key THIS.pem',
   'gateway-host': "users' known_hosts: what ssh shows at the first connection",
+  databases: 'PostgreSQL servers with the connector `certificate`: put this certificate into ssl_ca_file',
+  'sign-in-x509': 'signs client certificates of people; only the gateway trusts it, never a server',
   [rsaHostKeyName]: 'the same for clients that know no Ed25519',
 }
 

@@ -22,6 +22,7 @@ import { fingerprint, publicKeyBlob } from './ssh-key.ts'
 /**
  * `targets`: what sshd servers trust (TrustedUserCAKeys). `sign-in`: what only the gateway trusts. `hosts`: inner servers.
  * `recording-heads`, `log-checkpoints`: what auditors verify with. `gateway-host`: what users' known_hosts hold.
+ * `databases`: whose client certificates PostgreSQL servers accept. `sign-in-x509`: whose client certificates the gateway accepts.
  */
 export const purposes = [
   'targets',
@@ -30,6 +31,8 @@ export const purposes = [
   'recording-heads',
   'log-checkpoints',
   'gateway-host',
+  'databases',
+  'sign-in-x509',
 ] as const
 export type Purpose = (typeof purposes)[number]
 

@@ -3,6 +3,7 @@
  * open; each is noted in the audit log, and nothing that a client sent is ever said on one of them.
  */
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { BrokerConfig, PostgresTarget } from '../../config/config.ts'
@@ -24,6 +25,9 @@ const connectTimeoutMs = 10_000
 export const statementTimeoutMs = 10_000
 /** REASSIGN and DROP OWNED wait for whoever reads the table: not for ever. */
 const lockTimeoutMs = 2000
+
+/** When the gateway stops: what is not removed by then, the next start removes. */
+const closeTimeoutMs = 10_000
 
 /** Settings of every connection, whatever the account or database says. Sent by the protocol's `options`. */
 const settings = [
@@ -74,7 +78,7 @@ export class Brokers {
   /** By what they connect to and as whom: a reload that changes either gets new connections. */
   readonly #pools = new Map<PostgresTarget, Pool>()
   /** Ids of leases that a session of this process looks after; all others are the sweep's. */
-  readonly inHand = new Set<string>()
+  readonly inHand = new InHand()
 
   constructor(parts: BrokerParts) {
     this.#parts = parts
@@ -93,9 +97,36 @@ export class Brokers {
     await Promise.all(gone.map(([, pool]) => pool.close()))
   }
 
-  /** Lent connections go on until their work is done. */
-  async close(): Promise<void> {
+  /** Waits a while for the sessions that are ending; lent connections go on until their work is done. */
+  async close(waitMs = closeTimeoutMs): Promise<void> {
+    await Promise.race([this.inHand.empty(), sleep(waitMs, undefined, { ref: false })])
     await this.keepOnly([])
+  }
+}
+
+/** What is being looked after, and a way to wait until nothing is. */
+class InHand {
+  readonly #ids = new Set<string>()
+  readonly #waiting = new Set<() => void>()
+
+  add(id: string): void {
+    this.#ids.add(id)
+  }
+
+  has(id: string): boolean {
+    return this.#ids.has(id)
+  }
+
+  delete(id: string): void {
+    this.#ids.delete(id)
+    if (this.#ids.size > 0) return
+    for (const resolve of this.#waiting) resolve()
+    this.#waiting.clear()
+  }
+
+  empty(): Promise<void> {
+    if (this.#ids.size === 0) return Promise.resolve()
+    return new Promise(resolve => this.#waiting.add(resolve))
   }
 }
 

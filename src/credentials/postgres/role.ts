@@ -2,10 +2,12 @@
  * Just-once credentials for PostgreSQL targets: a role that exists for one session. It can sign in once, is a member of one
  * privilege role and set to it, and has no rights of its own. docs/targets.md says what the server needs for it.
  */
+import { createHash } from 'node:crypto'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Clock } from '../../clock.ts'
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import type { Signer } from '../../model.ts'
 import type { Grant } from '../../policy/decide.ts'
 import type { Recording } from '../../recorder/recorder.ts'
 import type { Store } from '../../store/store.ts'
@@ -92,6 +94,11 @@ export function newPostgresCredential(
   fields: ConstructorParameters<typeof PostgresCredential>[0],
 ): PostgresCredential {
   return new PostgresCredential(fields)
+}
+
+/** Tells gateways of one name apart: who has this data folder's keys made what says so. */
+export function installationOf(databases: Signer): string {
+  return createHash('sha256').update(databases.publicKeyPem).digest('hex').slice(0, 16)
 }
 
 export type PostgresMintParts = {
@@ -279,7 +286,7 @@ function plainText(text: string, maxLength: number): string {
   return text.replace(/[^A-Za-z0-9@._+:%/-]/g, '?').slice(0, maxLength)
 }
 
-function applicationNameOf(session: string, person: string): string {
+export function applicationNameOf(session: string, person: string): string {
   return `sallyport ${session} ${plainText(person, 32)}`.slice(0, 63)
 }
 

@@ -7,12 +7,13 @@ import { systemClock } from '../../../src/clock.ts'
 import type { PostgresTarget } from '../../../src/config/config.ts'
 import { type Broker, Brokers } from '../../../src/credentials/postgres/broker.ts'
 import {
-  mintPostgresRole,
-  type PostgresCredential,
-  type PostgresMintParts,
-} from '../../../src/credentials/postgres/role.ts'
+  mintPostgresCredential,
+  type PostgresCredentialParts,
+} from '../../../src/credentials/postgres/certificate.ts'
+import type { PostgresCredential } from '../../../src/credentials/postgres/role.ts'
+import { openX509Authority, type X509Authority } from '../../../src/credentials/x509.ts'
 import { RoleSweep } from '../../../src/credentials/postgres/sweep.ts'
-import { reachPostgres } from '../../../src/credentials/postgres/target-proof.ts'
+import { reachPostgres, type TargetProof } from '../../../src/credentials/postgres/target-proof.ts'
 import { restorePrincipal } from '../../../src/identity/principal.ts'
 import { decide } from '../../../src/policy/decide.ts'
 import { newSessionId } from '../../../src/session/session.ts'
@@ -23,14 +24,15 @@ import type { TestPostgres } from '../../support/postgres.ts'
 
 export type Door = {
   readonly target: PostgresTarget
+  readonly proof: TargetProof
   readonly store: Store
   readonly audit: AuditLog
-  readonly parts: PostgresMintParts
+  readonly parts: PostgresCredentialParts
   /** Opens a session as the connection of a person would, up to the credential. */
   readonly mint: (wish?: {
     person?: string
     login?: string
-    parts?: PostgresMintParts
+    parts?: PostgresCredentialParts
   }) => Promise<PostgresCredential>
   /** Sweeps as a later process of the same data folder, whose clock is a minute ahead. */
   readonly sweepAsNextProcess: () => Promise<number>
@@ -44,7 +46,7 @@ export const gatewayName = 'bastion.example.com'
 
 export async function openDoor(
   postgres: TestPostgres,
-  options: { installation?: string; target?: Partial<PostgresTarget> } = {},
+  options: { installation?: string; target?: Partial<PostgresTarget>; databases?: X509Authority } = {},
 ): Promise<Door> {
   const { installation = randomBytes(8).toString('hex') } = options
   const store = await openStore(newFolder())
@@ -53,7 +55,11 @@ export async function openDoor(
   const brokers = new Brokers({ audit, log: quiet, owner })
   const recorder = startRecorder({ ...newBench() })
   const target = postgres.target(options.target)
-  const parts: PostgresMintParts = {
+  const databases =
+    options.databases ??
+    (await openX509Authority(newFolder(), newSigner(), { gateway: gatewayName, nowMs: Date.now() }))
+  const parts: PostgresCredentialParts = {
+    databases,
     store,
     audit,
     clock: systemClock,
@@ -75,6 +81,7 @@ export async function openDoor(
   socket.destroy()
   return {
     target,
+    proof,
     store,
     audit,
     parts,
@@ -83,7 +90,11 @@ export async function openDoor(
       const session = newSessionId(Date.now())
       const recording = recorder.open(grant, { session, protocol: 'postgres' })
       const evidence = { grant, recording, proof }
-      return mintPostgresRole(evidence, { database: 'app', clientAddress: '192.0.2.7' }, wish.parts ?? parts)
+      return mintPostgresCredential(
+        evidence,
+        { database: 'app', clientAddress: '192.0.2.7' },
+        wish.parts ?? parts,
+      )
     },
     sweepAsNextProcess: async () => {
       const next = randomBytes(8).toString('hex')
@@ -101,7 +112,7 @@ export async function openDoor(
     },
     leases: async () => (await store.leases.list()).map(lease => `${lease.state} ${lease.detail}`),
     close: async () => {
-      await brokers.close()
+      await brokers.close(0)
       await recorder.close()
       await audit.close()
       await store.close()
@@ -208,9 +219,9 @@ export async function until(condition: () => Promise<boolean> | boolean): Promis
  * nothing ever returns. `done` says how many there were.
  */
 export function dyingParts(
-  parts: PostgresMintParts,
+  parts: PostgresCredentialParts,
   diesAfter: number,
-): { parts: PostgresMintParts; done: () => number } {
+): { parts: PostgresCredentialParts; done: () => number } {
   let done = 0
   const mortal = async <T>(work: () => Promise<T>): Promise<T> => {
     if (done >= diesAfter) return new Promise<never>(() => {})

@@ -209,7 +209,7 @@ describe.each(postgresVersions.filter(hasPostgres))('on PostgreSQL %i', version 
     for (let diesAfter = 0; diesAfter < steps; diesAfter++) {
       await life(diesAfter)
       if ((await rolesLeft(postgres)).length > 0) leftRole++
-      await door.parts.brokers.close() // its connections die with it
+      await door.parts.brokers.close(0) // its connections die with it
       await door.sweepAsNextProcess()
       await nothingIsLeft()
     }

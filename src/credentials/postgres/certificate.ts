@@ -1,0 +1,101 @@
+/**
+ * The other connector: a client certificate for one session, for servers whose pg_hba.conf says `cert`. It writes nothing into
+ * the server's catalogs, and the server sees a role that sessions share.
+ */
+import { generateKeyPair, randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import { reasonOf } from '../../errors.ts'
+import { issueClientCertificate, type X509Authority } from '../x509.ts'
+import {
+  type About,
+  applicationNameOf,
+  mintPostgresRole,
+  newPostgresCredential,
+  type PostgresCredential,
+  type PostgresEvidence,
+  type PostgresMintParts,
+  requireSameTarget,
+} from './role.ts'
+
+/** Either side of now: signing in takes milliseconds, the rest is for clocks that disagree. */
+const certificateSkewMs = 30_000
+const serialBytes = 16
+
+const newKeys = promisify(generateKeyPair)
+
+export type PostgresCredentialParts = PostgresMintParts & {
+  /** The authority *databases*. */
+  readonly databases: X509Authority
+}
+
+/** Mints what the target's connector wants. Throws Fault UPSTREAM_FAILED. */
+export function mintPostgresCredential(
+  evidence: PostgresEvidence,
+  about: About,
+  parts: PostgresCredentialParts,
+): Promise<PostgresCredential> {
+  return evidence.proof.target.connector === 'role'
+    ? mintPostgresRole(evidence, about, parts)
+    : mintPostgresCertificate(evidence, parts)
+}
+
+/** The lease is on disk before the key exists (invariant 6). */
+async function mintPostgresCertificate(
+  evidence: PostgresEvidence,
+  parts: PostgresCredentialParts,
+): Promise<PostgresCredential> {
+  const { grant, recording, proof } = evidence
+  requireSameTarget(grant, proof)
+  const { store, audit, clock, owner } = parts
+  const { login, principal } = grant.fields
+  const [serial, nowMs] = [randomBytes(serialBytes), clock.nowMs()]
+  const [detail, notAfterMs] = [serial.toString('hex'), nowMs + certificateSkewMs]
+  const lease = {
+    id: `${recording.session}.${detail}`,
+    session: recording.session,
+    target: proof.target.name,
+  }
+  await store.leases.insert({
+    ...lease,
+    kind: 'postgres-certificate',
+    detail,
+    owner,
+    state: 'intended',
+    createdAtMs: nowMs,
+    expiresAtMs: notAfterMs,
+  })
+  const { publicKey, privateKey } = await newKeys('ec', { namedCurve: 'P-256' })
+  const certificate = await issueClientCertificate(
+    { publicKey, commonName: login, serial, notBeforeMs: nowMs - certificateSkewMs, notAfterMs },
+    parts.databases,
+  )
+  audit.append({ kind: 'credential-minted', ...lease, login, serial: detail })
+  return newPostgresCredential({
+    kind: 'certificate',
+    user: login,
+    applicationName: applicationNameOf(recording.session, principal.fields.name),
+    secret: {
+      kind: 'certificate',
+      certificate,
+      key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    },
+    signedIn: () => store.leases.advance(lease.id, 'live'),
+    remove: () => remove(lease, detail, parts),
+  })
+}
+
+type Lease = { readonly id: string; readonly session: string; readonly target: string }
+
+/** The key is forgotten and the certificate expires by itself. */
+async function remove(lease: Lease, serial: string, parts: PostgresCredentialParts): Promise<void> {
+  try {
+    await parts.store.leases.advance(lease.id, 'ending')
+    parts.audit.append({ kind: 'credential-removed', ...lease, serial, by: 'session' })
+    await parts.store.leases.remove(lease.id)
+  } catch (cause) {
+    parts.log.error(
+      { ...lease, cause: reasonOf(cause) },
+      'a lease could not be closed; the sweep goes on with it',
+    )
+  }
+}
