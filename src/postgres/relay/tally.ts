@@ -6,10 +6,15 @@ const gatherBytes = 64 * 1024
 /** From this length on a piece is hashed where it lies. */
 const directBytes = 8 * 1024
 
-/** Shared: whatever is gathered is hashed before this turn of the caller ends. */
+/** Shared by all: what is gathered for one is hashed before another one's is. */
 const gathered = Buffer.allocUnsafeSlow(gatherBytes)
-let gatheredFor: Tally | undefined
+let gatheredFor: Hash | undefined
 let fill = 0
+
+function hashGathered(): void {
+  if (fill > 0) gatheredFor?.update(gathered.subarray(0, fill))
+  fill = 0
+}
 
 export class Tally {
   readonly #hash: Hash = createHash('sha256')
@@ -19,30 +24,21 @@ export class Tally {
   add(chunk: Buffer, from: number, end: number): void {
     const length = end - from
     this.bytes += length
-    if (gatheredFor !== this) {
-      gatheredFor?.settle()
-      gatheredFor = this
-    }
+    const hash = this.#hash
+    if (gatheredFor !== hash || fill + length > gatherBytes) hashGathered()
+    gatheredFor = hash
     if (length >= directBytes) {
-      this.settle()
-      this.#hash.update(chunk.subarray(from, end))
+      hashGathered()
+      hash.update(chunk.subarray(from, end))
       return
     }
-    if (fill + length > gatherBytes) this.settle()
     chunk.copy(gathered, fill, from, end)
     fill += length
   }
 
-  /** Hashes what was gathered. */
-  settle(): void {
-    if (gatheredFor !== this || fill === 0) return
-    this.#hash.update(gathered.subarray(0, fill))
-    fill = 0
-  }
-
   /** Of everything so far; more may follow. */
   digest(): string {
-    this.settle()
+    if (gatheredFor === this.#hash) hashGathered()
     return this.#hash.copy().digest('hex')
   }
 }
