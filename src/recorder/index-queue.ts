@@ -1,6 +1,6 @@
 import { reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { buildIndex } from './keyframe.ts'
+import { prepareIndex } from './keyframe.ts'
 
 /** Recordings that wait for their index. Beyond it they get theirs when somebody first opens them. */
 const maxWaiting = 1000
@@ -31,7 +31,7 @@ export class IndexQueue {
 
   async #run(): Promise<void> {
     for (let file = this.#waiting.shift(); file !== undefined; file = this.#waiting.shift()) {
-      await buildIndex(file).catch((cause: unknown) => {
+      await prepareIndex(file).catch((cause: unknown) => {
         this.#log.warn({ file, cause: reasonOf(cause) }, 'no keyframes for this recording')
       })
     }

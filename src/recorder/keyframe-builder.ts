@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { channelOf } from './choose-channel.ts'
+import { channelOf, sizeOf } from './choose-channel.ts'
 import { carriesData, commandOf, type EventRecord } from './event.ts'
 import { FrameReader } from './frames.ts'
 import { type IndexedCommand, type Keyframe, type KeyframeIndex, packScreen, showOn } from './keyframe.ts'
@@ -14,8 +14,12 @@ const everyBytes = 256 * 1024
 const everyUs = 30_000_000
 /** Commands beyond this are not indexed; nobody looks through so many. */
 const maxCommands = 100_000
-/** Terminals of one recording that are followed at once, as many as a connection may have open channels. */
+/** Terminals of one recording that are followed at once, as many as a connection may have open channels ... */
 const maxScreens = 64
+/** ... and their cells together. The emulator takes some 30 bytes for one: a hundred large screens, or two absurd ones. */
+const maxCells = 2_000_000
+/** Keyframes of one index, as they are kept. After so many megabytes a seek begins at the last one, and takes longer. */
+const maxKeyframeBytes = 64 * 1024 * 1024
 
 /** Reads a recording once and makes its index. Memory: a screen for each open terminal, and the index. */
 export function indexOf(file: string): KeyframeIndex {
@@ -36,6 +40,7 @@ class IndexBuilder {
   readonly #keyframes: Keyframe[] = []
   readonly #commands: IndexedCommand[] = []
   #durationUs = 0
+  #keyframeBytes = 0
 
   constructor(frames: FrameReader) {
     this.#frames = frames
@@ -76,7 +81,7 @@ class IndexBuilder {
 
   #follow(channel: number, record: EventRecord): Followed | undefined {
     const known = this.#followed.get(channel)
-    if (known === undefined && this.#followed.size >= maxScreens) return undefined
+    if (!this.#hasRoomFor(known, record)) return this.#forget(channel)
     const screen = showOn(known?.screen, record)
     if (screen === undefined) return undefined
     const followed = known ?? { screen, bytes: 0, lastUs: record.us, isDue: true }
@@ -90,19 +95,23 @@ class IndexBuilder {
     return followed
   }
 
+  /** A terminal that is too much is followed no longer, and has no keyframes from there on. */
+  #hasRoomFor(known: Followed | undefined, { event }: EventRecord): boolean {
+    if (known === undefined && this.#followed.size >= maxScreens) return false
+    if (carriesData(event) || (event.type !== 'pty' && event.type !== 'resize')) return true
+    const { columns, rows } = sizeOf(event.fields)
+    const others = [...this.#followed.values()].filter(followed => followed !== known)
+    const cells = others.reduce((sum, { screen }) => sum + screen.terminal.cols * screen.terminal.rows, 0)
+    return cells + columns * rows <= maxCells
+  }
+
   /** At a clean point; one that is due waits for it. */
   #keep(channel: number, followed: Followed, { sequence, us }: EventRecord, place: ChunkPlace): void {
-    if (!followed.isDue || !followed.screen.isClean) return
+    if (!followed.isDue || !followed.screen.isClean || this.#keyframeBytes > maxKeyframeBytes) return
     const state = followed.screen.state()
-    this.#keyframes.push({
-      channel,
-      sequence,
-      us,
-      place,
-      columns: state.columns,
-      rows: state.rows,
-      screen: packScreen(state),
-    })
+    const screen = packScreen(state)
+    this.#keyframeBytes += screen.length
+    this.#keyframes.push({ channel, sequence, us, place, columns: state.columns, rows: state.rows, screen })
     followed.bytes = 0
     followed.lastUs = us
     followed.isDue = false
@@ -117,8 +126,9 @@ class IndexBuilder {
       this.#commands.push({ channel, sequence, us, kind: 'typed', text: String(event.fields['text']) })
   }
 
-  #forget(channel: number): void {
+  #forget(channel: number): undefined {
     this.#followed.get(channel)?.screen.dispose()
     this.#followed.delete(channel)
+    return undefined
   }
 }

@@ -1,8 +1,17 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
+import { reasonOf } from '../errors.ts'
 import { keepIndex } from './keyframe.ts'
 import { indexOf } from './keyframe-builder.ts'
+import type { IndexAnswer, IndexOrder } from './keyframe-thread.ts'
 
-const { file } = workerData as { file: string }
-const index = indexOf(file)
-keepIndex(file, index)
-parentPort?.postMessage(index, [])
+parentPort?.on('message', (order: IndexOrder) => parentPort?.postMessage(answer(order), []))
+
+function answer({ id, file, isWanted }: IndexOrder): IndexAnswer {
+  try {
+    const index = indexOf(file)
+    keepIndex(file, index)
+    return { id, index: isWanted ? index : undefined, problem: undefined }
+  } catch (error) {
+    return { id, index: undefined, problem: reasonOf(error) }
+  }
+}

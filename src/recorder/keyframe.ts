@@ -1,11 +1,11 @@
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { linkOf } from '../chain.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { channelOf } from './choose-channel.ts'
 import { carriesData, type EventRecord } from './event.ts'
 import { FrameReader } from './frames.ts'
+import { IndexThread } from './keyframe-thread.ts'
 import { type ChunkPlace, readRecording } from './reader.ts'
 import { Screen, type ScreenState } from './screen.ts'
 import { sizeOf } from './choose-channel.ts'
@@ -95,18 +95,25 @@ function isMadeOf(index: KeyframeIndex, file: string): boolean {
  * Builds the index of a recording in a worker and keeps it beside it. For a live recording it holds what is in the file so
  * far. Rejects with a Fault RECORDING_FORMAT where the recording is damaged.
  */
-export function buildIndex(file: string): Promise<KeyframeIndex> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('keyframe-worker.ts', import.meta.url), {
-      workerData: { file },
-      name: 'keyframes',
-    })
-    worker.once('message', resolve)
-    worker.once('error', error => reject(new Fault('RECORDING_FORMAT', reasonOf(error), { cause: error })))
-    worker.once('exit', () =>
-      reject(new Fault('RECORDING_FORMAT', 'The index of this recording could not be built.')),
-    )
-  })
+export async function buildIndex(file: string): Promise<KeyframeIndex> {
+  const index = await inThread(file, true)
+  if (index === undefined) throw new TypeError('the index was asked for')
+  return index
+}
+
+/** The same, where nobody wants to look at it yet. */
+export async function prepareIndex(file: string): Promise<void> {
+  await inThread(file, false)
+}
+
+const thread = new IndexThread()
+
+async function inThread(file: string, isWanted: boolean): Promise<KeyframeIndex | undefined> {
+  try {
+    return await thread.build(file, isWanted)
+  } catch (cause) {
+    throw new Fault('RECORDING_FORMAT', reasonOf(cause), { cause })
+  }
 }
 
 /** Keeps an index beside its recording; whole or not at all. */

@@ -247,6 +247,29 @@ describe('the index of a recording', () => {
     expect(readIndex(file)).toBeUndefined()
   })
 
+  test('follows terminals up to what a gateway can hold, and an absurd one no longer', async () => {
+    const bench = newBench()
+    const recorder = startRecorder(bench, { packer })
+    const recording = recorder.open(newGrant(), { session: 'one', protocol: 'ssh' })
+    for (let channel = 0; channel < 4; channel++)
+      recording.record({ ...pty, channel, columns: 1000, rows: 600 })
+    recording.record({ type: 'resize', channel: 0, columns: 1000, rows: 1000, widthPx: 0, heightPx: 0 })
+    await recording.seal('over')
+    const { keyframes } = await buildIndex(join(bench.folder, recording.path))
+    expect(keyframes.map(({ channel, rows }) => [channel, rows])).toEqual([
+      [0, 600],
+      [1, 600],
+      [2, 600],
+    ])
+  })
+
+  test('that cannot be made keeps none of the others from being made, at the same time or later', async () => {
+    const file = await busyRecording()
+    const all = await Promise.allSettled([buildIndex(file), buildIndex('/nowhere'), buildIndex(file)])
+    expect(all.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(await buildIndex(file)).toEqual(indexOf(file))
+  })
+
   test('of what is no recording is refused', async () => {
     await expect(buildIndex('/nowhere')).rejects.toThrow()
   })
