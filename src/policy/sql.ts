@@ -10,6 +10,9 @@ export type StatementDecision =
   /** `rule` names the line of the policy that forbids it; `reason` may be shown to the person. */
   | { readonly allowed: false; readonly rule: string; readonly reason: string }
 
+/** Where any rule forbids something, SQL that nobody can look into is forbidden too: it could do just that. */
+const unseen = ['dynamic-sql', 'unknown']
+
 const allowed: StatementDecision = { allowed: true }
 
 /** Whether statements must be understood before they go on. */
@@ -25,12 +28,12 @@ export function judgeStatement(grant: Grant, facts: StatementFacts): StatementDe
   const { deny } = grant.fields
   if (deny === undefined) return allowed
   if (facts.class === 'unparsable') return refuse(grant, 'unparsable', unparsableText(facts))
-  const word = deny.statements.find(candidate => facts.kinds.includes(candidate))
+  const word = [...deny.statements, ...unseen].find(candidate => facts.kinds.includes(candidate))
   if (word !== undefined)
-    return refuse(grant, `deny.statements ${word}`, `It does not allow ${whatIs(word)} here.`)
+    return refuse(grant, `deny.statements ${word}`, `Policy refuses this statement here: ${whatIs(word)}.`)
   const found = deniedTable(deny.tables, facts.tables)
   if (found === undefined) return allowed
-  const reason = `It does not allow statements that name the table ${tableText(found.table)}.`
+  const reason = `Policy refuses statements that name the table ${tableText(found.table)} here.`
   return refuse(grant, `deny.tables ${found.pattern}`, reason)
 }
 
@@ -42,7 +45,7 @@ function refuse(grant: Grant, rule: string, reason: string): StatementDecision {
 
 function unparsableText({ reason }: StatementFacts): string {
   const why = reason === undefined ? '' : ` (${printable(reason, 200)})`
-  return `It refuses what cannot be read as PostgreSQL's SQL${why}. Send the statement in a plainer form.`
+  return `Policy refuses what cannot be read as PostgreSQL's SQL${why}. Send the statement in a plainer form.`
 }
 
 function whatIs(word: string): string {

@@ -1,4 +1,5 @@
 /** From PostgreSQL's parse tree to what policy, rules and recordings need to know. Pure. */
+import type { DenyWord } from '../../config/deny-words.ts'
 import type { StatementClass, StatementFacts } from '../../model.ts'
 import type { Analysis, NamedObject, Part } from './analysis.ts'
 import { bodyOf, list, nodeOf, text, type Tree } from './ast.ts'
@@ -44,6 +45,33 @@ function partOf(statement: Tree, bytes: number, count: number): ReadPart {
     named: namedObject(statement['stmt']),
   }
   return { part, isOfShape: isPlain(statement['stmt']) && !found.hasReadLiteral }
+}
+
+/** The analysis of a text whose bodies were read too: what they do, the text does, now or when they run. */
+export function withBodies(outer: Analysis, inner: readonly Analysis[], isDark: boolean): Analysis {
+  const kinds: DenyWord[] =
+    isDark || inner.some(({ facts }) => facts.class === 'unparsable') ? ['dynamic-sql'] : []
+  const own = [outer.facts, ...inner.map(each => each.facts)]
+  const facts: StatementFacts = {
+    ...outer.facts,
+    class: own
+      .map(each => each.class)
+      .filter(each => each !== 'unparsable')
+      .reduce(graver, 'other'),
+    kinds: [...new Set([...own.flatMap(each => each.kinds), ...kinds])],
+    tables: own.flatMap(each => each.tables),
+    functions: [...new Set(own.flatMap(each => each.functions))],
+  }
+  const [first, ...others] = outer.parts
+  if (first === undefined) return outer
+  const within = inner.flatMap(each => each.parts)
+  const whole: Part = {
+    ...first,
+    facts: others.length === 0 ? facts : first.facts,
+    settings: [...first.settings, ...within.flatMap(each => each.settings)],
+    roles: [...first.roles, ...within.flatMap(each => each.roles)],
+  }
+  return { ...outer, facts, parts: [whole, ...others] }
 }
 
 function number(value: unknown): number {

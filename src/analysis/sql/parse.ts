@@ -1,7 +1,8 @@
 /** Reads a text with PostgreSQL's grammar. Runs in a worker: a hostile text can keep it busy for seconds and take much memory. */
 import { fingerprintSync, loadModule, parseSync, SqlError } from 'libpg-query'
 import { type Analysis, unparsable } from './analysis.ts'
-import { analyse, maxStatements } from './facts.ts'
+import { bodiesOf } from './bodies.ts'
+import { analyse, maxStatements, withBodies } from './facts.ts'
 import { list, type Tree } from './ast.ts'
 
 /** Must be waited for once before the first `parseText`. */
@@ -16,7 +17,7 @@ export function parseText(source: string, reach?: (tree: Tree) => string | undef
   if (typeof tree === 'string') return unparsable(tree)
   if (list(tree, 'stmts').length > maxStatements) return unparsable(`more than ${maxStatements} statements`)
   try {
-    const analysis = analyse(tree, source, fingerprintOf(source))
+    const analysis = readBodies(analyse(tree, source, fingerprintOf(source)), tree, source)
     const maskedReach = reach?.(tree)
     return maskedReach === undefined ? analysis : { ...analysis, maskedReach }
   } catch (cause) {
@@ -40,4 +41,19 @@ function treeOf(source: string): Tree | string {
 function fingerprintOf(source: string): string | undefined {
   if (source.trim() === '') return undefined
   return fingerprintSync(source)
+}
+
+/** Bodies of bodies are not read. */
+function readBodies(analysis: Analysis, tree: Tree, source: string): Analysis {
+  const { kinds } = analysis.facts
+  if (!kinds.includes('do') && !kinds.includes('create-function')) return analysis
+  const { texts, isDark } = bodiesOf(tree, source)
+  const inner = texts.map(text => {
+    const read = treeOf(text)
+    return typeof read === 'string' ? unparsable(read) : analyse(read, text, undefined)
+  })
+  const isDeeper = inner.some(
+    ({ facts }) => facts.kinds.includes('do') || facts.kinds.includes('create-function'),
+  )
+  return withBodies(analysis, inner, isDark || isDeeper)
 }

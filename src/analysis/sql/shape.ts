@@ -47,7 +47,11 @@ const parameter = /\$\d+/y
 
 /** undefined: this text has none, and is looked up as it is. */
 export function shapeOf(text: string): string | undefined {
-  if (text.length > maxShapedLength) return undefined
+  return text.length > maxShapedLength ? undefined : withoutLiterals(text)
+}
+
+/** The same, however long the text is. */
+export function withoutLiterals(text: string): string | undefined {
   let shape = ''
   /** Everything before has been copied or replaced. */
   let copied = 0

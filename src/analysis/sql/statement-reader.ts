@@ -29,6 +29,8 @@ export class StatementReader {
   readonly found = new Found()
   hasWhere: boolean | undefined
   #depth = 0
+  /** Of `WHERE name = 'x'` of the SELECT that is read: pg_dump sets what it finds in pg_settings, `set_config(name, …)`. */
+  #nameWanted: string | undefined
   /** In a plain EXPLAIN, which does not run what it explains. */
   #isExplained = false
   readonly #readers: Readonly<Record<string, Read>> = {
@@ -141,7 +143,10 @@ export class StatementReader {
     for (const side of [field(body, 'larg'), field(body, 'rarg')])
       if (side !== undefined) this.#node('SelectStmt', side, scope)
     this.#from(list(body, 'fromClause'), scope)
+    const before = this.#nameWanted
+    this.#nameWanted = settingWanted(body)
     for (const key in body) if (!selectFields.has(key)) this.#read(body[key], scope)
+    this.#nameWanted = before
   }
 
   #makesTable(into: Tree): void {
@@ -303,8 +308,9 @@ export class StatementReader {
 
   #setConfig(args: readonly unknown[]): void {
     this.found.hasReadLiteral = true
+    const isColumn = names(list(bodyOf(args[0], 'ColumnRef'), 'fields')).join('.') === 'name'
     this.found.settings.push({
-      name: literalText(args[0])?.toLowerCase(),
+      name: (isColumn ? this.#nameWanted : literalText(args[0]))?.toLowerCase(),
       value: literalText(args[1]),
       how: 'function',
     })
@@ -493,6 +499,16 @@ const rolesOf = new Set([
 
 function isGrant(tree: Tree): boolean {
   return text(tree, 'targtype') !== undefined && Array.isArray(tree['grantees'])
+}
+
+/** Only of a plain look into pg_settings. */
+function settingWanted(body: Tree): string | undefined {
+  const from = list(body, 'fromClause')
+  const condition = bodyOf(body['whereClause'], 'A_Expr')
+  const isName = names(list(bodyOf(condition?.['lexpr'], 'ColumnRef'), 'fields')).join('.') === 'name'
+  const isEqual = names(list(condition, 'name')).join('.') === '=' && text(condition, 'kind') === 'AEXPR_OP'
+  const isPlain = from.length === 1 && text(bodyOf(from[0], 'RangeVar'), 'relname') === 'pg_settings'
+  return isPlain && isName && isEqual ? literalText(condition?.['rexpr']) : undefined
 }
 
 function aliasOf(body: Tree): string | undefined {

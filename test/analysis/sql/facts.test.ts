@@ -52,6 +52,7 @@ const rows: readonly [text: string, cls: string, ...words: string[]][] = [
     'create',
     'create-function',
     'untrusted-language',
+    'dynamic-sql',
   ],
   [
     'create function a() returns int security definer language sql return 1',
@@ -122,6 +123,35 @@ const rows: readonly [text: string, cls: string, ...words: string[]][] = [
     'create',
     'create-function',
     'delete',
+  ],
+  // Bodies in SQL and PL/pgSQL are read; what a computed string does cannot be seen.
+  ['do $$ begin drop table a; end $$', 'ddl', 'do', 'drop', 'drop-table'],
+  ["do $$ begin execute 'dr' || 'op'; end $$", 'call', 'do', 'select', 'dynamic-sql'],
+  [
+    'do $$ declare r record; begin for r in select 1 from a loop delete from b where c = 1; end loop; end $$',
+    'write',
+    'do',
+    'select',
+    'delete',
+  ],
+  ['do $$ declare x int; begin x := (select y from z); perform 1; end $$', 'call', 'do', 'select'],
+  ['do language plpython3u $$ x $$', 'call', 'do', 'dynamic-sql'],
+  ['do $$ begin nonsense here; end $$', 'call', 'do', 'dynamic-sql'],
+  [
+    "create function a() returns void language sql as 'truncate b; select 1'",
+    'ddl',
+    'create',
+    'create-function',
+    'truncate',
+    'select',
+  ],
+  [
+    'create function a() returns void language plpgsql as $$ begin set role b; end $$',
+    'ddl',
+    'create',
+    'create-function',
+    'set',
+    'set-role',
   ],
   // However it is written.
   ['dRoP/* */ TaBlE --\n a', 'ddl', 'drop', 'drop-table'],
@@ -216,6 +246,13 @@ test('settings are known by SET, RESET, set_config and what sets them later', ()
   expect(settings("select set_config('ro' || 'le', 'x', false)")).toEqual([
     { name: undefined, value: 'x', how: 'function' },
   ])
+  expect(settings("select set_config(name, 'view', false) from pg_settings where name = 'a.b'")).toEqual([
+    { name: 'a.b', value: 'view', how: 'function' },
+  ])
+  expect(settings("select set_config(name, 'x', false) from pg_settings where name < 'role'")).toEqual([
+    { name: undefined, value: 'x', how: 'function' },
+  ])
+  expect(settings('do $$ begin set role b; end $$')).toEqual([{ name: 'role', value: 'b', how: 'set' }])
   expect(settings("alter role a set client_encoding = 'x'")).toEqual([
     { name: 'client_encoding', value: 'x', how: 'later' },
   ])
