@@ -2,6 +2,7 @@ import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose'
 import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
 import { Fault, reasonOf } from '../errors.ts'
+import type { TokenIssuer } from './access-token.ts'
 import type { ClaimNames } from './claims.ts'
 import { clockSkewSeconds, type VerifiedToken, completeToken, verifyIdToken } from './token.ts'
 
@@ -199,14 +200,36 @@ export async function discoverKeys(
   allowHttpIssuer: boolean,
   requestTimeoutMs = defaultRequestTimeoutMs,
 ): Promise<JWTVerifyGetKey> {
+  return (await discoverTokenIssuer(issuer, allowHttpIssuer, requestTimeoutMs)).keys
+}
+
+/** An issuer whose access tokens others bring to us. Throws Fault ISSUER_UNAVAILABLE. */
+export async function discoverTokenIssuer(
+  issuer: string,
+  allowHttpIssuer: boolean,
+  requestTimeoutMs = defaultRequestTimeoutMs,
+): Promise<TokenIssuer> {
   try {
     const config = await client.discovery(new URL(issuer), 'sallyport', undefined, client.None(), {
       timeout: requestTimeoutMs / 1000,
       execute: allowHttpIssuer ? [client.allowInsecureRequests] : [],
     })
-    return keysOf(config, allowHttpIssuer, requestTimeoutMs)
+    config.timeout = requestTimeoutMs / 1000
+    return {
+      keys: keysOf(config, allowHttpIssuer, requestTimeoutMs),
+      userInfo: (token, subject) => userInfoOf(config, token, subject),
+    }
   } catch (thrown) {
     throw unavailable(thrown, issuer)
+  }
+}
+
+async function userInfoOf(config: client.Configuration, token: string, subject: string) {
+  if (config.serverMetadata().userinfo_endpoint === undefined) return undefined
+  try {
+    return await client.fetchUserInfo(config, token, subject)
+  } catch (thrown) {
+    throw asFault(thrown)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { EnrolledKeyRow, PrincipalFields, SignInRow } from '../model.ts'
+import type { AccessToken } from './access-token.ts'
 import { type ClaimNames, mapClaims } from './claims.ts'
 import type { ProvenKey } from './key-proof.ts'
 import type { MachineToken } from './machine-token.ts'
@@ -30,6 +31,19 @@ export type PrincipalRules = {
 
 /** The person whom a verified token names. Throws Fault TOKEN_REFUSED where a claim cannot be mapped. */
 export function principalFromToken(token: VerifiedToken, rules: PrincipalRules, nowMs: number): Principal {
+  const { issuer, subject, claims, authenticatedAtMs } = token.fields
+  const expiresAtMs = nowMs + rules.sessionMs
+  return new Principal({
+    issuer,
+    subject,
+    authenticatedAtMs,
+    expiresAtMs,
+    ...mapClaims(claims, rules.claims),
+  })
+}
+
+/** The person whose client brought an access token. Throws Fault TOKEN_REFUSED where a claim cannot be mapped. */
+export function principalOfAccessToken(token: AccessToken, rules: PrincipalRules, nowMs: number): Principal {
   const { issuer, subject, claims, authenticatedAtMs } = token.fields
   const expiresAtMs = nowMs + rules.sessionMs
   return new Principal({

@@ -146,7 +146,7 @@ function readSubject(payload: JWTPayload): string {
   throw refused('names a subject that is not 1 to 255 printable ASCII characters (sub)')
 }
 
-function readAuthTime(payload: JWTPayload, nowMs: number): number {
+export function readAuthTime(payload: JWTPayload, nowMs: number): number {
   const seconds: unknown = payload['auth_time'] ?? payload.iat
   if (typeof seconds !== 'number' || !Number.isFinite(seconds) || seconds < 0)
     throw refused('has an authentication time that is no time (auth_time)')

@@ -49,7 +49,7 @@ export function browserRefused(userText: string, { webUrl }: SignInRefusals): Re
 
 /** A client that sends something else than what was asked. */
 export function notAnAnswer(what: string): Report {
-  return fatal(sqlstate.protocolViolation, `invalid sign-in message: ${what}`)
+  return fatal(sqlstate.protocolViolation, `while signing in: ${what}`)
 }
 
 export function bearerRefused(hint?: string): Report {

@@ -254,7 +254,7 @@ function refuseFault(asked: SignInAsked, parts: AuthenticationParts, thrown: unk
     code === 'TOKEN_REFUSED'
       ? wrongPassword(parts.refusals)
       : code === 'POSTGRES_PROTOCOL'
-        ? notAnAnswer(reasonOf(thrown))
+        ? notAnAnswer(lookUpFailed(thrown).message)
         : lookUpFailed(thrown)
   try {
     return refuse(asked, parts, code, report, { reasons: reasonOf(thrown) })
