@@ -9,6 +9,7 @@ import { isLoopback } from '../config/network.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { plainAddress } from '../identity/source-address.ts'
 import { sourceNetwork } from '../identity/source-network.ts'
+import type { Session } from '../session/session.ts'
 import { Strangers } from '../session/strangers.ts'
 import {
   type AuthenticationParts,
@@ -174,9 +175,11 @@ class Connection {
     })
   }
 
-  /** The gateway stops. Sessions are told by their own end. */
+  /** The gateway stops, and tells whoever is here. */
   stop(): void {
-    this.#end(fatal('57P01', 'The gateway is stopping. Connect again later.'))
+    const userText = 'The gateway is stopping. Connect again later.'
+    if (this.#session === undefined) this.#end(fatal('57P01', userText))
+    else this.#session.end({ reason: 'the gateway stops', userText })
   }
 
   #makeRoom(): void {
@@ -195,12 +198,13 @@ class Connection {
 
   /** Says why, where it can be said, and closes. Nothing if the session has the socket. */
   #end(report: Report): void {
-    if (this.#relayed) return
+    if (this.#session !== undefined) return
     this.#gone.abort()
     if (this.#speaking === undefined) this.#raw.destroy()
     else say(this.#speaking, report)
   }
-  #relayed = false
+  /** From its relaying on, the socket is the session's. */
+  #session: Session | undefined
 
   async #serve(): Promise<void> {
     const client = await negotiate(this.#raw, this.#door.tls)
@@ -280,8 +284,8 @@ class Connection {
         version: startup.version,
         authenticationOkSent: proven.authenticationOkSent,
         gone: this.#gone.signal,
-        release: () => {
-          this.#relayed = true
+        release: session => {
+          this.#session = session
           client.source.release()
         },
       },

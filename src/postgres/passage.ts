@@ -14,6 +14,7 @@ import { type Ending, openSession, type Session, type SessionParts, userTextOf }
 import type { NamedPlace } from './authentication-address.ts'
 import type { CancelKeys } from './cancel-keys.ts'
 import { SessionCancel } from './cancel.ts'
+import type { Cleanups } from './cleanups.ts'
 import { applicationName, type PlaceAsked, placeInTarget } from './session-place.ts'
 import { type PostgresConnection, signInAtTarget, TargetRefused } from './upstream.ts'
 import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery, type Report } from './wire/backend.ts'
@@ -31,7 +32,7 @@ export type WaitingClient = {
   /** Aborts when it has gone. */
   readonly gone: AbortSignal
   /** Gives the socket to the relay: nobody else reads it, or ends it, from then on. */
-  readonly release: () => void
+  readonly release: (session: Session) => void
 }
 
 /** What the relay is given: both sockets paused, both sides between frames and ready for a query. */
@@ -50,6 +51,7 @@ export type PassageParts = {
   readonly session: SessionParts
   readonly mint: (evidence: PostgresEvidence, about: About) => Promise<PostgresCredential>
   readonly cancels: CancelKeys
+  readonly cleanups: Cleanups
   readonly relay: (ends: RelayEnds) => RunningRelay
   readonly audit: AuditLog
   readonly log: Log
@@ -57,7 +59,7 @@ export type PassageParts = {
 
 /** `relaying`: the socket is the relay's. `refused`: for the client, whose socket is still the listener's. */
 export type Passed =
-  | { readonly kind: 'relaying'; readonly session: Session }
+  | { readonly kind: 'relaying' }
   | { readonly kind: 'refused'; readonly report: Report }
   | { readonly kind: 'gone' }
 
@@ -136,7 +138,7 @@ class Passage {
       throw this.#over.signal.reason
     }
     this.#relay(connection)
-    return { kind: 'relaying', session }
+    return { kind: 'relaying' }
   }
 
   #target(): PostgresTarget {
@@ -174,7 +176,7 @@ class Passage {
       const { grant, recording } = this.#session
       const clientAddress = this.#client.sourceAddress
       const credential = await this.#parts.mint({ grant, recording, proof }, { database, clientAddress })
-      this.#session.onEnd(() => void credential.remove())
+      this.#session.onEnd(() => this.#parts.cleanups.add(credential.remove()))
       return credential
     } catch (cause) {
       socket.on('error', () => {}).destroy()
@@ -202,7 +204,7 @@ class Passage {
     const cancel = this.#cancel(target, event => relay?.note(event))
     const key = this.#parts.cancels.issue(version, from => cancel?.request(from) ?? Promise.resolve())
     session.onEnd(() => key.forget())
-    this.#client.release()
+    this.#client.release(session)
     socket.write(
       Buffer.concat([
         ...(this.#client.authenticationOkSent ? [] : [authenticationOk]),
