@@ -6,13 +6,14 @@ import type { EnrolledKeyStore, KeyOwner } from './store.ts'
 
 type Db = Kysely<Tables>
 
-/** `guarded` turns what the database throws into Fault STORE_UNAVAILABLE. */
+/** `guarded` turns what the database throws into Fault STORE_UNAVAILABLE; `kept` also waits for the disk: what is revoked stays so. */
 export function enrolledKeyStore(
   db: Db,
   guarded: <T>(action: () => Promise<T>) => Promise<T>,
+  kept: typeof guarded,
 ): EnrolledKeyStore {
   return {
-    enrol: row => guarded(() => db.transaction().execute(transaction => enrol(transaction, row))),
+    enrol: row => kept(() => db.transaction().execute(transaction => enrol(transaction, row))),
     find: (fingerprint, nowMs) =>
       guarded(async () => {
         const rows = counting(db, nowMs).where('fingerprint', '=', fingerprint)
@@ -29,7 +30,7 @@ export function enrolledKeyStore(
       guarded(async () => {
         await db.updateTable('enrolledKeys').set({ lastUsedAtMs: nowMs }).where('id', '=', id).execute()
       }),
-    revoke: (id, owner, nowMs) => guarded(() => revoke(db, id, owner, nowMs)),
+    revoke: (id, owner, nowMs) => kept(() => revoke(db, id, owner, nowMs)),
     removeExpired: beforeMs =>
       guarded(async () => {
         const removed = db.deleteFrom('enrolledKeys').where('expiresAtMs', '<=', beforeMs)

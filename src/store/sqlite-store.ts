@@ -8,6 +8,10 @@ import { principalFromJson } from './principal-json.ts'
 import { type Migration, migrate, migrations } from './migrations.ts'
 import type { LeaseTable, SessionTable, Tables } from './schema.ts'
 import type { HostKeyStore, LeaseStore, SessionQuery, SessionStore, SignInStore, Store } from './store.ts'
+import { WriteAheadLog } from './write-ahead-log.ts'
+
+/** Runs an action and resolves once what it wrote is on the disk: for what must outlive a loss of power. */
+type Kept = <T>(action: () => Promise<T>) => Promise<T>
 
 /** Another process (a backup) may hold the file for a moment; longer would stand still on the event loop. */
 const BUSY_TIMEOUT_MS = 250
@@ -25,13 +29,24 @@ export async function openStore(
   const db = await connect(file, steps).catch((thrown: unknown) => {
     throw thrown instanceof Fault ? thrown : unusable(`state.db in ${dataFolder}`, thrown)
   })
+  const log = new WriteAheadLog(file)
+  const kept: Kept = action =>
+    guarded(async () => {
+      const done = await action()
+      await log.flush()
+      return done
+    })
   return {
     sessions: sessionStore(db),
-    leases: leaseStore(db),
-    hostKeys: hostKeyStore(db),
-    signIns: signInStore(db),
-    enrolledKeys: enrolledKeyStore(db, guarded),
-    close: () => guarded(() => db.destroy()),
+    leases: leaseStore(db, kept),
+    hostKeys: hostKeyStore(db, kept),
+    signIns: signInStore(db, kept),
+    enrolledKeys: enrolledKeyStore(db, guarded, kept),
+    close: () =>
+      guarded(async () => {
+        await db.destroy()
+        await log.close()
+      }),
   }
 }
 
@@ -42,8 +57,8 @@ async function connect(file: string, steps: readonly Migration[]): Promise<Db> {
   const db: Db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
   try {
     database.pragma('journal_mode = WAL')
-    // A lease must be on the disk, not only with the operating system, before its credential exists.
-    database.pragma('synchronous = FULL')
+    // With the operating system at once, whole after a loss of power; what must not be lost then waits for `kept`.
+    database.pragma('synchronous = NORMAL')
     database.pragma('foreign_keys = ON')
     await migrate(db, steps, Date.now())
   } catch (thrown) {
@@ -123,10 +138,11 @@ function sessionFromTable(row: SessionTable): SessionRow {
 
 const LEASE_ORDER: readonly LeaseState[] = ['intended', 'live', 'ending']
 
-function leaseStore(db: Db): LeaseStore {
+function leaseStore(db: Db, kept: Kept): LeaseStore {
   return {
+    // On the disk before its credential exists. Later steps may be lost: the sweep takes them again.
     insert: row =>
-      guarded(async () => {
+      kept(async () => {
         const values: LeaseTable = { ...row, expiresAtMs: row.expiresAtMs ?? null }
         await db.insertInto('leases').values(values).execute()
       }),
@@ -149,13 +165,13 @@ async function advanceLease(db: Db, id: string, state: LeaseState): Promise<bool
   return (await update.executeTakeFirst()).numUpdatedRows > 0n
 }
 
-function hostKeyStore(db: Db): HostKeyStore {
+function hostKeyStore(db: Db, kept: Kept): HostKeyStore {
   const keysOf = (on: Db, target: string): Promise<HostKeyRow[]> =>
     on.selectFrom('hostKeys').selectAll().where('target', '=', target).orderBy('algorithm').execute()
   return {
     of: target => guarded(() => keysOf(db, target)),
     learn: row =>
-      guarded(() =>
+      kept(() =>
         db.transaction().execute(async transaction => {
           const known = await keysOf(transaction, row.target)
           if (known.length > 0) return known
@@ -166,7 +182,7 @@ function hostKeyStore(db: Db): HostKeyStore {
   }
 }
 
-function signInStore(db: Db): SignInStore {
+function signInStore(db: Db, kept: Kept): SignInStore {
   return {
     insert: row =>
       guarded(async () => {
@@ -180,7 +196,7 @@ function signInStore(db: Db): SignInStore {
         return row === undefined ? undefined : { ...row, principal: principalFromJson(row.principal) }
       }),
     remove: tokenHash =>
-      guarded(async () => void (await db.deleteFrom('signIns').where('tokenHash', '=', tokenHash).execute())),
+      kept(async () => void (await db.deleteFrom('signIns').where('tokenHash', '=', tokenHash).execute())),
     removeExpired: nowMs =>
       guarded(async () => {
         const removed = await db.deleteFrom('signIns').where('expiresAtMs', '<=', nowMs).executeTakeFirst()
