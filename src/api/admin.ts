@@ -5,6 +5,7 @@ import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
 import { reasonOf } from '../errors.ts'
 import type { AdminDeps } from './deps.ts'
+import { metricsAnswer } from './metrics-route.ts'
 import { type Problem, problemDocument, problemOf } from './problem.ts'
 
 /** Rows in one answer. */
@@ -45,6 +46,8 @@ export function createAdmin(deps: AdminDeps): Hono {
   app.post('/sessions/:id/end', c => endSession(c, deps, c.req.param('id')))
   app.post('/recordings/:id/read', c => readRecording(c, deps, c.req.param('id')))
   app.post('/reload', c => reload(c, deps))
+  app.post('/sweep', async c => c.json({ removed: await deps.sweep() }))
+  app.get('/metrics', async c => metricsAnswer(c, await deps.metrics()))
   app.post('/probe', async c => c.json({ results: await deps.probe() }))
   app.notFound(c => problemDocument(c, noSession))
   app.onError((thrown, c) => {

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Secret } from '../config/secret.ts'
 import type { BrowserHalf } from '../identity/browser-half.ts'
 import type { ConnectionPasswords } from '../identity/connection-passwords.ts'
 import type { EnrolledKeys } from '../identity/enrolled-keys.ts'
@@ -42,6 +43,9 @@ export type WebDeps = CommonDeps & {
   readonly mayReview: (principal: Principal, session: SessionRow) => boolean
   /** A finished session as its screen showed it. */
   readonly transcript: (session: SessionRow) => Promise<string>
+  /** In the text format of Prometheus, for whoever has the token; without one there is no such page. */
+  readonly metrics?: () => Promise<string>
+  readonly metricsToken?: () => Secret | undefined
 }
 
 export type Endpoints = {
@@ -56,6 +60,10 @@ export type AdminDeps = CommonDeps & {
   readonly recordings: string
   /** Reads the configuration again: all or nothing. */
   readonly reload: () => Promise<ReloadResult>
+  /** Removes what crashed sessions left; how many leases went. */
+  readonly sweep: () => Promise<number>
+  /** In the text format of Prometheus. */
+  readonly metrics: () => Promise<string>
   /** Tries the issuer and the targets, for `sallyport check`. */
   readonly probe: () => Promise<
     readonly { readonly what: string; readonly ok: boolean; readonly text: string }[]

@@ -9,6 +9,7 @@ import type { Problem } from './problem.ts'
 import { answerProblem, answerThrown, notFound, type WebApp, type WebParts } from './answers.ts'
 import { addConnectRoutes } from './connect-routes.ts'
 import { addKeyRoutes } from './key-routes.ts'
+import { addMetricsRoute } from './metrics-route.ts'
 import { addSessionRoutes } from './session-routes.ts'
 import { addSignInRoutes } from './sign-in-routes.ts'
 import { addTokenRoute } from './token-route.ts'
@@ -39,6 +40,7 @@ export function createWeb(deps: WebDeps): WebApp {
   addKeyRoutes(app, parts)
   addConnectRoutes(app, parts)
   addTokenRoute(app, parts)
+  addMetricsRoute(app, parts)
   app.notFound(c => answerProblem(c, parts, notFound))
   app.onError((thrown, c) => answerThrown(c, parts, thrown))
   return app

@@ -3,6 +3,8 @@ import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { openAuthorities } from '../credentials/authority.ts'
+import { openLog } from '../log.ts'
+import { openPostgresCredentials } from './postgres-credentials.ts'
 import { openIssuer } from '../identity/issuer.ts'
 import { proveEngine } from '../ssh/engine.ts'
 import { lockData } from '../store/lock.ts'
@@ -52,16 +54,29 @@ async function probeOurselves(config: Config): Promise<readonly ProbeResult[]> {
   const store = await openStore(config.gateway.data)
   const audit = openOwnAudit(config)
   const clock = systemClock
-  const authority = openAuthorities(foldersOf(config).keys).targets
+  const log = openLog()
+  const { keys } = foldersOf(config)
+  const authorities = openAuthorities(keys)
   const common = { store, audit, clock }
+  const postgres = await openPostgresCredentials({
+    ...common,
+    log,
+    owner: lock.ownerId,
+    authorities,
+    keysFolder: keys,
+    gateway: config.gateway.name,
+    targets: () => config.targets,
+  })
   const upstream = {
     engine: proveEngine(),
     hostKeys: common,
-    mint: { ...common, authority, owner: lock.ownerId },
+    mint: { ...common, authority: authorities.targets, owner: lock.ownerId },
   }
   try {
-    return await probeTargets(config, { audit, upstream, issuer: openIssuer(config.identity, { clock }) })
+    const issuer = openIssuer(config.identity, { clock })
+    return await probeTargets(config, { audit, upstream, issuer, postgres })
   } finally {
+    await postgres.close()
     await audit.close()
     await store.close()
     lock.release()

@@ -35,6 +35,7 @@ import { screenText } from '../recorder/export.ts'
 import { IndexQueue } from '../recorder/index-queue.ts'
 import { openRecorder, type Recorder } from '../recorder/recorder.ts'
 import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
+import { Cleanups } from '../postgres/cleanups.ts'
 import { LiveSessions } from '../session/live.ts'
 import { type Engine, proveEngine } from '../ssh/engine.ts'
 import { type SshListener, type SshListenerParts, startSshListener } from '../ssh/listener.ts'
@@ -43,11 +44,18 @@ import { openStore } from '../store/sqlite-store.ts'
 import type { Store } from '../store/store.ts'
 import { endpointsOf } from './endpoints.ts'
 import { foldersOf } from './folders.ts'
+import { Metrics } from './metrics.ts'
+import { openPostgresCredentials } from './postgres-credentials.ts'
+import { startPostgres } from './postgres.ts'
 import { probeTargets } from './probe.ts'
+import { trustsIssuer } from './trusted-issuers.ts'
 
 export type Gateway = {
   readonly sshPort: number | undefined
   readonly webPort: number | undefined
+  readonly postgresPort: number | undefined
+  /** Where OAUTHBEARER alone is spoken. */
+  readonly oauthPort: number | undefined
   readonly crypto: Engine['crypto']
   readonly authorities: Authorities
   readonly live: LiveSessions
@@ -112,7 +120,9 @@ type Ground = {
 async function compose(first: Config, log: Log, options: GatewayOptions, closers: Closers): Promise<Gateway> {
   const clock = options.clock ?? systemClock
   const ground = await openGround(first, log, clock, options.append, closers)
-  const { engine, lock, store, authorities, audit, recorder } = ground
+  const { engine, lock, store, authorities, recorder } = ground
+  const metrics = new Metrics()
+  const audit = metrics.observe(ground.audit)
   let config = first
   audit.append({
     kind: 'gateway-start',
@@ -121,12 +131,28 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     crypto: engine.crypto,
   })
   await closeWhatCrashed(ground, log, clock)
-  const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId })
+  const postgresCredentials = await openPostgresCredentials({
+    store,
+    audit,
+    clock,
+    log,
+    owner: lock.ownerId,
+    authorities,
+    keysFolder: foldersOf(config).keys,
+    gateway: config.gateway.name,
+    targets: () => config.targets,
+  })
+  closers.push(() => postgresCredentials.close())
+  const cleanups = new Cleanups()
+  closers.push(() => cleanups.settled())
+  const { sweep: roles } = postgresCredentials
+  const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId, roles })
   closers.push(() => sweep.stop())
   const indexes = new IndexQueue(log)
   closers.push(() => indexes.stop())
   const live = new LiveSessions(() => audit.failure)
   closers.push(() => live.close('the gateway stops'))
+  metrics.watch({ live, pendingRoles: () => roles.pending })
 
   const limits = (): SshLimits => config.ssh?.limits ?? defaultSshLimits
   const issuer = openIssuer(config.identity, { clock })
@@ -203,6 +229,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     const result = reloadConfig(config, audit)
     if (!result.ok) return result
     config = result.config
+    postgresCredentials.targetsChanged()
     return { ok: true, endedSessions: live.decideAgain() }
   }
   const common = { store, audit, clock, log }
@@ -212,7 +239,9 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
       live,
       recordings: config.recording.folder,
       reload,
-      probe: () => probeTargets(config, { audit, upstream, issuer }),
+      sweep: () => sweep.now(),
+      metrics: () => metrics.text(),
+      probe: () => probeTargets(config, { audit, upstream, issuer, postgres: postgresCredentials }),
     }),
     foldersOf(config).adminSocket,
   )
@@ -231,7 +260,9 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     endpoints: () => endpointsOf(config),
     machines,
     signInAuthority: authorities['sign-in'],
-    signInX509Authority: undefined,
+    signInX509Authority: config.postgres === undefined ? undefined : authorities['sign-in-x509'],
+    metrics: () => metrics.text(),
+    metricsToken: () => config.web?.metrics?.token,
     mayReview: (principal, session) => mayReview(config, principal, session).allowed,
     transcript: session => transcriptOf(config, session),
   })
@@ -241,9 +272,25 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     hostKeys: [authorities.gatewayHostKey, authorities.gatewayRsaHostKey].map(openSshPrivateKey),
   })
   if (listener !== undefined) closers.push(() => listener.close())
+  const postgres = await startPostgres({
+    config: () => config,
+    authorities,
+    session: ssh.session,
+    mint: postgresCredentials.mint,
+    cleanups,
+    passwords,
+    machines,
+    waiting: postgresSignIns,
+    audit,
+    clock,
+    log,
+  })
+  if (postgres !== undefined) closers.push(() => postgres.close())
   return {
     sshPort: listener?.port,
     webPort: web?.port,
+    postgresPort: postgres?.port,
+    oauthPort: postgres?.oauthPort,
     crypto: engine.crypto,
     authorities,
     live,
@@ -325,11 +372,6 @@ function restartText(keys: readonly string[]): string {
   return keys.length === 0
     ? ''
     : `These keys need a restart of the gateway, so nothing was changed: ${keys.join(', ')}.`
-}
-
-/** Whoever the configuration names now, for people or machines. */
-function trustsIssuer({ identity }: Config, issuer: string): boolean {
-  return issuer === identity.issuer || identity.machines.some(machine => machine.issuer === issuer)
 }
 
 function enrolmentRules({ identity }: Config): EnrolmentRules {

@@ -8,13 +8,16 @@ import { printableLine } from './print.ts'
 import { openAccess, resolveId } from './access.ts'
 import { configOption, configFileOf, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway.ts'
-import { plainText, TerminalFilter, terminalReset } from './terminal-filter.ts'
+import { clockText, type Pace, Playback } from './playback.ts'
+import { listStatements, playStatements } from './play-sql.ts'
+import { TerminalFilter, terminalReset } from './terminal-filter.ts'
 
 type PlayOptions = WithConfig & {
   speed: string
   idle: string
   at?: string
   command?: string
+  statement?: string
   list?: boolean
   channel?: string
 }
@@ -29,7 +32,8 @@ export function addPlay(program: Command): void {
       .option('--idle <seconds>', 'pauses are cut to this length; 0 keeps none', '2')
       .option('--at <time>', 'start there: seconds or h:mm:ss from the beginning')
       .option('--command <number>', 'start at this command of --list')
-      .option('--list', 'list the commands instead of playing')
+      .option('--statement <number>', 'start at this statement of a PostgreSQL session')
+      .option('--list', 'list the commands or statements instead of playing')
       .option('--channel <number>', 'only this channel'),
   ).action(play)
 }
@@ -38,6 +42,7 @@ async function play(id: string, options: PlayOptions): Promise<void> {
   const access = await openAccess(requireConfig(configFileOf(options), { withoutSecrets: true }))
   try {
     const file = await access.read(await resolveId(access, id), 'play')
+    if (isSql(file)) return await playSql(file, options)
     if (options.list === true) return listCommands(await openIndex(file))
     await new Player(file, pace(options)).run(await startOf(file, options))
   } finally {
@@ -45,10 +50,22 @@ async function play(id: string, options: PlayOptions): Promise<void> {
   }
 }
 
+function isSql(file: string): boolean {
+  const reader = readRecording(file)
+  reader.close()
+  return reader.header.protocol === 'postgres'
+}
+
+async function playSql(file: string, options: PlayOptions): Promise<void> {
+  if (options.list === true) return listStatements(file)
+  const statement =
+    options.statement === undefined ? undefined : numberOf(options.statement, '--statement', 1)
+  const startUs = options.at === undefined ? 0 : parseInstantUs(options.at)
+  await playStatements(file, pace(options), { statement, startUs })
+}
+
 /** Whoever jumps to a command sees how it was typed. */
 const leadUs = 500_000
-
-type Pace = { speed: number; maxIdleUs: number; channel: number | undefined }
 
 function pace(options: PlayOptions): Pace {
   const channel = options.channel === undefined ? undefined : numberOf(options.channel, '--channel', 0)
@@ -92,41 +109,30 @@ function listCommands({ commands }: KeyframeIndex): void {
   if (commands.length === 0) process.stdout.write('No commands were recorded.\n')
 }
 
-function clockText(us: number): string {
-  const seconds = Math.floor(us / 1e6)
-  const two = (value: number): string => String(value).padStart(2, '0')
-  return `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`
-}
-
 class Player {
   readonly #file: string
   readonly #recording: RecordingReader
   readonly #filters = new Map<string, TerminalFilter>()
   readonly #channel: number | undefined
-  readonly #maxIdleUs: number
-  #speed: number
-  #paused = false
-  #stopped = false
-  #wake: () => void = () => {}
+  readonly #playback: Playback
 
-  constructor(file: string, { speed, maxIdleUs, channel }: Pace) {
+  constructor(file: string, pace: Pace) {
     this.#file = file
     this.#recording = readRecording(file)
-    this.#speed = speed
-    this.#maxIdleUs = maxIdleUs
-    this.#channel = channel
+    this.#playback = new Playback(pace)
+    this.#channel = pace.channel
   }
 
   async run(startUs: number): Promise<void> {
-    const release = this.#takeKeys()
+    const release = this.#playback.takeKeys()
     try {
-      this.#say(this.#headline())
+      this.#playback.say(this.#headline())
       await this.#play(startUs === 0 ? this.#recording.events() : await this.#seek(startUs), startUs)
     } finally {
       release()
       this.#recording.close()
       if (process.stdout.isTTY) process.stdout.write(terminalReset(this.#onAlternateScreen))
-      this.#say(this.#stopped ? 'left' : 'end')
+      this.#playback.say(this.#playback.stopped ? 'left' : 'end')
     }
   }
 
@@ -144,8 +150,8 @@ class Player {
     let shownUs = startUs
     for (const record of events) {
       if (record.us <= startUs && startUs > 0) continue
-      await this.#wait(record.us - shownUs)
-      if (this.#stopped) return
+      await this.#playback.wait(record.us - shownUs)
+      if (this.#playback.stopped) return
       shownUs = record.us
       this.#show(record)
     }
@@ -156,11 +162,6 @@ class Player {
     return `${principal.name} as ${login}@${target.name}, ${openedAt}`
   }
 
-  #say(text: string): void {
-    const reset = process.stdout.isTTY ? plainText : ''
-    process.stdout.write(`${reset}\r\n── ${printableLine(text)} ──\r\n`)
-  }
-
   #show({ event }: EventRecord): void {
     if (carriesData(event)) {
       if (event.type === 'input' || (this.#channel !== undefined && event.channel !== this.#channel)) return
@@ -168,9 +169,10 @@ class Player {
       return
     }
     const command = commandOf(event)
-    if (command !== undefined) this.#say(`command: ${command.toString()}`)
-    else if (event.type === 'shell') this.#say('shell')
-    else if (event.type === 'request-refused') this.#say(`refused: ${String(event.fields['request'])}`)
+    if (command !== undefined) this.#playback.say(`command: ${command.toString()}`)
+    else if (event.type === 'shell') this.#playback.say('shell')
+    else if (event.type === 'request-refused')
+      this.#playback.say(`refused: ${String(event.fields['request'])}`)
   }
 
   get #onAlternateScreen(): boolean {
@@ -181,37 +183,5 @@ class Player {
     const filter = this.#filters.get(stream) ?? new TerminalFilter()
     this.#filters.set(stream, filter)
     return filter
-  }
-
-  async #wait(us: number): Promise<void> {
-    if (us > this.#maxIdleUs && us > 10e6) this.#say(`skipped ${clockText(us)} in which nothing happened`)
-    const sleepMs = Math.min(us, this.#maxIdleUs) / 1000 / this.#speed
-    if (sleepMs >= 1) await this.#sleep(sleepMs)
-    while (this.#paused && !this.#stopped) await this.#sleep(2 ** 30)
-  }
-
-  #sleep(ms: number): Promise<void> {
-    return new Promise(resolve => {
-      const timer = setTimeout(resolve, ms)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-
-  #takeKeys(): () => void {
-    if (!process.stdin.isTTY) return () => {}
-    const onKey = (data: Buffer): void => this.#key(data.toString())
-    process.stdin.setRawMode(true).resume().on('data', onKey)
-    return () => process.stdin.off('data', onKey).setRawMode(false).pause()
-  }
-
-  #key(key: string): void {
-    if (key === ' ') this.#paused = !this.#paused
-    if (key === '+') this.#speed *= 2
-    if (key === '-') this.#speed /= 2
-    if (key === 'q' || key === '\x03') this.#stopped = true
-    this.#wake()
   }
 }

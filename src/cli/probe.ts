@@ -1,13 +1,15 @@
 /** What `sallyport check` asks of the world: can the issuer be reached, do targets prove themselves, do they trust us? */
 import type { AuditLog } from '../audit/audit-log.ts'
-import type { Config, SshTarget } from '../config/config.ts'
+import type { Config, PostgresTarget, SshTarget, Target } from '../config/config.ts'
 import { defaultSshLimits } from '../config/ssh-limits.ts'
+import { checkBroker, checkLogin, type Remark } from '../credentials/postgres/check.ts'
 import { reasonOf } from '../errors.ts'
 import type { Issuer } from '../identity/issuer.ts'
 import { matchesTarget } from '../policy/rules.ts'
 import type { SshListenerParts } from '../ssh/listener.ts'
 import { ident, transportLimits } from '../ssh/passage.ts'
 import { probeUpstream } from '../ssh/upstream.ts'
+import type { PostgresCredentials } from './postgres-credentials.ts'
 
 export type ProbeResult = { readonly what: string; readonly ok: boolean; readonly text: string }
 
@@ -15,18 +17,54 @@ export type ProbeParts = {
   readonly audit: AuditLog
   readonly upstream: SshListenerParts['upstream']
   readonly issuer: Issuer
+  readonly postgres: Pick<PostgresCredentials, 'brokers' | 'tryLogin'>
 }
 
 /** Tries the issuer and each login of each target, one after the other. Never throws: what fails is a result. */
 export async function probeTargets(config: Config, parts: ProbeParts): Promise<readonly ProbeResult[]> {
   const results = [await probeIssuer(parts.issuer)]
-  for (const target of config.targets.filter(target => target.protocol === 'ssh')) {
+  for (const target of config.targets) {
     const logins = loginsOf(config, target)
     if (logins.length === 0)
       results.push({ what: target.name, ok: false, text: 'no role allows any login on it' })
-    for (const login of logins) results.push(await probeLogin(target, login, config, parts))
+    if (target.protocol === 'postgres') results.push(...(await probePostgres(target, logins, parts)))
+    else for (const login of logins) results.push(await probeLogin(target, login, config, parts))
   }
   return results
+}
+
+/** The broker first: where it is wrong, no login works. */
+async function probePostgres(
+  target: PostgresTarget,
+  logins: readonly string[],
+  { postgres, audit }: ProbeParts,
+): Promise<readonly ProbeResult[]> {
+  const results: ProbeResult[] = []
+  if (target.connector === 'role')
+    results.push(
+      ...(await remarks(`broker of ${target.name}`, () =>
+        checkBroker(postgres.brokers.of(target), target, logins),
+      )),
+    )
+  for (const login of logins) {
+    const what = `${login}@${target.name}`
+    if (target.connector === 'role')
+      results.push(...(await remarks(what, () => checkLogin(postgres.brokers.of(target), login))))
+    const probe = audit.probe(target.name, `check of login ${login}`)
+    results.push(await attempt(what, () => postgres.tryLogin(probe, target, login)))
+  }
+  return results
+}
+
+async function remarks(
+  what: string,
+  work: () => Promise<readonly Remark[]>,
+): Promise<readonly ProbeResult[]> {
+  try {
+    return (await work()).map(remark => ({ what, ...remark }))
+  } catch (cause) {
+    return [{ what, ok: false, text: reasonOf(cause) }]
+  }
 }
 
 async function probeIssuer(issuer: Issuer): Promise<ProbeResult> {
@@ -63,7 +101,7 @@ async function attempt(what: string, work: () => Promise<string>): Promise<Probe
 }
 
 /** Every login that some role allows on the target. */
-function loginsOf(config: Config, target: SshTarget): readonly string[] {
+export function loginsOf(config: Config, target: Target): readonly string[] {
   const rules = config.roles.flatMap(role => role.allow).filter(rule => matchesTarget(rule.targets, target))
   return [...new Set(rules.flatMap(rule => rule.logins))]
 }

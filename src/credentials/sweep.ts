@@ -58,19 +58,35 @@ async function removeLease(lease: LeaseRow, parts: SweepParts): Promise<void> {
   await parts.store.leases.remove(lease.id)
 }
 
+export type RunningSweep = {
+  /** Tries everything at once, whatever its back-off says. Returns how many leases went. */
+  readonly now: () => Promise<number>
+  /** Waits for the sweep that runs. */
+  readonly stop: () => Promise<void>
+}
+
 /** Sweeps now and on a timer until stopped. A sweep that fails is tried again at the next tick, for ever. */
-export function startSweep(parts: SweepParts): { stop: () => Promise<void> } {
+export function startSweep(parts: SweepParts): RunningSweep {
+  // A target that does not answer takes long, and two sweeps must not work on the same role: one after the other.
   let running: Promise<unknown> | undefined
-  // A target that does not answer takes long, and two sweeps must not work on the same role.
   const run = (): void => {
-    running ??= sweep(parts)
-      .catch((cause: unknown) => parts.log.error({ cause: reasonOf(cause) }, 'sweep failed'))
-      .finally(() => (running = undefined))
+    if (running !== undefined) return
+    const swept = sweep(parts).catch((cause: unknown) =>
+      parts.log.error({ cause: reasonOf(cause) }, 'sweep failed'),
+    )
+    running = swept.finally(() => (running = undefined))
+  }
+  const now = async (): Promise<number> => {
+    while (running !== undefined) await running
+    const swept = sweep(parts, { everything: true })
+    running = swept.catch(() => {}).finally(() => (running = undefined))
+    return swept
   }
   run()
   const timer = setInterval(run, sweepIntervalMs)
   timer.unref()
   return {
+    now,
     stop: async () => {
       clearInterval(timer)
       await running

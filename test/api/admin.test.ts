@@ -61,6 +61,8 @@ function deps(): AdminDeps {
     live: { end: (id, reason) => id === 'open-one' && ended.push(reason) > 0, list: () => [] },
     recordings: join(folder, 'recordings'),
     reload: async () => reloaded,
+    sweep: async () => 3,
+    metrics: async () => 'sallyport_sessions 1\n',
     probe: async () => [{ what: 'issuer', ok: true, text: 'answers' }],
     clock: systemClock,
     log: openLog('silent'),

@@ -284,7 +284,7 @@ class Pool implements Broker {
 }
 
 /** A connected socket in the place of one that pg would connect itself. */
-function connected(socket: Socket): Socket {
+export function connected(socket: Socket): Socket {
   return Object.assign(socket, {
     connect: () => {
       setImmediate(() => socket.emit('connect'))

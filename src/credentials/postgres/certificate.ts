@@ -5,15 +5,18 @@
 import { generateKeyPair, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import { reasonOf } from '../../errors.ts'
+import type { TargetProof } from './target-proof.ts'
 import { issueClientCertificate, type X509Authority } from '../x509.ts'
 import {
   type About,
   applicationNameOf,
   mintPostgresRole,
+  mintProbeRole,
   newPostgresCredential,
   type PostgresCredential,
   type PostgresEvidence,
   type PostgresMintParts,
+  type ProbeEvidence,
   requireSameTarget,
 } from './role.ts'
 
@@ -46,13 +49,33 @@ async function mintPostgresCertificate(
 ): Promise<PostgresCredential> {
   const { grant, recording, proof } = evidence
   requireSameTarget(grant, proof)
-  const { store, audit, clock, owner } = parts
   const { login, principal } = grant.fields
+  const use = { session: recording.session, person: principal.fields.name, login }
+  return mintCertificate(use, proof, parts)
+}
+
+/** For `sallyport check`, which signs in to see whether it can. */
+export function mintProbeCredential(
+  evidence: ProbeEvidence,
+  parts: PostgresCredentialParts,
+): Promise<PostgresCredential> {
+  const { probe, proof, login } = evidence
+  if (proof.target.connector === 'role') return mintProbeRole(evidence, parts)
+  if (probe.target !== proof.target.name) throw new TypeError('the probe and the proven target differ')
+  return mintCertificate({ session: 'check', person: 'check', login }, proof, parts)
+}
+
+async function mintCertificate(
+  { session, person, login }: { session: string; person: string; login: string },
+  proof: TargetProof,
+  parts: PostgresCredentialParts,
+): Promise<PostgresCredential> {
+  const { store, audit, clock, owner } = parts
   const [serial, nowMs] = [randomBytes(serialBytes), clock.nowMs()]
   const [detail, notAfterMs] = [serial.toString('hex'), nowMs + certificateSkewMs]
   const lease = {
-    id: `${recording.session}.${detail}`,
-    session: recording.session,
+    id: `${session}.${detail}`,
+    session,
     target: proof.target.name,
   }
   await store.leases.insert({
@@ -73,7 +96,7 @@ async function mintPostgresCertificate(
   return newPostgresCredential({
     kind: 'certificate',
     user: login,
-    applicationName: applicationNameOf(recording.session, principal.fields.name),
+    applicationName: applicationNameOf(session, person),
     secret: {
       kind: 'certificate',
       certificate,

@@ -2,8 +2,8 @@
  * Just-once credentials for PostgreSQL targets: a role that exists for one session. It can sign in once, is a member of one
  * privilege role and set to it, and has no rights of its own. docs/targets.md says what the server needs for it.
  */
-import { createHash } from 'node:crypto'
-import type { AuditLog } from '../../audit/audit-log.ts'
+import { createHash, randomBytes } from 'node:crypto'
+import type { AuditLog, Probe } from '../../audit/audit-log.ts'
 import type { Clock } from '../../clock.ts'
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
@@ -136,15 +136,41 @@ export async function mintPostgresRole(
   const { grant, recording, proof } = evidence
   requireSameTarget(grant, proof)
   const { login, principal } = grant.fields
-  const role = roleName(parts.gateway, principal.fields.name, recording.session.slice(-uniqueLength))
-  const use: Use = { session: recording.session, target: proof.target.name, role, group: login }
+  const use = { session: recording.session, person: principal.fields.name, login }
+  return mintRole(use, about, proof, parts)
+}
+
+/** The same for `sallyport check`, which signs in to see whether it can. */
+export function mintProbeRole(
+  { probe, proof, login }: ProbeEvidence,
+  parts: PostgresMintParts,
+): Promise<PostgresCredential> {
+  if (probe.target !== proof.target.name) throw new TypeError('the probe and the proven target differ')
+  const session = `check-${randomBytes(uniqueLength).toString('hex')}`
+  const about = { database: 'none', clientAddress: 'none' }
+  return mintRole({ session, person: 'check', login }, about, proof, parts)
+}
+
+export type ProbeEvidence = { readonly probe: Probe; readonly proof: TargetProof; readonly login: string }
+
+/** For whom, and as whom. */
+type Wanted = { readonly session: string; readonly person: string; readonly login: string }
+
+async function mintRole(
+  { session, person, login }: Wanted,
+  about: About,
+  proof: TargetProof,
+  parts: PostgresMintParts,
+): Promise<PostgresCredential> {
+  const role = roleName(parts.gateway, person, session.slice(-uniqueLength))
+  const use: Use = { session, target: proof.target.name, role, group: login }
   const life = new RoleLife(use, parts.brokers.of(proof.target), parts)
   const password = newSecret()
-  await life.make(scramVerifier(password), commentOf(use, grant, about, parts))
+  await life.make(scramVerifier(password), commentOf(use, person, about, parts))
   return new PostgresCredential({
     kind: 'role',
     user: role,
-    applicationName: applicationNameOf(recording.session, principal.fields.name),
+    applicationName: applicationNameOf(session, person),
     secret: { kind: 'password', password },
     signedIn: () => life.signedIn(),
     remove: () => life.end(),
@@ -291,14 +317,13 @@ export function applicationNameOf(session: string, person: string): string {
 }
 
 /** `key=value` with blanks between, in this order: the sweep reads installation and owner. */
-function commentOf(use: Use, grant: Grant, about: About, parts: PostgresMintParts): string {
-  const { principal } = grant.fields
+function commentOf(use: Use, person: string, about: About, parts: PostgresMintParts): string {
   const fields = {
     installation: parts.installation,
     owner: parts.owner,
     gateway: parts.gateway,
     session: use.session,
-    person: plainText(principal.fields.name, 200),
+    person: plainText(person, 200),
     from: plainText(about.clientAddress, 64),
     database: plainText(about.database, 63),
   }

@@ -1,0 +1,117 @@
+/** What a gateway tells Prometheus. No metric names a person, a target or anything else that somebody can choose. */
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import type { AuditEvent, AuditLog } from '../audit/audit-log.ts'
+import type { PendingRoles } from '../credentials/postgres/sweep.ts'
+import type { LiveSessions } from '../session/live.ts'
+
+/** Codes are words of ours; should one ever hold more than that, no more series than these come of it. */
+const maxCodes = 60
+const protocols = ['ssh', 'postgres'] as const
+
+export type MetricsParts = {
+  readonly live: LiveSessions
+  /** Roles that wait for the sweep. */
+  readonly pendingRoles: () => PendingRoles
+}
+
+/** Counts what passes through the audit log, and asks the rest when it is read. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #codes = new Set<string>()
+  readonly #opened = this.#counter('sessions_opened_total', 'Sessions that were opened', ['protocol'])
+  readonly #refused = this.#counter('refusals_total', 'Refusals, by code of the audit log', [
+    'protocol',
+    'code',
+  ])
+  readonly #minted = this.#counter('credentials_minted_total', 'Credentials that were minted', [])
+  readonly #removed = this.#counter('credentials_removed_total', 'Credentials that were removed', ['by'])
+  readonly #stuck = this.#counter('credentials_stuck_total', 'Credentials whose removal failed at first', [])
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry })
+  }
+
+  /** The same log; each event that it took is counted. */
+  observe(audit: AuditLog): AuditLog {
+    return {
+      append: event => {
+        audit.append(event)
+        this.#count(event)
+      },
+      probe: (target, why) => audit.probe(target, why),
+      get failure() {
+        return audit.failure
+      },
+      close: () => audit.close(),
+    }
+  }
+
+  /** Once the parts are there. */
+  watch({ live, pendingRoles }: MetricsParts): void {
+    this.#gauge('sessions', 'Sessions that are open', ['protocol'], gauge => {
+      const sessions = live.list()
+      for (const protocol of protocols)
+        gauge.set({ protocol }, sessions.filter(({ row }) => row.protocol === protocol).length)
+    })
+    this.#gauge('orphaned_roles', 'PostgreSQL roles that no session looks after any more', [], gauge =>
+      gauge.set(pendingRoles().count),
+    )
+    this.#gauge(
+      'oldest_pending_drop_seconds',
+      'How long the oldest of those roles has waited to be removed',
+      [],
+      gauge => gauge.set(pendingRoles().oldestMs / 1000),
+    )
+  }
+
+  /** In the text format of Prometheus. */
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  #count(event: AuditEvent): void {
+    switch (event.kind) {
+      case 'session-open':
+        return this.#opened.inc({ protocol: protocolOf(event) })
+      case 'refusal':
+        return this.#refused.inc({ protocol: protocolOf(event), code: this.#codeOf(event) })
+      case 'credential-minted':
+        return this.#minted.inc()
+      case 'credential-removed':
+        return this.#removed.inc({ by: event['by'] === 'sweep' ? 'sweep' : 'session' })
+      case 'credential-stuck':
+        return this.#stuck.inc()
+      default:
+        return
+    }
+  }
+
+  #codeOf({ code }: AuditEvent): string {
+    const text = typeof code === 'string' && /^[a-z-]{1,40}$/.test(code) ? code : 'other'
+    if (this.#codes.size < maxCodes) this.#codes.add(text)
+    return this.#codes.has(text) ? text : 'other'
+  }
+
+  #counter(name: string, help: string, labelNames: readonly string[]): Counter {
+    return new Counter({
+      name: `sallyport_${name}`,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+    })
+  }
+
+  #gauge(name: string, help: string, labelNames: readonly string[], collect: (gauge: Gauge) => void): void {
+    const gauge: Gauge = new Gauge({
+      name: `sallyport_${name}`,
+      help,
+      labelNames: [...labelNames],
+      registers: [this.#registry],
+      collect: () => collect(gauge),
+    })
+  }
+}
+
+function protocolOf({ protocol }: AuditEvent): string {
+  return protocols.find(known => known === protocol) ?? 'none'
+}
