@@ -1,9 +1,12 @@
+import { statSync } from 'node:fs'
 import { reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { prepareIndex } from './keyframe.ts'
 
 /** Recordings that wait for their index. Beyond it they get theirs when somebody first opens them. */
 const maxWaiting = 1000
+/** A smaller recording is read in no time: it gets its index when somebody opens it, and those that nobody opens cost nothing. */
+const minBytes = 64 * 1024
 
 /** Builds the keyframes of sealed recordings one after the other, in a worker, so that the first seek is quick already. */
 export class IndexQueue {
@@ -17,7 +20,7 @@ export class IndexQueue {
   }
 
   add(file: string): void {
-    if (this.#stopped || this.#waiting.length >= maxWaiting) return
+    if (this.#stopped || this.#waiting.length >= maxWaiting || isSmall(file)) return
     this.#waiting.push(file)
     this.#running ??= this.#run()
   }
@@ -37,4 +40,9 @@ export class IndexQueue {
     }
     this.#running = undefined
   }
+}
+
+function isSmall(file: string): boolean {
+  const stat = statSync(file, { throwIfNoEntry: false })
+  return stat === undefined || stat.size < minBytes
 }
