@@ -119,8 +119,7 @@ export class AccessTokens {
       throw refused('it is for somebody else (aud)')
     if (typeof exp !== 'number' || now > exp + clockSkewSeconds)
       throw refused('it has no end or has expired (exp)')
-    if (nbf !== undefined && !(now + clockSkewSeconds >= Number(nbf)))
-      throw refused('it is not valid yet (nbf)')
+    if (nbf !== undefined && !(now + clockSkewSeconds >= nbf)) throw refused('it is not valid yet (nbf)')
     return said
   }
 

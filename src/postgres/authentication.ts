@@ -196,8 +196,10 @@ async function byBrowser(
   return { ...proven(asked, parts, answer.principal, place, { method }), authenticationOkSent: true }
 }
 
-function wantsBearer(asked: SignInAsked, oauth: BearerParts): boolean {
-  return asked.oauthListener || (oauth.serverName !== undefined && asked.tlsServerName === oauth.serverName)
+/** Names of hosts are the same in any case (RFC 6066, section 3). */
+function wantsBearer({ oauthListener, tlsServerName }: SignInAsked, { serverName }: BearerParts): boolean {
+  const named = serverName !== undefined && tlsServerName?.toLowerCase() === serverName.toLowerCase()
+  return oauthListener || named
 }
 
 async function bearer(

@@ -5,7 +5,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair } from 'jose'
-import Provider, { type Configuration } from 'oidc-provider'
+import { type Configuration, Provider } from 'oidc-provider'
 import { Browser } from './browser.ts'
 
 export const deviceClient = 'psql'
@@ -27,7 +27,8 @@ export async function startDeviceIssuer(format: 'jwt' | 'opaque'): Promise<Devic
   await listening.promise
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const provider = new Provider(url, await configurationOf(format))
-  server.on('request', provider.callback())
+  const answer = provider.callback()
+  server.on('request', (request, response) => void answer(request, response))
   return {
     url,
     provider,

@@ -74,7 +74,7 @@ function checkStatus(status: Record<string, unknown>, { issuer }: LibpqSettings)
     throw new Error(`server sent error response: ${String(status['status'])}`)
   if (status['openid-configuration'] !== `${issuer}/.well-known/openid-configuration`)
     throw new Error('server’s discovery document is not the one of oauth_issuer')
-  return String(status['scope'] ?? '')
+  return typeof status['scope'] === 'string' ? status['scope'] : ''
 }
 
 async function deviceFlow(
