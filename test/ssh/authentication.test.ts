@@ -13,6 +13,7 @@ const maxAttempts = 6
 class FakeSignIn implements WaitingSignIn {
   readonly url: string
   closed = false
+  readonly ended = new Promise<never>(() => {})
   cancelled = 0
   results: SubmitResult[] = []
   constructor(number: number) {
