@@ -9,6 +9,8 @@ import { addPlay } from './cli/play.ts'
 import { addReload } from './cli/reload.ts'
 import { addServe } from './cli/serve.ts'
 import { addSessions } from './cli/sessions.ts'
+import { addSweep } from './cli/sweep.ts'
+import { addTargets } from './cli/targets.ts'
 import { addVerify } from './cli/verify.ts'
 import { Fault } from './errors.ts'
 
@@ -29,6 +31,8 @@ for (const add of [
   addExport,
   addVerify,
   addKeys,
+  addTargets,
+  addSweep,
 ]) {
   add(program)
 }

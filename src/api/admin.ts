@@ -46,7 +46,7 @@ export function createAdmin(deps: AdminDeps): Hono {
   app.post('/sessions/:id/end', c => endSession(c, deps, c.req.param('id')))
   app.post('/recordings/:id/read', c => readRecording(c, deps, c.req.param('id')))
   app.post('/reload', c => reload(c, deps))
-  app.post('/sweep', async c => c.json({ removed: await deps.sweep() }))
+  app.post('/sweep', async c => c.json(await deps.sweep()))
   app.get('/metrics', async c => metricsAnswer(c, await deps.metrics()))
   app.post('/probe', async c => c.json({ results: await deps.probe() }))
   app.notFound(c => problemDocument(c, noSession))

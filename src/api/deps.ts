@@ -60,8 +60,8 @@ export type AdminDeps = CommonDeps & {
   readonly recordings: string
   /** Reads the configuration again: all or nothing. */
   readonly reload: () => Promise<ReloadResult>
-  /** Removes what crashed sessions left; how many leases went. */
-  readonly sweep: () => Promise<number>
+  /** Removes what crashed sessions left: how many leases went, and how many roles wait. */
+  readonly sweep: () => Promise<{ readonly removed: number; readonly left: number }>
   /** In the text format of Prometheus. */
   readonly metrics: () => Promise<string>
   /** Tries the issuer and the targets, for `sallyport check`. */

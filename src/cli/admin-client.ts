@@ -56,6 +56,10 @@ export class AdminClient {
     return this.#ask('POST', '/reload')
   }
 
+  sweep(): Promise<{ removed: number; left: number }> {
+    return this.#ask('POST', '/sweep')
+  }
+
   async probe(): Promise<readonly ProbeResult[]> {
     return (await this.#ask<{ results: readonly ProbeResult[] }>('POST', '/probe')).results
   }

@@ -239,7 +239,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
       live,
       recordings: config.recording.folder,
       reload,
-      sweep: () => sweep.now(),
+      sweep: async () => ({ removed: await sweep.now(), left: roles.pending.count }),
       metrics: () => metrics.text(),
       probe: () => probeTargets(config, { audit, upstream, issuer, postgres: postgresCredentials }),
     }),

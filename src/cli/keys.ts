@@ -10,6 +10,7 @@ import {
   rsaHostPublicKeyOf,
 } from '../credentials/authority.ts'
 import { fingerprint, publicKeyBlob, publicKeyLine } from '../credentials/ssh-key.ts'
+import { x509AuthorityPem } from '../credentials/x509.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
 import { requireConfig } from './gateway.ts'
@@ -56,7 +57,14 @@ function facts(purpose: ShownKey, key: KeyObject, config: Config) {
     keyId: fingerprint(blob),
     line: purpose === 'hosts' ? `@cert-authority ${hostPatterns(config)} ${line}` : line,
     pem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+    ...(purpose === 'databases' ? certificateOf(config) : {}),
   }
+}
+
+/** What PostgreSQL wants is a certificate; the gateway makes it when it starts. */
+function certificateOf(config: Config): { certificate?: string } {
+  const certificate = x509AuthorityPem(foldersOf(config).keys)
+  return certificate === undefined ? {} : { certificate }
 }
 
 /**
@@ -68,8 +76,10 @@ function hostPatterns({ targets }: Config): string {
   return names.toSorted().join(',')
 }
 
+/** Those that nothing of SSH reads. */
+const showsPem: readonly ShownKey[] = ['recording-heads', 'log-checkpoints', 'databases', 'sign-in-x509']
+
 function paragraph(key: ReturnType<typeof facts>): string {
-  const body =
-    key.purpose === 'recording-heads' || key.purpose === 'log-checkpoints' ? key.pem : `${key.line}\n`
+  const body = key.certificate ?? (showsPem.includes(key.purpose) ? key.pem : `${key.line}\n`)
   return `# ${key.purpose}: ${key.use}\n# ${key.keyId}\n${body}`
 }

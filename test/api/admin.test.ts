@@ -61,7 +61,7 @@ function deps(): AdminDeps {
     live: { end: (id, reason) => id === 'open-one' && ended.push(reason) > 0, list: () => [] },
     recordings: join(folder, 'recordings'),
     reload: async () => reloaded,
-    sweep: async () => 3,
+    sweep: async () => ({ removed: 3, left: 0 }),
     metrics: async () => 'sallyport_sessions 1\n',
     probe: async () => [{ what: 'issuer', ok: true, text: 'answers' }],
     clock: systemClock,

@@ -11,6 +11,7 @@ import pg from 'pg'
 import { test } from 'vitest'
 import type { PostgresTarget } from '../../src/config/config.ts'
 import { Secret } from '../../src/config/secret.ts'
+import { setupSql } from '../../src/credentials/postgres/setup.ts'
 import { embeddedBinaries } from '../../src/demo/postgres-binaries.ts'
 import { type PostgresServer, startPostgresServer } from '../../src/demo/postgres-server.ts'
 import { makeServerCertificate, type ServerCertificate } from '../../src/demo/server-certificate.ts'
@@ -151,8 +152,9 @@ class RunningPostgres {
 
   async prepare(): Promise<void> {
     await this.#query('CREATE DATABASE app')
-    await this.#query(roles)
-    await this.#query(brokerSql(this.#version, this.#brokerPassword))
+    const [target, version] = [this.#target(), this.#version]
+    await this.#query(setupSql({ target, version, logins: privilegeRoles, gateway: 'bastion.example.com' }))
+    await this.#query(`ALTER ROLE ${brokerName} PASSWORD '${this.#brokerPassword}'`)
     await this.#query(tables, 'app')
   }
 
@@ -198,11 +200,6 @@ class RunningPostgres {
   }
 }
 
-const roles = `
-  CREATE ROLE app_readonly NOLOGIN;
-  CREATE ROLE app_owner NOLOGIN;
-`
-
 const tables = `
   CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, email text);
   INSERT INTO customers SELECT n, 'Customer ' || n, 'c' || n || '@example.com' FROM generate_series(1, 100) n;
@@ -216,15 +213,6 @@ const tables = `
   GRANT SELECT ON customers, orders, payments TO app_readonly;
   GRANT CREATE ON SCHEMA public TO app_owner;
 `
-
-/** What an administrator runs once. */
-function brokerSql(version: PostgresVersion, password: string): string {
-  const broker = `CREATE ROLE ${brokerName} LOGIN CREATEROLE PASSWORD '${password}';`
-  const admin = privilegeRoles.map(
-    role => `GRANT ${role} TO ${brokerName} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;`,
-  )
-  return version >= 16 ? [broker, ...admin].join('\n') : `${broker} GRANT pg_signal_backend TO ${brokerName};`
-}
 
 /** What a program prints, for tests that only need to know that it runs. */
 export function runProgram(path: string, args: readonly string[], env: NodeJS.ProcessEnv): string {
