@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { readRecording } from './reader.ts'
 import { screenTextOf } from './screen-text.ts'
+import { sqlText } from './sql-export.ts'
 import { maxBlocksAhead } from './export.ts'
 
 const { file, channel, ahead } = workerData as {
@@ -9,7 +10,9 @@ const { file, channel, ahead } = workerData as {
   ahead: Int32Array
 }
 const reader = readRecording(file)
-for (const block of screenTextOf(reader, channel)) {
+const blocks =
+  reader.header.protocol === 'postgres' ? sqlText(reader.events()) : screenTextOf(reader, channel)
+for (const block of blocks) {
   // Waits while the reader of the export is slower than we are.
   for (let sent = Atomics.load(ahead, 0); sent >= maxBlocksAhead; sent = Atomics.load(ahead, 0))
     Atomics.wait(ahead, 0, sent)

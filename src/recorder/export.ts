@@ -7,9 +7,18 @@ import { Fault, reasonOf } from '../errors.ts'
 import { asciicast } from './asciicast.ts'
 import { carriesData, type EventRecord } from './event.ts'
 import { readRecording, type RecordingReader } from './reader.ts'
+import { sqlScript, sqlTable } from './sql-export.ts'
 
-/** asciicast is its second version, which every player reads. */
-export const exportFormats = ['asciicast', 'asciicast-v2', 'asciicast-v3', 'text', 'json'] as const
+/** asciicast is its second version, which every player reads; sql and csv are for PostgreSQL sessions. */
+export const exportFormats = [
+  'asciicast',
+  'asciicast-v2',
+  'asciicast-v3',
+  'text',
+  'json',
+  'sql',
+  'csv',
+] as const
 export type ExportFormat = (typeof exportFormats)[number]
 
 /** Blocks of text that wait to be taken. */
@@ -18,7 +27,7 @@ export const maxBlocksAhead = 4
 /**
  * Takes a recording out, piece by piece. `channel` chooses where a format holds one: by default the first with a terminal,
  * else the first command. Text and JSON hold all channels unless one is chosen. JSON lines are safe to print; text holds
- * what the target showed and is not. Throws FormatProblem where the recording is damaged, after what comes before.
+ * what the target's screen showed and is not, unless it is the statements of a PostgreSQL session. Throws FormatProblem where the recording is damaged, after what comes before.
  */
 export async function* exportRecording(
   file: string,
@@ -34,9 +43,23 @@ function pieces(
   format: Exclude<ExportFormat, 'text'>,
   channel: number | undefined,
 ): Iterable<string> {
-  return format === 'json'
-    ? json(reader, channel)
-    : asciicast(reader, format === 'asciicast-v3' ? 3 : 2, channel)
+  const { protocol, openedAt } = reader.header
+  switch (format) {
+    case 'json':
+      return json(reader, channel)
+    case 'sql':
+    case 'csv':
+      if (protocol !== 'postgres')
+        throw new Fault('RECORDING_FORMAT', `Only PostgreSQL sessions can be taken out as ${format}.`)
+      return (format === 'sql' ? sqlScript : sqlTable)(reader.events(), openedAt)
+    default:
+      if (protocol !== 'ssh')
+        throw new Fault(
+          'RECORDING_FORMAT',
+          'This session had no terminal. Take it out as sql, csv, text or json.',
+        )
+      return asciicast(reader, format === 'asciicast-v3' ? 3 : 2, channel)
+  }
 }
 
 async function* fromReader(
@@ -62,7 +85,7 @@ async function* politely(pieces: Iterable<string>): AsyncGenerator<string> {
 /** A longer text is cut: `exportRecording` gives the whole. In UTF-16 units. */
 const maxScreenTextLength = 16 * 1024 * 1024
 
-/** What the session's terminals showed, as one text; see `screenTextOf`. A very long one is cut and says so. */
+/** What the session's terminals showed, as one text (see `screenTextOf`), or its statements with their results. A very long one is cut and says so. */
 export async function screenText(file: string): Promise<string> {
   const blocks: string[] = []
   let length = 0

@@ -80,7 +80,7 @@ ${fact('State', state(row))}
 ${row.endReason === undefined ? '' : fact('Ended because', visibleLine(row.endReason))}
 ${fact('Session', html`<span class="typed">${visibleLine(row.id)}</span>`)}
 </dl></div>
-<h2>Transcript</h2>
+<h2>${row.protocol === 'postgres' ? 'Statements' : 'Transcript'}</h2>
 ${transcriptPart(row, transcript)}
 <p class="actions small"><a class="button second" href="/sessions">All sessions</a></p>`
   return layout({ ...frame, title: `Session of ${row.principalName.slice(0, 80)}`, width: 'wide', body })
@@ -88,9 +88,23 @@ ${transcriptPart(row, transcript)}
 
 function transcriptPart(row: SessionRow, transcript: TranscriptView): Html {
   if (transcript.kind === 'still-open')
-    return html`<p>The session is still open. Its transcript is here once it has ended.</p>`
+    return html`<p>The session is still open. What it did is here once it has ended.</p>`
   const { text, cut } = transcript
-  return html`<p class="quiet small">What the screen showed, as text. Characters that would not show are marked. That you opened this page is in the audit log.</p>
+  const words = transcriptWords[row.protocol]
+  return html`<p class="quiet small">${words.what} Characters that would not show are marked. That you opened this page is in the audit log.</p>
 ${cut ? html`<div class="note warn"><strong>Only the beginning is shown.</strong><p>Take the whole of it out with <span class="typed">sallyport export ${visibleLine(row.id)} --format text</span>.</p></div>` : ''}
-${text === '' ? html`<p>The screen showed nothing.</p>` : html`<pre class="transcript" tabindex="0" aria-label="Transcript">${visibleText(text)}</pre>`}`
+${text === '' ? html`<p>${words.nothing}</p>` : html`<pre class="transcript" tabindex="0" aria-label="${words.label}">${visibleText(text)}</pre>`}`
 }
+
+const transcriptWords = {
+  ssh: {
+    what: 'What the screen showed, as text.',
+    nothing: 'The screen showed nothing.',
+    label: 'Transcript',
+  },
+  postgres: {
+    what: 'Each statement with its time, its parameters, and after the arrow what became of it.',
+    nothing: 'No statement was sent.',
+    label: 'Statements',
+  },
+} as const
