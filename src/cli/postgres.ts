@@ -20,6 +20,7 @@ import { CancelKeys } from '../postgres/cancel-keys.ts'
 import type { Cleanups } from '../postgres/cleanups.ts'
 import { type PostgresListenerParts, startPostgresListeners } from '../postgres/listener.ts'
 import type { RelayEnds, RunningRelay } from '../postgres/passage.ts'
+import { MaskedDatabases, type MaskedDatabasesParts } from '../postgres/relay/masked-databases.ts'
 import { startRelay } from '../postgres/relay/start.ts'
 import type { SessionParts } from '../session/session.ts'
 import { trustsIssuer } from './trusted-issuers.ts'
@@ -31,6 +32,7 @@ export type PostgresParts = {
   readonly session: Omit<SessionParts, 'maxSessionsPerPrincipal'>
   readonly mint: PostgresListenerParts['mint']
   readonly cleanups: Cleanups
+  readonly brokerOf: MaskedDatabasesParts['brokerOf']
   readonly passwords: ConnectionPasswords
   readonly machines: MachineTokens
   /** Those of this listener alone. */
@@ -51,10 +53,12 @@ export type RunningPostgres = {
 export async function startPostgres(parts: PostgresParts): Promise<RunningPostgres | undefined> {
   const { postgres } = parts.config()
   if (postgres === undefined) return undefined
+  const { brokerOf, clock, log } = parts
   const grammar = new Grammar()
+  const maskedDatabases = new MaskedDatabases({ brokerOf, grammar, clock, log })
   const { listen, oauth } = postgres
   const endpoints = oauth?.listen === undefined ? [listen] : [listen, { ...oauth.listen, oauth: true }]
-  const [main, other] = await startPostgresListeners(endpoints, listenerParts(postgres, grammar, parts))
+  const [main, other] = await startPostgresListeners(endpoints, listenerParts(postgres, { grammar, maskedDatabases }, parts))
   if (main === undefined) return undefined
   return {
     port: main.port,
@@ -66,13 +70,16 @@ export async function startPostgres(parts: PostgresParts): Promise<RunningPostgr
   }
 }
 
+/** What reads statements, and what it must know of databases. */
+type Reading = { readonly grammar: Grammar; readonly maskedDatabases: MaskedDatabases }
+
 function limitsOf(config: Config): PostgresLimits {
   return config.postgres?.limits ?? defaultPostgresLimits
 }
 
 function listenerParts(
   postgres: PostgresConfig,
-  grammar: Grammar,
+  reading: Reading,
   parts: PostgresParts,
 ): PostgresListenerParts {
   const { session, mint, cleanups, passwords, audit, clock, log } = parts
@@ -86,16 +93,21 @@ function listenerParts(
     mint,
     cancels: new CancelKeys(),
     cleanups,
-    relay: ends => relay(ends, grammar, parts),
+    relay: ends => relay(ends, reading, parts),
     audit,
     clock,
     log,
   }
 }
 
-function relay(ends: RelayEnds, grammar: Grammar, { config, log }: PostgresParts): RunningRelay {
+function relay(
+  ends: RelayEnds,
+  { grammar, maskedDatabases }: Reading,
+  { config, log }: PostgresParts,
+): RunningRelay {
   return startRelay(ends, {
     grammar,
+    maskedDatabases,
     limits: () => limitsOf(config()),
     headRows: () => config().recording.results,
     maskSecrets: text => text,

@@ -7,6 +7,7 @@ import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Endpoint, PostgresLimits, TlsFiles } from '../config/config.ts'
 import { isLoopback } from '../config/network.ts'
 import { Fault, reasonOf } from '../errors.ts'
+import type { ConnectionPasswords } from '../identity/connection-passwords.ts'
 import { plainAddress } from '../identity/source-address.ts'
 import { sourceNetwork } from '../identity/source-network.ts'
 import type { Session } from '../session/session.ts'
@@ -15,6 +16,7 @@ import {
   type AuthenticationParts,
   authenticate,
   type SignInAsked,
+  type SignInProof,
   type SignInResult,
 } from './authentication.ts'
 import { CancelAttempts } from './cancel-keys.ts'
@@ -28,6 +30,8 @@ import type { Startup } from './wire/startup.ts'
 export type PostgresListenerParts = PassageParts & {
   readonly tls: TlsFiles | undefined
   readonly authentication: AuthenticationParts
+  /** Tells which passwords do not count any more: the sessions that they opened end. */
+  readonly passwords: Pick<ConnectionPasswords, 'onRevoked'>
   readonly clock: { readonly nowMs: () => number }
 }
 
@@ -254,7 +258,22 @@ class Connection {
     if (result.kind === 'refused') return this.#end(result.report)
     clearTimeout(this.#timer)
     this.#leaveStrangers()
+    this.#endWhenRevoked(result.proof)
     await this.#pass(client, startup, result)
+  }
+
+  #endWhenRevoked(proof: SignInProof): void {
+    if (proof.method !== 'password') return
+    const forget = this.#door.parts.passwords.onRevoked(id => {
+      if (id === proof.id) this.#revoked()
+    })
+    this.#raw.once('close', forget)
+  }
+
+  #revoked(): void {
+    const userText = 'The password that opened this session was revoked, so the session ends.'
+    if (this.#session === undefined) this.#end(fatal('57P01', userText))
+    else this.#session.end({ reason: 'the password that opened it was revoked', userText })
   }
 
   #asked(client: NegotiatedClient, startup: Startup): SignInAsked {

@@ -151,6 +151,7 @@ export class Door {
         onSealed: () => {},
       },
       mint: (evidence, about) => mintPostgresRole(evidence, about, mint),
+      passwords: this.#passwords,
       cancels: new CancelKeys(),
       cleanups: this.#cleanups,
       relay: ends => this.#pipes(ends),
