@@ -277,6 +277,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     authorities,
     session: ssh.session,
     mint: postgresCredentials.mint,
+    brokerOf: target => postgresCredentials.brokers.of(target),
     cleanups,
     passwords,
     machines,

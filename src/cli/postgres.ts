@@ -58,7 +58,10 @@ export async function startPostgres(parts: PostgresParts): Promise<RunningPostgr
   const maskedDatabases = new MaskedDatabases({ brokerOf, grammar, clock, log })
   const { listen, oauth } = postgres
   const endpoints = oauth?.listen === undefined ? [listen] : [listen, { ...oauth.listen, oauth: true }]
-  const [main, other] = await startPostgresListeners(endpoints, listenerParts(postgres, { grammar, maskedDatabases }, parts))
+  const [main, other] = await startPostgresListeners(
+    endpoints,
+    listenerParts(postgres, { grammar, maskedDatabases }, parts),
+  )
   if (main === undefined) return undefined
   return {
     port: main.port,

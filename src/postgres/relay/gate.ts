@@ -7,6 +7,7 @@ import type { Grammar, MaskNumber } from '../../analysis/sql/grammar.ts'
 import { hasDenyRules, judgeStatement } from '../../policy/sql.ts'
 import type { Grant } from '../../policy/decide.ts'
 import { allowed, type Judgement, type StatementGate } from './hooks.ts'
+import type { SessionMasks } from './masked-databases.ts'
 import { judgeOwnRole } from './own-role.ts'
 import { judgeSettings, judgeUnknownSettings } from './own-settings.ts'
 import { isSuspicious, looksForbidden } from './suspicious.ts'
@@ -16,8 +17,8 @@ export type GateParts = {
   /** The role that was made for this session; with certificates, the login itself. */
   readonly user: string
   readonly grammar: Grammar
-  /** What is masked in the session's database; undefined where nothing is. Read anew for each text: it changes with the tables. */
-  readonly masks?: () => MaskNumber | undefined
+  /** What is masked in the session's database. Asked anew for each text: it changes with the tables. */
+  readonly masks?: Pick<SessionMasks, 'number' | 'changed'> | undefined
 }
 
 /** One for each session and grant; a grant that changes gets another one. */
@@ -37,7 +38,17 @@ class Gate implements StatementGate {
   /** Without rules, only a text with a word that could touch the session's role or settings is read at all. */
   judge(text: string): Judgement | Promise<Judgement> {
     if (!this.hasRules && !isSuspicious(text)) return allowed
-    const masks = this.#parts.masks?.()
+    if (this.#parts.grant.fields.mask === undefined) return this.#read(text)
+    const number = this.#parts.masks?.number()
+    if (number === undefined) return masksUnknown
+    if (typeof number === 'number') return this.#read(text, number)
+    return number.then(
+      masks => this.#read(text, masks),
+      () => masksUnknown,
+    )
+  }
+
+  #read(text: string, masks?: MaskNumber): Judgement | Promise<Judgement> {
     const known = this.#parts.grammar.known(text, masks)
     if (known !== undefined) return this.#decide(text, known)
     return this.#parts.grammar.analyse(text, 'gate', masks).then(analysis => this.#decide(text, analysis))
@@ -52,7 +63,9 @@ class Gate implements StatementGate {
     if (!this.hasRules) return allowed
     const decision = judgeStatement(grant, facts)
     if (!decision.allowed) return decision
-    return judgeUnknownSettings(analysis) ?? this.#judgeMasks(analysis)
+    const judgement = judgeUnknownSettings(analysis) ?? this.#judgeMasks(analysis)
+    if (judgement.allowed && facts.class === 'ddl') this.#parts.masks?.changed()
+    return judgement
   }
 
   /**
@@ -77,6 +90,14 @@ class Gate implements StatementGate {
       hint: 'Name masked columns only as plain columns in the list of the outermost SELECT or RETURNING.',
     }
   }
+}
+
+/** A look-up that fails refuses. */
+const masksUnknown: Judgement = {
+  allowed: false,
+  rule: 'masked columns must be known',
+  reason: 'The gateway could not find out which columns are masked in this database.',
+  hint: 'Connect again; if this stays so, ask whoever runs the gateway.',
 }
 
 function unread(reason: string | undefined): Judgement {
