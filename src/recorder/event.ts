@@ -62,20 +62,25 @@ export type ToldEvent =
       readonly message: string
     }
   | { readonly type: 'end-of-input' | 'end-of-output' | 'channel-close'; readonly channel: number }
-  /** A stream that is described and no longer kept: bytes so far, and the SHA-256 of those from `from` on, in hexadecimal. */
-  | {
-      readonly type: 'progress'
-      readonly channel: number
-      readonly stream: 'input' | 'output' | 'error-output'
-      readonly bytes: number
-      /** Where keeping ended: the offset of the first byte that the digest covers. */
-      readonly from: number
-      readonly sha256: string
-    }
+  | ProgressEvent
   | FileEvent
   | ForwardEvent
   | SqlEvent
   | { readonly type: 'end'; readonly reason: string }
+
+/**
+ * A stream that is described and no longer kept: bytes so far, and the SHA-256 of those from `from` on, in hexadecimal. Each
+ * is of all bytes so far, so that of those of one turn the last is enough.
+ */
+export type ProgressEvent = {
+  readonly type: 'progress'
+  readonly channel: number
+  readonly stream: 'input' | 'output' | 'error-output'
+  readonly bytes: number
+  /** Where keeping ended: the offset of the first byte that the digest covers. */
+  readonly from: number
+  readonly sha256: string
+}
 
 /** One event of a recording: its place in the session, its time and what it says. */
 export type EventRecord = {

@@ -10,7 +10,7 @@ import type { Grant } from '../policy/decide.ts'
 import { Backlog, TotalBacklog } from './backlog.ts'
 import type { Entry } from './batch.ts'
 import { ChunkBuffers } from './chunk.ts'
-import { isData, jsonOf, type DataEvent, type RecordedEvent } from './event.ts'
+import { isData, jsonOf, type DataEvent, type ProgressEvent, type RecordedEvent } from './event.ts'
 import { frameHead, maxDataBytes, maxEventBytes, preamble } from './format.ts'
 import { type About, headerOf, type RecordingHeader } from './header.ts'
 import { Journal, type Segment } from './journal.ts'
@@ -228,6 +228,8 @@ class Recording implements Owner {
   readonly #file: RecordingFile
   readonly #listeners: ((fault: Fault) => void)[] = []
   readonly #backlog: Backlog
+  /** Of this turn, one for each stream of a channel: a later one says all that those before it did. */
+  readonly #progress = new Map<string, ProgressEvent>()
   #sequence = 0
   #lastUs = 0
   #failure: Fault | undefined
@@ -262,6 +264,8 @@ class Recording implements Owner {
    */
   record(event: RecordedEvent): void {
     if (this.#isOver) return
+    if (event.type === 'progress') return this.#describe(event)
+    this.#tellProgress()
     if (isData(event)) this.#recordData(event)
     else this.#recordTold(jsonOf(event))
   }
@@ -327,6 +331,19 @@ class Recording implements Owner {
     }
   }
 
+  /** At the end of the turn, or before whatever else is recorded. */
+  #describe(event: ProgressEvent): void {
+    if (this.#progress.size === 0) this.#parts.turns.atEnd(() => this.#tellProgress())
+    this.#progress.set(`${event.channel} ${event.stream}`, event)
+  }
+
+  #tellProgress(): void {
+    if (this.#progress.size === 0) return
+    const events = [...this.#progress.values()]
+    this.#progress.clear()
+    for (const event of events) this.#recordTold(jsonOf(event))
+  }
+
   #recordTold(json: Buffer): void {
     if (json.length > maxEventBytes)
       throw new TypeError(`an event of ${json.length} bytes exceeds its limit of ${maxEventBytes}`)
@@ -341,6 +358,7 @@ class Recording implements Owner {
 
   async #seal(reason: string): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
+    this.#tellProgress()
     this.#recordTold(jsonOf({ type: 'end', reason }))
     try {
       await this.#parts.turns.committed()

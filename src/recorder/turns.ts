@@ -26,6 +26,7 @@ export class Turns {
   readonly #log: Log
   readonly #batch = new Batch<Owner>()
   #segment: Segment | undefined
+  #lastWords: (() => void)[] = []
   #sends: (() => void)[] = []
   #waiters: Waiter[] = []
   #isScheduled = false
@@ -52,6 +53,12 @@ export class Turns {
     const bytes = this.#batch.addTold(owner, owner.number, sequence, us, json)
     this.#afterAdd()
     return bytes
+  }
+
+  /** Runs at the end of this turn, before its append: adds what is worth saying once a turn only. */
+  atEnd(add: () => void): void {
+    this.#lastWords.push(add)
+    this.#schedule()
   }
 
   /** Queues what may happen only after everything added so far is in the journal. */
@@ -107,6 +114,7 @@ export class Turns {
   }
 
   #commit(): void {
+    for (const add of this.#lastWords.splice(0)) add()
     this.#isScheduled = false
     if (!this.#batch.isEmpty) this.#append()
     if (this.#failure !== undefined) this.#report(this.#failure.error)

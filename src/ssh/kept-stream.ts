@@ -12,6 +12,10 @@ export class KeptStream {
     return this.#bytes
   }
 
+  /**
+   * What the recording gets for these bytes. A description is of all bytes so far; its digest is made when it is read, which
+   * has to be before the next bytes come: of many in one turn of the event loop only the last is.
+   */
   record(stream: DataType, channel: number, data: Buffer, keepBytes: number): RecordedEvent {
     const before = this.#bytes
     this.#bytes += data.length
@@ -20,7 +24,16 @@ export class KeptStream {
       this.#from = before
       this.#rest = createHash('sha256')
     }
-    const sha256 = this.#rest.update(data).copy().digest('hex')
-    return { type: 'progress', channel, stream, bytes: this.#bytes, from: this.#from, sha256 }
+    const rest = this.#rest.update(data)
+    return {
+      type: 'progress',
+      channel,
+      stream,
+      bytes: this.#bytes,
+      from: this.#from,
+      get sha256() {
+        return rest.copy().digest('hex')
+      },
+    }
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
 import type { AppendSync } from '../../src/model.ts'
+import type { RecordedEvent } from '../../src/recorder/event.ts'
 import { readRecording } from '../../src/recorder/reader.ts'
 import { maxBacklogBytes } from '../../src/recorder/backlog.ts'
 import { newBench, newGrant, output, readBack, startRecorder, turn } from './support.ts'
@@ -15,6 +16,10 @@ function failingAppend(): { append: AppendSync; fail: () => void } {
     writevSync(fd, parts)
   }
   return { append, fail: () => (isFull = true) }
+}
+
+function progress(stream: 'input' | 'output', bytes: number): RecordedEvent {
+  return { type: 'progress', channel: 1, stream, bytes, from: 0, sha256: 'ab'.repeat(32) }
 }
 
 describe('record, then forward', () => {
@@ -99,6 +104,45 @@ describe('record, then forward', () => {
     expect(journalled).toEqual([true])
     await recording.seal('over')
     await recorder.close()
+  })
+
+  test('descriptions of a stream are told once a turn, the last one, and before any send', async () => {
+    const bench = newBench()
+    const recorder = startRecorder(bench)
+    const recording = recorder.open(newGrant(), { session: 'one', protocol: 'ssh' })
+    const journal = (): string => readFileSync(join(bench.journalFolder, 'journal-0000000001'), 'latin1')
+    const journalled: string[][] = []
+    for (const bytes of [10, 20, 30]) {
+      recording.record(progress('output', bytes))
+      recording.record(progress('input', bytes + 1))
+      recording.forward(() => journalled.push(journal().match(/"bytes":\d+/g) ?? []))
+    }
+    await turn()
+    const once = ['"bytes":30', '"bytes":31']
+    expect(journalled).toEqual([once, once, once])
+    recording.record(progress('output', 40))
+    await turn()
+    expect(journal().match(/"bytes":\d+/g)).toEqual([...once, '"bytes":40'])
+    await recording.seal('over')
+    await recorder.close()
+  })
+
+  test('a description comes before whatever happens after it in the same turn, the end included', async () => {
+    const bench = newBench()
+    const recorder = startRecorder(bench)
+    const recording = recorder.open(newGrant(), { session: 'one', protocol: 'ssh' })
+    recording.record(progress('output', 10))
+    recording.record({ type: 'end-of-output', channel: 1 })
+    recording.record(progress('output', 20))
+    await recording.seal('over')
+    await recorder.close()
+    const said = readBack(join(bench.folder, recording.path)).map(({ said }) => said)
+    expect(said).toMatchObject([
+      { type: 'progress', bytes: 10 },
+      { type: 'end-of-output' },
+      { type: 'progress', bytes: 20 },
+      { type: 'end' },
+    ])
   })
 
   test('sends run in their order, and one that throws does not keep the others', async () => {
