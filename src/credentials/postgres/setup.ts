@@ -9,7 +9,7 @@ export type SetupVersion = (typeof setupVersions)[number]
 const separateAdmin = 16
 
 export type SetupWish = {
-  readonly target: PostgresTarget
+  readonly target: Pick<PostgresTarget, 'name' | 'connector' | 'broker'>
   /** The privilege roles: every login that policy allows there. */
   readonly logins: readonly string[]
   readonly version: SetupVersion
