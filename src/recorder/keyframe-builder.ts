@@ -16,10 +16,10 @@ const everyUs = 30_000_000
 const maxCommands = 100_000
 /** Terminals of one recording that are followed at once, as many as a connection may have open channels ... */
 const maxScreens = 64
-/** ... and their cells together. The emulator takes some 30 bytes for one: a hundred large screens, or two absurd ones. */
-const maxCells = 2_000_000
-/** Keyframes of one index, as they are kept. After so many megabytes a seek begins at the last one, and takes longer. */
-const maxKeyframeBytes = 64 * 1024 * 1024
+/** ... and their cells together. One takes some 100 bytes while its state is taken; a screen full of small text has 65,000. */
+const maxCells = 256 * 1024
+/** Keyframes of one index, as they are kept. After so much (gigabytes of output) a seek begins at the last one, and takes longer. */
+const maxKeyframeBytes = 16 * 1024 * 1024
 
 /** Reads a recording once and makes its index. Memory: a screen for each open terminal, and the index. */
 export function indexOf(file: string): KeyframeIndex {

@@ -111,6 +111,8 @@ export type SqlEvent =
   | {
       readonly type: 'result'
       readonly statement: number
+      /** It failed before it ran. */
+      readonly during?: 'parse' | 'bind'
       /** In `a;b;c`, from 1; left out where there is only one so far. */
       readonly part?: number
       readonly status: ResultStatus

@@ -28,6 +28,8 @@ export type SqlResult = {
   readonly of: SqlStatement | undefined
   readonly statement: number
   readonly part: number
+  /** It failed there, before it ran. */
+  readonly during: string | undefined
   readonly status: ResultStatus
   readonly tag: string | undefined
   readonly rows: number | undefined
@@ -187,6 +189,7 @@ class StatementReader {
         of,
         statement,
         part,
+        during: wordOf(fields['during']),
         status: (wordOf(fields['status']) ?? 'done') as ResultStatus,
         tag: wordOf(fields['tag']),
         rows: numberOf(fields['rows']),

@@ -74,7 +74,8 @@ export function outcomeOf(result: SqlResult): string {
   const size = rows === undefined ? '' : `, ${rows} ${rows === 1 ? 'row' : 'rows'}, ${bytes ?? 0} bytes`
   const masked = result.masked ? ', masked' : ''
   if (blocked !== undefined) return `→ ${which}refused by the gateway (${blocked}): ${message ?? ''}${took}`
-  if (status === 'error') return `→ ${which}error ${sqlstate ?? ''}: ${message ?? ''}${size}${volume}${took}`
+  const when = result.during === undefined ? '' : ` (${result.during})`
+  if (status === 'error') return `→ ${which}error${when} ${sqlstate ?? ''}: ${message ?? ''}${size}${volume}${took}`
   const words = status === 'done' ? (tag ?? 'done') : statusTexts[status]
   return `→ ${which}${words}${size}${masked}${volume}${took}`
 }

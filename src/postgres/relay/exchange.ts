@@ -378,9 +378,9 @@ export class Exchange {
       case 'execute':
         return this.#tell({ type: 'result', statement: request.statement, status: 'skipped' })
       case 'parse':
-        return this.#names.parseFailed(request.prepared)
+        return this.#names.parseSkipped(request.prepared)
       case 'bind':
-        return this.#names.bindFailed(request.portal)
+        return this.#names.bindSkipped(request.portal)
       case 'close':
       case 'describe':
       case 'sync':
@@ -632,12 +632,12 @@ export class Exchange {
         return this.#skipToSync(copying !== undefined && !copying.inbound.ended ? copying.syncs : 0)
       case 'parse':
         this.#queue.shift()
-        this.#tellStep(this.#names.tellPrepared(request.prepared), shown)
+        this.#tellStep('parse', this.#names.tellPrepared(request.prepared), shown)
         this.#names.parseFailed(request.prepared)
         return this.#skipToSync(0)
       case 'bind':
         this.#queue.shift()
-        this.#tellStep(this.#names.tellBound(request.portal), shown)
+        this.#tellStep('bind', this.#names.tellBound(request.portal), shown)
         this.#names.bindFailed(request.portal)
         return this.#skipToSync(0)
       case 'close':
@@ -649,8 +649,12 @@ export class Exchange {
     }
   }
 
-  #tellStep(statement: number, shown: { sqlstate: string; message: string; blocked?: string }): void {
-    this.#tell({ type: 'result', statement, status: 'error', ...shown })
+  #tellStep(
+    during: 'parse' | 'bind',
+    statement: number,
+    shown: { sqlstate: string; message: string; blocked?: string },
+  ): void {
+    this.#tell({ type: 'result', statement, during, status: 'error', ...shown })
   }
 
   /** After an error in the extended protocol the server reads on to the next Sync and does nothing of it. */

@@ -252,9 +252,13 @@ export class SessionNames {
     this.#statements.set(prepared.name, prepared)
   }
 
+  parseSkipped(prepared: Prepared): void {
+    settle(this.#parsing, prepared.name, prepared)
+  }
+
   /** The server forgets the unnamed statement before it looks at the next one. */
   parseFailed(prepared: Prepared): void {
-    settle(this.#parsing, prepared.name, prepared)
+    this.parseSkipped(prepared)
     if (prepared.name === '') this.#statements.delete('')
   }
 
@@ -264,8 +268,12 @@ export class SessionNames {
     this.#portals.set(portal.name, portal)
   }
 
-  bindFailed(portal: Portal): void {
+  bindSkipped(portal: Portal): void {
     settle(this.#binding, portal.name, portal)
+  }
+
+  bindFailed(portal: Portal): void {
+    this.bindSkipped(portal)
     if (portal.name === '') this.#portals.delete('')
   }
 
