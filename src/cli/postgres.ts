@@ -21,6 +21,7 @@ import type { Cleanups } from '../postgres/cleanups.ts'
 import { type PostgresListenerParts, startPostgresListeners } from '../postgres/listener.ts'
 import type { RelayEnds, RunningRelay } from '../postgres/passage.ts'
 import { MaskedDatabases, type MaskedDatabasesParts } from '../postgres/relay/masked-databases.ts'
+import { secretScan } from '../postgres/relay/secret-scan.ts'
 import { startRelay } from '../postgres/relay/start.ts'
 import type { SessionParts } from '../session/session.ts'
 import { trustsIssuer } from './trusted-issuers.ts'
@@ -113,7 +114,7 @@ function relay(
     maskedDatabases,
     limits: () => limitsOf(config()),
     headRows: () => config().recording.results,
-    maskSecrets: text => text,
+    maskSecrets: secretScan(config().recording.maskPatterns),
     log,
   })
 }
