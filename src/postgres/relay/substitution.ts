@@ -8,7 +8,7 @@ import type { Blocked } from './exchange.ts'
 
 /** Fails in parse analysis: nothing of it runs, and the server's own log names the rule. */
 function failingText({ rule }: Blocked): string {
-  const safe = rule.replaceAll(/[^\w .:/-]/g, '_').slice(0, 200)
+  const safe = rule.replaceAll(/[^\w .,:/*-]/g, '_').slice(0, 200)
   return `select 'refused by Sallyport: ${safe}'::pg_catalog.int4`
 }
 
