@@ -263,7 +263,8 @@ export class Relay {
       this.#client.write(encodeErrorResponse({ severity: 'FATAL', code: this.#fatalCode, message: text }))
     this.#client.end()
     this.#client.resume() // until it has read our last words
-    const timer = setTimeout(() => this.#client.destroy(), lastWordsMs)
+    // Where the client has gone already, nothing waits for this; where it has not, its socket keeps the process.
+    const timer = setTimeout(() => this.#client.destroy(), lastWordsMs).unref()
     this.#client.once('close', () => clearTimeout(timer))
   }
 
