@@ -94,6 +94,12 @@ const reasonCode = {
 const congestedAtBytes = 512 * 1024
 
 /**
+ * Unsent bytes at which we read no more of the peer until it has read them: what we answer its requests with is small, and a
+ * message that waits costs ten times its own bytes. More than the caller lets pile up when it is told of congestion.
+ */
+const cloggedAtBytes = 1024 * 1024
+
+/**
  * A key exchange costs us a signature and the peer next to nothing, so that one stranger could keep a core busy with them.
  * Those that a peer starts so soon after the last one, and after so few bytes, are counted.
  */
@@ -148,6 +154,8 @@ class Transport {
   #keysAtMs = 0
   #parsing = false
   #paused = false
+  /** The peer does not read, so neither do we. */
+  #clogged = false
   #delivering = false
   #held: Held[] = []
   #heldBytes = 0
@@ -334,6 +342,19 @@ class Transport {
     }
     if (built === undefined) socket.write(data)
     else socket.write(data, error => (error == null ? packetBuffers.giveBack(built) : undefined))
+    if (socket.writableLength > cloggedAtBytes) this.#clog()
+  }
+
+  /** What the chunk that is being read still asks for is answered; then nothing is read until all of it is taken. */
+  #clog(): void {
+    this.#clogged = true
+    this.#socket.pause()
+  }
+
+  #unclog(): void {
+    this.#clogged = false
+    this.#resumeSocket()
+    this.#drained()
   }
 
   /** Runs a piece of the engine; whatever it throws ends this connection and nothing else. */
@@ -358,7 +379,7 @@ class Transport {
     const socket = this.#socket
     if (socket instanceof Socket) socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => this.#onData(chunk))
-    socket.on('drain', () => this.#drained())
+    socket.on('drain', () => this.#unclog())
     socket.on('end', () => this.#fail('peer', undefined, 'the peer closed the connection'))
     socket.on('error', (error: Error) => this.#fail('peer', undefined, error.message))
     socket.on('close', () => this.#fail('peer', undefined, 'the connection closed'))
@@ -395,7 +416,7 @@ class Transport {
     }
     this.#noteExchange()
     if (this.#bytesIn >= this.#rekeyAtBytesIn) this.rekey()
-    if (this.#paused && !this.#mayRead()) this.#socket.pause()
+    if (!this.#mayRead()) this.#socket.pause()
   }
 
   #isLive(): boolean {
@@ -404,6 +425,7 @@ class Transport {
 
   /** A paused transport reads on during a key exchange: else two paused legs could wait for each other for ever. */
   #mayRead(): boolean {
+    if (this.#clogged) return false
     return !this.#paused || (this.#exchanging && this.#heldBytes <= this.#limits.maxQueuedBytes)
   }
 

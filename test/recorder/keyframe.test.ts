@@ -252,14 +252,14 @@ describe('the index of a recording', () => {
     const recorder = startRecorder(bench, { packer })
     const recording = recorder.open(newGrant(), { session: 'one', protocol: 'ssh' })
     for (let channel = 0; channel < 4; channel++)
-      recording.record({ ...pty, channel, columns: 1000, rows: 600 })
+      recording.record({ ...pty, channel, columns: 400, rows: 200 })
     recording.record({ type: 'resize', channel: 0, columns: 1000, rows: 1000, widthPx: 0, heightPx: 0 })
     await recording.seal('over')
     const { keyframes } = await buildIndex(join(bench.folder, recording.path))
     expect(keyframes.map(({ channel, rows }) => [channel, rows])).toEqual([
-      [0, 600],
-      [1, 600],
-      [2, 600],
+      [0, 200],
+      [1, 200],
+      [2, 200],
     ])
   })
 

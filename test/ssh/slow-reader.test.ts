@@ -19,3 +19,22 @@ test('a peer that reads slowly gets everything that was sent before the disconne
   expect(await client.closed).toMatchObject({ kind: 'disconnect', text: 'the last words' })
   expect(client.messages.length).toBe(messages)
 })
+
+test('a peer that asks and does not read the answers is not read either, until it has', async () => {
+  const { server, client, sockets } = await transportPair(proveEngine())
+  const [, asking] = await Promise.all([server.ready, client.ready])
+  server.onMessage = (_, transport) => transport.send(message)
+  sockets.near.pause()
+  let asked = 0
+  for (let heard = -1; heard < server.messages.length || asked < 200; asked++) {
+    heard = server.messages.length
+    asking.send(Buffer.from([94]))
+    await sleep(5)
+    if (asked > 2000) break
+  }
+  expect(server.messages.length).toBeLessThan(asked)
+  expect(sockets.far.writableLength).toBeLessThan(2 * 1024 * 1024)
+  sockets.near.resume()
+  await client.received(asked)
+  expect(server.closings).toEqual([])
+})
