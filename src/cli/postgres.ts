@@ -140,7 +140,12 @@ function authenticationParts(postgres: PostgresConfig, parts: PostgresParts): Au
       targetNamed: name =>
         config().targets.find(target => target.name.toLowerCase() === name.toLowerCase())?.name,
     }),
-    refusals: { webUrl: config().web?.url ?? '' },
+    refusals: {
+      webUrl: config().web?.url ?? '',
+      get browserSignIn() {
+        return config().postgres?.browserSignIn ?? false
+      },
+    },
     notes: new RefusalNotes({ audit, clock }),
     audit,
     clock,

@@ -222,6 +222,8 @@ export type PostgresConfig = {
   readonly tls?: TlsFiles
   /** The domain below which TLS server names name targets: `orders.SERVERNAME` is the target `orders`. */
   readonly serverName: string
+  /** Whether the password `browser` asks for a browser at the client's own address. Not where all clients seem to have one address. */
+  readonly browserSignIn: boolean
   readonly limits: PostgresLimits
   readonly oauth?: PostgresOAuth
 }

@@ -165,11 +165,12 @@ function machineOf({ session, ...machine }: ConfigFile['identity']['machines'][n
 type FilePostgres = NonNullable<ConfigFile['postgres']>
 
 function postgresOf(postgres: FilePostgres, gatewayName: string): PostgresConfig {
-  const { listen, tls, serverName = gatewayName, limits, oauth } = postgres
+  const { listen, tls, serverName = gatewayName, browserSignIn, limits, oauth } = postgres
   return {
     listen,
     ...(tls === undefined ? {} : { tls }),
     serverName,
+    browserSignIn,
     limits: postgresLimitsOf(limits),
     ...(oauth === undefined
       ? {}

@@ -47,6 +47,7 @@ export function postgresSection(sources: SecretSources) {
       .strictObject({ certificate: reading(value => readPublicFile(value, sources)), key: secret() })
       .optional(),
     serverName: host().optional(),
+    browserSignIn: z.boolean().default(true),
     limits: postgresLimits.prefault({}),
     oauth: z
       .strictObject({

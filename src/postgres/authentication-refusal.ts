@@ -13,10 +13,12 @@ const sqlstate = {
 export type SignInRefusals = {
   /** Where the web pages are; empty without any. */
   readonly webUrl: string
+  /** Whether the word "browser" counts. */
+  readonly browserSignIn: boolean
 }
 
 /** Wrong, missing, used, expired, for another place or from another address: all the same. */
-export function wrongPassword({ webUrl }: SignInRefusals, about?: string): Report {
+export function wrongPassword({ webUrl, browserSignIn }: SignInRefusals, about?: string): Report {
   const where = `${webUrl}/connect`
   const message =
     webUrl === ''
@@ -24,7 +26,7 @@ export function wrongPassword({ webUrl }: SignInRefusals, about?: string): Repor
       : `No sign-in with this password. Make one at ${where} and paste it at the password prompt.`
   const hint =
     'A password of that page works once, for a few minutes, for the login and target that it was made for (user LOGIN@TARGET). ' +
-    (webUrl === ''
+    (webUrl === '' || !browserSignIn
       ? ''
       : 'The password "browser" shows a link to confirm in a browser on the same machine instead. ') +
     'Workloads send their token as the password.'

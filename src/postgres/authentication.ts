@@ -145,7 +145,8 @@ async function byPassword(
   const body = await client.receive()
   if (body === undefined) return { kind: 'gone' }
   const password = decodePassword(body).trim()
-  if (password.toLowerCase() === browserWord) return await byBrowser(client, asked, place, parts)
+  if (parts.refusals.browserSignIn && password.toLowerCase() === browserWord)
+    return await byBrowser(client, asked, place, parts)
   if (jwtShape.test(password)) return await byToken(asked, place, parts, password)
   const result = parts.passwords.redeem(password, { ...place, sourceAddress: asked.sourceAddress })
   if (result.kind === 'proven') {

@@ -137,7 +137,7 @@ describe('refused with the same words, and with what to do', () => {
   })
 
   test('where there are no web pages, without an address of any', async () => {
-    world = openSignInWorld({ refusals: { webUrl: '' } })
+    world = openSignInWorld({ refusals: { webUrl: '', browserSignIn: true } })
     expect(JSON.stringify(refusalOf(await world.signIn(new ScriptedClient('x'))))).not.toMatch(
       /https?:|connect|browser/,
     )
@@ -343,6 +343,14 @@ describe('the word "browser"', () => {
     expect(await confirm(await second.link())).toEqual({ kind: 'gone' })
     first.leave()
     expect((await results[0])?.kind).toBe('gone')
+  })
+
+  test('is a wrong password like any other where it is switched off', async () => {
+    world = openSignInWorld({ refusals: { webUrl, browserSignIn: false } })
+    const client = new ScriptedClient('browser')
+    const refused = refusalOf(await world.signIn(client))
+    expect([client.types, refused]).toMatchObject([['R3'], wrong])
+    expect(JSON.stringify(refused)).not.toContain('browser')
   })
 
   test('denied, out of time, or one too many from one source: refused, with the other way to sign in', async () => {

@@ -130,7 +130,7 @@ export class Door {
           domain: 'bastion.test',
           targetNamed: name => (name === 'orders' ? 'orders' : undefined),
         }),
-        refusals: { webUrl: 'https://bastion.test' },
+        refusals: { webUrl: 'https://bastion.test', browserSignIn: true },
         notes: new RefusalNotes({ audit: this.audit, clock }),
         audit: this.audit,
         clock,

@@ -149,7 +149,7 @@ export function openSignInWorld(more: Partial<AuthenticationParts> = {}): SignIn
       domain: 'bastion.example.com',
       targetNamed: name => ['orders', 'payments'].find(one => one === name),
     }),
-    refusals: { webUrl },
+    refusals: { webUrl, browserSignIn: true },
     notes: new RefusalNotes({ audit: { append }, clock }),
     audit: { append },
     clock,

@@ -61,6 +61,7 @@ beforeEach(() => {
 class FakeSignIn implements WaitingSignIn {
   readonly url = 'https://gw/sign-in/x'
   readonly closed = false
+  readonly ended = new Promise<never>(() => {})
   readonly #entry: { key: ProvenKey | undefined; cancelled: boolean }
   constructor(key: ProvenKey | undefined) {
     this.#entry = { key, cancelled: false }
