@@ -88,7 +88,12 @@ export class PostgresWorld {
   }
 
   /** As a person makes one: at the page, signed in. It works once. */
-  async password(login = 'app_readonly', person: Person = people.ada, target = 'orders'): Promise<string> {
+  async password(
+    login = 'app_readonly',
+    person: Person = people.ada,
+    target = 'orders',
+    use: 'once' | 'often' = 'once',
+  ): Promise<string> {
     const known = this.#browsers.get(person.name)
     const browser = known ?? new Browser()
     this.#browsers.set(person.name, browser)
@@ -102,7 +107,11 @@ export class PostgresWorld {
     )
     if (form === undefined) throw new Error(`no password for ${login}@${target} on ${page.text}`)
     const fields = Object.fromEntries(form.fields.map(({ name, value }) => [name, value]))
-    const shown = await browser.post(new URL(form.action, page.url), { ...fields, use: 'once' }, page)
+    const shown = await browser.post(
+      new URL(form.action, page.url),
+      { ...fields, use, ...(use === 'often' ? { address: '127.0.0.1' } : {}) },
+      page,
+    )
     const password = /<output class="code long"[^>]*>([^<]*)</.exec(shown.html)?.[1]
     if (password === undefined) throw new Error(`no password on ${shown.text}`)
     return password
