@@ -29,7 +29,7 @@ export type WebDeps = CommonDeps & {
   readonly identity: PrincipalRules
   readonly waiting: BrowserHalf
   readonly keys: Pick<EnrolledKeys, 'terms' | 'listOf' | 'revoke'>
-  readonly passwords: Pick<ConnectionPasswords, 'issue' | 'listOf' | 'revoke' | 'signedOut'>
+  readonly passwords: Pick<ConnectionPasswords, 'issue' | 'listOf' | 'revoke' | 'signedInAnew' | 'signedOut'>
   /** What the policy of this very moment lets somebody open from that address. */
   readonly places: (principal: Principal, sourceAddress: string) => readonly Place[]
   /** Where clients reach the gateway, as far as it listens for them. */

@@ -130,20 +130,15 @@ async function signIn(c: WebContext, parts: WebParts, flow: Flow): Promise<void>
   parts.audit.append({ kind: 'sign-in', method: 'browser', issuer, subject, name, sourceAddress })
   await parts.store.signIns.removeExpired(nowMs)
   const before = secretCookieHash(c, 'sallyport', parts.webUrl)
-  if (before !== undefined) await endSignIn(parts, before)
+  if (before !== undefined) await parts.store.signIns.remove(before)
   const tokenHash = setSecretCookie(c, 'sallyport', parts.webUrl, expiresAtMs - nowMs)
+  if (before !== undefined) parts.passwords.signedInAnew(before, tokenHash, principal)
   await parts.store.signIns.insert({
     tokenHash,
     principal: principal.fields,
     createdAtMs: nowMs,
     expiresAtMs,
   })
-}
-
-/** What was made in a browser session does not outlive it. */
-async function endSignIn(parts: WebParts, hash: string): Promise<void> {
-  parts.passwords.signedOut(hash)
-  await parts.store.signIns.remove(hash)
 }
 
 async function redeem(c: WebContext, parts: WebParts, flow: Flow, nowMs: number) {
@@ -265,7 +260,8 @@ async function signOut(c: WebContext, parts: WebParts): Promise<Response> {
     isOwnForm(c.req.raw.headers, parts.webUrl) &&
     parts.formTokens.matches(form['token'], session.hash, 'sign-out')
   if (!ours) return await answerProblem(c, parts, notFromOurPage)
-  await endSignIn(parts, session.hash)
+  parts.passwords.signedOut(session.hash)
+  await parts.store.signIns.remove(session.hash)
   dropCookie(c, 'sallyport', parts.webUrl)
   return c.redirect('/sign-in', 303)
 }

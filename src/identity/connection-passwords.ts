@@ -107,7 +107,7 @@ export type ConnectionPasswordsParts = {
 type Entry = {
   readonly key: string
   readonly principal: Principal
-  readonly browserSession: string
+  browserSession: string
   readonly view: Omit<PasswordView, 'used'>
   readonly reusable: boolean
   /** Ends by a clock that nobody sets back, in microseconds. */
@@ -179,6 +179,20 @@ export class ConnectionPasswords {
   signedOut(browserSession: string): void {
     for (const entry of this.#entries.values())
       if (entry.browserSession === browserSession) this.#end(entry, 'signed out', undefined)
+  }
+
+  /**
+   * The same browser signed in anew and has another cookie. Whoever is still the same person keeps their passwords, which end when they
+   * would have ended; those of anybody else are over.
+   */
+  signedInAnew(before: string, after: string, principal: Principal): void {
+    const { issuer, subject } = principal.fields
+    for (const entry of this.#entries.values()) {
+      if (entry.browserSession !== before) continue
+      const { fields } = entry.principal
+      if (fields.issuer === issuer && fields.subject === subject) entry.browserSession = after
+      else this.#end(entry, 'somebody else signed in', undefined)
+    }
   }
 
   /** Tells of every password that is revoked, by its id, until the returned function is called. */

@@ -194,14 +194,25 @@ describe('a password', () => {
     expect(world.audit.at(-1)).toMatchObject({ kind: 'password-revoked', why: 'by its owner' })
   })
 
-  test('ends with the sign-in that made it, and another one at the same browser ends it too', async () => {
+  test('ends when its owner signs out', async () => {
     const { browser, page } = await atConnect()
-    const one = passwordOn(await browser.press(page, once))
+    const password = passwordOn(await browser.press(page, once))
     await browser.press(await browser.open(`${world.url}/connect`), 'Sign out')
-    expect(redeem(one).kind).toBe('refused')
-    const again = await browser.signInAt(await browser.open(`${world.url}/connect`), people.ada)
-    const other = passwordOn(await browser.press(again, once))
+    expect(redeem(password).kind).toBe('refused')
+  })
+
+  test('stays when the same person signs in anew in that browser, and ends when somebody else does', async () => {
+    const { browser, page } = await atConnect()
+    const [one, other] = [
+      passwordOn(await browser.press(page, once)),
+      passwordOn(await browser.press(page, once)),
+    ]
     await browser.open(`${world.url}/sign-in/start?page=connect`)
+    expect(redeem(one).kind).toBe('proven')
+    const cookie = browser.cookie('sallyport') ?? ''
+    const eve = new Browser()
+    eve.setCookie('sallyport', cookie, '127.0.0.1')
+    await eve.signInAt(await eve.open(`${world.url}/sign-in`), people.eve)
     expect(redeem(other).kind).toBe('refused')
   })
 })

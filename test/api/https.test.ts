@@ -21,6 +21,7 @@ const noPasswords: WebDeps['passwords'] = {
   issue: () => ({ kind: 'refused', code: 'too-many', userText: 'none here' }),
   listOf: () => [],
   revoke: () => false,
+  signedInAnew: () => {},
   signedOut: () => {},
 }
 
