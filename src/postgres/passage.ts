@@ -15,7 +15,7 @@ import type { NamedPlace } from './authentication-address.ts'
 import type { CancelKeys } from './cancel-keys.ts'
 import { SessionCancel } from './cancel.ts'
 import type { Cleanups } from './cleanups.ts'
-import { applicationName, type PlaceAsked, placeInTarget } from './session-place.ts'
+import { applicationName, type PlaceAsked, type PlaceInTarget, placeInTarget } from './session-place.ts'
 import { type PostgresConnection, signInAtTarget, TargetRefused } from './upstream.ts'
 import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery, type Report } from './wire/backend.ts'
 import type { Socket } from 'node:net'
@@ -132,12 +132,14 @@ class Passage {
       this.#over.abort(new Fault('UPSTREAM_FAILED', userText, { log: reason }))
     session.onEnd(abandon)
     const target = this.#target()
-    const connection = await this.#connect(target)
+    const inTarget = placeInTarget(session.grant, target, this.#client.asked)
+    if (inTarget.kind === 'refused') throw new PlaceRefused(inTarget.error)
+    const connection = await this.#connect(target, inTarget)
     if (session.ended) {
       connection.socket.destroy()
       throw this.#over.signal.reason
     }
-    this.#relay(connection)
+    this.#relay(connection, inTarget.database)
     return { kind: 'relaying' }
   }
 
@@ -147,11 +149,11 @@ class Passage {
     throw new PlaceRefused(fatal('28000', `The target ${target.name} does not speak PostgreSQL.`))
   }
 
-  async #connect(target: PostgresTarget): Promise<PostgresConnection> {
+  async #connect(
+    target: PostgresTarget,
+    { database, settings }: Extract<PlaceInTarget, { kind: 'place' }>,
+  ): Promise<PostgresConnection> {
     const { grant, recording } = this.#session // a reload meanwhile must not mix two decisions
-    const inTarget = placeInTarget(grant, target, this.#client.asked)
-    if (inTarget.kind === 'refused') throw new PlaceRefused(inTarget.error)
-    const { database, settings } = inTarget
     const reach = { timeoutMs: this.#parts.limits().upstreamTimeoutMs, over: this.#over.signal }
     const late = AbortSignal.any([this.#over.signal, AbortSignal.timeout(reach.timeoutMs)])
     const connection = await reachPostgres({ grant, recording }, target, reach)
@@ -197,7 +199,7 @@ class Passage {
   }
 
   /** Synchronous from here: the client is told that it may speak when everything is ready to hear it. */
-  #relay(target: PostgresConnection): void {
+  #relay(target: PostgresConnection, database: string): void {
     const { socket, version, asked } = this.#client
     const session = this.#session
     let relay: RunningRelay | undefined
@@ -220,7 +222,7 @@ class Passage {
       start: {
         type: 'sql-session',
         user: session.grant.fields.login,
-        database: asked.database,
+        database,
         application: asked.settings.findLast(({ name }) => name === 'application_name')?.value ?? '',
         protocol: `3.${version & 0xffff}`,
         parameters: Object.fromEntries(asked.settings.map(({ name, value }) => [name, value])),

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import pino from 'pino'
+import { Grammar } from '../../src/analysis/sql/grammar.ts'
 import { type AuditEvent, type AuditLog, openAuditLog } from '../../src/audit/audit-log.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { PostgresLimits, PostgresTarget } from '../../src/config/config.ts'
@@ -13,7 +14,7 @@ import { defaultPostgresLimits } from '../../src/config/postgres-limits.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { fileSigner } from '../../src/credentials/authority.ts'
 import { Brokers } from '../../src/credentials/postgres/broker.ts'
-import { mintPostgresRole } from '../../src/credentials/postgres/role.ts'
+import { mintPostgresRole, type PostgresCredential } from '../../src/credentials/postgres/role.ts'
 import { makeServerCertificate, type ServerCertificate } from '../../src/demo/server-certificate.ts'
 import { ConnectionPasswords } from '../../src/identity/connection-passwords.ts'
 import { RefusalNotes } from '../../src/identity/refusal-notes.ts'
@@ -23,6 +24,8 @@ import { CancelKeys } from '../../src/postgres/cancel-keys.ts'
 import { Cleanups } from '../../src/postgres/cleanups.ts'
 import { type PostgresListener, startPostgresListeners } from '../../src/postgres/listener.ts'
 import type { RelayEnds, RunningRelay } from '../../src/postgres/passage.ts'
+import { MaskedDatabases } from '../../src/postgres/relay/masked-databases.ts'
+import { startRelay } from '../../src/postgres/relay/start.ts'
 import { encodeErrorResponse } from '../../src/postgres/wire/backend.ts'
 import type { SqlEvent } from '../../src/recorder/sql-event.ts'
 import { openRecorder } from '../../src/recorder/recorder.ts'
@@ -36,6 +39,10 @@ export type DoorOptions = {
   readonly plain?: boolean
   readonly rule?: Partial<Policy['roles'][number]['allow'][number]>
   readonly authentication?: Partial<AuthenticationParts>
+  /** In place of roles on the target. */
+  readonly mint?: () => Promise<PostgresCredential>
+  /** The relay that the gateway has, instead of pipes. */
+  readonly realRelay?: boolean
 }
 
 export class Door {
@@ -150,11 +157,11 @@ export class Door {
         maxSessionsPerPrincipal: () => limits.maxSessionsPerPrincipal,
         onSealed: () => {},
       },
-      mint: (evidence, about) => mintPostgresRole(evidence, about, mint),
+      mint: options.mint ?? ((evidence, about) => mintPostgresRole(evidence, about, mint)),
       passwords: this.#passwords,
       cancels: new CancelKeys(),
       cleanups: this.#cleanups,
-      relay: ends => this.#pipes(ends),
+      relay: ends => (options.realRelay === true ? this.#relay(ends, limits, log) : this.#pipes(ends)),
       audit: this.audit,
       log,
     }
@@ -170,6 +177,18 @@ export class Door {
       () => this.live.close('the test is over'),
       () => listener.close(),
     )
+  }
+
+  #relay(ends: RelayEnds, limits: PostgresLimits, log: pino.Logger): RunningRelay {
+    const grammar = new Grammar()
+    ends.session.onEnd(() => void grammar.close())
+    const maskSecrets = (text: string): string => text
+    const brokerOf = (): never => {
+      throw new Error('nothing is masked here')
+    }
+    const maskedDatabases = new MaskedDatabases({ brokerOf, grammar, clock: systemClock, log })
+    const headRows = (): number => 2
+    return startRelay(ends, { grammar, limits: () => limits, headRows, maskSecrets, maskedDatabases, log })
   }
 
   #pipes({ session, client, target }: RelayEnds): RunningRelay {

@@ -197,7 +197,7 @@ export class Relay {
 
   #violated(from: 'client' | 'target', text: string): void {
     this.#log.warn({ session: this.#session.id, from, text }, 'protocol violation')
-    this.#fatalCode = from === 'client' ? '08P01' : '08006'
+    this.#fatalCode = '08P01'
     this.#session.end({ reason: `protocol error from the ${from}: ${text}`, userText: text })
   }
 
