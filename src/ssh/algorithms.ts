@@ -32,9 +32,13 @@ const aesCiphers: readonly string[] = [
 
 export const chacha20Poly1305 = 'chacha20-poly1305@openssh.com'
 
-/** What needs no strict key exchange: the sequence number is no part of how AES-GCM protects packets (CVE-2023-48795). */
+/**
+ * CVE-2023-48795: without strict key exchange, a stranger on the path can cut messages off the beginning of a ChaCha20-Poly1305
+ * stream, unnoticed. AES-GCM counts for itself; under CTR all that follows the cut turns into noise, which ends the connection
+ * (docs/decisions/0090).
+ */
 export function needsStrictKeyExchange(cipher: string): boolean {
-  return !cipher.includes('-gcm@')
+  return cipher === chacha20Poly1305
 }
 
 /** Without the native binding ChaCha20-Poly1305 needs a WebAssembly module, which is loaded a moment after the start. */

@@ -41,4 +41,47 @@ describe.skipIf(!mustRun && needed.some(name => found[name] === undefined))('by 
       await same(scenario, context.signal)
     })
   }
+
+  describe('but, as docs/differences.md says,', () => {
+    /** Each way on its own; nothing is compared. */
+    async function each(script: string, over: AbortSignal) {
+      const scenario = { name: '', says: /^/, script }
+      return Promise.all(ways.all.map(way => runBy(way, scenario, over)))
+    }
+
+    test('the gateway says before sign-in that it records, and which key signed in', async ({ signal }) => {
+      const [direct, named] = await each('ssh -oLogLevel=INFO target true', signal)
+      expect(direct?.stderr).not.toContain('recorded')
+      expect(named?.stderr).toContain('Sessions through this gateway are recorded')
+      expect(named?.stderr).toContain('Signed in with your enrolled key')
+      expect(named?.status).toBe(0)
+    })
+
+    test('variables that change what runs stay behind', async ({ signal }) => {
+      const outcomes = await each("ssh -oSetEnv='OTHER=x TZ=UTC' target 'echo $OTHER.$TZ'", signal)
+      expect(outcomes.map(({ stdout }) => stdout)).toEqual(['x.UTC\n', '.UTC\n', '.UTC\n'])
+    })
+
+    test('subsystems other than sftp are refused, with a sentence and status 126', async ({ signal }) => {
+      const [, ...through] = await each('ssh -s target other </dev/null', signal)
+      for (const { stderr, status } of through) {
+        expect(stderr).toContain('sallyport: The gateway passes on the subsystem sftp and no other.')
+        expect(status).toBe(126)
+      }
+    })
+
+    test('X11 is not forwarded, and the command runs without', async ({ signal }) => {
+      const outcomes = await each('DISPLAY=:9 ssh -Y target \'echo "[$DISPLAY]"\'', signal)
+      for (const { stdout, status } of outcomes.slice(1)) expect([stdout, status]).toEqual(['[]\n', 0])
+    })
+
+    test('forwards that policy does not cover fail with its reason', async ({ signal }) => {
+      const [direct, named] = await each(
+        'timeout 5 env ssh -F "$CONFIG" -oLogLevel=INFO -W 127.0.0.2:1 target </dev/null',
+        signal,
+      )
+      expect(direct?.stderr).not.toContain('sallyport')
+      expect(named?.stderr).toContain('sallyport: Policy does not allow forwards to 127.0.0.2:1 here')
+    })
+  })
 })

@@ -4,11 +4,13 @@
  */
 import type { HostIdentity } from '../../credentials/target-host-keys.ts'
 import { Fault, reasonOf } from '../../errors.ts'
-import { signatureAlgorithms } from '../../identity/key-proof.ts'
+import { isAcceptableOffer, proveKey, signatureAlgorithms } from '../../identity/key-proof.ts'
 import type { Principal } from '../../identity/principal.ts'
 import { type Ending, userTextOf } from '../../session/session.ts'
 import type { Admission } from '../authentication.ts'
+import { decodeKeyRequest, encodeKeyOk, type KeyRequest } from '../key-request.ts'
 import {
+  type AuthRequest,
   decodeAuthRequest,
   decodeServiceRequest,
   disconnectReason,
@@ -25,11 +27,14 @@ import type { ChannelStream } from './channel-stream.ts'
 /** Messages other than the two of sign-in that a client may send before it is in. */
 const maxUnknownMessages = 32
 
-/** Tries by other methods than "none", which is all it takes here. */
-const maxAttempts = 6
+/** Tries that do not sign in, keys that are offered among them. */
+const maxAttempts = 100
 
-/** What a client may try: nothing has to be proven again. */
-const methods = ['none'] as const
+/**
+ * What a client may try. Nothing has to be proven again, so "none" is all it takes; libraries whose callers hand them a key
+ * (paramiko, libssh) never try it, and any key that signs is as good.
+ */
+const methods = ['none', 'publickey'] as const
 
 export type InnerConnection = {
   readonly stream: ChannelStream
@@ -125,9 +130,26 @@ class InnerServer {
 
   #request(payload: Buffer): void {
     if (this.#phase !== 'method') throw new Fault('SSH_PROTOCOL', 'Not the time to sign in.')
-    const { userName, service, method } = decodeAuthRequest(payload)
-    if (service !== 'ssh-connection') throw new Fault('SSH_PROTOCOL', 'This service is not available.')
-    if (method !== 'none') return this.#otherMethod()
+    const request = decodeAuthRequest(payload)
+    if (request.service !== 'ssh-connection')
+      throw new Fault('SSH_PROTOCOL', 'This service is not available.')
+    if (request.method === 'none') return this.#admit(request.userName)
+    if (request.method === 'publickey') return this.#key(request, decodeKeyRequest(request.fields))
+    this.#tryAgain(encodeAuthFailure(methods))
+  }
+
+  /** The key says nothing about who it is: that was proven on the connection around this one. */
+  #key({ userName, service }: AuthRequest, key: KeyRequest): void {
+    const { signature } = key
+    if (signature === undefined)
+      return this.#tryAgain(isAcceptableOffer(key) ? encodeKeyOk(key) : encodeAuthFailure(methods))
+    const { sessionId } = this.#transport
+    if (proveKey({ ...key, signature, sessionId, userName, service }) === undefined)
+      return this.#tryAgain(encodeAuthFailure(methods))
+    this.#admit(userName)
+  }
+
+  #admit(userName: string): void {
     this.#phase = 'deciding'
     this.#open(userName).then(
       admission => this.#conclude(admission),
@@ -138,13 +160,13 @@ class InnerServer {
     )
   }
 
-  #otherMethod(): void {
+  #tryAgain(answer: Buffer): void {
     if (++this.#attempts > maxAttempts)
       return this.#transport.disconnect(
         disconnectReason.noMoreAuthMethods,
         'Too many sign-in attempts. Connect again.',
       )
-    this.#transport.send(encodeAuthFailure(methods))
+    this.#transport.send(answer)
   }
 
   #open(userName: string): Promise<Admission> {

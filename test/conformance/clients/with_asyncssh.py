@@ -33,10 +33,11 @@ async def ended_by(ssh, signal):
 
 
 async def sent(ssh, signal):
-    command = f"trap 'echo got {signal}; kill %1; exit 3' {signal}; echo ready; sleep 20 >/dev/null & wait"
-    process = await ssh.create_process(command)
-    print(await process.stdout.readline(), end="")
+    """An sshd that runs as root for root sends nobody signals, so that the order is all there is to see."""
+    process = await ssh.create_process(f"trap 'echo got {signal}' {signal}; echo ready; cat; echo end")
+    await process.stdout.readline()
     process.send_signal(signal)
+    process.stdin.write_eof()
     done = await process.wait()
     print("signal", signal, repr(done.stdout), done.exit_status, done.exit_signal)
 
@@ -63,17 +64,11 @@ async def late(ssh):
     print("late", done.stdout, done.stderr, done.exit_status)
 
 
-async def refusals(ssh):
-    for what in ("direct", "listen"):
-        try:
-            if what == "direct":
-                await ssh.open_connection("127.0.0.1", 1)
-            else:
-                await ssh.forward_remote_port("203.0.113.1", 1, "127.0.0.1", 1)
-        except asyncssh.ChannelOpenError as error:
-            print("refused", error.code, error.reason)
-        except asyncssh.ChannelListenError as error:
-            print("not listened", error)
+async def refused(ssh):
+    try:
+        await ssh.open_connection("127.0.0.1", 1)
+    except asyncssh.ChannelOpenError as error:
+        print("refused", error.code, error.reason)
 
 
 async def main():
@@ -85,7 +80,7 @@ async def main():
         await sent(ssh, signal)
     await terminal(ssh)
     await late(ssh)
-    await refusals(ssh)
+    await refused(ssh)
     async with ssh.start_sftp_client() as sftp:
         await sftp.put(e["FILES"] + "/program", e["WORK"] + "/up")
         await sftp.get(e["WORK"] + "/up", "down")

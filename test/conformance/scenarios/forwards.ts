@@ -80,7 +80,7 @@ close_master; test -S l; echo $?`,
     script: `
 ssh-agent -D -a "$WORK/a" >/dev/null & agent=$!; until test -S a; do sleep 0.02; done
 SSH_AUTH_SOCK=$WORK/a ssh-add -q "$KEY"
-ssh -A -oIdentityAgent=$WORK/a target 'ssh-add -l; echo text >f; ssh-keygen -Y sign -n file -f <(ssh-add -L) <f | head -1'
+ssh -A -oIdentityAgent=$WORK/a target 'ssh-add -l; echo text | ssh-keygen -Y sign -n file -f <(ssh-add -L) | head -1'
 ssh -a -oIdentityAgent=$WORK/a target 'ssh-add -l 2>&1'; echo $?
 ssh -A -oIdentityAgent=$WORK/a target 'for i in 1 2 3 4 5 6 7 8; do ssh-add -L & done; wait' | digest
 kill $agent`,

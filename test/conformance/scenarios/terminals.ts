@@ -56,8 +56,10 @@ export const terminals: readonly Scenario[] = [
     terminal: quietShell,
     steps: [
       { wait: /> / },
-      { type: 'echo going; sleep 20\r' },
-      { wait: /sleep 20\r\ngoing\r\n/ },
+      { type: 'cat\r' },
+      { wait: /cat\r\n/ },
+      { type: 'going\r' },
+      { wait: /going\r\ngoing\r\n/ }, // now it surely runs
       { type: '\x03' },
       { wait: /> $/ },
       { type: 'cat\r' },
