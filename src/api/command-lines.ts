@@ -6,10 +6,15 @@ export type ClientEndpoint = { readonly host: string; readonly port: number }
 export type PostgresEndpoint = ClientEndpoint & {
   /** False only for a listener on loopback. */
   readonly tls: boolean
+  /** The word "browser" counts as a password there. */
+  readonly browserSignIn: boolean
 }
 
 /** Where PostgreSQL 18 clients sign in with OAUTHBEARER. */
-export type OAuthEndpoint = PostgresEndpoint & { readonly issuer: string; readonly clientId: string }
+export type OAuthEndpoint = Omit<PostgresEndpoint, 'browserSignIn'> & {
+  readonly issuer: string
+  readonly clientId: string
+}
 
 export type PlaceName = { readonly login: string; readonly target: string; readonly database: string }
 
@@ -45,7 +50,10 @@ export function jdbcUrl(
 }
 
 /** libpq documentation, "Keyword/Value Connection Strings". */
-function connectionString({ host, port, tls }: PostgresEndpoint, place: PlaceName): string {
+function connectionString(
+  { host, port, tls }: Omit<PostgresEndpoint, 'browserSignIn'>,
+  place: PlaceName,
+): string {
   return keywordValues({
     host,
     ...(port === postgresPort ? {} : { port: String(port) }),

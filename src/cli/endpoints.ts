@@ -12,9 +12,12 @@ export function endpointsOf(config: Config): Endpoints {
 }
 
 /** OAUTHBEARER has a name or a port of its own; people need our client id there, or they cannot begin. */
-function postgresEndpoints(host: string, { listen, tls: files, oauth }: PostgresConfig): Endpoints {
+function postgresEndpoints(
+  host: string,
+  { listen, tls: files, browserSignIn, oauth }: PostgresConfig,
+): Endpoints {
   const tls = files !== undefined
-  const postgres = { host, port: listen.port, tls }
+  const postgres = { host, port: listen.port, tls, browserSignIn }
   if (oauth?.clientId === undefined) return { postgres }
   const { issuer, clientId, serverName, listen: own } = oauth
   const where = own === undefined ? { host: serverName ?? host, port: listen.port } : { host, port: own.port }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Place } from '../../src/api/places.ts'
 import { people } from '../support/issuer.ts'
 import { ask, openWorld, sessionRow, type World } from './world.ts'
 
@@ -78,6 +79,23 @@ describe.skipIf(missing)(
         await seen.look(page, '9-sessions')
         await page.getByRole('link', { name: '2026-03-01 12:00:00' }).click()
         await seen.look(page, '10-session')
+        world.places.push(...somePlaces())
+        await page.getByRole('link', { name: 'Connect' }).click()
+        await seen.look(page, '13-connect')
+        await page.getByRole('button', { name: 'Make a password for app_readonly@orders' }).click()
+        await seen.look(page, '14-password')
+        expect(await page.locator('output').textContent()).toMatch(/^sp-\w{28}$/)
+        await page.getByRole('link', { name: 'Done' }).click()
+        await seen.look(page, '15-passwords')
+        world.places.length = 0
+        await page.goto(
+          ask(world, { protocol: 'postgres', answer: 'confirmation', sourceAddress: '203.0.113.9' }).url,
+        )
+        await seen.look(page, '16-needs-a-password')
+        await page.goto(ask(world, { protocol: 'postgres', answer: 'confirmation' }).url)
+        await seen.look(page, '17-confirm-without-code')
+        await page.getByRole('button', { name: 'Yes, sign it in' }).click()
+        await seen.look(page, '18-signed-in')
         await page.getByRole('button', { name: 'Sign out' }).click()
         await seen.look(page, '11-signed-out')
         await page.goto(`${world.url}/nothing`)
@@ -122,6 +140,23 @@ class Seen {
     if ((await page.locator('h1').count()) !== 1) this.complaints.push(`${name} has not exactly one h1`)
     await tools.detach()
   }
+}
+
+function somePlaces(): Place[] {
+  const orders = {
+    protocol: 'postgres',
+    target: 'orders',
+    labels: { env: 'prod', region: 'eu-west-1' },
+    login: 'app_readonly',
+    database: 'shop',
+    passwords: { forMs: 3_600_000, connections: 20 },
+  } as const
+  const long = 'a-target-with-a-very-long-name-that-somebody-thought-was-a-good-idea'
+  return [
+    orders,
+    { ...orders, protocol: 'ssh', target: long, login: 'deploy', passwords: undefined },
+    { ...orders, target: long, passwords: undefined },
+  ]
 }
 
 function someSessions() {

@@ -105,7 +105,7 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
     places: () => places,
     endpoints: () => ({
       ssh: { host: '127.0.0.1', port: 2222 },
-      postgres: { host: '127.0.0.1', port: 5433, tls: true },
+      postgres: { host: '127.0.0.1', port: 5433, tls: true, browserSignIn: true },
     }),
     mayReview: (principal, session) =>
       principal.fields.groups.includes('audit') && session.subject !== principal.fields.subject,

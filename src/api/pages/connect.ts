@@ -20,10 +20,23 @@ export type ConnectPage = {
 export function connectPage(frame: Frame, page: ConnectPage): Html {
   const body = html`<h1>Connect</h1>
 <p class="quiet">What you may open now from ${typed(page.browserAddress)}, with the clients that you have. Policy decides again at each connection.</p>
+${page.places.some(({ place }) => place.protocol === 'postgres') ? aboutPostgres(page.endpoints) : ''}
 ${page.places.length === 0 ? nothing() : page.places.map(one => card(page, one))}
 <h2 id="passwords">Your passwords</h2>
 ${page.passwords.length === 0 ? html`<p class="quiet">You have none that counts now.</p>` : table(page.passwords)}`
   return layout({ ...frame, title: 'Connect', width: 'wide', body })
+}
+
+/** What the lines for PostgreSQL cannot say. */
+function aboutPostgres({ postgres }: Endpoints): Html | string {
+  if (postgres === undefined) return ''
+  const trust = postgres.tls
+    ? html` If it says that it has no root certificate, add ${typed('sslrootcert=system')} (PostgreSQL 16 and later) or the file that the people who run this gateway give you.`
+    : ''
+  const word = postgres.browserSignIn
+    ? html` Or type ${typed('browser')} there, and confirm the link that it shows in a browser on the same machine.`
+    : ''
+  return html`<p class="quiet small">psql asks for a password: paste one that you make here.${word}${trust}</p>`
 }
 
 function nothing(): Html {
