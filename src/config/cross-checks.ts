@@ -21,21 +21,28 @@ export type Issue = {
 export function crossCheck(raw: unknown, sources: SecretSources): Issue[] {
   return [
     ...checkListeners(raw),
-    ...checkTlsPair(raw, sources),
+    ...tlsPairs(raw).flatMap(path => checkTlsPair(raw, path, sources)),
     ...checkMachines(raw),
     ...checkTargetNames(raw),
     ...checkRoleNames(raw),
     ...checkTargetMatches(raw),
+    ...checkProtocolsOfRules(raw),
   ]
 }
 
 function checkListeners(raw: unknown): Issue[] {
   const issues: Issue[] = []
   const web = at(raw, 'web')
-  if (isObject(raw) && at(raw, 'ssh') === undefined && web === undefined)
-    issues.push({ path: [], message: 'says neither `ssh` nor `web`, so there is nothing to serve' })
-  if (at(raw, 'ssh') !== undefined && web === undefined)
-    issues.push({ path: ['ssh'], message: 'needs `web` beside it: people sign in on its pages' })
+  const doors = ['ssh', 'postgres'].filter(section => at(raw, section) !== undefined)
+  if (isObject(raw) && doors.length === 0 && web === undefined)
+    issues.push({
+      path: [],
+      message: 'says none of `ssh`, `postgres` and `web`, so there is nothing to serve',
+    })
+  if (web === undefined)
+    for (const door of doors)
+      issues.push({ path: [door], message: 'needs `web` beside it: people sign in on its pages' })
+  issues.push(...checkPostgresListener(at(raw, 'postgres')))
   const listen = parseEndpoint(at(web, 'listen'), { allowAnyPort: true })
   const isOpen = listen.ok && !isLoopback(listen.value.host)
   if (isOpen && at(web, 'tls') === undefined && at(web, 'behindProxy') !== true)
@@ -47,20 +54,38 @@ function checkListeners(raw: unknown): Issue[] {
   return issues
 }
 
-function checkTlsPair(raw: unknown, sources: SecretSources): Issue[] {
+/** Passwords of people go over it: without TLS, only on this machine. */
+function checkPostgresListener(postgres: unknown): Issue[] {
+  if (postgres === undefined || at(postgres, 'tls') !== undefined) return []
+  return [['listen'], ['oauth', 'listen']].flatMap(path => {
+    const listen = parseEndpoint(at(postgres, ...path), { allowAnyPort: true })
+    if (!listen.ok || isLoopback(listen.value.host)) return []
+    const suggestion = 'add postgres.tls, or listen on 127.0.0.1'
+    return [{ path: ['postgres', ...path], message: 'is open to the network without TLS', suggestion }]
+  })
+}
+
+/** Where a certificate and its key stand side by side. */
+function tlsPairs(raw: unknown): Path[] {
+  const targets = at(raw, 'targets')
+  const brokers = Array.isArray(targets) ? targets.map((_, index): Path => ['targets', index, 'broker']) : []
+  return [['web', 'tls'], ['postgres', 'tls'], ...brokers]
+}
+
+function checkTlsPair(raw: unknown, path: Path, sources: SecretSources): Issue[] {
   if (sources.withoutSecrets === true) return []
-  const tls = at(raw, 'web', 'tls')
+  const tls = at(raw, ...path)
   const certificate = readPublicFile(at(tls, 'certificate'), sources)
   const key = readSecret(at(tls, 'key'), sources)
   const issues: Issue[] = []
   const x509 = certificate.ok ? attempt(() => new X509Certificate(certificate.value.reveal())) : undefined
   if (certificate.ok && x509 === undefined)
-    issues.push({ path: ['web', 'tls', 'certificate'], message: 'is not a certificate in PEM' })
+    issues.push({ path: [...path, 'certificate'], message: 'is not a certificate in PEM' })
   const privateKey = key.ok ? attempt(() => createPrivateKey(key.value.reveal())) : undefined
   if (key.ok && privateKey === undefined)
-    issues.push({ path: ['web', 'tls', 'key'], message: 'is not a private key in PEM without a passphrase' })
+    issues.push({ path: [...path, 'key'], message: 'is not a private key in PEM without a passphrase' })
   if (x509 !== undefined && privateKey !== undefined && !x509.checkPrivateKey(privateKey))
-    issues.push({ path: ['web', 'tls', 'key'], message: 'does not belong to the certificate' })
+    issues.push({ path: [...path, 'key'], message: 'does not belong to the certificate' })
   return issues
 }
 
@@ -115,6 +140,13 @@ function checkTargetMatch(match: unknown, path: Path, targets: readonly RawTarge
       { path: [...path, 'name'], message: `names the target \`${name}\`, which does not exist`, suggestion },
     ]
   }
+  const protocol = at(match, 'protocol')
+  if (
+    typeof protocol === 'string' &&
+    targets.length > 0 &&
+    !targets.some(target => target.protocol === protocol)
+  )
+    return [{ path: [...path, 'protocol'], message: `is for \`${protocol}\`, and no target speaks it` }]
   const labels = at(match, 'labels')
   const unknown = keysOf(labels).filter(key => !targets.some(target => at(target.labels, key) !== undefined))
   if (unknown.length > 0) return unknown.map(key => unknownLabel([...path, 'labels'], key, targets))
@@ -126,6 +158,43 @@ function checkTargetMatch(match: unknown, path: Path, targets: readonly RawTarge
   )
     return []
   return [{ path: [...path, 'labels'], message: 'match no target' }]
+}
+
+/** Keys of allow rules that mean nothing to targets of the other protocol. */
+const onlyFor: readonly (readonly [string, readonly string[]])[] = [
+  ['ssh', ['channels', 'exec', 'forward']],
+  ['postgres', ['deny', 'mask', 'replication', 'passwords']],
+]
+
+/** A rule that only covers targets of one protocol must not seem to limit what happens on the other. */
+function checkProtocolsOfRules(raw: unknown): Issue[] {
+  const targets = targetsOf(raw)
+  return matchPaths(raw).flatMap(path => {
+    const rule = path.slice(0, -1)
+    const covered = targets.filter(target => coversTarget(at(raw, ...path), target))
+    if (covered.length === 0) return []
+    return onlyFor.flatMap(([protocol, keys]) =>
+      covered.some(target => target.protocol === protocol)
+        ? []
+        : keys
+            .filter(key => at(raw, ...rule, key) !== undefined)
+            .map(key => useless([...rule, key], protocol)),
+    )
+  })
+}
+
+function useless(path: Path, protocol: string): Issue {
+  const message = `means something only on targets of the protocol \`${protocol}\`, and this rule covers none`
+  return { path, message, atKey: true }
+}
+
+function coversTarget(match: unknown, target: RawTarget): boolean {
+  const [name, protocol, labels] = ['name', 'protocol', 'labels'].map(key => at(match, key))
+  return (
+    (name === undefined || name === target.name) &&
+    (protocol === undefined || protocol === target.protocol) &&
+    keysOf(labels).every(key => at(labels, key) === at(target.labels, key))
+  )
 }
 
 function unknownLabel(path: Path, key: string, targets: readonly RawTarget[]): Issue {
@@ -149,14 +218,21 @@ function matchPaths(raw: unknown): Path[] {
   )
 }
 
-type RawTarget = { readonly name: string; readonly index: number; readonly labels: unknown }
+type RawTarget = {
+  readonly name: string
+  readonly index: number
+  readonly labels: unknown
+  readonly protocol: unknown
+}
 
 function targetsOf(raw: unknown): RawTarget[] {
   const targets = at(raw, 'targets')
   if (!Array.isArray(targets)) return []
   return targets.flatMap((target: unknown, index) => {
     const name = at(target, 'name')
-    return typeof name === 'string' ? [{ name, index, labels: at(target, 'labels') }] : []
+    return typeof name === 'string'
+      ? [{ name, index, labels: at(target, 'labels'), protocol: at(target, 'protocol') }]
+      : []
   })
 }
 

@@ -6,23 +6,18 @@ import { didYouMean } from './suggest.ts'
 
 /** Keys of the product's design that this version does not have yet; said so, instead of suggesting another key. */
 const LATER_KEYS: ReadonlySet<string> = new Set([
-  'postgres',
   'recheck',
   'deviceFlow',
   'encryptTo',
   'retention',
   'store',
-  'results',
   'files',
   'input',
   'approval',
   'reason',
   'ticket',
   'mfa',
-  'deny',
   'on',
-  'broker',
-  'sensitive',
   'notify',
   'analysis',
 ])
@@ -85,18 +80,21 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Issue {
 }
 
 function oneOf(path: Path, values: readonly string[]): Issue {
-  if (values.length === 1 && values[0] === 'ssh')
-    return { path, message: 'must be `ssh`; this version fronts no other protocol' }
   return { path, message: `must be ${values.map(value => `\`${value}\``).join(' or ')}` }
 }
 
-/** The only union is `hostKeys`: a word or a list. What is wrong inside the list is worth more than that it is no word. */
+/**
+ * Targets are of one protocol or another; `hostKeys` is a word or a list, and what is wrong inside the list is worth more than that
+ * it is no word.
+ */
 function explainUnion(
   issue: Extract<ZodIssue, { code: 'invalid_union' }>,
   path: Path,
   file: YamlFile,
   keysAt: (path: Path) => readonly string[],
 ): Issue[] {
+  if ('discriminator' in issue && issue.discriminator !== undefined)
+    return [file.has(path) ? oneOf(path, ['ssh', 'postgres']) : { path, message: 'is missing' }]
   const inside = issue.errors.find(branch =>
     branch.some(inner => inner.path.length > 0 || inner.code === 'too_small'),
   )
@@ -113,29 +111,45 @@ type JsonSchema = {
   properties?: Record<string, JsonSchema>
   items?: JsonSchema
   additionalProperties?: JsonSchema | boolean
+  /** Targets: one for each protocol. Keys of all count as known, so that the schema itself tells which is out of place. */
+  oneOf?: readonly JsonSchema[]
+  anyOf?: readonly JsonSchema[]
+}
+
+function branchesOf(schema: JsonSchema | undefined): readonly JsonSchema[] {
+  if (schema === undefined) return []
+  return [schema, ...[...(schema.oneOf ?? []), ...(schema.anyOf ?? [])].flatMap(branchesOf)]
 }
 
 /** Every key that the schema knows at a path. */
 export function knownKeys(schema: z.ZodType): (path: Path) => readonly string[] {
   const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
   return path => {
-    const inside = path.reduce<JsonSchema | undefined>((here, step) => stepInto(here, step), root)
-    return Object.keys(inside?.properties ?? {})
+    const inside = path.reduce<readonly JsonSchema[]>(
+      (here, step) => here.flatMap(schema => stepInto(schema, step)),
+      branchesOf(root),
+    )
+    return [...new Set(inside.flatMap(schema => Object.keys(schema.properties ?? {})))]
   }
 }
 
-function stepInto(here: JsonSchema | undefined, step: string | number): JsonSchema | undefined {
-  if (typeof step === 'number') return here?.items
-  const rest = here?.additionalProperties
-  return here?.properties?.[step] ?? (typeof rest === 'object' ? rest : undefined)
+function stepInto(here: JsonSchema, step: string | number): readonly JsonSchema[] {
+  if (typeof step === 'number') return branchesOf(here.items)
+  const rest = here.additionalProperties
+  return branchesOf(here.properties?.[step] ?? (typeof rest === 'object' ? rest : undefined))
 }
 
 /** All keys of the file as documented: `targets[].name`, `roles.NAME.members.groups`. For the test of the documentation. */
 export function allKeys(schema: z.ZodType): string[] {
-  return keysBelow(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema, '')
+  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
+  return [...new Set(keysBelow(root, ''))]
 }
 
-function keysBelow(schema: JsonSchema, path: string): string[] {
+function keysBelow(branching: JsonSchema, path: string): string[] {
+  return branchesOf(branching).flatMap(schema => keysOf(schema, path))
+}
+
+function keysOf(schema: JsonSchema, path: string): string[] {
   const own = Object.entries(schema.properties ?? {}).flatMap(([key, inside]) => {
     const here = path === '' ? key : `${path}.${key}`
     return [here, ...keysBelow(inside, here)]

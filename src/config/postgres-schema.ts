@@ -71,6 +71,14 @@ export function postgresSection(sources: SecretSources) {
 
 const tlsModes = ['verify-full', 'verify-ca', 'pinned', 'off'] as const
 
+/** A mode in one word stands for a map with nothing else. */
+function modeAlone(mode: string, context: z.core.$RefinementCtx): unknown {
+  if (tlsModes.some(known => known === mode)) return { mode }
+  const message = `must be ${tlsModes.map(known => `\`${known}\``).join(' or ')}, or a map with \`mode\``
+  context.issues.push({ code: 'custom', message, input: mode })
+  return z.NEVER
+}
+
 /** `sha256 Fingerprint=AB:CD:…` as openssl prints it, or the digits alone. */
 function parseFingerprint(value: unknown): Reading<string> {
   const digits = typeof value === 'string' ? value.replace(/^.*=/, '').replaceAll(':', '').toLowerCase() : ''
@@ -135,7 +143,7 @@ export function postgresTarget(sources: SecretSources) {
       address: reading(value => parseEndpoint(value, { defaultPort: POSTGRES_PORT })),
       labels: labels.default({}),
       tls: z
-        .preprocess(value => (typeof value === 'string' ? { mode: value } : value), tls)
+        .preprocess((value, context) => (typeof value === 'string' ? modeAlone(value, context) : value), tls)
         .prefault('verify-full'),
       broker: broker.optional(),
       connector: z.enum(['role', 'certificate']).default('role'),

@@ -11,11 +11,15 @@ export function diffNeedsRestart(before: Config, after: Config): readonly string
 }
 
 /** Values as text, so that they compare by what they say. */
-function boundValues({ gateway, ssh, web, identity, recording }: Config): Record<string, string> {
+function boundValues({ gateway, ssh, postgres, web, identity, recording }: Config): Record<string, string> {
   return {
     'gateway.name': gateway.name,
     'gateway.data': gateway.data,
     'ssh.listen': JSON.stringify(ssh?.listen ?? null),
+    'postgres.listen': JSON.stringify(postgres?.listen ?? null),
+    'postgres.tls': postgres?.tls === undefined ? '' : 'with TLS',
+    'postgres.serverName': postgres?.serverName ?? '',
+    'postgres.oauth': JSON.stringify(postgres?.oauth ?? null),
     'web.listen': JSON.stringify(web?.listen ?? null),
     'web.url': web?.url ?? '',
     'web.tls': web?.tls === undefined ? '' : 'with TLS',

@@ -68,25 +68,26 @@ export type RunningSweep = {
 /** Sweeps now and on a timer until stopped. A sweep that fails is tried again at the next tick, for ever. */
 export function startSweep(parts: SweepParts): RunningSweep {
   // A target that does not answer takes long, and two sweeps must not work on the same role: one after the other.
-  let running: Promise<unknown> | undefined
+  let running: Promise<unknown> = Promise.resolve()
+  let isRunning = false
+  const next = (options: { everything: boolean }): Promise<number> => {
+    isRunning = true
+    const swept = running.then(() => sweep(parts, options))
+    const done: Promise<unknown> = swept.catch(() => {}).then(() => (isRunning = running !== done))
+    running = done
+    return swept
+  }
   const run = (): void => {
-    if (running !== undefined) return
-    const swept = sweep(parts).catch((cause: unknown) =>
+    if (isRunning) return
+    next({ everything: false }).catch((cause: unknown) =>
       parts.log.error({ cause: reasonOf(cause) }, 'sweep failed'),
     )
-    running = swept.finally(() => (running = undefined))
-  }
-  const now = async (): Promise<number> => {
-    while (running !== undefined) await running
-    const swept = sweep(parts, { everything: true })
-    running = swept.catch(() => {}).finally(() => (running = undefined))
-    return swept
   }
   run()
   const timer = setInterval(run, sweepIntervalMs)
   timer.unref()
   return {
-    now,
+    now: () => next({ everything: true }),
     stop: async () => {
       clearInterval(timer)
       await running

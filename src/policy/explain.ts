@@ -36,11 +36,28 @@ function allowedLines(
     `ALLOWED: ${principal.name} as ${login} on ${target.name}, by ${place(chosen)}`,
     `  a member through ${membership(chosen, principal)}`,
     `  until ${new Date(end.validUntilMs).toISOString()} (${endsBy}), or ${rule.sessions.idleMs / 1000} s without activity`,
+    ...(target.protocol === 'ssh' ? shellLines(rule) : databaseLines(rule)),
+    ...alsoAllow.map(other => `  ${place(other)} would allow it too, but stands later and is not used`),
+  ]
+}
+
+function shellLines(rule: AllowRule): string[] {
+  const what =
     rule.exec === undefined
       ? `  channels: ${rule.channels.join(', ')}`
-      : `  only these commands: ${rule.exec.join(' | ')}`,
-    ...forwardLines(rule),
-    ...alsoAllow.map(other => `  ${place(other)} would allow it too, but stands later and is not used`),
+      : `  only these commands: ${rule.exec.join(' | ')}`
+  return [what, ...forwardLines(rule)]
+}
+
+function databaseLines({ deny, mask = [], replication = false, passwords }: AllowRule): string[] {
+  const denied = [...(deny?.statements ?? []), ...(deny?.tables ?? [])]
+  return [
+    denied.length === 0 ? '  all statements' : `  all statements but: ${denied.join(', ')}`,
+    ...mask.map(rule => `  masked (${rule.with}): ${rule.columns.join(', ')}`),
+    ...(replication ? ['  replication, which copies whole databases'] : []),
+    passwords === undefined
+      ? '  passwords from the sign-in page work once'
+      : `  passwords from the sign-in page work for ${passwords.forMs / 60_000} minutes and ${passwords.connections} connections`,
   ]
 }
 

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { allKeys } from '../../src/config/explain-issue.ts'
 import { configSchema } from '../../src/config/schema.ts'
+import { denyWords } from '../../src/config/deny-words.ts'
+import { defaultPostgresLimits } from '../../src/config/postgres-limits.ts'
 import { defaultSshLimits } from '../../src/config/ssh-limits.ts'
 import { configOf, yamlWith } from './yaml-file.ts'
 
@@ -29,6 +31,31 @@ test('the documented limits are those that hold', () => {
   const config = configOf(yamlWith({ ssh: `ssh: { listen: "0.0.0.0:22", limits: { ${said.join(', ')} } }` }))
   expect(said).toHaveLength(Object.keys(defaultSshLimits).length)
   expect(config.ssh?.limits).toEqual(defaultSshLimits)
+})
+
+test('the documented limits of PostgreSQL are those that hold', () => {
+  const limits = rows.filter(row => row.key.startsWith('postgres.limits.'))
+  const said = limits.map(
+    ({ key, byDefault }) => `${key.slice('postgres.limits.'.length)}: ${byDefault.replaceAll('`', '')}`,
+  )
+  const postgres = `postgres: { listen: "127.0.0.1:5432", limits: { ${said.join(', ')} } }`
+  const config = configOf(`${yamlWith({})}\n${postgres}`)
+  expect(said).toHaveLength(Object.keys(defaultPostgresLimits).length)
+  expect(config.postgres?.limits).toEqual(defaultPostgresLimits)
+})
+
+test('every word of deny.statements is documented as the program tells it', () => {
+  const words = readFileSync(join(docs, 'deny-words.md'), 'utf8')
+  const said = [...words.matchAll(/^\| `([^`]+)` \| (.+) \|$/gm)].map(([, word = '', text]) => [word, text])
+  expect(said).toEqual(Object.entries(denyWords))
+})
+
+test('the rules for databases in the documentation can be read', () => {
+  const rules = /```yaml\n(dba:[\s\S]*?)```/.exec(policy)?.[1] ?? ''
+  const targets =
+    'targets: [{ name: orders, protocol: postgres, address: a, labels: { env: prod }, connector: certificate }]'
+  const roles = `roles:\n${rules.replace(/^/gm, '  ')}`
+  expect(configOf(yamlWith({ roles, targets })).roles[0]?.allow).toHaveLength(2)
 })
 
 test('the smallest file in the documentation is the one that the tests read', () => {

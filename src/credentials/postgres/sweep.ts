@@ -98,7 +98,7 @@ export class RoleSweep {
 
   #notePending(leases: readonly LeaseRow[]): void {
     const ids = new Set(leases.map(lease => lease.id))
-    for (const known of [...this.#pendingSinceMs.keys()]) if (!ids.has(known)) this.#forget(known)
+    for (const known of this.#pendingSinceMs.keys()) if (!ids.has(known)) this.#forget(known)
     for (const id of ids) if (!this.#pendingSinceMs.has(id)) this.#pendingSinceMs.set(id, this.#nowMs())
   }
 

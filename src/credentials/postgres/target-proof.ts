@@ -213,7 +213,7 @@ class Attempt {
       try {
         resolve(value())
       } catch (cause) {
-        reject(cause as Error)
+        reject(cause)
       }
     }
     over.addEventListener('abort', abandon)
