@@ -100,8 +100,9 @@ export class PostgresWorld {
     const first = await browser.open(`${this.world.webUrl}/connect`)
     const page = known === undefined ? await browser.signInAt(first, person) : first
     const form = page.forms.find(
-      ({ action, fields }) =>
+      ({ action, fields, buttons }) =>
         action === '/connect/password' &&
+        buttons.some(({ value }) => value === use) &&
         fields.some(({ name, value }) => name === 'login' && value === login) &&
         fields.some(({ name, value }) => name === 'target' && value === target),
     )
