@@ -19,6 +19,9 @@ const { values } = parseArgs({
   },
 })
 
+// So that what was started goes too.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 const machine = {
   cpu: cpus()[0]?.model ?? '',
   cores: cpus().length,
