@@ -29,6 +29,9 @@ export type BrowserAnswer =
 /** Between our time to answer and the listener's, so that the client hears why. Milliseconds. */
 const graceMs = 5000
 
+/** Behind the pool's own time to answer, so that it is that which ends it and says why. Milliseconds. */
+const behindMs = 100
+
 const noPages = 'This gateway has no web pages to sign in at.'
 
 export async function waitForBrowser(
@@ -71,8 +74,8 @@ async function answerTo(
   parts: BrowserParts,
 ): Promise<BrowserAnswer> {
   const cancel = (): void => signIn.cancel()
-  // The pool ends it by its own clock; this only makes somebody look.
-  const timer = setTimeout(() => void (signIn.closed || cancel()), parts.signInTimeoutMs())
+  // The pool ends what is out of time when somebody looks; this looks.
+  const timer = setTimeout(() => void (signIn.closed || cancel()), parts.signInTimeoutMs() + behindMs)
   client.gone.addEventListener('abort', cancel, { once: true })
   if (client.gone.aborted) cancel()
   const ended = await signIn.ended
