@@ -249,7 +249,8 @@ export class ClientFrames implements FrameSink {
   #functionCall(body: Buffer): void {
     const call = decodeFunctionCall(body)
     const name = largeObjectFunctions.get(call.function)
-    const blocked = name === undefined ? onlyLargeObjects : undefined
+    const judgement = this.#parts.gate().judgeFunctionCall?.()
+    const blocked = name === undefined ? onlyLargeObjects : judgement && blockedBy(judgement)
     this.#exchange.functionCall(call.function, name, argumentsOf(call.values, call.formats, []), blocked)
     if (blocked === undefined) this.#release.passFrame()
     else this.#release.replaceFrame(insteadOfFunctionCall())

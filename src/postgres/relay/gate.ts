@@ -4,6 +4,7 @@
  */
 import type { Analysis } from '../../analysis/sql/analysis.ts'
 import type { Grammar, MaskNumber } from '../../analysis/sql/grammar.ts'
+import type { StatementFacts } from '../../model.ts'
 import { hasDenyRules, judgeStatement } from '../../policy/sql.ts'
 import type { Grant } from '../../policy/decide.ts'
 import { allowed, type Judgement, type StatementGate } from './hooks.ts'
@@ -48,6 +49,12 @@ class Gate implements StatementGate {
     )
   }
 
+  /** The functions of large objects, by their numbers: no text says what is called. */
+  judgeFunctionCall(): Judgement {
+    const facts = { ...noFacts, kinds: ['function', 'large-object'] }
+    return judgeStatement(this.#parts.grant, facts)
+  }
+
   #read(text: string, masks?: MaskNumber): Judgement | Promise<Judgement> {
     const known = this.#parts.grammar.known(text, masks)
     if (known !== undefined) return this.#decide(text, known)
@@ -90,6 +97,16 @@ class Gate implements StatementGate {
       hint: 'Name masked columns only as plain columns in the list of the outermost SELECT or RETURNING.',
     }
   }
+}
+
+const noFacts: StatementFacts = {
+  class: 'call',
+  kinds: [],
+  tables: [],
+  functions: [],
+  hasWhere: undefined,
+  fingerprint: undefined,
+  statements: 1,
 }
 
 /** A look-up that fails refuses. */

@@ -1,5 +1,5 @@
 /** What others decide while the relay relays: whether a statement may run, and what of a result may be seen. */
-import type { Column } from '../wire/backend.ts'
+import type { Column, ReportFields } from '../wire/backend.ts'
 
 export type Judgement =
   | { readonly allowed: true }
@@ -12,11 +12,15 @@ export interface StatementGate {
   readonly hasRules: boolean
   /** A promise where the parser must be asked: the client's direction waits for it. */
   judge(text: string): Judgement | Promise<Judgement>
+  /** Of a function call of the protocol's own that is otherwise allowed: large objects. */
+  judgeFunctionCall?(): Judgement
 }
 
 export interface ResultMask {
   /** What to do with rows of these columns; undefined: nothing is masked in them. Nobody asked what the columns are: undefined. */
   plan(columns: readonly Column[] | undefined, formats: readonly number[]): RowMask | undefined
+  /** The body of an ErrorResponse in the place of one that would show a row; undefined: it shows none. */
+  report?(fields: ReportFields): Buffer | undefined
 }
 
 export interface RowMask {

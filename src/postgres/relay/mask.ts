@@ -1,7 +1,9 @@
 /** Masks values in results: by the table and the number of the column that the target says each one is, as rows pass. */
 import { createHmac, randomBytes } from 'node:crypto'
 import type { MaskKind } from '../../config/config.ts'
-import type { Column } from '../wire/backend.ts'
+import type { Column, ReportFields } from '../wire/backend.ts'
+import { cstring } from '../wire/frame-writer.ts'
+import { MalformedMessage } from '../wire/protocol-violation.ts'
 import type { ResultMask, RowMask } from './hooks.ts'
 import type { MaskedCatalog } from './masked-catalog.ts'
 
@@ -46,6 +48,7 @@ export function resultMask(
       const masks = columns.map(column => maskOf(column, known, onUnknown))
       return masks.every(mask => mask === undefined) ? undefined : new MaskedRow(at => masks[at])
     },
+    report: withoutRow,
   }
 }
 
@@ -61,6 +64,22 @@ function maskOf(column: Column, known: MaskedCatalog, onUnknown: () => void): Va
   return textTypes.has(type) ? textMasks[kind] : nothing
 }
 
+/**
+ * A constraint that fails tells the row ("Failing row contains (1, 4111 …)") or the key in its detail, in the language of the
+ * session: class 23, and 44000 of WITH CHECK OPTION. The names of constraint, table and column stay.
+ */
+function withoutRow(fields: ReportFields): Buffer | undefined {
+  const code = fields.get('C') ?? ''
+  if (!fields.has('D') || !(code.startsWith('23') || code === '44000')) return undefined
+  const shown = [...fields].map(([letter, text]) => [letter, letter === 'D' ? hiddenDetail : text] as const)
+  return Buffer.concat([
+    ...shown.flatMap(([letter, text]) => [Buffer.from(letter), cstring(text)]),
+    Buffer.alloc(1),
+  ])
+}
+
+const hiddenDetail = 'The gateway does not show this detail, because columns are masked here.'
+
 class MaskedRow implements RowMask {
   readonly #maskAt: (column: number) => ValueMask | undefined
 
@@ -71,18 +90,21 @@ class MaskedRow implements RowMask {
   /** A DataRow's body: int16 count, then int32 length (−1: NULL) and bytes of each value. Lengths are checked: the target may lie. */
   apply(row: Buffer): Buffer {
     const parts: Buffer[] = [row.subarray(0, 2)]
+    if (row.length < 2) throw new MalformedMessage('a row and its values are not of one length')
     const count = row.readUInt16BE(0)
     let at = 2
     for (let column = 0; column < count; column++) {
+      if (at + 4 > row.length) throw new MalformedMessage('a row and its values are not of one length')
       const length = row.readInt32BE(at)
       const end = at + 4 + Math.max(length, 0)
-      if (length < -1 || end > row.length) throw new RangeError('a row is shorter than its values')
+      if (length < -1 || end > row.length)
+        throw new MalformedMessage('a row and its values are not of one length')
       const mask = length === -1 ? undefined : this.#maskAt(column)
       if (mask === undefined) parts.push(row.subarray(at, end))
       else pushValue(parts, mask(row.subarray(at + 4, end)))
       at = end
     }
-    if (at !== row.length) throw new RangeError('a row is longer than its values')
+    if (at !== row.length) throw new MalformedMessage('a row and its values are not of one length')
     return Buffer.concat(parts)
   }
 }

@@ -14,6 +14,7 @@ import {
 } from '../wire/backend.ts'
 import type { FrameScanner, FrameSink, Want } from '../wire/frame-scanner.ts'
 import { encodeDataRowBody } from './data-row.ts'
+import { frame as frameOf } from '../wire/frame-writer.ts'
 import { backend } from '../wire/message-types.ts'
 import type { ProtocolViolation } from '../wire/protocol-violation.ts'
 import { type Exchange, ExchangeProblem, type OpenResult } from './exchange.ts'
@@ -30,6 +31,8 @@ export const maxHeldReplyBytes: number = 512 * 1024
 const keptReplyBytes = 64 * 1024
 /** A longer row is not kept as one of the first ones: it is described. */
 const maxKeptRowBytes = 64 * 1024
+/** A row with something masked is held until it is whole; a longer one ends the session. */
+const maxMaskedRowBytes = 64 * 1024 * 1024
 /** Of a message in an error, notice or notification. */
 const maxMessageCharacters = 16 * 1024
 
@@ -114,6 +117,8 @@ export class TargetFrames implements FrameSink {
   #beginRow(bodyBytes: number): Want {
     const open = this.#exchange.row(bodyBytes)
     if (this.#wantsRow(open, bodyBytes)) {
+      if (bodyBytes > maxMaskedRowBytes)
+        throw new ExchangeProblem('The target sent a row that is too long to be masked.')
       if (this.#rowsFrom >= 0) this.#endRows(Math.max(this.#scanner.start, 0), true)
       return 'body'
     }
@@ -283,9 +288,12 @@ export class TargetFrames implements FrameSink {
   }
 
   #error(body: Buffer): void {
-    const blocked = this.#exchange.error(reportOf(decodeReport(body)))
-    if (blocked === undefined) this.#release.passFrame()
-    else this.#release.replaceFrame(refusalResponse(blocked))
+    const fields = decodeReport(body)
+    const blocked = this.#exchange.error(reportOf(fields))
+    const shown = this.#parts.mask?.report?.(fields)
+    if (blocked !== undefined) this.#release.replaceFrame(refusalResponse(blocked))
+    else if (shown !== undefined) this.#release.replaceFrame(frameOf(backend.errorResponse, shown))
+    else this.#release.passFrame()
   }
 
   /** One of the first rows, or one with something masked. */

@@ -57,7 +57,40 @@ export function readSettings(pairs: ReadonlyMap<string, string>): Settings {
     settings.push({ name: canonical(name), value })
   }
   const unwanted = settings.find(({ name }) => !passedOn.has(name) && !ownParameter.test(name))
-  return unwanted === undefined ? { kind: 'settings', settings } : notPassedOn(unwanted.name)
+  if (unwanted !== undefined) return notPassedOn(unwanted.name)
+  return settings.map(unreadableWith).find(each => each !== undefined) ?? { kind: 'settings', settings }
+}
+
+/**
+ * Encodings in which the byte of a backslash or a quote may be half of a character: a text ends elsewhere than it seems. PostgreSQL
+ * itself refuses them on the server's side for that reason (pg_wchar.h, `PG_ENCODING_BE_LAST`). With their other names.
+ */
+const unsafeEncodings = new Set(
+  `sjis mskanji shiftjis win932 windows932 shiftjis2004 big5 win950 windows950 gbk win936 windows936 gb18030 uhc win949
+  windows949 johab`.split(/\s+/),
+)
+
+/** Whether texts in it could not be read for what they are. */
+export function isUnsafeEncoding(encoding: string): boolean {
+  return unsafeEncodings.has(encodingKey(encoding))
+}
+
+/** `pg_char_to_encoding` compares letters and digits only. */
+export function encodingKey(encoding: string): string {
+  return encoding.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+}
+
+/** parse_bool_with_len: any unambiguous beginning. */
+export function isOn(value: string): boolean {
+  return /^(?:on|t(?:r(?:ue?)?)?|y(?:es?)?|1)$/i.test(value)
+}
+
+/** What changes where strings end is refused for every session: what it may not do is read off its texts. */
+function unreadableWith({ name, value }: Setting): Settings | undefined {
+  if (name === 'client_encoding' && isUnsafeEncoding(value)) return refuseEncoding(value)
+  if (name === 'standard_conforming_strings' && !isOn(value))
+    return refuse('42501', 'standard_conforming_strings stays on in sessions through this gateway')
+  return undefined
 }
 
 /** GUC names ignore case; `-` stands for `_` on a command line (`ParseLongOption`). */
@@ -111,23 +144,28 @@ function refuse(sqlstate: string, message: string, hint?: string): Settings {
 export function settingsForRules(settings: readonly Setting[]): Settings {
   for (const { name, value } of settings) {
     if (name === 'client_encoding' && !readsAsUtf8(value)) return refuseEncoding(value)
-    if (name === 'standard_conforming_strings' && !/^(on|t(r(ue?)?)?|y(es?)?|1)$/i.test(value)) {
+    if (name === 'standard_conforming_strings' && !isOn(value))
       return refuse('42501', 'standard_conforming_strings stays on where rules for statements apply')
-    }
   }
-  const others = settings.filter(({ name }) => name !== 'client_encoding')
-  return { kind: 'settings', settings: [...others, { name: 'client_encoding', value: 'UTF8' }] }
+  const own = ['client_encoding', 'standard_conforming_strings']
+  const others = settings.filter(({ name }) => !own.includes(name))
+  // Said, not left to the server's configuration: RESET comes back to what was said here.
+  const said = [
+    { name: 'client_encoding', value: 'UTF8' },
+    { name: 'standard_conforming_strings', value: 'on' },
+  ]
+  return { kind: 'settings', settings: [...others, ...said] }
 }
 
 function refuseEncoding(value: string): Settings {
   return refuse(
     '42501',
-    `client_encoding "${value.slice(0, 63)}" cannot be used where rules for statements apply`,
+    `client_encoding "${value.slice(0, 63)}" cannot be read by this gateway`,
     'Set PGCLIENTENCODING=UTF8 and connect again.',
   )
 }
 
-/** `pg_char_to_encoding` compares letters and digits only. A client that says SQL_ASCII takes any bytes. */
+/** A client that says SQL_ASCII takes any bytes. */
 function readsAsUtf8(encoding: string): boolean {
-  return ['utf8', 'unicode', 'sqlascii'].includes(encoding.toLowerCase().replaceAll(/[^a-z0-9]/g, ''))
+  return ['utf8', 'unicode', 'sqlascii'].includes(encodingKey(encoding))
 }

@@ -4,7 +4,7 @@ import { serialize } from 'pg-protocol'
 import { describe, expect, test } from 'vitest'
 import { cstring, int32, untypedFrame } from '../../../src/postgres/wire/frame-writer.ts'
 import { firstPhase, step } from '../../../src/postgres/wire/negotiation.ts'
-import { settingsForRules } from '../../../src/postgres/wire/settings.ts'
+import { readSettings, settingsForRules } from '../../../src/postgres/wire/settings.ts'
 import {
   encodeCancelRequest,
   encodeStartup,
@@ -291,10 +291,28 @@ describe('understood', () => {
     value => {
       expect(settingsForRules([{ name: 'client_encoding', value }])).toEqual({
         kind: 'settings',
-        settings: [{ name: 'client_encoding', value: 'UTF8' }],
+        settings: [
+          { name: 'client_encoding', value: 'UTF8' },
+          { name: 'standard_conforming_strings', value: 'on' },
+        ],
       })
     },
   )
+
+  test.each(['SJIS', 'shift_jis_2004', 'Big5', 'GBK', 'GB18030', 'UHC', 'JOHAB'])(
+    'client_encoding %s, in which a backslash may be half of a character, is refused for everybody',
+    value => {
+      expect(readSettings(new Map([['client_encoding', value]]))).toMatchObject({ kind: 'refused' })
+      expect(readSettings(new Map([['options', `-c client_encoding=${value}`]]))).toMatchObject({
+        kind: 'refused',
+      })
+    },
+  )
+
+  test('standard_conforming_strings stays on for everybody', () => {
+    expect(readSettings(new Map([['standard_conforming_strings', 'off']]))).toMatchObject({ kind: 'refused' })
+    expect(readSettings(new Map([['standard_conforming_strings', 'on']]))).toMatchObject({ kind: 'settings' })
+  })
 
   test('both encryptions are asked for, in either order', () => {
     const afterGss = step(firstPhase, { kind: 'gss' }, { tlsOffered: true })
