@@ -32,8 +32,8 @@ const decoders: ReadonlyMap<number, Decode> = new Map<number, Decode>([
   [26, exactly(4, bytes => bytes.readUInt32BE().toString())],
   [114, plain],
   [142, plain],
-  [700, exactly(4, bytes => floatText(shortestFloat4(bytes.readFloatBE())))],
-  [701, exactly(8, bytes => floatText(bytes.readDoubleBE()))],
+  [700, exactly(4, bytes => floatText(shortestFloat4(bytes.readFloatBE()), 6))],
+  [701, exactly(8, bytes => floatText(bytes.readDoubleBE(), 15))],
   [705, plain],
   [1042, plain],
   [1043, plain],
@@ -64,10 +64,13 @@ function shortestFloat4(value: number): number {
   return value
 }
 
-/** `1e+20` where JavaScript and PostgreSQL agree; the exponent has two digits at least. */
-function floatText(value: number): string {
-  if (Object.is(value, -0)) return '-0'
-  return value.toString().replace(/e([+-])(\d)$/, 'e$10$2')
+/** Shortest digits, as exponent below 1e-4 and from 10^`fixedDigits` on; the exponent has two digits at least. */
+function floatText(value: number, fixedDigits: number): string {
+  if (value === 0 || !Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value)
+  const [digits = '', exponent = ''] = value.toExponential().split('e')
+  const power = Number(exponent)
+  if (power >= -4 && power < fixedDigits) return String(value)
+  return `${digits}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`
 }
 
 function uuidText(bytes: Buffer): string {
