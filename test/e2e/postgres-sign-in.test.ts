@@ -1,6 +1,6 @@
 /** Signing in to PostgreSQL through a real gateway, with the clients that people have. */
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,6 +20,8 @@ import { type Channel, connectLikeLibpq18, connectWithToken } from '../support/l
 import { freePort, scratchFolder } from '../support/openssh.ts'
 import { hasPostgres, postgresProgram, startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { finish, type RawConfig, Terminal, World } from '../support/world.ts'
+
+const jdbcDriver = '/usr/share/java/postgresql.jar'
 
 /** Nearly all of it is typed at psql. */
 const missing = !hasPostgres(15) && process.env['SALLYPORT_REQUIRE_PEERS'] !== '1'
@@ -385,25 +387,22 @@ suite('a password of the page', () => {
     },
   )
 
-  testWith(
-    '/usr/share/java/postgresql.jar',
-    'opens JDBC, whose refusal carries the page’s address, too',
-    async driver => {
-      writeFileSync(join(files.path, 'Query.java'), jdbcProgram)
-      const url = `jdbc:postgresql://127.0.0.1:${port}/app?user=app_readonly%40orders&sslmode=verify-full&sslrootcert=${rootCertificate}`
-      const run = (password: string) =>
-        finish(
-          spawn('java', ['-cp', driver, join(files.path, 'Query.java'), url], {
-            env: environment({ password }),
-            stdio: 'pipe',
-          }),
-          '',
-        )
-      expect((await run(await makePassword())).stdout.toString()).toContain('app_readonly')
-      expect((await run('wrong')).stderr).toContain('/connect')
-    },
-  )
+  testWith(jdbcDriver, 'opens JDBC, whose refusal carries the page’s address, too', async driver => {
+    expect((await runJdbc(driver, await makePassword())).stdout.toString()).toContain('app_readonly')
+    expect((await runJdbc(driver, 'wrong')).stderr).toContain('/connect')
+  })
 })
+
+function runJdbc(driver: string, password: string, more = '') {
+  const program = join(files.path, 'Query.java')
+  writeFileSync(program, jdbcProgram)
+  const where = `127.0.0.1:${port}/app?user=app_readonly%40orders&sslmode=verify-full&sslrootcert=${rootCertificate}`
+  const child = spawn('java', ['-cp', driver, program, `jdbc:postgresql://${where}${more}`], {
+    env: environment({ password }),
+    stdio: 'pipe',
+  })
+  return finish(child, '')
+}
 
 /** A test that needs this file of another project; missing, it says so, and fails where peers are required. */
 function testWith(file: string, name: string, run: (file: string) => Promise<void>): void {
@@ -432,7 +431,7 @@ class Query {
 `
 
 function nodeOptions(password: string): pg.ClientConfig {
-  const ssl = { ca: execFileSync('cat', [rootCertificate], { encoding: 'utf8' }) }
+  const ssl = { ca: readFileSync(rootCertificate, 'utf8') }
   return { host: '127.0.0.1', port, user: 'app_readonly@orders', database: 'app', password, ssl }
 }
 
@@ -499,29 +498,7 @@ suite('a workload', () => {
   })
 
   test('or a client certificate of the token endpoint, which libpq shows by itself', async () => {
-    const key = join(files.path, 'job.key')
-    const certificate = join(files.path, 'job.crt')
-    execFileSync(
-      'openssl',
-      ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', key],
-      { stdio: 'pipe' },
-    )
-    execFileSync('chmod', ['600', key])
-    const publicKey = execFileSync('openssl', ['pkey', '-in', key, '-pubout'], { encoding: 'utf8' })
-    const issue = async (more: Record<string, string> = {}) => {
-      const response = await fetch(`${world.webUrl}/token`, {
-        method: 'POST',
-        body: new URLSearchParams({
-          grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-          subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-          subject_token: await jwt(),
-          requested_token_type: 'urn:sallyport:token-type:x509-certificate',
-          public_key: publicKey,
-          ...more,
-        }),
-      })
-      writeFileSync(certificate, ((await response.json()) as { access_token: string }).access_token)
-    }
+    const { key, certificate, issue } = certified('job')
     const settings = `sslcert=${certificate} sslkey=${key}`
     await issue()
     expect((await runPsql({ settings })).out).toMatch(row)
@@ -532,7 +509,42 @@ suite('a workload', () => {
     await issue({ source_address: '192.0.2.0/24' })
     expect((await runPsql({ settings, password: 'x' })).err).toContain('wrong-source-address')
   })
+
+  testWith(jdbcDriver, 'shows that certificate from JDBC, too', async driver => {
+    const { key, certificate, issue } = certified('java')
+    await issue()
+    const pk8 = `${key}.pk8`
+    execFileSync('openssl', ['pkcs8', '-topk8', '-nocrypt', '-outform', 'DER', '-in', key, '-out', pk8])
+    const { stdout } = await runJdbc(driver, 'none', `&sslcert=${certificate}&sslkey=${pk8}`)
+    expect(stdout.toString()).toContain('app_readonly')
+    expect(world.audit().findLast(({ kind }) => kind === 'sign-in')).toMatchObject({ method: 'certificate' })
+  })
 })
+
+/** A new key, and how to have it certified for a workload's token. */
+function certified(name: string) {
+  const [key, certificate] = [join(files.path, `${name}.key`), join(files.path, `${name}.crt`)]
+  const algorithm = ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256']
+  execFileSync('openssl', ['genpkey', ...algorithm, '-out', key], { stdio: 'pipe' })
+  chmodSync(key, 0o600)
+  const publicKey = execFileSync('openssl', ['pkey', '-in', key, '-pubout'], { encoding: 'utf8' })
+  const issue = async (more: Record<string, string> = {}) => {
+    const response = await fetch(`${world.webUrl}/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+        subject_token: await jwt({ jti: `${name} ${issued++}` }),
+        requested_token_type: 'urn:sallyport:token-type:x509-certificate',
+        public_key: publicKey,
+        ...more,
+      }),
+    })
+    writeFileSync(certificate, ((await response.json()) as { access_token: string }).access_token)
+  }
+  return { key, certificate, issue }
+}
+let issued = 0
 
 suite('a client of PostgreSQL 18 with OAUTHBEARER', () => {
   test('signs in at the provider and comes in on its second connection', async () => {
@@ -566,7 +578,7 @@ async function openChannel(): Promise<Channel> {
   const socket = connectTls({
     host: '127.0.0.1',
     port: oauthPort,
-    ca: execFileSync('cat', [rootCertificate]),
+    ca: readFileSync(rootCertificate),
     ALPNProtocols: ['postgresql'],
   })
   await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject))
