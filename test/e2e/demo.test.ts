@@ -8,6 +8,7 @@ import { spawn as spawnTerminal } from '@lydell/node-pty'
 import { afterAll, beforeAll, expect, test as plainTest } from 'vitest'
 import { Browser } from '../support/browser.ts'
 import { freePort, programPath, run, scratchFolder, testWith } from '../support/openssh.ts'
+import { postgresProgram, testWithPostgres15 } from '../support/postgres.ts'
 import { Terminal } from '../support/world.ts'
 
 const test = testWith('ssh')
@@ -19,6 +20,7 @@ let printed = ''
 
 type Facts = {
   ssh: { host: string; port: number }
+  postgres: { host: string; port: number; authority: string; database: string }
   web: string
   issuer: string
   config: string
@@ -29,7 +31,7 @@ type Facts = {
 }
 
 beforeAll(async () => {
-  const ports = ['--ssh-port', String(await freePort()), '--web-port', String(await freePort())]
+  const ports = ['--ssh-port', '--postgres-port', '--web-port'].flatMap(option => [option, String(0)])
   demo = spawn(process.execPath, [launcher, 'demo', '--dir', folder, ...ports], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -88,6 +90,35 @@ test('a command, its input and its exit status go through as well', async () => 
   terminal.type(`${code}\r`)
   await terminal.waitFor(/from stdin[\s\S]*status 5/)
 })
+
+testWithPostgres15(
+  'the psql line that it prints leads to the shop, with a password from the page, masked as the rule says',
+  async () => {
+    const { postgres, web, people } = facts()
+    const line = /psql "([^"]+)"/.exec(printed)?.[1] ?? ''
+    expect(line).toContain(`port=${postgres.port}`)
+    const browser = new Browser()
+    const page = await browser.signInAt(
+      await browser.open(`${web}/connect`),
+      people[0] ?? { name: '', password: '' },
+    )
+    const form = page.forms.find(({ fields }) => fields.some(({ value }) => value === 'app_readonly'))
+    const fields = Object.fromEntries(form?.fields.map(({ name, value }) => [name, value]) ?? [])
+    const shown = await browser.post(new URL(form?.action ?? '', page.url), { ...fields, use: 'once' }, page)
+    const password = /<output class="code long"[^>]*>([^<]*)</.exec(shown.html)?.[1] ?? ''
+    const ask =
+      'select session_user, current_user; select card_number from payments order by id limit 1; select * from employees'
+    const psql = await run(
+      postgresProgram('psql'),
+      ['-X', '-A', '-t', line, ...ask.split('; ').flatMap(sql => ['-c', sql])],
+      {
+        env: { ...process.env, PGPASSWORD: password },
+      },
+    )
+    expect(psql.stderr).toContain('permission denied for table employees')
+    expect(psql.stdout.toString()).toMatch(/^sp_demo_alice_\w+\|app_readonly\n\*+4444\n$/)
+  },
+)
 
 plainTest('check finds nothing wrong', async () => {
   const check = await sallyport('check', '--config', facts().config)
