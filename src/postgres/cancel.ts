@@ -45,14 +45,21 @@ export class SessionCancel {
       .finally(() => (this.#running = undefined)))
   }
 
-  async #forward(): Promise<void> {
+  /**
+   * Interrupts what a session leaves behind that has just ended: a server hears of a closed connection when it writes. For
+   * targets where no role is removed, which would end it too. A process id that came again has another key, so nobody else is met.
+   */
+  leave(): Promise<void> {
+    return this.#forward('ended').catch(() => {})
+  }
+
+  async #forward(whose: 'open' | 'ended' = 'open'): Promise<void> {
     const { grant, recording } = this.#session
     const { target } = grant.fields
     if (target.protocol !== 'postgres') return
     const timeoutMs = this.#parts.timeoutMs()
     const connection = await reachPostgres({ grant, recording }, target, { timeoutMs })
-    // Process ids come again: once the session is over, this one may be somebody else's.
-    if (this.#session.ended) connection.socket.destroy()
+    if (whose === 'open' && this.#session.ended) connection.socket.destroy()
     else await say(connection, encodeCancelRequest(this.#key.pid, this.#key.key), timeoutMs)
   }
 }

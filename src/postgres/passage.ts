@@ -63,6 +63,7 @@ export type Passed =
   | { readonly kind: 'refused'; readonly report: Report }
   | { readonly kind: 'gone' }
 
+const done = Promise.resolve()
 const leftEarly: Ending = { reason: 'client left during sign-in', userText: '' }
 
 /** Opens the session of one client and relays it. Never throws. */
@@ -205,7 +206,10 @@ class Passage {
     let relay: RunningRelay | undefined
     const cancel = this.#cancel(target, event => relay?.note(event))
     const key = this.#parts.cancels.issue(version, from => cancel?.request(from) ?? Promise.resolve())
-    session.onEnd(() => key.forget())
+    session.onEnd(() => {
+      key.forget()
+      if (target.proof.target.connector === 'certificate') this.#parts.cleanups.add(cancel?.leave() ?? done)
+    })
     this.#client.release(session)
     socket.write(
       Buffer.concat([

@@ -2,7 +2,6 @@
  * Signing in at a target that has proven who it is, with the credential of one session. What it says until it is ready for a
  * query is kept as it came, for the client. A target may be hostile: sizes, counts and time are bounded.
  */
-import { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { ProvenConnection, TargetProof } from '../credentials/postgres/target-proof.ts'
@@ -245,6 +244,6 @@ function copyOfKey({ pid, key }: BackendKeyData): BackendKeyData {
 
 function endPointOf(socket: Socket): Buffer | undefined {
   if (!(socket instanceof TLSSocket)) return undefined
-  const { raw } = socket.getPeerCertificate()
-  return raw === undefined ? undefined : serverEndPoint(new X509Certificate(raw))
+  const certificate = socket.getPeerX509Certificate()
+  return certificate === undefined ? undefined : serverEndPoint(certificate)
 }

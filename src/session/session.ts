@@ -222,6 +222,7 @@ export async function openSession(wish: Wish, parts: SessionParts): Promise<Open
   try {
     const decision = decide(parts.policy(), wish.principal, wish, parts.clock.nowMs())
     if (decision.kind === 'deny') return refuse(wish, parts, decision.denial)
+    if (decision.grant.fields.target.protocol !== wish.protocol) return otherDoor(wish, parts, decision.grant)
     const place = parts.live.reserve(principalKey(wish.principal), parts.maxSessionsPerPrincipal())
     if (place === undefined) return tooMany(wish, parts)
     try {
@@ -252,6 +253,14 @@ function refuse(wish: Wish, parts: SessionParts, denial: Denial): Opening {
   const reasons = denial.reasons.map(reason => `${reason.role}: ${reason.text}`).join('; ')
   parts.audit.append({ kind: 'refusal', ...describe(wish), code: denial.code, reasons })
   return { kind: 'refused', userText: denial.userText }
+}
+
+/** Said only to those who may reach the target: by its own door. */
+function otherDoor(wish: Wish, parts: SessionParts, grant: Grant): Opening {
+  const { name, protocol } = grant.fields.target
+  parts.audit.append({ kind: 'refusal', ...describe(wish), target: name, code: 'other-protocol' })
+  const client = protocol === 'ssh' ? 'an SSH client' : 'a PostgreSQL client'
+  return { kind: 'refused', userText: `The target ${name} is reached with ${client}.` }
 }
 
 function tooMany(wish: Wish, parts: SessionParts): Opening {

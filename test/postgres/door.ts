@@ -14,7 +14,9 @@ import { defaultPostgresLimits } from '../../src/config/postgres-limits.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { fileSigner } from '../../src/credentials/authority.ts'
 import { Brokers } from '../../src/credentials/postgres/broker.ts'
-import { mintPostgresRole, type PostgresCredential } from '../../src/credentials/postgres/role.ts'
+import { mintPostgresCredential } from '../../src/credentials/postgres/certificate.ts'
+import type { PostgresCredential } from '../../src/credentials/postgres/role.ts'
+import { openX509Authority, type X509Authority } from '../../src/credentials/x509.ts'
 import { makeServerCertificate, type ServerCertificate } from '../../src/demo/server-certificate.ts'
 import { ConnectionPasswords } from '../../src/identity/connection-passwords.ts'
 import { RefusalNotes } from '../../src/identity/refusal-notes.ts'
@@ -41,6 +43,8 @@ export type DoorOptions = {
   readonly authentication?: Partial<AuthenticationParts>
   /** In place of roles on the target. */
   readonly mint?: () => Promise<PostgresCredential>
+  /** Whose client certificates the target accepts. */
+  readonly databases?: X509Authority
   /** The relay that the gateway has, instead of pipes. */
   readonly realRelay?: boolean
 }
@@ -109,7 +113,10 @@ export class Door {
     const recorder = openRecorder({ ...folders, signer: signer(), gateway: 'test', clock, log })
     const brokers = new Brokers({ audit: this.audit, log, owner: 'owner' })
     this.#passwords = new ConnectionPasswords({ clock, audit: this.audit, reuse: () => undefined })
+    const databases =
+      options.databases ?? (await openX509Authority(folder, signer(), { gateway: 'test', nowMs: Date.now() }))
     const mint = {
+      databases,
       store,
       audit: this.audit,
       clock,
@@ -157,7 +164,7 @@ export class Door {
         maxSessionsPerPrincipal: () => limits.maxSessionsPerPrincipal,
         onSealed: () => {},
       },
-      mint: options.mint ?? ((evidence, about) => mintPostgresRole(evidence, about, mint)),
+      mint: options.mint ?? ((evidence, about) => mintPostgresCredential(evidence, about, mint)),
       passwords: this.#passwords,
       cancels: new CancelKeys(),
       cleanups: this.#cleanups,

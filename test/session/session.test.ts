@@ -21,6 +21,14 @@ describe('nothing is opened', () => {
     expect(kinds()).toEqual(['refusal'])
   })
 
+  test('by the door of another protocol, and only those who may reach the target learn why', async () => {
+    const wish = { ...ground.wish(), protocol: 'postgres' } as const
+    const opening = await openSession(wish, ground.parts)
+    expect(opening).toEqual({ kind: 'refused', userText: 'The target web1 is reached with an SSH client.' })
+    expect([ground.rows, ground.recordings]).toEqual([[], []])
+    expect(ground.audited).toMatchObject([{ kind: 'refusal', code: 'other-protocol', target: 'web1' }])
+  })
+
   test('when the audit log cannot be written, not even refused in silence', async () => {
     ground.auditFails = true
     const opening = await openSession(ground.wish(), ground.parts)
