@@ -7,8 +7,8 @@ export type Setting = {
   readonly name: string | undefined
   /** undefined: the default, or nobody knows before it runs. */
   readonly value: string | undefined
-  /** `later`: it takes effect in other sessions, or when a function runs. */
-  readonly how: 'set' | 'reset' | 'function' | 'later'
+  /** `later`: in new sessions of a database or server, or when a function runs. `elsewhere`: in new sessions of a role. */
+  readonly how: 'set' | 'reset' | 'function' | 'later' | 'elsewhere'
 }
 
 /** A role that a statement names, as a name or by one of the words that stand for one. */

@@ -17,6 +17,8 @@ const maxTextLength = 1_048_576
 const parseTimeoutMs = 10_000
 /** How often that is looked at. */
 const parseCheckMs = 500
+/** The thread loads the grammar in a tenth of a second; one that does not is given up with the first text that waits for it. */
+const startTimeoutMs = 60_000
 /** Texts handed to the thread at once: enough to keep it busy, few enough that a session that waits does not wait for many. */
 const maxHandedOver = 4
 /** Texts that wait beside the path. Beyond it they are not read, and their facts say so. */
@@ -60,14 +62,22 @@ export class Grammar {
   #beside: Waiting[] = []
   #besideCharacters = 0
   readonly #handedOver: Waiting[] = []
+  readonly #parseTimeoutMs: number
   readonly #masks = new Map<MaskNumber, MaskedTables>()
   #nextId = 1
   #nextMasks = 1
   #worker: Worker | undefined
   #check: NodeJS.Timeout | undefined
+  /** Since when the first of those that were handed over is being read; before, since when the thread starts. */
   #headSinceMs = 0
+  #isReady = false
   #isBulky = false
   #isClosed = false
+
+  /** `parseTimeoutMs` is for tests. */
+  constructor(options: { readonly parseTimeoutMs?: number } = {}) {
+    this.#parseTimeoutMs = options.parseTimeoutMs ?? parseTimeoutMs
+  }
 
   /** What is known at once; costs about a microsecond for a short text. */
   known(text: string, masks?: MaskNumber): Analysis | undefined {
@@ -181,7 +191,7 @@ export class Grammar {
 
   #post(next: Waiting): void {
     const worker = this.#start()
-    if (this.#handedOver.length === 0) this.#headSinceMs = performance.now()
+    if (this.#handedOver.length === 0 && this.#isReady) this.#headSinceMs = performance.now()
     this.#handedOver.push(next)
     this.#isBulky ||= next.text.length > bulkyLength
     worker.ref()
@@ -203,22 +213,32 @@ export class Grammar {
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMb, stackSizeMb: stackMb },
     })
     this.#worker = worker
+    this.#isReady = false
+    this.#headSinceMs = performance.now()
     worker.on('message', (answer: ParseAnswer) => this.#answered(worker, answer))
     worker.on('error', () => this.#lost(worker, 'the parser gave up on it'))
     worker.on('exit', () => this.#lost(worker, 'the parser gave up on it'))
     worker.unref()
     for (const [number, tables] of this.#masks)
       worker.postMessage({ kind: 'masks', number, tables } satisfies ParseRequest, [])
-    this.#check ??= setInterval(() => this.#giveUpWhatHangs(), parseCheckMs).unref()
+    this.#check ??= setInterval(
+      () => this.#giveUpWhatHangs(),
+      Math.min(parseCheckMs, this.#parseTimeoutMs),
+    ).unref()
     return worker
   }
 
-  #answered(worker: Worker, { id, analysis }: ParseAnswer): void {
+  #answered(worker: Worker, answer: ParseAnswer): void {
     if (worker !== this.#worker) return
+    this.#headSinceMs = performance.now()
+    if (answer.kind === 'ready') {
+      this.#isReady = true
+      return
+    }
+    const { id, analysis } = answer
     const [head] = this.#handedOver
     if (head?.id !== id) return
     this.#handedOver.shift()
-    this.#headSinceMs = performance.now()
     this.#remember(head, analysis)
     this.#answer(head, analysis)
     this.#handOver()
@@ -238,10 +258,10 @@ export class Grammar {
   }
 
   #giveUpWhatHangs(): void {
-    if (this.#handedOver.length === 0 || performance.now() - this.#headSinceMs < parseTimeoutMs) return
+    const allowedMs = this.#isReady ? this.#parseTimeoutMs : startTimeoutMs
+    if (this.#handedOver.length === 0 || performance.now() - this.#headSinceMs < allowedMs) return
     const worker = this.#worker
-    if (worker !== undefined)
-      this.#lost(worker, `it takes longer than ${parseTimeoutMs / 1000} seconds to read`)
+    if (worker !== undefined) this.#lost(worker, `it takes longer than ${allowedMs / 1000} seconds to read`)
   }
 
   /** The first text that was handed over did it; the others go to the next thread. */

@@ -10,7 +10,9 @@ export type ParseRequest =
   /** What is masked in a database; texts refer to it by its number. */
   | { readonly kind: 'masks'; readonly number: number; readonly tables: MaskedTables }
   | { readonly kind: 'forget'; readonly number: number }
-export type ParseAnswer = { readonly id: number; readonly analysis: Analysis }
+export type ParseAnswer =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'answer'; readonly id: number; readonly analysis: Analysis }
 
 const masks = new Map<number, MaskedTables>()
 
@@ -18,7 +20,11 @@ function answer(request: ParseRequest): void {
   if (request.kind === 'masks') return void masks.set(request.number, request.tables)
   if (request.kind === 'forget') return void masks.delete(request.number)
   parentPort?.postMessage(
-    { id: request.id, analysis: analysisOf(request.text, request.masks) } satisfies ParseAnswer,
+    {
+      kind: 'answer',
+      id: request.id,
+      analysis: analysisOf(request.text, request.masks),
+    } satisfies ParseAnswer,
     [],
   )
 }
@@ -33,3 +39,4 @@ function analysisOf(text: string, number: number | undefined): Analysis {
 
 await ready
 parentPort?.on('message', answer)
+parentPort?.postMessage({ kind: 'ready' } satisfies ParseAnswer, [])

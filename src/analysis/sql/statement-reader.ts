@@ -376,7 +376,7 @@ export class StatementReader {
 
   #alterRoleSet(body: Tree, scope: Scope): void {
     if (field(body, 'role') === undefined) this.#role('AlterRoleSetStmt', { word: 'all' })
-    this.#setting(field(body, 'setstmt'), 'later')
+    this.#setting(field(body, 'setstmt'), 'elsewhere')
     this.#read(body['role'], scope)
   }
 

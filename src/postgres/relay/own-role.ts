@@ -60,6 +60,8 @@ function judgeRole({ statement, role }: RoleUse, { user, login }: Self): Judgeme
 function judgeSwitch({ name, value, how }: Setting, { login }: Self): Judgement | undefined {
   const other = `Only "${login}" may be acted as in this session.`
   const hint = 'Connect again with the login that you need.'
+  // Of its own role it is refused as a change of that.
+  if (how === 'elsewhere') return undefined
   if (name === 'session_authorization') return refuse(other, hint)
   if (name !== 'role') return undefined
   const isDefault = value === undefined && how !== 'function'

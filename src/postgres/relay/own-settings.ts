@@ -8,7 +8,8 @@ const utf8 = new Set(['utf8', 'unicode'])
 /** For every session. */
 export function judgeSettings({ parts }: Analysis): Judgement | undefined {
   for (const { settings } of parts) {
-    const refused = settings.map(judgeAlways).find(each => each !== undefined)
+    const here = settings.filter(({ how }) => how !== 'elsewhere')
+    const refused = here.map(judgeAlways).find(each => each !== undefined)
     if (refused !== undefined) return refused
   }
   return undefined
@@ -25,6 +26,7 @@ function judgeAlways({ name, value }: Setting): Judgement | undefined {
 /** Where rules apply: UTF-8 only, and no setting whose name nobody knows before the statement runs. */
 export function judgeUnknownSettings({ parts }: Analysis): Judgement | undefined {
   for (const { name, value, how } of parts.flatMap(({ settings }) => settings)) {
+    if (how === 'elsewhere') continue
     if (name === undefined && how === 'function')
       return refuse(
         'A setting whose name is not written out may not be changed where rules for statements apply.',

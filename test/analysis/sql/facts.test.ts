@@ -254,7 +254,7 @@ test('settings are known by SET, RESET, set_config and what sets them later', ()
   ])
   expect(settings('do $$ begin set role b; end $$')).toEqual([{ name: 'role', value: 'b', how: 'set' }])
   expect(settings("alter role a set client_encoding = 'x'")).toEqual([
-    { name: 'client_encoding', value: 'x', how: 'later' },
+    { name: 'client_encoding', value: 'x', how: 'elsewhere' },
   ])
   expect(settings("update pg_settings set setting = 'x'")).toEqual([
     { name: undefined, value: undefined, how: 'function' },

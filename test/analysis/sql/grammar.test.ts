@@ -42,6 +42,34 @@ test('a text that breaks the parser is unparsable, and the next one is read', as
   expect(next.kinds).toEqual(['select'])
 })
 
+test('a text that keeps the parser busy is given up, and what waited behind it is read', async () => {
+  const own = new Grammar({ parseTimeoutMs: 400 })
+  await own.facts('select 1')
+  const [busy, behind] = await Promise.all([
+    own.facts(`insert into a values ${'(1,2),'.repeat(170_000)}(3,4)`, 'gate'),
+    own.facts('drop table behind', 'gate'),
+  ])
+  expect(busy).toMatchObject({ class: 'unparsable', reason: 'it takes longer than 0.4 seconds to read' })
+  expect(behind.class).toBe('ddl')
+  await own.close()
+})
+
+test('what is masked is asked for by its number, and forgotten with it', async () => {
+  const masks = grammar.addMasks({
+    tables: [{ schema: 'public', name: 'payments', masked: ['card'], columns: ['card'] }],
+    views: [],
+    functions: [],
+  })
+  const text = 'select upper(card) from payments'
+  expect((await grammar.analyse(text, 'gate', masks)).maskedReach).toBe('card is used in an expression')
+  expect((await grammar.analyse(text, 'gate')).maskedReach).toBeUndefined()
+  expect(grammar.known(text, masks)?.maskedReach).toBe('card is used in an expression')
+  grammar.forgetMasks(masks)
+  expect(await grammar.analyse('select card from payments', 'gate', masks)).toMatchObject({
+    facts: { class: 'unparsable', reason: 'what is masked is not known' },
+  })
+})
+
 test('texts beside the path are given up when too many wait; a session that waits is not', async () => {
   const own = new Grammar()
   const long = 'x'.repeat(1_000_000)

@@ -61,6 +61,8 @@ test.each([
   'set standard_conforming_strings = off',
   'set standard_conforming_strings to 0',
   "alter database d set client_encoding = 'johab'",
+  'alter database d set role = mallory',
+  'create function f() returns void language sql set role = mallory as $$select 1$$',
 ])('even without rules, a session may not say: %s', async text => {
   expect(await judge(text)).toMatchObject({ allowed: false })
 })
@@ -75,6 +77,8 @@ test.each([
   'grant select on a to app_owner',
   "alter role mallory password 'x'",
   'create role mallory',
+  'alter role mallory set role = other',
+  "alter role mallory set client_encoding = 'SJIS'",
   'alter table a owner to app_owner',
   "set client_encoding = 'LATIN1'",
   "set names 'utf8'",
