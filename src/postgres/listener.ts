@@ -212,7 +212,10 @@ class Connection {
 
   async #serve(): Promise<void> {
     const client = await negotiate(this.#raw, this.#door.tls)
-    if (client === undefined) return
+    if (client === undefined) {
+      this.#door.parts.log.debug({ source: this.#sourceAddress }, 'not a PostgreSQL client, or it left')
+      return
+    }
     client.socket.on('error', () => client.socket.destroy())
     const { packet } = client
     if (packet.kind === 'cancel') return this.#cancel(packet)
