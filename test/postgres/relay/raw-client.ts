@@ -16,7 +16,7 @@ import { encodeStartup, protocol } from '../../../src/postgres/wire/startup.ts'
 export type Reply = { readonly type: string; readonly body: Buffer }
 
 /** Nothing of a test takes longer. */
-const waitMs = 10_000
+const waitMs = 25_000
 
 export class RawClient {
   readonly socket: Socket

@@ -134,8 +134,8 @@ describe('as the server prints them', () => {
     const results = (await relay.said(['result'])).filter(({ head }) => head !== undefined)
     expect(results).toHaveLength(2 * expressions.length)
     for (let at = 0; at < results.length; at += 2) {
-      const [text, binary] = [results[at], results[at + 1]].map(
-        result => (result?.['head'] as SqlValue[][])[0],
+      const [text, binary] = [results[at], results[at + 1]].map(result =>
+        result === undefined ? undefined : (result['head'] as SqlValue[][])[0],
       )
       expect(binary).toEqual(text)
     }
