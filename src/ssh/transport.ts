@@ -90,6 +90,9 @@ const reasonCode = {
   byApplication: 11,
 } as const
 
+/** RFC 4253, section 10, and RFC 4252, section 5.1: a sign-in is under way from the one to the other. */
+const signInMessage = { begins: 6, ends: 52 } as const
+
 /** Unsent bytes in the socket at which we ask the caller to pause: a few round trips of a fast network. */
 const congestedAtBytes = 512 * 1024
 
@@ -142,6 +145,7 @@ class Transport {
   readonly #handlers: TransportHandlers
   readonly #limits: TransportLimits
   readonly #exclusiveChunks: boolean
+  readonly #isServer: boolean
   #protocol!: ProtocolState
   #ident: IdentReader | undefined
   #remoteIdent = ''
@@ -150,6 +154,9 @@ class Transport {
   readonly #judge: (() => Promise<boolean>) | undefined
   #judging = false
   #askedForKeys = false
+  /** OpenSSH, at both ends, takes a key exchange during a sign-in for an error. */
+  #signIn: 'before' | 'under way' | 'over' = 'before'
+  #rekeyIsDue = false
   #hurriedExchanges = 0
   #keysAtMs = 0
   #parsing = false
@@ -185,6 +192,7 @@ class Transport {
     this.#handlers = role.handlers
     this.#limits = role.limits
     this.#judge = judge
+    this.#isServer = role.peer === 'client'
     // Node gives each chunk of a TCP socket its own memory, so deciphering in place harms nobody, and has done with what
     // it was given when it says so. Other streams may not.
     this.#exclusiveChunks = socket instanceof Socket
@@ -192,7 +200,7 @@ class Transport {
     this.#rekeyAtBytesIn = this.#rekeyAtBytesOut = role.limits.rekeyAfterBytes
     this.#protocol = engine.newProtocol({
       ...(config as ProtocolConfig),
-      server: role.peer === 'client',
+      server: this.#isServer,
       maxQueuedBytes: role.limits.maxQueuedBytes,
       ...(this.#exclusiveChunks ? { allocPacket: bytes => this.#allocate(bytes) } : {}),
       onWrite: data => this.#write(data),
@@ -288,9 +296,11 @@ class Transport {
     this.#resumeSocket()
   }
 
-  /** Starts a key exchange, unless one runs. */
+  /** Starts a key exchange, unless one runs; during a sign-in, as soon as that is over. */
   rekey(): void {
     if (this.#state !== 'ready' || this.#exchanging) return
+    this.#rekeyIsDue = this.#signIn === 'under way'
+    if (this.#rekeyIsDue) return
     this.#askedForKeys = true
     this.#guard(() => this.#protocol.rekey())
     this.#noteExchange()
@@ -317,7 +327,14 @@ class Transport {
       return
     }
     this.#guard(() => this.#protocol.sendPayload(head, data))
-    if (this.#bytesOut >= this.#rekeyAtBytesOut) this.rekey()
+    if (this.#isServer) this.#noteSignIn(head[0])
+    if (this.#bytesOut >= this.#rekeyAtBytesOut || this.#rekeyIsDue) this.rekey()
+  }
+
+  /** Once a connection, and only by what servers say: else a peer could put our key exchanges off for ever. */
+  #noteSignIn(type: number | undefined): void {
+    if (this.#signIn === 'before' && type === signInMessage.begins) this.#signIn = 'under way'
+    if (this.#signIn === 'under way' && type === signInMessage.ends) this.#signIn = 'over'
   }
 
   /** The engine builds one packet at a time, and writes it at once. */
@@ -415,7 +432,7 @@ class Transport {
       return
     }
     this.#noteExchange()
-    if (this.#bytesIn >= this.#rekeyAtBytesIn) this.rekey()
+    if (this.#bytesIn >= this.#rekeyAtBytesIn || this.#rekeyIsDue) this.rekey()
     if (!this.#mayRead()) this.#socket.pause()
   }
 
@@ -435,6 +452,7 @@ class Transport {
 
   #onMessage(payload: Buffer, sequence: number): void {
     if (!this.#isLive()) throw stopped
+    if (!this.#isServer) this.#noteSignIn(payload[0])
     if (payload.length > this.#limits.maxPacketBytes) {
       this.#fail('protocol', reasonCode.protocolError, 'a message is too large')
     } else if (this.#paused || this.#held.length > 0 || this.#state === 'opening') {

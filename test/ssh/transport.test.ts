@@ -483,6 +483,29 @@ describe.each(['server', 'client'] as const)('new keys, started by us as a %s', 
     await theirs.closed
   })
 
+  test('wait for the end of a sign-in, and for no second one', async () => {
+    const { ours, theirs } = await exchangesOf({})
+    const [server, client] = us === 'server' ? [ours, theirs] : [theirs, ours]
+    const first = theirs.transport.negotiated
+    server.transport.send(Buffer.from([6])) // SERVICE_ACCEPT
+    await client.received(1)
+    ours.transport.rekey()
+    theirs.transport.send(Buffer.from([data]))
+    await ours.received(us === 'server' ? 1 : 2)
+    expect([ours.transport.congested, theirs.transport.negotiated]).toEqual([false, first])
+    server.transport.send(Buffer.from([52])) // USERAUTH_SUCCESS
+    while (theirs.transport.negotiated === first) await turn()
+    const second = theirs.transport.negotiated
+    server.transport.send(Buffer.from([6]))
+    client.transport.send(Buffer.from([6]))
+    await client.received(3)
+    ours.transport.rekey()
+    while (theirs.transport.negotiated === second) await turn()
+    expect([...ours.closings, ...theirs.closings]).toEqual([])
+    ours.transport.close()
+    await theirs.closed
+  })
+
   test('come after so much time, with nothing sent', async () => {
     const { ours, theirs } = await exchangesOf({ rekeyAfterMs: 20 })
     for (let exchanges = 0; exchanges < 3; exchanges += 1) {
