@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeDataRow, decodeReport } from '../../src/postgres/wire/backend.ts'
+import { frame } from '../../src/postgres/wire/frame-writer.ts'
 import { encodePassword, terminate } from '../../src/postgres/wire/frontend.ts'
 import { encodeStartup, protocol, sslRequest } from '../../src/postgres/wire/startup.ts'
 import { RawClient } from '../postgres/door.ts'
@@ -301,6 +302,13 @@ print(c.execute("select count(*) from orders").fetchone()[0])
     expect(run.code).toBe(0)
   })
 
+  test('a text that is not UTF-8 is refused where rules apply', async () => {
+    const client = await raw('app_owner')
+    client.send(frame(0x51, Buffer.from("select 'caf\xe9'\0", 'latin1')))
+    expect(errorsOf(await client.until('Z'))).toEqual(['42501'])
+    client.send(terminate)
+  })
+
   describe('a column that is masked', () => {
     const masked = '************0007'
 
@@ -413,6 +421,34 @@ with c.pipeline():
       const extended = await client.until('Z')
       expect([typesOf(simple), errorsOf(simple), errorsOf(extended)]).toEqual(['EZ', ['42501'], ['42501']])
       client.send(terminate)
+    })
+
+    test('is not told by the detail of a constraint that fails', async () => {
+      await company.server.query(
+        'ALTER TABLE payments ADD CONSTRAINT positive CHECK (amount > 0); GRANT UPDATE ON payments TO app_readonly',
+        'app',
+      )
+      const said = await psql(
+        '\\set VERBOSITY verbose\nupdate payments set amount = -1 where id = 7;',
+        'app_readonly',
+      )
+      expect(said).toContain('23514')
+      expect(said).toContain('positive')
+      expect(said).not.toContain('4111')
+    })
+
+    test('keeps its mask when the table is made anew under the session', async () => {
+      const child = await nodePostgres('app_readonly')
+      await child.query('select card_number from payments where id = 7')
+      await company.server.query(
+        `BEGIN; CREATE TABLE payments_2 AS SELECT * FROM payments; DROP TABLE payments CASCADE; ALTER TABLE payments_2 RENAME TO payments;
+         GRANT SELECT ON payments TO app_readonly; COMMIT`,
+        'app',
+      )
+      expect((await child.query('select card_number from payments where id = 7')).rows).toEqual([
+        { card_number: masked },
+      ])
+      await child.end()
     })
 
     test('is masked in what is recorded', async () => {

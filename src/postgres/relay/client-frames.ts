@@ -185,7 +185,7 @@ export class ClientFrames implements FrameSink {
   #query(body: Buffer): void {
     const bytes = decodeQuery(body)
     const decoded = decodedText(bytes)
-    this.#judge(decoded ?? bytes.toString('latin1'), judgement => {
+    this.#judge(bytes, decoded, judgement => {
       const text = this.#textOf(bytes, decoded)
       const blocked = blockedBy(judgement) ?? this.#noNamesLeft(text)
       const statement = this.#exchange.query(text, blocked)
@@ -197,7 +197,7 @@ export class ClientFrames implements FrameSink {
   #parse({ name, text: bytes, types }: Parse): void {
     const decoded = decodedText(bytes)
     const gate = this.#parts.gate()
-    this.#judge(decoded ?? bytes.toString('latin1'), judgement => {
+    this.#judge(bytes, decoded, judgement => {
       const text = this.#textOf(bytes, decoded)
       const blocked = blockedBy(judgement) ?? (this.#exchange.namesAreFull ? tooManyNames : undefined)
       const said = (statement: number): void => this.#said(statement, text, decoded)
@@ -257,8 +257,10 @@ export class ClientFrames implements FrameSink {
   }
 
   /** Goes on at once where the gate knows; otherwise the frame, and all behind it, waits. */
-  #judge(text: string, then: Waiting): void {
-    const judgement = this.#parts.gate().judge(text)
+  #judge(bytes: Buffer, decoded: string | undefined, then: Waiting): void {
+    const gate = this.#parts.gate()
+    const isUnread = decoded === undefined && gate.hasRules
+    const judgement = isUnread ? notUtf8 : gate.judge(decoded ?? bytes.toString('latin1'))
     if (judgement instanceof Promise) return this.#wait(judgement, then)
     const instead = then(judgement)
     if (instead === undefined) this.#release.passFrame()
@@ -287,6 +289,13 @@ export class ClientFrames implements FrameSink {
   resume(): ProtocolViolation | undefined {
     return this.#goOn()
   }
+}
+
+/** Where rules apply, the session's encoding is UTF-8. */
+const notUtf8: Judgement = {
+  allowed: false,
+  rule: 'statements must be read',
+  reason: 'This statement is not UTF-8.',
 }
 
 /** A look-up that fails refuses. */
