@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { spawn as spawnTerminal } from '@lydell/node-pty'
 import { afterAll, beforeAll, expect, test as plainTest } from 'vitest'
 import { Browser } from '../support/browser.ts'
-import { freePort, programPath, run, scratchFolder, testWith } from '../support/openssh.ts'
+import { programPath, run, scratchFolder, testWith } from '../support/openssh.ts'
 import { postgresProgram, testWithPostgres15 } from '../support/postgres.ts'
 import { Terminal } from '../support/world.ts'
 

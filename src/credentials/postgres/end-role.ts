@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Fault } from '../../errors.ts'
 import { type Broker, type BrokerConnection, type Row, sqlState } from './broker.ts'
 import { quoteName, quoteText } from './role-name.ts'
+import { secretLifetimeSeconds } from './scram-verifier.ts'
 
 /** How long a backend may take to die of being terminated. */
 const terminateTimeoutMs = 10_000
@@ -28,12 +29,17 @@ export type EndedRole = {
   readonly reassignedIn: readonly string[]
   /** Its prepared transactions that were rolled back. */
   readonly rolledBack: number
+  /**
+   * Transactions that were prepared as the privilege role since the session began, and still are. Whose they are nobody can tell, so
+   * they stay; the audit log has their number.
+   */
+  readonly preparedAsGroup: number
 }
 
 /** `group`: the privilege role, which gets what the role owned. Throws what stands in the way; then the role cannot sign in. */
 export async function endRole(broker: Broker, role: string, group: string): Promise<EndedRole> {
   if (!(await forbidSignIn(broker, role)))
-    return { existed: false, terminated: 0, reassignedIn: [], rolledBack: 0 }
+    return { existed: false, terminated: 0, reassignedIn: [], rolledBack: 0, preparedAsGroup: 0 }
   const ending = new Ending(broker, role, group)
   return ending.run()
 }
@@ -55,6 +61,7 @@ type Traces = {
   /** Of no database: rights on databases, memberships that it granted. */
   readonly isShared: boolean
   readonly prepared: readonly { readonly gid: string; readonly database: string }[]
+  readonly preparedAsGroup: number
 }
 
 class Ending {
@@ -72,11 +79,11 @@ class Ending {
   }
 
   async run(): Promise<EndedRole> {
-    await this.#broker.use(connection => this.#terminate(connection))
-    for (let round = 0; round < maxRounds; round++) {
-      const traces = await this.#broker.use(connection => tracesOf(connection, this.#role))
-      if (isClean(traces)) break
+    let traces = await this.#broker.use(connection => this.#terminate(connection))
+    const { preparedAsGroup } = traces
+    for (let round = 0; round < maxRounds && !isClean(traces); round++) {
       await this.#clean(traces)
+      traces = await this.#broker.use(connection => tracesOf(connection, this.#role, this.#group))
     }
     await this.#broker.use(connection => connection.query(`DROP ROLE IF EXISTS ${quoteName(this.#role)}`))
     return {
@@ -84,16 +91,19 @@ class Ending {
       terminated: this.#terminated,
       reassignedIn: [...this.#reassignedIn],
       rolledBack: this.#rolledBack,
+      preparedAsGroup,
     }
   }
 
-  /** Dropping a role ends nobody's session, so its backends go first, and are waited for. */
-  async #terminate(connection: BrokerConnection): Promise<void> {
+  /** Dropping a role ends nobody's session, so its backends go first, and are waited for. What is left is then seen whole. */
+  async #terminate(connection: BrokerConnection): Promise<Traces> {
     const untilMs = Date.now() + terminateTimeoutMs
     const ended = new Set<number>()
     for (let waitMs = firstLookMs; ; waitMs = Math.min(waitMs * 2, lastLookMs)) {
-      const { pids } = await tracesOf(connection, this.#role)
-      if (pids.length === 0) break
+      const traces = await tracesOf(connection, this.#role, this.#group)
+      const { pids } = traces
+      this.#terminated = ended.size
+      if (pids.length === 0) return traces
       if (Date.now() > untilMs) throw this.#stuck(`its backends ${pids.join(', ')} do not end`)
       await this.#asMember(connection, [
         `SELECT pg_cancel_backend(pid), pg_terminate_backend(pid) FROM unnest(ARRAY[${pids.join(',')}]) AS pid`,
@@ -101,7 +111,6 @@ class Ending {
       for (const pid of pids) ended.add(pid)
       await sleep(waitMs)
     }
-    this.#terminated = ended.size
   }
 
   async #clean({ databases, isShared, prepared }: Traces): Promise<void> {
@@ -179,8 +188,8 @@ function isClean({ databases, isShared, prepared }: Traces): boolean {
 }
 
 /** All that the role has, in one look. Catalogs are readable for everybody. */
-async function tracesOf(connection: BrokerConnection, role: string): Promise<Traces> {
-  const [row] = await connection.query(tracesQuery, [role])
+async function tracesOf(connection: BrokerConnection, role: string, group: string): Promise<Traces> {
+  const [row] = await connection.query(tracesQuery, [role, group])
   const databases = textsOf(row, 'databases')
   return {
     pids: textsOf(row, 'pids').map(Number),
@@ -190,6 +199,7 @@ async function tracesOf(connection: BrokerConnection, role: string): Promise<Tra
       gid,
       database: textsOf(row, 'gidDatabases')[index] ?? '',
     })),
+    preparedAsGroup: Number(row?.['preparedAsGroup'] ?? 0),
   }
 }
 
@@ -201,7 +211,9 @@ const tracesQuery = `
     EXISTS (SELECT FROM pg_shdepend s
       WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.dbid = 0) AS shared,
     (SELECT array_agg(gid ORDER BY gid) FROM pg_prepared_xacts WHERE owner = r.rolname) AS gids,
-    (SELECT array_agg(database::text ORDER BY gid) FROM pg_prepared_xacts WHERE owner = r.rolname) AS "gidDatabases"
+    (SELECT array_agg(database::text ORDER BY gid) FROM pg_prepared_xacts WHERE owner = r.rolname) AS "gidDatabases",
+    (SELECT count(*)::int FROM pg_prepared_xacts
+      WHERE owner = $2 AND prepared >= r.rolvaliduntil - interval '${secretLifetimeSeconds} s') AS "preparedAsGroup"
   FROM pg_roles r WHERE r.rolname = $1`
 
 function textsOf(row: Row | undefined, column: string): readonly string[] {

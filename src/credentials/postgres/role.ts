@@ -15,11 +15,9 @@ import { type Broker, type BrokerConnection, type Brokers, sqlState } from './br
 import { type EndedRole, endRole } from './end-role.ts'
 import { encodeDetail } from './lease-detail.ts'
 import { quoteName, quoteText, roleName } from './role-name.ts'
-import { newSecret, scramVerifier } from './scram-verifier.ts'
+import { newSecret, scramVerifier, secretLifetimeSeconds } from './scram-verifier.ts'
 import type { ClientCertificate, TargetProof } from './target-proof.ts'
 
-/** How long the secret of a role works, by the database's clock; signing in takes milliseconds. */
-const secretLifetimeSeconds = 60
 /** Of the session's id: its random end. */
 const uniqueLength = 11
 
@@ -55,10 +53,6 @@ class PostgresCredential {
     this.#remove = once(fields.remove)
   }
 
-  static is(value: object): value is PostgresCredential {
-    return #issued in value
-  }
-
   /** For the one sign-in that this credential is for. Throws Fault CREDENTIAL_USED from then on. */
   useSecretOnce(): PostgresSecret {
     const secret = this.#secret
@@ -83,11 +77,6 @@ class PostgresCredential {
   }
 }
 export type { PostgresCredential }
-
-/** Whether the value is a PostgresCredential that was minted; for checks where types do not reach. */
-export function isPostgresCredential(value: object): value is PostgresCredential {
-  return PostgresCredential.is(value)
-}
 
 /** For the other connector of this folder. */
 export function newPostgresCredential(
@@ -222,8 +211,10 @@ class RoleLife {
 
   async signedIn(): Promise<void> {
     const { role } = this.#use
-    await this.#broker.use(connection => connection.query(`ALTER ROLE ${quoteName(role)} PASSWORD NULL`))
-    await this.#parts.store.leases.advance(this.#leaseId, 'live')
+    await Promise.all([
+      this.#broker.use(connection => connection.query(`ALTER ROLE ${quoteName(role)} PASSWORD NULL`)),
+      this.#parts.store.leases.advance(this.#leaseId, 'live'),
+    ])
   }
 
   /** Whatever fails, the lease stays until the role is gone, and the sweep goes on with it. */
@@ -290,8 +281,8 @@ class RoleLife {
 }
 
 /** How it ended, for the audit log. */
-export function endedFields({ existed, terminated, rolledBack, reassignedIn }: EndedRole) {
-  return { existed, terminated, rolledBack, reassignedIn: reassignedIn.join(' ') }
+export function endedFields({ reassignedIn, ...ended }: EndedRole) {
+  return { ...ended, reassignedIn: reassignedIn.join(' ') }
 }
 
 function hintFor(state: string | undefined, target: string): string {

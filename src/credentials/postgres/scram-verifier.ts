@@ -9,6 +9,9 @@ const iterations = 1
 const saltBytes = 16
 const secretBytes = 24
 
+/** How long the secret of a role works, by the database's clock; signing in takes milliseconds. */
+export const secretLifetimeSeconds = 60
+
 /** 192 random bits in characters that every client, connection string and SASLprep leave as they are. */
 export function newSecret(): string {
   return randomBytes(secretBytes).toString('base64url')

@@ -1,5 +1,7 @@
 /** A gateway's credential parts over a real PostgreSQL, a real store, audit log and recorder: what `openSession` and the wire would use. */
 import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { type AuditLog, openAuditLog } from '../../../src/audit/audit-log.ts'
@@ -38,6 +40,8 @@ export type Door = {
   readonly sweepAsNextProcess: () => Promise<number>
   /** As this process. */
   readonly sweep: (aheadMs?: number) => Promise<RoleSweep>
+  /** The audit log as it stands. */
+  readonly auditLines: () => readonly Record<string, unknown>[]
   readonly leases: () => Promise<readonly string[]>
   readonly close: () => Promise<void>
 }
@@ -50,7 +54,8 @@ export async function openDoor(
 ): Promise<Door> {
   const { installation = randomBytes(8).toString('hex') } = options
   const store = await openStore(newFolder())
-  const audit = openAuditLog({ folder: newFolder(), signer: newSigner(), clock: systemClock, log: quiet })
+  const auditFolder = newFolder()
+  const audit = openAuditLog({ folder: auditFolder, signer: newSigner(), clock: systemClock, log: quiet })
   const owner = randomBytes(8).toString('hex')
   const brokers = new Brokers({ audit, log: quiet, owner })
   const recorder = startRecorder({ ...newBench() })
@@ -110,6 +115,13 @@ export async function openDoor(
       await sweep.sweep({ everything: true })
       return sweep
     },
+    auditLines: () =>
+      readdirSync(auditFolder).flatMap(name =>
+        readFileSync(join(auditFolder, name), 'utf8')
+          .trim()
+          .split('\n')
+          .map(line => JSON.parse(line) as Record<string, unknown>),
+      ),
     leases: async () => (await store.leases.list()).map(lease => `${lease.state} ${lease.detail}`),
     close: async () => {
       await brokers.close(0)

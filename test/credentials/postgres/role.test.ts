@@ -148,6 +148,19 @@ describe.each(postgresVersions.filter(hasPostgres))('on PostgreSQL %i', version 
     await nothingIsLeft()
   })
 
+  test('a transaction that it prepared as the privilege role stays, since it could be anybody’s, and is counted in the audit log', async () => {
+    const credential = await door.mint()
+    const client = await signIn(postgres, credential)
+    await client.query('BEGIN; CREATE TABLE later (id int)')
+    await client.query(`PREPARE TRANSACTION 'theirs'`)
+    await client.end()
+    await credential.remove()
+    const removed = door.auditLines().filter(line => line['kind'] === 'credential-removed')
+    expect(removed).toMatchObject([{ preparedAsGroup: 1, rolledBack: 0, by: 'session' }])
+    await postgres.query(`ROLLBACK PREPARED 'theirs'`, 'app')
+    await nothingIsLeft()
+  })
+
   test('its secret is nowhere in the log, and no name that a person has breaks out of it', async () => {
     const people = [
       '"; DROP ROLE app_owner; --',
