@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
+import type { Protocol } from '../model.ts'
 import type { Principal } from './principal.ts'
 import { plainAddress } from './source-address.ts'
 
@@ -64,6 +65,9 @@ export type IssueResult =
 /** What the client that sends a password asks for. Texts are typed by strangers. */
 export type PasswordUse = {
   readonly sourceAddress: string
+  readonly protocol: Protocol
+  /** As typed, for the audit log. */
+  readonly userName: string
   readonly target?: string | undefined
   readonly login?: string | undefined
   /** A user name without separator: the target or the login. */
@@ -110,7 +114,8 @@ type Entry = {
   browserSession: string
   readonly view: Omit<PasswordView, 'used'>
   readonly reusable: boolean
-  /** Ends by a clock that nobody sets back, in microseconds. */
+  /** By a clock that nobody sets back, in microseconds. */
+  readonly issuedAtUs: number
   readonly firstUseBeforeUs: number
   readonly expiresAtUs: number
   used: number
@@ -238,13 +243,15 @@ export class ConnectionPasswords {
         expiresAtMs: startMs + lifeMs,
         connections: reuse?.connections ?? 1,
       }),
+      issuedAtUs: startUs,
       firstUseBeforeUs: startUs + firstUseMs * 1000,
       expiresAtUs: startUs + lifeMs * 1000,
       used: 0,
     }
   }
 
-  #objection({ view, reusable, principal }: Entry, use: PasswordUse): PasswordRefusal | undefined {
+  #objection(entry: Entry, use: PasswordUse): PasswordRefusal | undefined {
+    const { view } = entry
     const sourceAddress = plainAddress(use.sourceAddress)
     if (view.sourceAddress !== undefined && view.sourceAddress !== sourceAddress) return 'other-address'
     if (use.target !== undefined && use.target !== view.target) return 'other-target'
@@ -253,11 +260,18 @@ export class ConnectionPasswords {
     const fits =
       bare === undefined || bare === view.target || (use.target !== undefined && bare === view.login)
     if (!fits) return use.target === undefined ? 'other-target' : 'other-login'
-    const allowed = !reusable || this.#parts.reuse(principal, view, sourceAddress) !== undefined
-    return allowed ? undefined : 'no-longer-reusable'
+    return this.#mayBeUsedNow(entry, sourceAddress) ? undefined : 'no-longer-reusable'
   }
 
-  #use(entry: Entry, { sourceAddress }: PasswordUse): RedeemResult {
+  /** By the rule of this moment, not by that of the moment when it was made. */
+  #mayBeUsedNow({ reusable, principal, view, used, issuedAtUs }: Entry, sourceAddress: string): boolean {
+    if (!reusable) return true
+    const rule = this.#parts.reuse(principal, view, sourceAddress)
+    const ageMs = (this.#parts.clock.monotonicUs() - issuedAtUs) / 1000
+    return rule !== undefined && used < rule.connections && ageMs < rule.forMs
+  }
+
+  #use(entry: Entry, { sourceAddress, protocol, userName }: PasswordUse): RedeemResult {
     const { principal, view } = entry
     entry.used += 1
     if (entry.used >= view.connections) this.#entries.delete(entry.key)
@@ -268,6 +282,8 @@ export class ConnectionPasswords {
       ...whoAndWhere(entry),
       id,
       use: entry.used,
+      protocol,
+      userName,
       sourceAddress: plainAddress(sourceAddress),
     })
     return { kind: 'proven', principal, id, place: { target, login } }

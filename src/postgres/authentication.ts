@@ -148,7 +148,12 @@ async function byPassword(
   if (parts.refusals.browserSignIn && password.toLowerCase() === browserWord)
     return await byBrowser(client, asked, place, parts)
   if (jwtShape.test(password)) return await byToken(asked, place, parts, password)
-  const result = parts.passwords.redeem(password, { ...place, sourceAddress: asked.sourceAddress })
+  const result = parts.passwords.redeem(password, {
+    ...place,
+    sourceAddress: asked.sourceAddress,
+    protocol: 'postgres',
+    userName: asked.user,
+  })
   if (result.kind === 'proven') {
     const proof = { method: 'password', id: result.id } as const
     return {

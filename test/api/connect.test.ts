@@ -42,7 +42,13 @@ function passwordOn(page: Page): string {
 }
 
 function redeem(password: string, sourceAddress = '127.0.0.1') {
-  return world.passwords.redeem(password, { sourceAddress, target: 'orders', login: 'app_readonly' })
+  return world.passwords.redeem(password, {
+    protocol: 'postgres',
+    userName: 'app_readonly@orders',
+    sourceAddress,
+    target: 'orders',
+    login: 'app_readonly',
+  })
 }
 
 describe('nobody gets a password', () => {

@@ -14,7 +14,8 @@ import { FakeClock } from '../support/fake-clock.ts'
 
 const minute = 60_000
 const office = '10.0.0.7'
-const right: PasswordUse = { sourceAddress: office, target: 'orders', login: 'app_readonly' }
+const typed = { protocol: 'postgres', userName: 'app_readonly@orders', sourceAddress: office } as const
+const right: PasswordUse = { ...typed, target: 'orders', login: 'app_readonly' }
 
 let clock: FakeClock
 let events: AuditEvent[]
@@ -138,6 +139,16 @@ describe('refused', () => {
     })
   })
 
+  test('a reusable one beyond what the rule says now, if it says less than when it was made', () => {
+    const { password } = issue({ reusableFrom: office })
+    rule = { forMs: 30 * minute, connections: 1 }
+    expect([why(password), why(password)]).toEqual(['proven', 'no-longer-reusable'])
+    rule = { forMs: minute, connections: 3 }
+    expect(why(password)).toBe('proven')
+    clock.advance(minute)
+    expect(why(password)).toBe('no-longer-reusable')
+  })
+
   test('a password after its person signed out or their sign-in ended', () => {
     const { password } = issue()
     passwords.signedOut('another browser')
@@ -181,10 +192,10 @@ describe('the promise', () => {
     const place = { target: 'orders', login: 'app_readonly' }
     for (const use of [
       right,
-      { sourceAddress: office, target: 'orders' },
-      { sourceAddress: office, bare: 'orders' },
-      { sourceAddress: office, target: 'orders', bare: 'app_readonly' },
-      { sourceAddress: '192.0.2.9', login: 'app_readonly' },
+      { ...typed, target: 'orders' },
+      { ...typed, bare: 'orders' },
+      { ...typed, target: 'orders', bare: 'app_readonly' },
+      { ...typed, sourceAddress: '192.0.2.9', login: 'app_readonly' },
     ]) {
       const { password, view } = issue()
       expect(passwords.redeem(` ${password}\n`, use)).toEqual({
