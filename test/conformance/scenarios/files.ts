@@ -74,13 +74,13 @@ done`,
 ${tree}
 for o in -s -O; do
   mkdir far$o near$o
-  scp -q $o -p "$FILES/random" "$FILES/tree/with space" target:"$WORK/far$o/"; echo $?
+  scp -q $o -p "$FILES/program" "$FILES/tree/with space" target:"$WORK/far$o/"; echo $?
   scp -q $o -rp "$FILES/tree" target:"$WORK/far$o/"; echo $?
   scp -q $o -rp target:"$WORK/far$o/*" near$o/; echo $?
   tree far$o | digest; tree near$o | digest
   scp -q $o target:"$WORK/none" near$o/; echo $?
   scp -q $o "$FILES/tree/empty" target:/proc/none/; echo $?
-  scp -q $o -3 target:"$WORK/far$o/random" target:"$WORK/third$o"; cmp third$o "$FILES/random"; echo $?
+  scp -q $o -3 target:"$WORK/far$o/program" target:"$WORK/third$o"; cmp third$o "$FILES/program"; echo $?
 done 2>&1`,
     says: /^0\n0\n0\n\w{64}\n\w{64}\n/,
   },

@@ -32,7 +32,7 @@ serve echo; serve source; local=$(free); second=$(free)
 open_master -oExitOnForwardFailure=yes -L $local:127.0.0.1:$(cat port.echo) -L $second:127.0.0.1:$(cat port.source); echo $?
 connect tcp:$local "$FILES/random" | digest
 for i in 1 2 3 4 5 6; do connect tcp:$local "$FILES/program" | digest & all="\${all-} $!"; done; wait $all
-connect tcp:$second "$FILES/random" | digest
+connect tcp:$second "$FILES/program" | digest
 connect tcp:$second /dev/null | digest
 close_master`,
     rules: [ports],
