@@ -157,6 +157,7 @@ describe.skipIf(missing.length > 0)('keys', () => {
   test('revoking a key ends the session that it opened, and says why', async () => {
     const { privateFile } = makeKey(folder, 'revoked-while-open')
     expect((await withTick(privateFile)).code).toBe(0)
+    await world.lastEnded() // so that the one that is open is the next
     const running = world.ssh(target(), {
       command: ['echo in; sleep 300'],
       extra: ['BatchMode=yes'],
