@@ -42,6 +42,16 @@ describe.skipIf(!mustRun && needed.some(name => found[name] === undefined))('by 
     })
   }
 
+  test('but a signature that is none opens nothing at the end of a jump', async ({ signal, skip }) => {
+    if (missingOf(['paramiko']).length > 0) {
+      if (mustRun) throw new Error('missing: paramiko')
+      return skip('needs paramiko')
+    }
+    const script = 'PYTHONWARNINGS=ignore /usr/bin/python3 "$CLIENTS/with_bad_signature.py"'
+    const { stdout } = await runBy(ways.all[2], { name: '', says: /^/, script }, signal)
+    expect(stdout).toMatch(/^refused \w+\nin b'ran\\n'\n$/)
+  })
+
   describe('but, as docs/differences.md says,', () => {
     /** Each way on its own; nothing is compared. */
     async function each(script: string, over: AbortSignal) {
