@@ -59,6 +59,12 @@ const rulesChanged: Blocked = {
   hint: 'Prepare it again.',
 }
 
+const unknownName: Blocked = {
+  rule: 'statements must be read',
+  reason: 'Nobody knows here what this statement is.',
+  hint: 'Prepare it again, or declare its cursor, in a statement of its own.',
+}
+
 /** Continues a frame whose judgement came later. */
 type Waiting = (judgement: Judgement) => Buffer | undefined
 
@@ -185,10 +191,11 @@ export class ClientFrames implements FrameSink {
   #query(body: Buffer): void {
     const bytes = decodeQuery(body)
     const decoded = decodedText(bytes)
+    const gate = this.#parts.gate()
     this.#judge(bytes, decoded, judgement => {
       const text = this.#textOf(bytes, decoded)
       const blocked = blockedBy(judgement) ?? this.#noNamesLeft(text)
-      const statement = this.#exchange.query(text, blocked)
+      const statement = this.#exchange.query(text, gate, blocked)
       this.#said(statement, text, decoded)
       return blocked === undefined ? undefined : insteadOfQuery(blocked)
     })
@@ -224,22 +231,25 @@ export class ClientFrames implements FrameSink {
   #bind(body: Buffer): void {
     const { portal, statement, formats, values, resultFormats } = decodeBind(body)
     const told = argumentsOf(values, formats, this.#exchange.typesOf(statement))
-    const blocked = this.#exchange.namesAreFull ? tooManyNames : this.#judgedOtherwise(statement)
+    const blocked = this.#exchange.namesAreFull
+      ? tooManyNames
+      : this.#judgedOtherwise(this.#exchange.judgedOf(statement))
     this.#exchange.bind(portal, statement, told, resultFormats, blocked)
     if (blocked === undefined) this.#release.passFrame()
     else this.#release.replaceFrame(insteadOfBind(portal))
   }
 
-  /** A statement that was prepared before its rules changed. */
-  #judgedOtherwise(statement: string): Blocked | undefined {
-    const judged = this.#exchange.judgedOf(statement)
-    return judged === undefined || judged === this.#parts.gate() ? undefined : rulesChanged
+  /** What was prepared before its rules changed; and, where rules apply, what nobody has read. */
+  #judgedOtherwise(judged: unknown): Blocked | undefined {
+    const gate = this.#parts.gate()
+    if (judged === gate) return undefined
+    if (judged !== undefined) return rulesChanged
+    return gate.hasRules ? unknownName : undefined
   }
 
   #execute(body: Buffer): void {
     const { portal, maxRows } = decodeExecute(body)
-    const judged = this.#exchange.judgedOfPortal(portal)
-    const blocked = judged === undefined || judged === this.#parts.gate() ? undefined : rulesChanged
+    const blocked = this.#judgedOtherwise(this.#exchange.judgedOfPortal(portal))
     this.#exchange.execute(portal, maxRows, blocked)
     if (blocked === undefined) this.#release.passFrame()
     else this.#release.replaceFrame(insteadOfExecute())

@@ -44,6 +44,8 @@ type QueryRequest = {
   readonly kind: 'query' | 'function'
   readonly statement: number
   readonly effects: readonly NameEffect[]
+  /** By which rules it was allowed: so is what it prepares. */
+  readonly judged: unknown
   readonly blocked: Blocked | undefined
   readonly sentUs: number
   /** Results so far. */
@@ -194,7 +196,7 @@ export class Exchange {
 
   // ── What the client sends, each before it is forwarded ────────────────────────────────────────────────────────
 
-  query(text: StatementText, blocked: Blocked | undefined): number {
+  query(text: StatementText, judged: unknown, blocked: Blocked | undefined): number {
     const statement = ++this.#statements
     this.#tell(this.#statementEvent(statement, text))
     tellText(this.#tell, statement, text)
@@ -203,6 +205,7 @@ export class Exchange {
       kind: 'query',
       statement,
       effects: text.effects,
+      judged,
       blocked,
       sentUs: this.#nowUs(),
       parts: 0,
@@ -292,6 +295,7 @@ export class Exchange {
       kind: 'function',
       statement,
       effects: noEffects,
+      judged: undefined,
       blocked,
       sentUs: this.#nowUs(),
       parts: 0,
@@ -550,12 +554,14 @@ export class Exchange {
       this.#queue.shift()
       this.#tellResult(request, 'done', { tag })
       const effects = this.#names.effectsOf(request.portalName)
-      if (effects.length > 0) this.#names.took(effects, 0, tag, request.statement)
+      this.#names.took(effects, 0, tag, {
+        statement: request.statement,
+        judged: this.judgedOfPortal(request.portalName),
+      })
     } else if (request?.kind === 'query' && !request.failed) {
       request.parts++
       this.#tellResult(request, 'done', { tag })
-      if (request.effects.length > 0)
-        request.effectsSeen = this.#names.took(request.effects, request.effectsSeen, tag, request.statement)
+      request.effectsSeen = this.#names.took(request.effects, request.effectsSeen, tag, request)
     } else throw this.#unexpected('CommandComplete')
     if (tag === 'COMMIT' || tag === 'ROLLBACK') this.#names.transactionEnded()
   }

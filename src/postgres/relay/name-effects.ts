@@ -3,6 +3,14 @@
  * made by Parse and Bind or by PREPARE and DECLARE. This reads no more of SQL than that takes: where statements begin, and their first
  * words. What a function or DO does to names cannot be seen.
  */
+import {
+  endOfComment,
+  endOfDollarQuoted,
+  endOfEscaping,
+  endOfLine,
+  endOfQuoted,
+  endOfWord,
+} from '../../analysis/sql/shape.ts'
 import { nameKey } from '../wire/body-reader.ts'
 
 export type NameEffect =
@@ -16,11 +24,17 @@ export type NameEffect =
 /** Cheap and without false negatives: nothing else has an effect on names. */
 const mayHaveEffect = /prepare|execute|deallocate|discard|declare|close/i
 
+/**
+ * Longer texts (UTF-16 units) are not read: it would keep everybody waiting. If the server then says that such a text did something
+ * to names, they mean nothing any more.
+ */
+const maxTextLength = 256 * 1024
+
 const none: readonly NameEffect[] = []
 
 /** Effects in the order of their statements. `text` is as the client sent it, `escapes`: backslashes count in plain strings. */
 export function nameEffects(text: string, escapes = false): readonly NameEffect[] {
-  if (!mayHaveEffect.test(text)) return none
+  if (text.length > maxTextLength || !mayHaveEffect.test(text)) return none
   const effects: NameEffect[] = []
   const holds = /with\s+hold/i.test(text)
   for (const words of firstWords(text, escapes)) {
@@ -70,14 +84,6 @@ function nameOf(word: string): string {
 /** So many words of each statement are looked at: `deallocate prepare x`. */
 const maxWords = 3
 
-/** Everything that hides a semicolon, what counts parentheses, and words. Sticky, one alternative for each character that can begin one. */
-const space = /[\s\0]+|--[^\n\r]*/y
-const word = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y
-const quoted = /"(?:[^"]|"")*"?/y
-const plainString = /'(?:[^']|'')*'?/y
-const escapeString = /'(?:[^'\\]|''|\\[\s\S])*'?/y
-const dollarTag = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y
-
 /** The first words of each statement: lower case, quoted names with their quotes. */
 export function firstWords(text: string, escapes = false): readonly (readonly string[])[] {
   return new WordReader(text, escapes).read()
@@ -103,23 +109,64 @@ class WordReader {
   }
 
   #step(): void {
-    if (this.#match(space) !== undefined || this.#comment() || this.#string()) return
-    const name = this.#match(word)?.toLowerCase() ?? this.#match(quoted)
-    if (name !== undefined) return this.#word(name)
-    this.#mark(this.#text[this.#at] ?? '')
-    this.#at++
+    const text = this.#text
+    const at = this.#at
+    const code = text.charCodeAt(at)
+    if (code <= space) this.#at++
+    else if (code === quote) this.#skipTo(this.#endOfString(at + 1, this.#escapes))
+    else if (code === doubleQuote) this.#quotedName()
+    else if (code === dollar) this.#dollars()
+    else if (code === dash && text.charCodeAt(at + 1) === dash) this.#at = endOfLine(text, at)
+    else if (code === slash && text.charCodeAt(at + 1) === star) this.#skipTo(endOfComment(text, at))
+    else if (isWordStart(code)) this.#word()
+    else this.#mark(text[at] ?? '')
   }
 
-  #word(name: string): void {
-    if (this.#words.length < maxWords) this.#words.push(name)
+  /** What has no end hides the rest: the server will not have it. */
+  #skipTo(end: number): void {
+    this.#at = end === -1 ? this.#text.length : end
+  }
+
+  #endOfString(from: number, escapes: boolean): number {
+    return escapes ? endOfEscaping(this.#text, from) : endOfQuoted(this.#text, from, quote)
+  }
+
+  #quotedName(): void {
+    const from = this.#at
+    this.#skipTo(endOfQuoted(this.#text, from + 1, doubleQuote))
+    this.#add(this.#text.slice(from, this.#at))
+  }
+
+  #dollars(): void {
+    const end = endOfDollarQuoted(this.#text, this.#at)
+    if (end === -1) this.#mark('$')
+    else this.#at = end
+  }
+
+  #word(): void {
+    const from = this.#at
+    const end = endOfWord(this.#text, from)
+    const isEscapeString = end === from + 1 && (this.#text.charCodeAt(from) | 0x20) === letterE
+    if (isEscapeString && this.#text.charCodeAt(end) === quote)
+      return this.#skipTo(this.#endOfString(end + 1, true))
+    this.#at = end
+    if (this.#words.length < maxWords) this.#add(this.#text.slice(from, end).toLowerCase())
+  }
+
+  #add(word: string): void {
+    if (this.#words.length < maxWords) this.#words.push(word)
   }
 
   /** Rules and functions have statements inside; they begin none here. */
   #mark(character: string): void {
+    this.#at++
+    if (character === ';') {
+      if (this.#depth === 0) this.#endStatement()
+      return
+    }
     if (character === '(') this.#depth++
     else if (character === ')') this.#depth = Math.max(0, this.#depth - 1)
-    else if (character === ';' && this.#depth === 0) this.#endStatement()
-    else if (this.#words.length < maxWords && character !== ';') this.#words.push('')
+    else this.#add('')
   }
 
   #endStatement(): void {
@@ -127,54 +174,13 @@ class WordReader {
     this.#words = []
     this.#depth = 0
   }
+}
 
-  /** Comments nest. */
-  #comment(): boolean {
-    if (!this.#text.startsWith('/*', this.#at)) return false
-    let depth = 0
-    do {
-      const open = this.#text.indexOf('/*', this.#at)
-      const close = this.#text.indexOf('*/', this.#at)
-      if (close === -1) {
-        this.#at = this.#text.length
-        return true
-      }
-      const opens = open !== -1 && open < close
-      depth += opens ? 1 : -1
-      this.#at = (opens ? open : close) + 2
-    } while (depth > 0)
-    return true
-  }
+const [space, quote, doubleQuote, dollar, dash, slash, star, letterE] = [
+  0x20, 0x27, 0x22, 0x24, 0x2d, 0x2f, 0x2a, 0x65,
+]
 
-  #string(): boolean {
-    const character = this.#text[this.#at]
-    if (character === "'") return this.#quotes(this.#escapes)
-    if (character === '$') return this.#dollars()
-    if ((character === 'e' || character === 'E') && this.#text[this.#at + 1] === "'") {
-      this.#at++
-      return this.#quotes(true)
-    }
-    return false
-  }
-
-  #quotes(escapes: boolean): boolean {
-    this.#match(escapes ? escapeString : plainString)
-    return true
-  }
-
-  #dollars(): boolean {
-    const tag = this.#match(dollarTag)
-    if (tag === undefined) return false
-    const end = this.#text.indexOf(tag, this.#at)
-    this.#at = end === -1 ? this.#text.length : end + tag.length
-    return true
-  }
-
-  #match(pattern: RegExp): string | undefined {
-    pattern.lastIndex = this.#at
-    const found = pattern.exec(this.#text)?.[0]
-    if (found === undefined) return undefined
-    this.#at += found.length
-    return found
-  }
+function isWordStart(code: number): boolean {
+  const letter = code | 0x20
+  return (letter >= 0x61 && letter <= 0x7a) || code === 0x5f || code >= 0x80
 }

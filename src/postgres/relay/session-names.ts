@@ -37,6 +37,9 @@ export type Prepared = {
   readonly segment: number
 }
 
+/** The statement that did something to names, and the rules that allowed it. */
+export type MadeBy = { readonly statement: number; readonly judged: unknown }
+
 /** What a Parse says besides its text, and who wants to know. */
 export type AboutParse = {
   readonly types: readonly number[]
@@ -328,27 +331,34 @@ export class SessionNames {
 
   /**
    * A statement ended with this tag: what it did to names. `seen` effects of its text took place before; returns how many have
-   * now. `statement` is its number.
+   * now.
    */
-  took(effects: readonly NameEffect[], seen: number, tag: string, statement: number): number {
+  took(effects: readonly NameEffect[], seen: number, tag: string, by: MadeBy): number {
     const kind = effectOfTag.get(tag)
     if (kind === undefined) return seen
     for (let i = seen; i < effects.length; i++) {
       const effect = effects[i]
       if (effect?.kind !== kind) continue
-      this.#take(effect, statement)
+      this.#take(effect, by)
       return i + 1
     }
+    this.#doubtAll()
     return seen
   }
 
-  #take(effect: NameEffect, statement: number): void {
+  /** Something happened to names of which the text did not tell: what they mean is not known until they are made again. */
+  #doubtAll(): void {
+    this.#statements.clear()
+    this.#portals.clear()
+  }
+
+  #take(effect: NameEffect, by: MadeBy): void {
     switch (effect.kind) {
       case 'prepare':
-        this.#statements.set(effect.name, this.#madeBySql(effect.name, statement))
+        this.#statements.set(effect.name, this.#madeBySql(effect.name, by))
         return
       case 'declare':
-        this.#portals.set(effect.name, this.#declared(effect.name, effect.holds, statement))
+        this.#portals.set(effect.name, this.#declared(effect.name, effect.holds, by))
         return
       case 'deallocate':
         return effect.name === undefined ? this.#forgetAll() : this.#forget(effect.name)
@@ -366,7 +376,7 @@ export class SessionNames {
     this.#tell({ type: 'deallocated' })
   }
 
-  #madeBySql(name: string, statement: number): Prepared {
+  #madeBySql(name: string, { statement, judged }: MadeBy): Prepared {
     return {
       name,
       text: undefined,
@@ -375,17 +385,17 @@ export class SessionNames {
       shape: undefined,
       statement,
       textAt: statement,
-      judged: undefined,
+      judged,
       said: undefined,
       segment: this.#segment,
     }
   }
 
-  #declared(name: string, holds: boolean, statement: number): Portal {
+  #declared(name: string, holds: boolean, by: MadeBy): Portal {
     return {
       name,
       statementName: '',
-      prepared: this.#madeBySql('', statement),
+      prepared: this.#madeBySql('', by),
       orElse: undefined,
       values: undefined,
       resultFormats: [],

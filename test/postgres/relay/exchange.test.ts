@@ -211,7 +211,7 @@ class World {
         exchange[sent.kind](sent.what, sent.name)
         break
       case 'query':
-        exchange.query(textOf(sent.text), undefined)
+        exchange.query(textOf(sent.text), undefined, undefined)
         break
       case 'function':
         exchange.functionCall(957, 'function', { first: [], rest: [] }, undefined)

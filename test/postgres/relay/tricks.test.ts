@@ -403,9 +403,22 @@ describe('what is refused', () => {
     let current: StatementGate = gate
     await start({ gate: () => current })
     await client.ask(parse('select 1', 's'), sync)
-    current = { ...gate }
+    current = { ...gate, hasRules: false }
     expect(errorIn(await client.ask(bind('s'), execute(), sync))).toMatchObject({ code: '42501' })
     expect(letters(await client.ask(parse('select 1', 't'), bind('t'), execute(), sync))).toBe('12DCZ')
+  })
+
+  test('where rules apply, what nobody has read: a cursor that a function opened', async () => {
+    await start({ gate: () => gate })
+    await client.ask(
+      query(
+        "begin; create function pg_temp.opens() returns refcursor language plpgsql as $$ declare c refcursor := 'inner'; begin open c for select 1; return c; end $$; select pg_temp.opens()",
+      ),
+    )
+    expect(errorIn(await client.ask(execute('inner'), sync))).toMatchObject({ code: '42501' })
+    await client.ask(query('rollback'))
+    await client.ask(query('begin; prepare p as select 1; declare c cursor for select 2'))
+    expect(letters(await client.ask(bind('p'), execute(), execute('c'), sync))).toBe('2DCDCZ')
   })
 
   test('more names than can be remembered', async () => {
