@@ -90,6 +90,7 @@ export function startSweep(parts: SweepParts): RunningSweep {
     now: () => next({ everything: true }),
     stop: async () => {
       clearInterval(timer)
+      parts.roles?.stop()
       await running
     },
   }

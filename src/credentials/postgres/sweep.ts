@@ -60,9 +60,15 @@ export class RoleSweep {
   readonly #pendingSinceMs = new Map<string, number>()
   /** By target name. */
   readonly #searchedAtMs = new Map<string, number>()
+  #stopped = false
 
   constructor(parts: RoleSweepParts) {
     this.#parts = parts
+  }
+
+  /** What runs comes to an end after the role that it is at. */
+  stop(): void {
+    this.#stopped = true
   }
 
   /** What waits for the sweep now. */
@@ -80,9 +86,10 @@ export class RoleSweep {
     const due = leases.filter(lease => options.everything === true || this.#isDue(lease))
     let gone = 0
     for (const [name, ofTarget] of Map.groupBy(due, lease => lease.target))
-      gone += await this.#sweepTarget(targets.get(name), ofTarget)
+      if (!this.#stopped) gone += await this.#sweepTarget(targets.get(name), ofTarget)
     for (const target of targets.values())
-      if (target.protocol === 'postgres') await this.#search(target, options.everything === true)
+      if (target.protocol === 'postgres' && !this.#stopped)
+        await this.#search(target, options.everything === true)
     return gone
   }
 
@@ -115,8 +122,9 @@ export class RoleSweep {
     let gone = 0
     try {
       const broker = this.#brokerOf(target)
+      await broker.use(connection => connection.query('SELECT 1')) // where nobody answers, one wait is for all leases
       await this.#endConnections(broker, leases)
-      for (const lease of leases) gone += await this.#tryLease(broker, lease)
+      for (const lease of leases) if (!this.#stopped) gone += await this.#tryLease(broker, lease)
     } catch (cause) {
       for (const lease of leases) this.#trouble(lease, cause)
     }

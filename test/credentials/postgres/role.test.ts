@@ -271,6 +271,23 @@ describe.each(postgresVersions.filter(hasPostgres))('on PostgreSQL %i', version 
     await nothingIsLeft()
   })
 
+  test('a server that is away is waited for once, whatever waits for it, and everything goes when it is back', async () => {
+    const credentials = await Promise.all([door.mint(), door.mint(), door.mint()])
+    const blocker = await postgres.admin()
+    // Nobody but the superuser gets in any more.
+    await blocker.query('ALTER ROLE sallyport_broker NOLOGIN')
+    await blocker.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'sallyport_broker'`,
+    )
+    await Promise.all(credentials.map(credential => credential.remove()))
+    const sweep = await door.sweep()
+    expect(sweep.pending.count).toBe(3)
+    expect(door.auditLines().filter(line => line['kind'] === 'credential-stuck')).toHaveLength(3)
+    await blocker.query('ALTER ROLE sallyport_broker LOGIN')
+    expect(await sweep.sweep({ everything: true })).toBe(3)
+    await nothingIsLeft()
+  })
+
   test('roles without a lease are found by their comment; those of other installations, processes that live, and people are not touched', async () => {
     const credential = await door.mint()
     const other = await openDoor(postgres)
