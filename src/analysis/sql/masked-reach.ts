@@ -161,6 +161,10 @@ class Mentions {
     const join = bodyOf(tree, 'JoinExpr')
     if (join !== undefined && list(field(join, 'alias'), 'colnames').length > 0)
       this.refused ??= 'columns of a join get other names'
+    for (const alias of [field(join, 'alias'), field(join, 'join_using_alias')]) {
+      const name = text(alias, 'aliasname')
+      if (name !== undefined) this.aliases.add(name)
+    }
   }
 
   /** Masked columns of the tables that are named. */
@@ -249,7 +253,7 @@ class ReachReader {
     const { aliases } = this.#mentions
     if (of === undefined && (aliases.has(name) || (versions.has(name) && !this.#mentions.isColumn(name))))
       this.#refuse(`${name} is taken as a whole row`)
-    if (of !== undefined && aliases.has(of) && !this.#mentions.isColumn(name))
+    if (of !== undefined && (aliases.has(of) || versions.has(of)) && !this.#mentions.isColumn(name))
       this.#refuse(`${of}.${name} is no column`)
   }
 

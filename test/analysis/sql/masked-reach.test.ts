@@ -63,6 +63,10 @@ test.each([
   'select count(p) from payments p',
   'select q.* from orders, lateral (select p.* from payments p) q',
   'delete from payments returning old',
+  'delete from payments returning old.to_jsonb',
+  'update payments set amount = 1 returning new.row_to_json',
+  'select j from (payments cross join orders) as j',
+  'select j.to_jsonb from (payments cross join orders) as j',
   'delete from payments returning with (old as o) o',
   // From inside of something.
   'select * from (select * from payments) x',
