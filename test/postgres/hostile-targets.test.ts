@@ -199,7 +199,7 @@ describe('after it let us in', () => {
     ['an end of what was not asked', socket => socket.write(Buffer.concat([...done, ...done]))],
     ['replies of the extended protocol to a simple query', socket => socket.write(frame(0x31))],
   ]
-  const described = frame(0x54, Buffer.from('000161000000000000000000000019ffffffffffff0000', 'hex'))
+  const described = frame(0x54, Buffer.from('0001610000000000000000000019ffffffffffff0000', 'hex'))
   const done = [encodeCommandComplete('SELECT 0'), encodeReadyForQuery('I')]
 
   test.each(later)('it sends %s', async (_, attack) => {
