@@ -59,10 +59,19 @@ const rulesChanged: Blocked = {
   hint: 'Prepare it again.',
 }
 
-const unknownName: Blocked = {
+/** It is not there, or it was made where nobody could read it: a driver that gets this code prepares it again. */
+const unknownStatement: Blocked = {
   rule: 'statements must be read',
-  reason: 'Nobody knows here what this statement is.',
-  hint: 'Prepare it again, or declare its cursor, in a statement of its own.',
+  reason: 'This prepared statement does not exist, as far as the gateway can tell.',
+  hint: 'Prepare it again.',
+  code: '26000',
+}
+
+const unknownPortal: Blocked = {
+  rule: 'statements must be read',
+  reason: 'This portal does not exist, as far as the gateway can tell.',
+  hint: 'Declare its cursor in a statement of its own.',
+  code: '34000',
 }
 
 /** Continues a frame whose judgement came later. */
@@ -233,23 +242,23 @@ export class ClientFrames implements FrameSink {
     const told = argumentsOf(values, formats, this.#exchange.typesOf(statement))
     const blocked = this.#exchange.namesAreFull
       ? tooManyNames
-      : this.#judgedOtherwise(this.#exchange.judgedOf(statement))
+      : this.#judgedOtherwise(this.#exchange.judgedOf(statement), unknownStatement)
     this.#exchange.bind(portal, statement, told, resultFormats, blocked)
     if (blocked === undefined) this.#release.passFrame()
     else this.#release.replaceFrame(insteadOfBind(portal))
   }
 
   /** What was prepared before its rules changed; and, where rules apply, what nobody has read. */
-  #judgedOtherwise(judged: unknown): Blocked | undefined {
+  #judgedOtherwise(judged: unknown, unknown: Blocked): Blocked | undefined {
     const gate = this.#parts.gate()
     if (judged === gate) return undefined
     if (judged !== undefined) return rulesChanged
-    return gate.hasRules ? unknownName : undefined
+    return gate.hasRules ? unknown : undefined
   }
 
   #execute(body: Buffer): void {
     const { portal, maxRows } = decodeExecute(body)
-    const blocked = this.#judgedOtherwise(this.#exchange.judgedOfPortal(portal))
+    const blocked = this.#judgedOtherwise(this.#exchange.judgedOfPortal(portal), unknownPortal)
     this.#exchange.execute(portal, maxRows, blocked)
     if (blocked === undefined) this.#release.passFrame()
     else this.#release.replaceFrame(insteadOfExecute())

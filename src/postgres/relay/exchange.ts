@@ -21,7 +21,13 @@ import {
 import { Tally } from './tally.ts'
 
 /** The gateway refused a request: what the client gets instead is the target's error about a frame that was put in its place. */
-export type Blocked = { readonly rule: string; readonly reason: string; readonly hint?: string }
+export type Blocked = {
+  readonly rule: string
+  readonly reason: string
+  readonly hint?: string
+  /** SQLSTATE, if not that of missing privileges: drivers prepare again when a name is unknown. */
+  readonly code?: string
+}
 
 /** A request that waits for its reply. */
 type Request =
@@ -610,7 +616,7 @@ export class Exchange {
     const shown =
       blocked === undefined
         ? { sqlstate, message }
-        : { sqlstate: '42501', message: blocked.reason, blocked: blocked.rule }
+        : { sqlstate: blocked.code ?? '42501', message: blocked.reason, blocked: blocked.rule }
     this.#settleError(request, severity, shown)
     return blocked
   }

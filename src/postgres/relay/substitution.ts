@@ -36,11 +36,11 @@ export function insteadOfFunctionCall(): Buffer {
   return encodeFunctionCall({ function: 0, formats: [], values: [], resultFormat: 0 })
 }
 
-/** What the client gets: insufficient_privilege, which is what it is. */
-export function refusalResponse({ rule, reason, hint }: Blocked): Buffer {
+/** What the client gets: insufficient_privilege, which is what it is, unless something else says more. */
+export function refusalResponse({ rule, reason, hint, code }: Blocked): Buffer {
   return encodeErrorResponse({
     severity: 'ERROR',
-    code: '42501',
+    code: code ?? '42501',
     message: reason,
     detail: `Refused by the gateway, rule "${rule}". The target has not seen the statement.`,
     ...(hint === undefined ? {} : { hint }),

@@ -415,7 +415,7 @@ describe('what is refused', () => {
         "begin; create function pg_temp.opens() returns refcursor language plpgsql as $$ declare c refcursor := 'inner'; begin open c for select 1; return c; end $$; select pg_temp.opens()",
       ),
     )
-    expect(errorIn(await client.ask(execute('inner'), sync))).toMatchObject({ code: '42501' })
+    expect(errorIn(await client.ask(execute('inner'), sync))).toMatchObject({ code: '34000' })
     await client.ask(query('rollback'))
     await client.ask(query('begin; prepare p as select 1; declare c cursor for select 2'))
     expect(letters(await client.ask(bind('p'), execute(), execute('c'), sync))).toBe('2DCDCZ')
