@@ -8,6 +8,7 @@ import pg from 'pg'
 import postgresJs from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TextEvent } from '../../src/recorder/event.ts'
+import { Browser } from '../support/browser.ts'
 import { people } from '../support/issuer.ts'
 import { hasPostgres, postgresVersions } from '../support/postgres.ts'
 import { PostgresWorld } from '../support/postgres-world.ts'
@@ -124,6 +125,34 @@ describe.each(postgresVersions)('PostgreSQL %d', version => {
       })
       await sql.end()
     })
+  })
+
+  test('a session is played, exported and shown as statements, and is verified', async () => {
+    await same(() =>
+      company.psql("select name from customers where id = 1; select '=1+1' as formula", {
+        login: 'app_owner',
+      }),
+    )
+    const row = await company.world.lastEnded()
+    const { world } = company
+    const list = await world.sallyport('play', row.id, '--list')
+    expect(list.stdout.toString()).toContain('SELECT 1, 1 row')
+    const play = await world.sallyport('play', row.id, '--idle', '0', '--statement', '1')
+    expect(play.stdout.toString()).toContain('#1  select name from customers where id = 1')
+    expect((await world.sallyport('play', row.id, '--statement', '99')).code).not.toBe(0)
+    const script = await world.sallyport('export', row.id, '--format', 'sql')
+    expect(script.stdout.toString()).toContain(
+      "\nselect name from customers where id = 1; select '=1+1' as formula\n;\n",
+    )
+    const table = await world.sallyport('export', row.id, '--format', 'csv')
+    expect(table.stdout.toString().split('\r\n')).toHaveLength(4)
+    expect((await world.sallyport('verify', world.fileOf(row))).code).toBe(0)
+    const browser = new Browser()
+    const page = await browser.signInAt(await browser.open(`${world.webUrl}/sessions/${row.id}`), people.ben)
+    const shown = await browser.open(`${world.webUrl}/sessions/${row.id}`)
+    expect(page.html.length).toBeGreaterThan(0)
+    expect(shown.text).toContain('Statements')
+    expect(shown.text).toContain('select name from customers')
   })
 
   test('psycopg: pipeline mode, server-side cursors, COPY both ways', async () => {
