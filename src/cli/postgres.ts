@@ -56,6 +56,7 @@ export async function startPostgres(parts: PostgresParts): Promise<RunningPostgr
   if (postgres === undefined) return undefined
   const { brokerOf, clock, log } = parts
   const grammar = new Grammar()
+  grammar.warm()
   const maskedDatabases = new MaskedDatabases({ brokerOf, grammar, clock, log })
   const { listen, oauth } = postgres
   const endpoints = oauth?.listen === undefined ? [listen] : [listen, { ...oauth.listen, oauth: true }]

@@ -22,6 +22,9 @@ export type GateParts = {
   readonly masks?: Pick<SessionMasks, 'number' | 'changed'> | undefined
 }
 
+/** General words: each statement that makes, changes or removes something has one of them. */
+const changesTables = new Set(['create', 'alter', 'drop'])
+
 /** One for each session and grant; a grant that changes gets another one. */
 export function statementGate(parts: GateParts): StatementGate {
   return new Gate(parts)
@@ -71,7 +74,7 @@ class Gate implements StatementGate {
     const decision = judgeStatement(grant, facts)
     if (!decision.allowed) return decision
     const judgement = judgeUnknownSettings(analysis) ?? this.#judgeMasks(analysis)
-    if (judgement.allowed && facts.class === 'ddl') this.#parts.masks?.changed()
+    if (judgement.allowed && facts.kinds.some(kind => changesTables.has(kind))) this.#parts.masks?.changed()
     return judgement
   }
 

@@ -202,6 +202,48 @@ test.each([
   expect(judgement.allowed).toBe(!refused)
 })
 
+test('function calls of the protocol are refused where large objects, or they, are denied', () => {
+  const call = (statements: string[]) =>
+    statementGate({
+      grant: grantWith({ deny: { statements, tables: [] } }),
+      user,
+      grammar,
+    }).judgeFunctionCall?.()
+  expect(call(['function'])).toMatchObject({ allowed: false })
+  expect(call(['large-object'])).toMatchObject({ allowed: false })
+  expect(call(['drop'])).toEqual(allowed)
+})
+
+const mask = [{ columns: ['payments.card'], with: 'last4' as const }]
+
+test('where columns are masked, nothing passes as long as nobody knows which', async () => {
+  const changed = () => {}
+  for (const masks of [undefined, { number: () => Promise.reject(new Error('no broker')), changed }]) {
+    const gate = statementGate({ grant: grantWith({ mask }), user, grammar, masks })
+    expect(gate.hasRules).toBe(true)
+    expect(await gate.judge('select 1')).toMatchObject({
+      allowed: false,
+      rule: 'masked columns must be known',
+    })
+  }
+})
+
+test('a statement that may change tables makes the masks be looked up again, if it passes', async () => {
+  let changes = 0
+  const tables = [{ schema: 'public', name: 'payments', masked: ['card'], columns: ['card'] }]
+  const number = grammar.addMasks({ tables, views: [], functions: [] })
+  const masks = { number: () => number, changed: () => void changes++ }
+  const gate = statementGate({ grant: grantWith({ mask }), user, grammar, masks })
+  expect(await gate.judge('select upper(card) from payments')).toMatchObject({
+    rule: 'role dba, line 7: mask',
+  })
+  expect(await gate.judge('alter table payments rename to p')).toMatchObject({ allowed: false })
+  expect(await gate.judge('select card from payments')).toEqual(allowed)
+  expect(changes).toBe(0)
+  expect(await gate.judge('create table other (card text)')).toEqual(allowed)
+  expect(changes).toBe(1)
+})
+
 test('the answer names the rule', async () => {
   expect(await judge('drop table a', deny)).toEqual({
     allowed: false,
