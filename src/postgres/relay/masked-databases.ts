@@ -96,7 +96,7 @@ class MaskedDatabase {
   }
 
   number(): MaskNumber | Promise<MaskNumber> {
-    const now = this.#parts.clock.nowMs()
+    const now = this.#nowMs()
     const known = this.#number
     if (known === undefined || now < this.#unsettledUntilMs) return this.#lookUp()
     if (now - this.#atMs >= refreshMs) this.#lookUp().catch(() => {})
@@ -104,12 +104,17 @@ class MaskedDatabase {
   }
 
   changed(): void {
-    this.#unsettledUntilMs = this.#parts.clock.nowMs() + unsettledMs
+    this.#unsettledUntilMs = this.#nowMs() + unsettledMs
   }
 
   forget(): void {
     if (this.#number !== undefined) this.#parts.grammar.forgetMasks(this.#number)
     this.#number = undefined
+  }
+
+  /** Of a clock that nobody sets back. */
+  #nowMs(): number {
+    return this.#parts.clock.monotonicUs() / 1000
   }
 
   #lookUp(): Promise<MaskNumber> {
@@ -120,8 +125,8 @@ class MaskedDatabase {
   }
 
   async #ask(): Promise<MaskNumber> {
-    const { brokerOf, clock, log } = this.#parts
-    this.#atMs = clock.nowMs()
+    const { brokerOf, log } = this.#parts
+    this.#atMs = this.#nowMs()
     try {
       const catalog = await brokerOf(this.#target).useDatabase(this.#database, connection =>
         lookUpMasked(connection, this.#rules),

@@ -3,7 +3,7 @@ import type { AllowRule, PostgresTarget } from '../../../src/config/config.ts'
 import { decide, type Grant } from '../../../src/policy/decide.ts'
 import { NOON, personWith } from '../../policy/people.ts'
 
-const target: PostgresTarget = {
+export const target: PostgresTarget = {
   name: 'orders',
   protocol: 'postgres',
   host: '127.0.0.1',
