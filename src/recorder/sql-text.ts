@@ -75,7 +75,8 @@ export function outcomeOf(result: SqlResult): string {
   const masked = result.masked ? ', masked' : ''
   if (blocked !== undefined) return `→ ${which}refused by the gateway (${blocked}): ${message ?? ''}${took}`
   const when = result.during === undefined ? '' : ` (${result.during})`
-  if (status === 'error') return `→ ${which}error${when} ${sqlstate ?? ''}: ${message ?? ''}${size}${volume}${took}`
+  if (status === 'error')
+    return `→ ${which}error${when} ${sqlstate ?? ''}: ${message ?? ''}${size}${volume}${took}`
   const words = status === 'done' ? (tag ?? 'done') : statusTexts[status]
   return `→ ${which}${words}${size}${masked}${volume}${took}`
 }
