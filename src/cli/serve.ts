@@ -9,7 +9,14 @@ export function addServe(program: Command): void {
       const log = openLog()
       const gateway = await startGateway(configFileOf(options), log)
       log.info(
-        { ssh: gateway.sshPort, web: gateway.webPort, crypto: gateway.crypto, pid: process.pid },
+        {
+          ssh: gateway.sshPort,
+          postgres: gateway.postgresPort,
+          oauth: gateway.oauthPort,
+          web: gateway.webPort,
+          crypto: gateway.crypto,
+          pid: process.pid,
+        },
         gateway.crypto === 'native'
           ? 'listening'
           : 'listening (SSH ciphers in JavaScript: slower; see docs/running.md)',
