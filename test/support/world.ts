@@ -504,7 +504,7 @@ function keyOnly(line: string): string {
   return line.split(' ').slice(0, 2).join(' ')
 }
 
-export function finish(child: ChildProcess, input: string | Buffer | undefined): Promise<Finished> {
+export function finish(child: ChildProcess, input?: string | Buffer): Promise<Finished> {
   const out: Buffer[] = []
   const err: Buffer[] = []
   child.stdout?.on('data', (chunk: Buffer) => out.push(chunk))
