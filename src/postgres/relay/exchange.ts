@@ -124,6 +124,12 @@ const unsureSync =
 
 const noEffects: readonly NameEffect[] = []
 
+/**
+ * Without a Sync the server keeps up to 8 KiB of answers to itself (PqSendBufferSize), of at least 5 bytes each: whoever waited for the
+ * answers to fewer requests than that could wait for ever.
+ */
+export const leastOutstandingRequests = 4096
+
 export class Exchange {
   readonly #tell: (event: SqlEvent) => void
   readonly #nowUs: () => number
@@ -168,7 +174,7 @@ export class Exchange {
   }
 
   get isFull(): boolean {
-    return this.#queue.size > this.#limits.maxOutstandingRequests
+    return this.#queue.size > Math.max(this.#limits.maxOutstandingRequests, leastOutstandingRequests)
   }
 
   /** As of the last ReadyForQuery. */

@@ -364,3 +364,62 @@ function run(
     // until everything that was sent is answered
   }
 }
+
+describe('what the target may not do', () => {
+  const replies: readonly (readonly [string, (exchange: Exchange) => void])[] = [
+    ['ParseComplete', exchange => exchange.parseComplete()],
+    ['BindComplete', exchange => exchange.bindComplete()],
+    ['CommandComplete', exchange => exchange.commandComplete('SELECT 1')],
+    ['a row', exchange => void exchange.row(1)],
+    ['ReadyForQuery', exchange => exchange.ready('I')],
+    ['a COPY', exchange => exchange.copyIn()],
+    ['COPY data', exchange => void exchange.copyDataOut()],
+    ['a function result', exchange => exchange.functionResult(1)],
+    ['NoData', exchange => exchange.noData()],
+  ]
+  test.each(replies)('answer with %s when nothing was asked', (_name, reply) => {
+    expect(() => reply(new World().exchange)).toThrow(ExchangeProblem)
+  })
+
+  test('end a simple query without a result, or within one', () => {
+    const world = new World()
+    world.exchange.query(textOf('ok 1'), undefined, undefined)
+    expect(() => world.exchange.ready('I')).toThrow(ExchangeProblem)
+    world.exchange.copyOut()
+    expect(() => world.exchange.ready('I')).toThrow(ExchangeProblem)
+  })
+})
+
+test('COPY both ways, as replication does, is counted each way', () => {
+  const world = new World()
+  const { exchange } = world
+  exchange.query(textOf('START_REPLICATION'), undefined, undefined)
+  exchange.copyBoth()
+  exchange.copyDataOut().add(Buffer.from('from the target'), 0, 15)
+  exchange.copyData().add(Buffer.from('status'), 0, 6)
+  exchange.flushClient()
+  exchange.flushTarget()
+  exchange.copyEnd()
+  exchange.copyDoneOut()
+  exchange.commandComplete('COPY 0')
+  exchange.ready('I')
+  expect(world.events).toMatchObject([
+    { type: 'statement' },
+    { type: 'copy-progress', direction: 'in', bytes: 6 },
+    { type: 'copy-progress', direction: 'out', bytes: 15 },
+    { type: 'result', copy: { direction: 'both', bytes: 15, inBytes: 6 } },
+  ])
+})
+
+test('what was asked and never answered is told as unfinished, once', () => {
+  const world = new World()
+  world.exchange.query(textOf('ok 1'), undefined, undefined)
+  world.exchange.execute('', 0, undefined)
+  world.exchange.end()
+  world.exchange.end()
+  const results = world.events.filter(({ type }) => type === 'result')
+  expect(results).toMatchObject([
+    { statement: 1, status: 'unfinished' },
+    { statement: 2, status: 'unfinished' },
+  ])
+})

@@ -6,7 +6,18 @@ import { Grammar } from '../../../src/analysis/sql/grammar.ts'
 import { secretScan } from '../../../src/postgres/relay/secret-scan.ts'
 import { hasPostgres, startPostgres, type TestPostgres } from '../../support/postgres.ts'
 import { DirectRelay, type DirectOptions } from './direct-relay.ts'
-import { copyDone, errorIn, letters, query, RawClient, type Reply } from './raw-client.ts'
+import {
+  bind,
+  copyDone,
+  errorIn,
+  execute,
+  letters,
+  parse,
+  query,
+  RawClient,
+  type Reply,
+  sync,
+} from './raw-client.ts'
 
 let server: TestPostgres
 let relay: DirectRelay
@@ -207,6 +218,18 @@ describe('long results', () => {
     await client.end()
     expect(await relay.said(['result'])).toMatchObject([{ status: 'error', sqlstate: '22P02' }])
     expect((await relay.said(['message-progress'])).length).toBeGreaterThan(0)
+  })
+})
+
+describe('pipelines', () => {
+  test('more requests than may wait hold the client back, and all are answered, though no Sync asks for it', async () => {
+    await start({ limits: { maxOutstandingRequests: 50 } })
+    const request = Buffer.concat([parse('select 1'), bind(), execute()])
+    client.send(Buffer.concat(Array.from({ length: 10_000 }, () => request)), sync)
+    const replies = await client.until('Z')
+    expect(replies.filter(({ type }) => type === 'C')).toHaveLength(10_000)
+    await client.end()
+    expect(await relay.said(['statement'])).toHaveLength(10_000)
   })
 })
 
