@@ -63,6 +63,8 @@ export type AuditLogOptions = {
   readonly log: Log
   /** Guard it with a watchdog. */
   readonly append?: AppendSync
+  /** Hears how far the log goes at each of its checkpoints: up to which line, and that line's link in hexadecimal. */
+  readonly onCheckpoint?: (upTo: number, link: string) => void
   /** A file's size; smaller in tests. */
   readonly segmentBytes?: number
 }
@@ -254,6 +256,7 @@ class FolderLog implements AuditLog {
       this.#options.signer,
     )
     this.#write('checkpoint', checkpoint)
+    this.#options.onCheckpoint?.(upTo, checkpoint.link)
     // The checkpoint's own line needs none; lines that came meanwhile do.
     this.#signedUpTo = this.#sequence === upTo + 1 ? this.#sequence : upTo
     if (this.#signedUpTo < this.#sequence)

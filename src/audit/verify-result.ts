@@ -2,7 +2,7 @@
 export type VerifyResult =
   | {
       readonly ok: true
-      readonly kind: 'recording' | 'audit-log'
+      readonly kind: 'recording' | 'audit-log' | 'session-log'
       readonly session?: string
       readonly records: number
       /** False for what still grows, or was cut off. */

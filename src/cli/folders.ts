@@ -9,6 +9,7 @@ export function foldersOf(config: Pick<Config, 'gateway'>) {
     /** Host keys of the inner servers, one for each target. */
     targetHostKeys: join(data, 'keys', 'hosts'),
     audit: join(data, 'audit'),
+    sessionLog: join(data, 'log'),
     journal: join(data, 'journal'),
     adminSocket: join(data, 'admin.sock'),
   }

@@ -7,6 +7,7 @@ import { placesOf } from '../api/places.ts'
 import { serveWeb, type WebServer } from '../api/serve.ts'
 import { createWeb } from '../api/web.ts'
 import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
+import { openSessionLog } from '../audit/tree/session-log.ts'
 import { appendAll } from '../audit/append.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Config, SshLimits } from '../config/config.ts'
@@ -320,12 +321,22 @@ async function openGround(
   const watchdog = startWatchdog(log)
   closers.push(() => watchdog.stop())
   const guarded = watchdog.guard(append ?? appendAll)
+  const sessionLog = openSessionLog({
+    folder: folders.sessionLog,
+    origin: config.gateway.name,
+    signer: authorities['log-checkpoints'],
+    clock,
+    log,
+    append: guarded,
+  })
+  closers.push(() => sessionLog.close())
   const audit = openAuditLog({
     folder: folders.audit,
     signer: authorities['log-checkpoints'],
     clock,
     log,
     append: guarded,
+    onCheckpoint: (upTo, sha256) => void sessionLog.add({ kind: 'audit-log', upTo, sha256 }),
   })
   closers.push(() => audit.close())
   const recorder = openRecorder({
@@ -335,6 +346,7 @@ async function openGround(
     gateway: config.gateway.name,
     clock,
     log,
+    sessionLog,
     append: guarded,
   })
   closers.push(() => recorder.close())
@@ -345,6 +357,7 @@ async function openGround(
 async function closeWhatCrashed(ground: Ground, log: Log, clock: Clock): Promise<void> {
   const { recorder, store, audit, lock } = ground
   const end = async (id: string, endedAtMs: number): Promise<void> => {
+    if ((await store.sessions.get(id))?.state !== 'open') return // only the proof of its place was missing
     const reason = 'the gateway stopped before this session ended'
     audit.append({ kind: 'session-close', session: id, reason, sealed: 'interrupted' })
     await store.sessions.end(id, { endedAtMs, state: 'interrupted', endReason: reason })

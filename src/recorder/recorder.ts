@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { appendAll } from '../audit/append.ts'
+import type { SessionLog } from '../audit/tree/session-log.ts'
 import { linkOf } from '../chain.ts'
 import type { Clock } from '../clock.ts'
 import { Fault, reasonOf } from '../errors.ts'
@@ -18,6 +19,7 @@ import { isSessionName, OpenNotes } from './open-notes.ts'
 import { Packer } from './pack.ts'
 import { type AppendAsync, appendAllAsync, RecordingFile, type Workshop } from './recording-file.ts'
 import { type Recovered, recover } from './recover.ts'
+import { anchorsOf, Register } from './register.ts'
 import { type Owner, Turns } from './turns.ts'
 
 export type RecorderOptions = {
@@ -31,6 +33,8 @@ export type RecorderOptions = {
   readonly gateway: string
   readonly clock: Clock
   readonly log: Log
+  /** Where recordings are entered, so that a missing one shows. */
+  readonly sessionLog?: SessionLog
   /** Appends to the journal. Guard it with a watchdog. */
   readonly append?: AppendSync
   /** Appends to the recordings. */
@@ -80,6 +84,7 @@ class GatewayRecorder implements Recorder {
   readonly #notes: OpenNotes
   readonly #turns: Turns
   readonly #open = new Map<string, Recording>()
+  readonly #register: Register | undefined
   readonly #backlog = new TotalBacklog()
   #lastNumber = 0
   #failure: Fault | undefined
@@ -92,6 +97,7 @@ class GatewayRecorder implements Recorder {
     this.#journal = new Journal(options.journalFolder, this.#append, options.segmentBytes)
     this.#notes = new OpenNotes(join(options.journalFolder, 'open'))
     this.#turns = new Turns(this.#journal, error => this.#fail(error), options.log)
+    this.#register = options.sessionLog === undefined ? undefined : new Register(options.sessionLog)
     const { signer, clock, log, appendAsync = appendAllAsync } = options
     this.#shop = {
       signer,
@@ -118,7 +124,16 @@ class GatewayRecorder implements Recorder {
     const created = this.#create(path, headerOf(grant, about, gateway, openedAtMs, signer))
     const number = ++this.#lastNumber
     const recording = new Recording(
-      { session: about.session, path, number, openedAtUs, clock, turns: this.#turns, backlog: this.#backlog },
+      {
+        session: about.session,
+        path,
+        number,
+        openedAtMs,
+        openedAtUs,
+        clock,
+        turns: this.#turns,
+        backlog: this.#backlog,
+      },
       recording => this.#file(recording, created),
     )
     this.#open.set(about.session, recording)
@@ -135,7 +150,7 @@ class GatewayRecorder implements Recorder {
       notes: this.#notes,
       shop: this.#shop,
     }
-    this.#recovering ??= recover(left)
+    this.#recovering ??= recover({ ...left, enter: recovered => this.#enter(recovered) })
     return this.#recovering
   }
 
@@ -143,6 +158,7 @@ class GatewayRecorder implements Recorder {
     await this.#turns.committed().catch(() => {}) // a failure is known by now
     for (const recording of this.#open.values()) await recording.abandon()
     this.#open.clear()
+    await this.#register?.settle()
     this.#journal.close()
     if (this.#options.packer === undefined) await this.#shop.packer.close()
   }
@@ -166,6 +182,7 @@ class GatewayRecorder implements Recorder {
     const head = frameHead('header', body.length, linkOf(start))
     try {
       this.#append(fd, [start, head, body])
+      this.#register?.opened(header.session, linkOf(head, body))
     } catch (error) {
       closeSync(fd)
       rmSync(file, { force: true })
@@ -179,15 +196,32 @@ class GatewayRecorder implements Recorder {
     const file = new RecordingFile(created.fd, position, this.#shop, {
       onFailure: error => this.#turns.fail(error),
       onWritten: bytes => recording.wrote(bytes),
-      onSealed: () => this.#forget(recording.session),
+      onSealed: seal => this.#sealed(recording, created.link, seal),
     })
     file.head()
     return file
   }
 
-  #forget(session: string): void {
+  /** The note stays until the log of sessions has the seal: a start after a crash goes on from there. */
+  #sealed({ session, path, openedAtMs }: Recording, header: Buffer, seal: Buffer): void {
     this.#open.delete(session)
-    this.#notes.remove(session)
+    if (this.#register === undefined) return this.#notes.remove(session)
+    const file = join(this.#options.folder, path)
+    this.#register.sealed(session, file, { header, seal, proofs: [], openedAtMs }).then(
+      () => this.#notes.remove(session),
+      (cause: unknown) =>
+        this.#options.log.error(
+          { session, reason: reasonOf(cause) },
+          'a recording has no proof of its place yet',
+        ),
+    )
+  }
+
+  /** What an earlier process sealed, or this one for it. */
+  async #enter(recovered: Recovered): Promise<void> {
+    const file = join(this.#options.folder, recovered.path)
+    const { openedAtMs } = recovered
+    await this.#register?.sealed(recovered.session, file, { ...anchorsOf(file), openedAtMs })
   }
 
   #fail(error: unknown): void {
@@ -208,6 +242,7 @@ type RecordingParts = {
   readonly session: string
   readonly path: string
   readonly number: number
+  readonly openedAtMs: number
   readonly openedAtUs: number
   readonly clock: Clock
   readonly turns: Turns
@@ -224,6 +259,7 @@ class Recording implements Owner {
   /** Relative to the recordings folder. */
   readonly path: string
   readonly number: number
+  readonly openedAtMs: number
   readonly #parts: RecordingParts
   readonly #file: RecordingFile
   readonly #listeners: ((fault: Fault) => void)[] = []
@@ -239,6 +275,7 @@ class Recording implements Owner {
     this.session = parts.session
     this.path = parts.path
     this.number = parts.number
+    this.openedAtMs = parts.openedAtMs
     this.#parts = parts
     this.#backlog = new Backlog(parts.backlog)
     this.#file = file(this)

@@ -48,8 +48,8 @@ export type Heard = {
   readonly onFailure: (error: unknown) => void
   /** So many event bytes have reached the file. */
   readonly onWritten: (bytes: number) => void
-  /** The seal is on the disk and the file is closed. */
-  readonly onSealed: () => void
+  /** The seal is on the disk and the file is closed; its link is what proofs name. */
+  readonly onSealed: (link: Buffer) => void
 }
 
 type Job = { readonly chunk: RawChunk; readonly packing: Promise<void>; packed: PackedChunk | undefined }
@@ -155,7 +155,7 @@ export class RecordingFile {
       throw error
     }
     await this.close()
-    this.#heard.onSealed()
+    this.#heard.onSealed(linkOf(frame))
   }
 
   /** Closes the file without a seal. */

@@ -14,6 +14,7 @@ export type Recovered = {
   /** Relative to the recordings folder. */
   readonly path: string
   readonly events: number
+  readonly openedAtMs: number
   /** When its last event took place. */
   readonly endedAtMs: number
   /** False if the session had ended and only its seal was missing. */
@@ -33,6 +34,8 @@ export type Leftovers = {
   readonly notes: OpenNotes
   readonly shop: Workshop
   readonly log: Log
+  /** Enters a recording in the log of sessions, if it is not there yet. */
+  readonly enter: (recovered: Recovered) => Promise<void>
 }
 
 /**
@@ -47,10 +50,13 @@ export async function recover(left: Leftovers): Promise<readonly Recovered[]> {
   }
   const damaged = await addJournalled(left, recoveries)
   const recovered: Recovered[] = []
+  const entering: Promise<void>[] = []
   for (const [session, recovery] of recoveries) {
-    recovered.push(await recovery.finish())
-    left.notes.remove(session)
+    const finished = await recovery.finish()
+    recovered.push(finished)
+    entering.push(left.enter(finished).then(() => left.notes.remove(session)))
   }
+  await Promise.all(entering)
   for (const segment of left.segments) removeSegment(left, segment, damaged.has(segment))
   return recovered
 }
@@ -168,6 +174,7 @@ class Recovery {
       session: this.#session,
       path: this.#path,
       events: this.#lastSequence,
+      openedAtMs: Date.parse(this.#found.header.openedAt),
       endedAtMs: Date.parse(this.#found.header.openedAt) + Math.floor(this.#lastUs / 1000),
       interrupted,
       notes: this.#notes,

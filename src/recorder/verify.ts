@@ -1,4 +1,6 @@
 import { keyIdOf } from '../audit/signature.ts'
+import { decodeLeaf } from '../audit/tree/leaf.ts'
+import { checkProof } from '../audit/tree/tree-proof.ts'
 import type { VerifyResult } from '../audit/verify-result.ts'
 export type { VerifyResult } from '../audit/verify-result.ts'
 import { reasonOf } from '../errors.ts'
@@ -6,6 +8,7 @@ import { FormatProblem } from './format.ts'
 import { type Frame, FrameReader } from './frames.ts'
 import { readHeader, type RecordingHeader } from './header.ts'
 import { openChunk } from './reader.ts'
+import { readProof } from './register.ts'
 import { type HeadText, isSignedBy, readHeadText, readSealText } from './signed.ts'
 
 /**
@@ -34,6 +37,8 @@ class Verification {
   readonly #signedBy = new Set<string>()
   readonly #notes: string[] = []
   #header: RecordingHeader | undefined
+  #headerLink: Buffer | undefined
+  #sealLink: Buffer | undefined
   #keys: readonly string[] = []
   #records = 0
   #signedRecords = 0
@@ -71,16 +76,14 @@ class Verification {
     else if (frame.kind === 'chunk') this.#checkChunk(frame)
     else if (frame.kind === 'head') this.#checkHead(frame)
     else if (frame.kind === 'seal') this.#checkSeal(frame)
-    else
-      this.#notes.push(
-        'It carries a proof of its place in the log of sessions, which this version does not check.',
-      )
+    else this.#checkProof(frame)
   }
 
   #checkHeader(frame: Frame): void {
     const header = readHeader(frame.body)
     if (typeof header === 'string') throw problem(frame, header)
     this.#header = header
+    this.#headerLink = frame.link
     this.#keys = this.#trusted ?? [header.signing.publicKey]
     if (this.#trusted === undefined) {
       this.#notes.push(
@@ -120,8 +123,25 @@ class Verification {
     if (seal.durationUs !== this.#lastUs) throw problem(frame, 'the seal gives another duration')
     this.#checkSignature('seal', frame)
     this.#isSealed = true
+    this.#sealLink = frame.link
     if (seal.interrupted) this.#notes.push(`Interrupted: ${seal.reason}`)
     this.#notes.push(...(seal.notes ?? []))
+  }
+
+  /** Its entry speaks of this recording's own header or seal, and a signed checkpoint of the log covers it. */
+  #checkProof(frame: Frame): void {
+    const { of, ...proof } = readProof(frame.body)
+    const leaf = decodeLeaf(Buffer.from(proof.entry))
+    const link = of === 'session-open' ? this.#headerLink : this.#sealLink
+    const isOurs =
+      leaf?.kind === of && leaf.session === this.#header?.session && leaf.sha256 === link?.toString('hex')
+    if (!isOurs) throw problem(frame, 'the proof is about another recording')
+    const checked = checkProof(proof, this.#trusted)
+    if (typeof checked === 'string') throw problem(frame, checked)
+    const what = of === 'session-open' ? 'opening' : 'seal'
+    const { index, checkpoint, signedBy } = checked
+    const by = signedBy === undefined ? 'whose key was not given, so its signature was not checked' : 'signed'
+    this.#notes.push(`Its ${what} is entry ${index} in the log of ${checkpoint.origin} (${by}).`)
   }
 
   #checkCounts(frame: Frame, counts: Pick<HeadText, 'chunks' | 'events' | 'bytes'>): void {

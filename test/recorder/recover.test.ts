@@ -87,6 +87,7 @@ describe('after a crash', () => {
     expect(recovered).toEqual(
       ['one', 'two'].map(session => ({
         session,
+        openedAtMs: Date.parse('2026-11-21T14:00:00Z'),
         path: `2026/11/21/${session}.sallyport`,
         events: 24,
         endedAtMs: Date.parse('2026-11-21T14:00:02.300Z'),

@@ -10,7 +10,7 @@ import type { Log } from '../../log.ts'
 import type { AppendSync, Signer } from '../../model.ts'
 import { appendAll } from '../append.ts'
 import { parseCheckpoint, signCheckpoint, type TreeHead } from './checkpoint.ts'
-import { encodeLeaf, type Leaf } from './leaf.ts'
+import { decodeLeaf, encodeLeaf, type Leaf, type StampedLeaf } from './leaf.ts'
 import { CompactRange, consistencySpans, inclusionSpans, leafHash, rootOf } from './merkle.ts'
 import { decodeEntries, encodeEntry, tileWidth } from './tile.ts'
 import { checkpointFile, checkpointsFile, growingFile, spanRoot, TreeFiles } from './tree-files.ts'
@@ -32,7 +32,7 @@ export type Publisher = {
 
 export type SessionLogOptions = {
   readonly folder: string
-  /** C2SP: names the log for ever, such as the gateway's name. */
+  /** Names a log that begins (C2SP tlog-checkpoint), such as the gateway's name; one that goes on keeps its name. */
   readonly origin: string
   readonly signer: Signer
   readonly clock: Clock
@@ -50,6 +50,8 @@ export type SessionLog = {
   readonly add: (leaf: Leaf) => number
   /** Resolves once a signed checkpoint covers the leaf. */
   readonly proofOf: (index: number) => Promise<LeafProof>
+  /** The index of the newest leaf that matches, or undefined; looks back no further than leaves of that instant. */
+  readonly find: (matches: (leaf: StampedLeaf) => boolean, sinceMs: number) => number | undefined
   /** Signs what is there now, without waiting for its time. Never rejects: what failed is logged and tried again. */
   readonly checkpoint: () => Promise<void>
   readonly size: number
@@ -90,7 +92,9 @@ class TreeLog implements SessionLog {
   #fullBundles = 0
   #range = new CompactRange()
   #fd = -1
+  #origin: string
   #signed: Signed | undefined
+  #lastRead: { readonly number: number; readonly entries: readonly Buffer[] } | undefined
   #waiting: Waiting[] = []
   #signing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -98,6 +102,7 @@ class TreeLog implements SessionLog {
 
   constructor(options: SessionLogOptions) {
     this.#options = options
+    this.#origin = options.origin
     this.#append = options.append ?? appendAll
     this.#files = new TreeFiles(options.folder)
     mkdirSync(options.folder, { recursive: true, mode: 0o700 })
@@ -135,6 +140,16 @@ class TreeLog implements SessionLog {
       return Promise.resolve(this.#proof(index, this.#signed))
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => this.#waiting.push({ index, resolve, reject }))
+  }
+
+  find(matches: (leaf: StampedLeaf) => boolean, sinceMs: number): number | undefined {
+    for (let index = this.size - 1; index >= 0; index--) {
+      const leaf = decodeLeaf(this.#entry(index))
+      if (leaf === undefined) continue
+      if (matches(leaf)) return index
+      if (Date.parse(leaf.at) < sinceMs) return undefined
+    }
+    return undefined
   }
 
   async checkpoint(): Promise<void> {
@@ -213,11 +228,11 @@ class TreeLog implements SessionLog {
     const text = readFileSync(path, 'utf8')
     const checkpoint = parseCheckpoint(text)
     if (typeof checkpoint === 'string') throw new Error(checkpoint)
-    if (checkpoint.origin !== this.#options.origin) throw new Error(`it is the log of ${checkpoint.origin}`)
     if (checkpoint.size > this.size)
       throw new Error(`its checkpoint counts ${checkpoint.size} entries and ${this.size} are there`)
     if (!this.#rootAt(checkpoint.size).equals(checkpoint.root))
       throw new Error('its entries are not those of its checkpoint')
+    this.#origin = checkpoint.origin
     this.#signed = { size: checkpoint.size, text }
   }
 
@@ -283,7 +298,7 @@ class TreeLog implements SessionLog {
   }
 
   async #signAndKeep(): Promise<void> {
-    const head: TreeHead = { origin: this.#options.origin, size: this.size, root: this.#range.root() }
+    const head: TreeHead = { origin: this.#origin, size: this.size, root: this.#range.root() }
     fsyncSync(this.#fd) // what is signed must outlive a power cut
     this.#writePartials(head.size)
     const text = await signCheckpoint(head, this.#options.signer)
@@ -349,10 +364,17 @@ class TreeLog implements SessionLog {
     const bundle = Math.floor(index / tileWidth)
     const entry =
       bundle < this.#fullBundles
-        ? this.#files.readBundle(bundle)[index % tileWidth]
+        ? this.#bundle(bundle)[index % tileWidth]
         : this.#growing[index % tileWidth]?.subarray(2)
     if (entry === undefined) throw new Error(`entry ${index} is missing`)
     return entry
+  }
+
+  /** The one read last is kept: whoever looks back reads entry by entry. */
+  #bundle(number: number): readonly Buffer[] {
+    if (this.#lastRead?.number !== number)
+      this.#lastRead = { number, entries: this.#files.readBundle(number) }
+    return this.#lastRead.entries
   }
 
   async #publish(text: string, size: number): Promise<void> {

@@ -1,0 +1,126 @@
+/**
+ * Enters recordings in the log of sessions: a leaf when one is opened, a leaf when it is sealed, and behind the seal the
+ * proofs that both are there, so that a recording proves by itself that the gateway announced it.
+ */
+import { closeSync, openSync } from 'node:fs'
+import { appendAll } from '../audit/append.ts'
+import type { LeafProof, SessionLog } from '../audit/tree/session-log.ts'
+import type { StampedLeaf } from '../audit/tree/leaf.ts'
+import { frameHead } from './format.ts'
+import { FrameReader } from './frames.ts'
+
+/** Leaves are stamped with the wall's clock, which may have been set back since. */
+const clockMarginMs = 86_400_000
+
+export type ProofOf = 'session-open' | 'session-seal'
+
+/** What the proof frame of a recording holds. */
+export type ProofText = LeafProof & { readonly of: ProofOf }
+
+/** The frames of a recording that the log speaks of, and the proofs that it has. */
+export type Anchors = {
+  readonly header: Buffer
+  readonly seal: Buffer | undefined
+  readonly proofs: readonly ProofText[]
+}
+
+/** Reads the links of header and seal, and the proofs. Throws as FrameReader does. */
+export function anchorsOf(file: string): Anchors {
+  const frames = new FrameReader(file)
+  try {
+    let [header, seal]: (Buffer | undefined)[] = []
+    const proofs: ProofText[] = []
+    for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+      if (frame.kind === 'header') header = frame.link
+      if (frame.kind === 'seal') seal = frame.link
+      if (frame.kind === 'proof') proofs.push(readProof(frame.body))
+    }
+    if (header === undefined) throw new Error('the header is cut')
+    return { header, seal, proofs }
+  } finally {
+    frames.close()
+  }
+}
+
+/** The text of a proof's body; fields that are none are empty, and prove nothing. */
+export function readProof(body: Buffer): ProofText {
+  let fields: Record<string, unknown> = {}
+  try {
+    fields = JSON.parse(body.toString()) as Record<string, unknown>
+  } catch {
+    // proves nothing
+  }
+  const of = fields['of'] === 'session-open' ? 'session-open' : 'session-seal'
+  return { of, entry: text(fields['entry']), proof: text(fields['proof']) }
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+export class Register {
+  readonly #log: SessionLog
+  /** Leaves of the openings of this process, until their sessions are sealed. */
+  readonly #opened = new Map<string, number>()
+  readonly #pending = new Set<Promise<void>>()
+
+  constructor(log: SessionLog) {
+    this.#log = log
+  }
+
+  /** The leaf is with the operating system when this returns. Throws Fault SESSION_LOG_FAILED. */
+  opened(session: string, header: Buffer): void {
+    const leaf = { kind: 'session-open', session, sha256: header.toString('hex') } as const
+    this.#opened.set(session, this.#log.add(leaf))
+  }
+
+  /** Adds what the log lacks of a sealed recording, and to the recording what it lacks of proofs. */
+  sealed(session: string, file: string, anchors: Anchors & { readonly openedAtMs: number }): Promise<void> {
+    const registering = this.#register(session, file, anchors).finally(() =>
+      this.#pending.delete(registering),
+    )
+    this.#pending.add(registering)
+    return registering
+  }
+
+  /** Waits for the proofs of what was sealed. */
+  async settle(): Promise<void> {
+    await this.#log.checkpoint()
+    await Promise.allSettled(this.#pending)
+  }
+
+  async #register(
+    session: string,
+    file: string,
+    { header, seal, proofs, openedAtMs }: Anchors & { readonly openedAtMs: number },
+  ): Promise<void> {
+    if (seal === undefined) throw new Error('the recording is not sealed')
+    const links = { 'session-open': header, 'session-seal': seal }
+    for (const of of ['session-open', 'session-seal'] as const) {
+      const wanted = { kind: of, session, sha256: links[of].toString('hex') } as const
+      const index = this.#indexOf(wanted, openedAtMs - clockMarginMs)
+      if (proofs.some(proof => proof.of === of)) continue
+      appendProof(file, seal, { of, ...(await this.#log.proofOf(index)) })
+    }
+    this.#opened.delete(session)
+  }
+
+  #indexOf(wanted: { kind: ProofOf; session: string; sha256: string }, sinceMs: number): number {
+    const known = wanted.kind === 'session-open' ? this.#opened.get(wanted.session) : undefined
+    return known ?? this.#log.find(leaf => isSame(leaf, wanted), sinceMs) ?? this.#log.add(wanted)
+  }
+}
+
+function isSame(leaf: StampedLeaf, wanted: { kind: ProofOf; session: string; sha256: string }): boolean {
+  return leaf.kind === wanted.kind && leaf.session === wanted.session && leaf.sha256 === wanted.sha256
+}
+
+function appendProof(file: string, seal: Buffer, proof: ProofText): void {
+  const body = Buffer.from(JSON.stringify(proof))
+  const fd = openSync(file, 'a')
+  try {
+    appendAll(fd, [Buffer.concat([frameHead('proof', body.length, seal), body])])
+  } finally {
+    closeSync(fd)
+  }
+}
