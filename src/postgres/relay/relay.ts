@@ -242,6 +242,7 @@ export class Relay {
 
   async #leaveInOrder(reason: string): Promise<void> {
     this.#client.end()
+    this.#target.destroy() // whatever still runs there is nobody's
     await this.#facts.settled(lastFactsMs)
     this.#session.end({ reason, userText: '' })
   }
