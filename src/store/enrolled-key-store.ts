@@ -2,23 +2,55 @@ import type { Kysely } from 'kysely'
 import type { EnrolledKeyRow } from '../model.ts'
 import { principalFromJson } from './principal-json.ts'
 import type { EnrolledKeyTable, Tables } from './schema.ts'
+import type { Statements } from './statements.ts'
 import type { EnrolledKeyStore, KeyOwner } from './store.ts'
 
 type Db = Kysely<Tables>
 
+const COLUMNS = [
+  'id',
+  'fingerprint',
+  'key',
+  'issuer',
+  'subject',
+  'principal',
+  'network',
+  'createdAtMs',
+  'expiresAtMs',
+  'lastUsedAtMs',
+  'revokedAtMs',
+] as const satisfies readonly (keyof EnrolledKeyTable)[]
+
 /** `guarded` turns what the database throws into Fault STORE_UNAVAILABLE; `kept` also waits for the disk: what is revoked stays so. */
 export function enrolledKeyStore(
   db: Db,
+  statements: Statements,
   guarded: <T>(action: () => Promise<T>) => Promise<T>,
   kept: typeof guarded,
 ): EnrolledKeyStore {
+  const find = statements.query<{ fingerprint: string; nowMs: number }, EnrolledKeyTable>(
+    'select * from enrolledKeys where fingerprint = @fingerprint and expiresAtMs > @nowMs and revokedAtMs is null order by createdAtMs desc, id',
+  )
+  const use = statements.change<{ id: string; nowMs: number }>(
+    'update enrolledKeys set lastUsedAtMs = @nowMs where id = @id',
+  )
+  const end = statements.change<{ id: string; nowMs: number }>(
+    'update enrolledKeys set revokedAtMs = @nowMs where id = @id',
+  )
+  const insert = statements.insert('enrolledKeys', COLUMNS)
+  // In one transaction, so that two people who enrol one key at once cannot both have it.
+  const enrol = statements.atOnce((row: EnrolledKeyRow): boolean => {
+    const { fingerprint, createdAtMs: nowMs } = row
+    const { issuer, subject } = row.principal
+    const present = find({ fingerprint, nowMs })
+    if (present.some(other => other.issuer !== issuer || other.subject !== subject)) return false
+    for (const other of present) if (other.network === row.network) end({ id: other.id, nowMs })
+    insert(toTable(row))
+    return true
+  })
   return {
-    enrol: row => kept(() => db.transaction().execute(transaction => enrol(transaction, row))),
-    find: (fingerprint, nowMs) =>
-      guarded(async () => {
-        const rows = counting(db, nowMs).where('fingerprint', '=', fingerprint)
-        return (await rows.orderBy('createdAtMs', 'desc').orderBy('id').execute()).map(fromTable)
-      }),
+    enrol: row => kept(async () => enrol(row)),
+    find: (fingerprint, nowMs) => guarded(async () => find({ fingerprint, nowMs }).map(fromTable)),
     listOf: (owner, nowMs) =>
       guarded(async () => {
         const rows = counting(db, nowMs)
@@ -26,10 +58,7 @@ export function enrolledKeyStore(
           .where('subject', '=', owner.subject)
         return (await rows.orderBy('createdAtMs', 'desc').orderBy('id').execute()).map(fromTable)
       }),
-    used: (id, nowMs) =>
-      guarded(async () => {
-        await db.updateTable('enrolledKeys').set({ lastUsedAtMs: nowMs }).where('id', '=', id).execute()
-      }),
+    used: (id, nowMs) => guarded(async () => void use({ id, nowMs })),
     revoke: (id, owner, nowMs) => kept(() => revoke(db, id, owner, nowMs)),
     removeExpired: beforeMs =>
       guarded(async () => {
@@ -45,22 +74,6 @@ function counting(db: Db, nowMs: number) {
     .selectAll()
     .where('expiresAtMs', '>', nowMs)
     .where('revokedAtMs', 'is', null)
-}
-
-/** In one transaction, so that two people who enrol one key at once cannot both have it. */
-async function enrol(db: Db, row: EnrolledKeyRow): Promise<boolean> {
-  const { issuer, subject } = row.principal
-  const present = await counting(db, row.createdAtMs).where('fingerprint', '=', row.fingerprint).execute()
-  if (present.some(other => other.issuer !== issuer || other.subject !== subject)) return false
-  const before = present.filter(other => other.network === row.network).map(other => other.id)
-  if (before.length > 0)
-    await db
-      .updateTable('enrolledKeys')
-      .set({ revokedAtMs: row.createdAtMs })
-      .where('id', 'in', before)
-      .execute()
-  await db.insertInto('enrolledKeys').values(toTable(row)).execute()
-  return true
 }
 
 async function revoke(db: Db, id: string, owner: KeyOwner, nowMs: number): Promise<boolean> {

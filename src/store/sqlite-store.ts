@@ -6,8 +6,17 @@ import { enrolledKeyStore } from './enrolled-key-store.ts'
 import { prepareDataFile, prepareDataFolder, unusable } from './data-folder.ts'
 import { principalFromJson } from './principal-json.ts'
 import { type Migration, migrate, migrations } from './migrations.ts'
-import type { LeaseTable, SessionTable, Tables } from './schema.ts'
-import type { HostKeyStore, LeaseStore, SessionQuery, SessionStore, SignInStore, Store } from './store.ts'
+import type { HostKeyTable, LeaseTable, SessionTable, Tables } from './schema.ts'
+import { Statements } from './statements.ts'
+import type {
+  HostKeyStore,
+  LeaseStore,
+  SessionEnd,
+  SessionQuery,
+  SessionStore,
+  SignInStore,
+  Store,
+} from './store.ts'
 import { WriteAheadLog } from './write-ahead-log.ts'
 
 /** Runs an action and resolves once what it wrote is on the disk: for what must outlive a loss of power. */
@@ -26,7 +35,7 @@ export async function openStore(
 ): Promise<Store> {
   prepareDataFolder(dataFolder)
   const file = prepareDataFile(dataFolder, 'state.db')
-  const db = await connect(file, steps).catch((thrown: unknown) => {
+  const { db, statements } = await connect(file, steps).catch((thrown: unknown) => {
     throw thrown instanceof Fault ? thrown : unusable(`state.db in ${dataFolder}`, thrown)
   })
   const log = new WriteAheadLog(file)
@@ -37,11 +46,11 @@ export async function openStore(
       return done
     })
   return {
-    sessions: sessionStore(db),
-    leases: leaseStore(db, kept),
-    hostKeys: hostKeyStore(db, kept),
+    sessions: sessionStore(db, statements),
+    leases: leaseStore(db, statements, kept),
+    hostKeys: hostKeyStore(statements, kept),
     signIns: signInStore(db, kept),
-    enrolledKeys: enrolledKeyStore(db, guarded, kept),
+    enrolledKeys: enrolledKeyStore(db, statements, guarded, kept),
     close: () =>
       guarded(async () => {
         await db.destroy()
@@ -52,7 +61,11 @@ export async function openStore(
 
 type Db = Kysely<Tables>
 
-async function connect(file: string, steps: readonly Migration[]): Promise<Db> {
+/** `db` has no transactions after this: a statement in between would belong to them. */
+async function connect(
+  file: string,
+  steps: readonly Migration[],
+): Promise<{ db: Db; statements: Statements }> {
   const database = new Database(file, { timeout: BUSY_TIMEOUT_MS })
   const db: Db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
   try {
@@ -65,7 +78,7 @@ async function connect(file: string, steps: readonly Migration[]): Promise<Db> {
     database.close()
     throw thrown
   }
-  return db
+  return { db, statements: new Statements(database) }
 }
 
 /** Runs an action on the database and turns whatever it throws into a Fault whose user text tells nothing of it. */
@@ -85,15 +98,32 @@ async function guarded<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-function sessionStore(db: Db): SessionStore {
+const SESSION_COLUMNS = [
+  'id',
+  'protocol',
+  'issuer',
+  'subject',
+  'principalName',
+  'target',
+  'login',
+  'role',
+  'sourceAddress',
+  'owner',
+  'openedAtMs',
+  'endedAtMs',
+  'state',
+  'endReason',
+  'recording',
+] as const satisfies readonly (keyof SessionTable)[]
+
+function sessionStore(db: Db, statements: Statements): SessionStore {
+  const insert = statements.insert('sessions', SESSION_COLUMNS)
+  const end = statements.change<SessionEnd & { id: string }>(
+    `update sessions set endedAtMs = @endedAtMs, state = @state, endReason = @endReason where id = @id and state = 'open'`,
+  )
   return {
-    insert: row =>
-      guarded(async () => void (await db.insertInto('sessions').values(sessionToTable(row)).execute())),
-    end: (id, end) =>
-      guarded(async () => {
-        const open = db.updateTable('sessions').set(end).where('id', '=', id).where('state', '=', 'open')
-        return (await open.executeTakeFirst()).numUpdatedRows > 0n
-      }),
+    insert: row => guarded(async () => void insert(sessionToTable(row))),
+    end: (id, how) => guarded(async () => end({ ...how, id }) > 0),
     get: id =>
       guarded(async () => {
         const row = await db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst()
@@ -138,19 +168,36 @@ function sessionFromTable(row: SessionTable): SessionRow {
 
 const LEASE_ORDER: readonly LeaseState[] = ['intended', 'live', 'ending']
 
-function leaseStore(db: Db, kept: Kept): LeaseStore {
+const LEASE_COLUMNS = [
+  'id',
+  'session',
+  'target',
+  'kind',
+  'detail',
+  'owner',
+  'state',
+  'createdAtMs',
+  'expiresAtMs',
+] as const satisfies readonly (keyof LeaseTable)[]
+
+function leaseStore(db: Db, statements: Statements, kept: Kept): LeaseStore {
+  const insert = statements.insert('leases', LEASE_COLUMNS)
+  const toState = LEASE_ORDER.map((state, index) => {
+    const upToHere = LEASE_ORDER.slice(0, index + 1).map(name => `'${name}'`)
+    return statements.change<{ id: string }>(
+      `update leases set state = '${state}' where id = @id and state in (${upToHere.join(', ')})`,
+    )
+  })
+  const remove = statements.change<{ id: string }>('delete from leases where id = @id')
   return {
     // On the disk before its credential exists. Later steps may be lost: the sweep takes them again.
-    insert: row =>
-      kept(async () => {
-        const values: LeaseTable = { ...row, expiresAtMs: row.expiresAtMs ?? null }
-        await db.insertInto('leases').values(values).execute()
-      }),
+    insert: row => kept(async () => void insert({ ...row, expiresAtMs: row.expiresAtMs ?? null })),
     advance: async (id, state) => {
-      if (!(await guarded(() => advanceLease(db, id, state))))
+      const changed = await guarded(async () => toState[LEASE_ORDER.indexOf(state)]?.({ id }))
+      if (changed !== 1)
         throw new TypeError(`lease ${id} cannot become ${state}: it is further, or it does not exist`)
     },
-    remove: id => guarded(async () => void (await db.deleteFrom('leases').where('id', '=', id).execute())),
+    remove: id => guarded(async () => void remove({ id })),
     list: () =>
       guarded(async () => {
         const rows = await db.selectFrom('leases').selectAll().orderBy('createdAtMs').orderBy('id').execute()
@@ -159,26 +206,20 @@ function leaseStore(db: Db, kept: Kept): LeaseStore {
   }
 }
 
-async function advanceLease(db: Db, id: string, state: LeaseState): Promise<boolean> {
-  const upToHere = LEASE_ORDER.slice(0, LEASE_ORDER.indexOf(state) + 1)
-  const update = db.updateTable('leases').set({ state }).where('id', '=', id).where('state', 'in', upToHere)
-  return (await update.executeTakeFirst()).numUpdatedRows > 0n
-}
-
-function hostKeyStore(db: Db, kept: Kept): HostKeyStore {
-  const keysOf = (on: Db, target: string): Promise<HostKeyRow[]> =>
-    on.selectFrom('hostKeys').selectAll().where('target', '=', target).orderBy('algorithm').execute()
+function hostKeyStore(statements: Statements, kept: Kept): HostKeyStore {
+  const of = statements.query<{ target: string }, HostKeyRow>(
+    'select * from hostKeys where target = @target order by algorithm',
+  )
+  const insert = statements.insert('hostKeys', ['target', 'algorithm', 'key', 'firstSeenAtMs'])
+  const learn = statements.atOnce((row: HostKeyTable): HostKeyRow[] => {
+    const known = of({ target: row.target })
+    if (known.length > 0) return known
+    insert(row)
+    return [row]
+  })
   return {
-    of: target => guarded(() => keysOf(db, target)),
-    learn: row =>
-      kept(() =>
-        db.transaction().execute(async transaction => {
-          const known = await keysOf(transaction, row.target)
-          if (known.length > 0) return known
-          await transaction.insertInto('hostKeys').values(row).execute()
-          return [row]
-        }),
-      ),
+    of: target => guarded(async () => of({ target })),
+    learn: row => kept(async () => learn(row)),
   }
 }
 
