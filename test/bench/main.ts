@@ -1,21 +1,24 @@
 /**
- * `npm run bench [ssh] -- [--rounds N] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--json FILE]`: Sallyport beside what a
- * user would pick instead, in one run, as ratios.
+ * `npm run bench [ssh | postgres] -- [--rounds N] [--seconds N] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--json FILE]`:
+ * Sallyport beside what a user would pick instead, in one run, as ratios.
  */
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { tableOf } from './measurement.ts'
-import { benchSsh, type SshGroup, sshGroups } from './ssh.ts'
+import { tableOfPairs } from './pairs.ts'
+import { benchPostgres, postgresGroups } from './postgres.ts'
+import { benchSsh, sshGroups } from './ssh.ts'
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: 'string' },
-    megabytes: { type: 'string', default: '128' },
-    rounds: { type: 'string', default: '3' },
+    megabytes: { type: 'string' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string', default: '1' },
     sessions: { type: 'string', default: '200' },
-    only: { type: 'string', default: sshGroups.join(',') },
+    only: { type: 'string' },
   },
 })
 
@@ -29,24 +32,42 @@ const machine = {
   loadBefore: loadavg()[0],
 }
 const began = performance.now()
-const measured = await benchSsh({
-  megabytes: Number(values.megabytes),
-  rounds: Number(values.rounds),
-  sessions: values.sessions.split(',').map(Number),
-  only: values.only.split(',').map(groupOf),
-})
-process.stdout.write(`${tableOf(measured)}\n\n`)
+const { measured, table } = positionals[0] === 'postgres' ? await postgres() : await ssh()
+process.stdout.write(`${table}\n\n`)
 const minutes = ((performance.now() - began) / 60_000).toFixed(1)
+const load = [machine.loadBefore, loadavg()[0]].map(value => value?.toFixed(1)).join(' before and ')
 process.stdout.write(
-  `${machine.cores} cores (${machine.cpu}), Node ${machine.node}; the load was ${machine.loadBefore?.toFixed(1)} before; ${minutes} minutes\n`,
+  `${machine.cores} cores (${machine.cpu}), Node ${machine.node}; the load was ${load} after; ${minutes} minutes\n`,
 )
 if (values.json !== undefined) {
   const result = { at: new Date().toISOString(), machine, measured }
   writeFileSync(values.json, `${JSON.stringify(result, undefined, 2)}\n`)
 }
 
-function groupOf(name: string): SshGroup {
-  const group = sshGroups.find(known => known === name)
-  if (group === undefined) throw new Error(`--only knows ${sshGroups.join(', ')}, and not ${name}`)
-  return group
+async function ssh(): Promise<{ measured: unknown; table: string }> {
+  const measured = await benchSsh({
+    megabytes: Number(values.megabytes ?? '128'),
+    rounds: Number(values.rounds ?? '3'),
+    sessions: values.sessions.split(',').map(Number),
+    only: groupsOf(sshGroups),
+  })
+  return { measured, table: tableOf(measured) }
+}
+
+async function postgres(): Promise<{ measured: unknown; table: string }> {
+  const measured = await benchPostgres({
+    megabytes: Number(values.megabytes ?? '64'),
+    rounds: Number(values.rounds ?? '5'),
+    seconds: Number(values.seconds),
+    only: groupsOf(postgresGroups),
+  })
+  return { measured, table: tableOfPairs(measured) }
+}
+
+function groupsOf<Group extends string>(groups: readonly Group[]): readonly Group[] {
+  return (values.only?.split(',') ?? groups).map(name => {
+    const group = groups.find(known => known === name)
+    if (group === undefined) throw new Error(`--only knows ${groups.join(', ')}, and not ${name}`)
+    return group
+  })
 }

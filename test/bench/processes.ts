@@ -11,6 +11,35 @@ export function cpuSeconds(pid: number): number {
   return [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0) / ticksPerSecond
 }
 
+const traceEveryMs = 20
+
+/** CPU-seconds of a process as they grow, so that one can ask later for the last so many milliseconds. */
+export class CpuTrace {
+  readonly #pid: number
+  readonly #timer: NodeJS.Timeout
+  readonly #points: { readonly atMs: number; readonly seconds: number }[] = []
+
+  constructor(pid: number) {
+    this.#pid = pid
+    this.#timer = setInterval(() => this.#look(), traceEveryMs)
+    this.#look()
+  }
+
+  #look(): void {
+    this.#points.push({ atMs: performance.now(), seconds: cpuSeconds(this.#pid) })
+  }
+
+  /** CPU-seconds of the last `lastMs`, and no more points. */
+  stop(lastMs: number): number {
+    clearInterval(this.#timer)
+    this.#look()
+    const last = this.#points.at(-1)
+    if (last === undefined) return Number.NaN
+    const first = this.#points.findLast(({ atMs }) => atMs <= last.atMs - lastMs) ?? this.#points[0]
+    return last.seconds - (first?.seconds ?? 0)
+  }
+}
+
 /** What a process's descendants hold for themselves alone, in KiB: those whose program has this name. */
 export function descendantsKiB(pid: number, program: string): number {
   return descendants(pid)

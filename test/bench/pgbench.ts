@@ -1,0 +1,106 @@
+/** Short transactions: `pgbench -S` reads one account by its key. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type DatabaseWay, type Databases, databaseWays } from './databases.ts'
+import { type Figures, inTurn, type Paired, paired } from './pairs.ts'
+import { CpuTrace, cpuSeconds } from './processes.ts'
+
+export type Duration = { readonly rounds: number; readonly seconds: number }
+type Mode = 'simple' | 'extended' | 'prepared'
+type Load = { readonly mode: Mode; readonly clients: number; readonly encrypted: boolean }
+
+const plainLoads: readonly Load[] = ([1, 8, 32] as const).flatMap(clients =>
+  (['simple', 'extended', 'prepared'] as const).map(mode => ({ mode, clients, encrypted: false })),
+)
+const encryptedLoads: readonly Load[] = ([8, 32] as const).flatMap(clients =>
+  (['simple', 'prepared'] as const).map(mode => ({ mode, clients, encrypted: true })),
+)
+/** A connection each time: a statement is the smaller part. Through the gateway each has a role of its own. */
+const connectClients = [1, 8] as const
+/** Roles are dropped after the gateway's clients have left; the next way must not pay for that. */
+const untilLeftMs = 250
+/** More connections than a password of the page is good for, in one run, would be refused. */
+const mostConnects = 900
+
+export async function measureStatements(
+  databases: Databases,
+  duration: Duration,
+  encrypted: boolean,
+): Promise<readonly Paired[]> {
+  const rows: Paired[] = []
+  for (const load of encrypted ? encryptedLoads : plainLoads)
+    rows.push(...(await compare(databases, load, duration)))
+  return rows
+}
+
+async function compare(
+  databases: Databases,
+  load: Load,
+  { rounds, seconds }: Duration,
+): Promise<readonly Paired[]> {
+  const of = await inTurn(rounds, databaseWays, way => statements(databases, way, load, seconds))
+  const { mode, clients, encrypted } = load
+  const name = `${mode}, ${clients} client${clients === 1 ? '' : 's'}${encrypted ? ', TLS' : ''}`
+  return [
+    paired(`pgbench -S ${name}`, 'tx/s', of('speed')),
+    paired(`CPU between, ${name}`, 'µs/tx', of('cpu')),
+  ]
+}
+
+async function statements(
+  databases: Databases,
+  way: DatabaseWay,
+  { mode, clients, encrypted }: Load,
+  seconds: number,
+): Promise<Figures> {
+  const env = await databases.environment(way, encrypted, clients + 1)
+  const args = ['-n', '-S', '-M', mode, '-c', String(clients), '-j', String(Math.min(clients, 2))]
+  const between = databases.pidBetween(way)
+  const trace = between === undefined ? undefined : new CpuTrace(between)
+  const told = await databases.run('pgbench', [...args, '-T', String(seconds)], env)
+  const cpu = trace?.stop(seconds * 1000) // connecting came before
+  if (way === 'sallyport') await sleep(untilLeftMs)
+  return {
+    speed: figure(told, /tps = ([\d.]+)/),
+    cpu: cpu === undefined ? undefined : (cpu * 1e6) / figure(told, /actually processed: (\d+)/),
+  }
+}
+
+/** Connections a second, each with one statement. */
+export async function measureConnects(databases: Databases, duration: Duration): Promise<readonly Paired[]> {
+  const rows: Paired[] = []
+  for (const clients of connectClients)
+    for (const encrypted of [false, true]) {
+      const of = await inTurn(duration.rounds, databaseWays, way =>
+        connects(databases, way, clients, encrypted, duration.seconds),
+      )
+      const name = `${clients} client${clients === 1 ? '' : 's'}${encrypted ? ', TLS' : ''}`
+      rows.push(paired(`connect, one statement, leave: ${name}`, '1/s', of('speed')))
+      rows.push(paired(`CPU between of a connection, ${name}`, 'ms', of('cpu')))
+    }
+  return rows
+}
+
+async function connects(
+  databases: Databases,
+  way: DatabaseWay,
+  clients: number,
+  encrypted: boolean,
+  seconds: number,
+): Promise<Figures> {
+  const env = await databases.environment(way, encrypted, mostConnects)
+  const args = ['-n', '-S', '-C', '-c', String(clients), '-j', String(Math.min(clients, 2))]
+  const between = databases.pidBetween(way)
+  const before = between === undefined ? 0 : cpuSeconds(between)
+  const told = await databases.run('pgbench', [...args, '-T', String(seconds)], env)
+  const cpu = between === undefined ? undefined : cpuSeconds(between) - before
+  return {
+    speed: figure(told, /tps = ([\d.]+)/),
+    cpu: cpu === undefined ? undefined : (cpu * 1e3) / figure(told, /actually processed: (\d+)/),
+  }
+}
+
+function figure(text: string, pattern: RegExp): number {
+  const found = pattern.exec(text)?.[1]
+  if (found === undefined) throw new Error(`pgbench said nothing of ${String(pattern)}: ${text}`)
+  return Number(found)
+}
