@@ -96,11 +96,11 @@ export class Register {
   ): Promise<void> {
     if (seal === undefined) throw new Error('the recording is not sealed')
     const links = { 'session-open': header, 'session-seal': seal }
-    for (const of of ['session-open', 'session-seal'] as const) {
-      const wanted = { kind: of, session, sha256: links[of].toString('hex') } as const
+    for (const kind of ['session-open', 'session-seal'] as const) {
+      const wanted = { kind, session, sha256: links[kind].toString('hex') } as const
       const index = this.#indexOf(wanted, openedAtMs - clockMarginMs)
-      if (proofs.some(proof => proof.of === of)) continue
-      appendProof(file, seal, { of, ...(await this.#log.proofOf(index)) })
+      if (proofs.some(proof => proof.of === kind)) continue
+      appendProof(file, seal, { of: kind, ...(await this.#log.proofOf(index)) })
     }
     this.#opened.delete(session)
   }
