@@ -72,6 +72,10 @@ describe('the session ends when', () => {
     ['a channel closes twice', () => world.fromClient(close(at), close(at))],
     ['a channel ends after it closed', () => world.fromClient(close(at), eof(at))],
     ['a request comes after the close', () => world.fromClient(close(at), shell(at))],
+    [
+      'a sign of life comes for a channel that never was',
+      () => world.fromTarget(request(9, 'keepalive@openssh.com', true)),
+    ],
     ['a reply comes that nobody asked for', () => world.fromTarget(success(at))],
     ['the client replies to what nobody asked it', () => world.fromClient(failure(at))],
     [
@@ -361,6 +365,49 @@ describe('the end of a channel', () => {
     world.fromTarget(request(at, 'exit-status', false, uint32(3)), close(at))
     expect(world.client.take()).toMatchObject([{ name: 'exit-status' }, { type: 'close' }])
     expect(world.recording.events('exit-status')).toMatchObject([{ status: 3 }])
+  })
+
+  test('does not keep sshd from asking for signs of life on it: they are answered, and go nowhere', () => {
+    openChannel()
+    world.fromTarget(data(at, 'what is read slowly'), close(at))
+    world.client.take()
+    world.fromTarget(
+      request(at, 'keepalive@openssh.com', true),
+      request(at, 'keepalive@openssh.com', true),
+      request(at, 'keepalive@openssh.com', false),
+    )
+    expect(world.target.take()).toMatchObject([
+      { type: 'channel-failure', recipient: atTarget },
+      { type: 'channel-failure', recipient: atTarget },
+    ])
+    expect(world.client.take()).toEqual([])
+    world.fromClient(adjust(at, 19), close(at))
+    world.fromTarget(request(at, 'keepalive@openssh.com', true))
+    expect(world.target.take().map(message => message.type)).toEqual(['close'])
+    expect(world.endReason).toBeUndefined()
+  })
+
+  test('does not keep ssh from telling the size of its window on it', () => {
+    openChannel()
+    world.fromClient(pty(at))
+    world.fromTarget(success(at))
+    forgetSent()
+    world.fromClient(close(at), resize(at, 100, 30))
+    world.fromTarget(close(at))
+    world.fromClient(resize(at, 101, 30))
+    expect(world.target.take().map(message => message.type)).toEqual(['close'])
+    expect(world.endReason).toBeUndefined()
+  })
+
+  test('is the end of what policy refused, too: nothing is said to the target after our close', () => {
+    world.ground.policy = policyOf({ channels: ['sftp'] })
+    openChannel()
+    world.fromClient(exec(at, 'true'))
+    world.fromTarget(close(at))
+    world.target.take()
+    world.fromTarget(request(at, 'keepalive@openssh.com', true))
+    expect(world.target.take()).toEqual([])
+    expect(world.endReason).toBeUndefined()
   })
 
   test('lets windows pass no more in the direction that is closed', () => {

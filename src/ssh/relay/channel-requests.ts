@@ -35,6 +35,13 @@ const quietRequests: ReadonlySet<string> = new Set([
   'winadj@putty.projects.tartarus.org',
 ])
 
+/**
+ * What OpenSSH sends on a channel that it has closed, until the other end has closed it too: sshd its signs of life (any
+ * channel will do), and ssh the size of its window. They end nothing: a reader who takes his time would lose what he has
+ * not read yet.
+ */
+const lateRequests: ReadonlySet<string> = new Set(['keepalive@openssh.com', 'window-change'])
+
 export class ChannelRequests {
   readonly #circuit: Circuit
   readonly #channels: Channels
@@ -49,8 +56,13 @@ export class ChannelRequests {
     this.#releaseInput = releaseInput
   }
 
-  request(from: Leg, channel: RelayChannel, request: ChannelRequest): void {
+  request(from: Leg, request: ChannelRequest): void {
+    const isLate = lateRequests.has(request.name)
+    // Both ends have closed, and this one did not know yet.
+    if (isLate && this.#channels.wasOpen(request.recipient)) return
+    const channel = this.#channels.get(request.recipient)
     const [end] = this.#channels.ends(from, channel)
+    if (end.sentClose && isLate) return this.#answerLate(from, channel, request)
     if (end.sentClose) throw new Fault('SSH_PROTOCOL', 'A request arrived on a channel after its end.')
     if (request.fields.length > maxRequestFieldBytes)
       throw new Fault('SSH_PROTOCOL', 'A channel request is too large.')
@@ -71,6 +83,14 @@ export class ChannelRequests {
     }
     request.settled(type === 'channel-success')
     other.runOurs()
+  }
+
+  /** It goes no further: the other end has been told that nothing follows (RFC 4254, section 5.3). */
+  #answerLate(from: Leg, channel: RelayChannel, request: ChannelRequest): void {
+    if (!request.wantReply || channel.refused) return
+    const [end] = this.#channels.ends(from, channel)
+    const failure = encodeChannelSignal('channel-failure', numberOf(end))
+    end.replyOurselves(() => this.#circuit.send(from, failure))
   }
 
   #answerRefused(from: Leg, channel: RelayChannel, request: ChannelRequest): void {

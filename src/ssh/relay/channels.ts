@@ -54,6 +54,11 @@ export class Channels {
     return channel
   }
 
+  /** It is closed by now, or never was more than a number. */
+  wasOpen(id: number): boolean {
+    return !this.#open.has(id) && this.#circuit.hasNumbered(id)
+  }
+
   /** The end that a message came from, and the one that it goes to; both must have opened the channel. */
   ends(from: Leg, channel: RelayChannel): [ChannelEnd, ChannelEnd] {
     if (channel.target.number === undefined || channel.client.number === undefined)

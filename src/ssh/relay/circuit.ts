@@ -47,6 +47,10 @@ export class Circuit {
     return this.#nextNumber++
   }
 
+  hasNumbered(number: number): boolean {
+    return number < this.#nextNumber
+  }
+
   record(events: readonly RecordedEvent[]): void {
     for (const event of events) this.session.recording.record(event)
   }

@@ -145,7 +145,7 @@ export class Relay {
           this.#streams.releaseInput(channel),
         )
       case 'channel-request':
-        return this.#requests.request(from, this.#channels.get(message.recipient), message)
+        return this.#requests.request(from, message)
       case 'channel-success':
       case 'channel-failure':
         return this.#requests.reply(from, this.#channels.get(message.recipient), message.type)

@@ -174,6 +174,11 @@ ssh -fNM -S n target; ssh -S n -O check target 2>&1 | cut -c1-14; ssh -S n -O ex
     says: /^awake\n0\n$/,
   },
   {
+    name: 'who reads slowly gets everything, while the target has closed and asks for signs of life',
+    script: `on 'head -c 1500000 /dev/zero; exit 5' | { sleep 3; digest; }; echo "\${PIPESTATUS[0]}"`,
+    says: /^\w{64}\n5\n$/,
+  },
+  {
     name: 'ssh that is killed ends what it ran',
     script: `
 env ssh -F "$CONFIG" -tt target "echo \\$\\$ >$WORK/pid; exec sleep 30" </dev/null >/dev/null &
