@@ -280,10 +280,11 @@ class TreeLog implements SessionLog {
   }
 
   #signSoon(afterMs: number): void {
+    // It holds the process: a start that waits for a proof has nothing else to live for yet.
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       void this.#sign()
-    }, afterMs).unref()
+    }, afterMs)
   }
 
   /** One at a time; leaves that come meanwhile are for the next one. */
