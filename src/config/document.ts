@@ -56,11 +56,11 @@ export class YamlFile {
       uniqueKeys: true,
       merge: false,
     })
-    const problems = [...document.errors, ...document.warnings].map(error => ({
+    const found = [...document.errors, ...document.warnings].map(error => ({
       ...positionAt(lines, error.pos[0]),
       message: messageOf(error.code, error.message),
     }))
-    problems.push(...oddKeys(document, lines))
+    const problems = [...firstOfEachLine(found), ...oddKeys(document, lines)]
     return problems.length > 0 ? problems : new YamlFile(document, lines)
   }
 
@@ -115,12 +115,39 @@ function positionAt(lines: LineCounter, offset: number): Position {
   return { line: Math.max(1, line), column: Math.max(1, col) }
 }
 
+const misread =
+  'here or in the next line: indentation that does not fit (keys that belong together begin in the same column), a colon ' +
+  'without a space after it, or text with a colon that is not in quotes'
+const unclosed = 'a bracket, brace or quote that was opened before is not closed'
+
+/** What whoever edits the file can look for. The library's own words are for those who know the grammar. */
+const explanations: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'a tab stands where only spaces may indent',
+  BAD_INDENT: 'this line is indented otherwise than the lines that it belongs to',
+  BLOCK_AS_IMPLICIT_KEY: misread,
+  MULTILINE_IMPLICIT_KEY: misread,
+  BLOCK_IN_FLOW: unclosed,
+  BAD_SCALAR_START: 'text that begins with @, ` or % must be in quotes',
+  MULTIPLE_DOCS: 'a line of --- begins a second document; one file holds one',
+  BAD_DQ_ESCAPE: 'an escape sequence that does not exist',
+}
+
 function messageOf(code: string, message: string): string {
   if (code === 'DUPLICATE_KEY') return 'the same key stands here for the second time'
-  if (code === 'BAD_DQ_ESCAPE') return 'not valid YAML: an escape sequence that does not exist'
   if (code === 'BAD_ALIAS') return 'an alias here has no anchor before it'
+  return `not valid YAML: ${explanationOf(code, message)}`
+}
+
+function explanationOf(code: string, message: string): string {
+  if (message.startsWith('Flow ') || message.startsWith('Missing closing')) return unclosed
   // The library's other messages describe the kind of mistake; what may quote the file comes after a colon.
-  return `not valid YAML: ${message.split(':', 1)[0] ?? code}`
+  return explanations[code] ?? message.split(':', 1)[0] ?? code
+}
+
+/** One mistake makes the library stumble more than once, over the same line. */
+function firstOfEachLine(problems: readonly SyntaxProblem[]): SyntaxProblem[] {
+  const lines = new Map(problems.toReversed().map(problem => [problem.line, problem]))
+  return [...lines.values()].toReversed()
 }
 
 /** Keys must be plain text; `__proto__` would be lost on the way to a plain object, and so would its value. */

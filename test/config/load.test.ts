@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { printProblems } from '../../src/config/problem.ts'
 import { complaintsOf, configOf, HOST_KEY, problemsOf, writeYaml, yamlWith } from './yaml-file.ts'
@@ -101,6 +101,24 @@ test('what is not YAML, not UTF-8, too large or more than one document is refuse
   expect(complaintsOf(Buffer.alloc(5 * 1024 * 1024, 0x23))[0]).toMatch(/larger than/)
   expect(complaintsOf('a: 1\n---\nb: 2')).toHaveLength(1)
   expect(complaintsOf('a: !!js/function "x"')[0]).toMatch(/not valid YAML/)
+})
+
+describe('broken YAML is told in words that say what to look for, once a line:', () => {
+  test.each([
+    ['a tab', 'web:\n\tlisten: x', 2, /a tab stands where only spaces may indent/],
+    ['a line too far left', 'web:\n  listen: x\n url: y', 3, /indented otherwise than the lines/],
+    ['a line too far right', 'web:\n  listen: x\n    url: y', 2, /here or in the next line: indentation/],
+    ['a colon without a space', 'web:\n  listen:x\n  url: y', 2, /a colon without a space/],
+    ['a colon in text', 'web: a: b', 1, /text with a colon that is not in quotes/],
+    ['a brace that stays open', 'web: { listen: x\nssh: {}', 2, /is not closed/],
+    ['a quote that stays open', 'web: "x', 1, /is not closed/],
+    ['a second document', 'a: 1\n---\nb: 2', 2, /one file holds one/],
+    ['a reserved character', 'a: @x', 1, /must be in quotes/],
+  ])('%s', (_, text, line, message) => {
+    const problems = problemsOf(text)
+    expect(problems[0]).toMatchObject({ line, message: expect.stringMatching(message) })
+    expect(new Set(problems.map(problem => problem.line)).size).toBe(problems.length)
+  })
 })
 
 test('messages about broken YAML never repeat the text, which may hold a secret', () => {
