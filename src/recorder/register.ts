@@ -106,8 +106,10 @@ export class Register {
   }
 
   #indexOf(wanted: { kind: ProofOf; session: string; sha256: string }, sinceMs: number): number {
-    const known = wanted.kind === 'session-open' ? this.#opened.get(wanted.session) : undefined
-    return known ?? this.#log.find(leaf => isSame(leaf, wanted), sinceMs) ?? this.#log.add(wanted)
+    const opened = this.#opened.get(wanted.session)
+    if (opened !== undefined) return wanted.kind === 'session-open' ? opened : this.#log.add(wanted)
+    // Another process opened it, and may have come further: looked for in all leaves since, which takes its time.
+    return this.#log.find(leaf => isSame(leaf, wanted), sinceMs) ?? this.#log.add(wanted)
   }
 }
 

@@ -13,7 +13,14 @@ import { parseCheckpoint, signCheckpoint, type TreeHead } from './checkpoint.ts'
 import { decodeLeaf, encodeLeaf, type Leaf, type StampedLeaf } from './leaf.ts'
 import { CompactRange, consistencySpans, inclusionSpans, leafHash, rootOf } from './merkle.ts'
 import { decodeEntries, encodeEntry, tileWidth } from './tile.ts'
-import { checkpointFile, checkpointsFile, growingFile, spanRoot, TreeFiles } from './tree-files.ts'
+import {
+  checkpointFile,
+  checkpointsFile,
+  growingFile,
+  spanRoot,
+  SubtreeRoots,
+  TreeFiles,
+} from './tree-files.ts'
 
 /** A checkpoint is signed so long after a leaf that none covers: those that come meanwhile share it. */
 const checkpointAfterMs = 1000
@@ -95,6 +102,7 @@ class TreeLog implements SessionLog {
   #origin: string
   #signed: Signed | undefined
   #lastRead: { readonly number: number; readonly entries: readonly Buffer[] } | undefined
+  #lastTile: { readonly name: string; readonly hashes: readonly Buffer[] } | undefined
   #waiting: Waiting[] = []
   #signing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -269,11 +277,20 @@ class TreeLog implements SessionLog {
 
   readonly #hashAt = (level: number, position: number): Buffer => {
     const number = Math.floor(position / tileWidth)
-    const hashes = number < this.#tileNumber(level) ? this.#files.readTile(level, number) : this.#edges[level]
+    const hashes = number < this.#tileNumber(level) ? this.#fullTile(level, number) : this.#edges[level]
     const hash = hashes?.[position % tileWidth]
     if (hash === undefined) throw new Error(`hash ${position} of level ${level} is missing`)
     return hash
   }
+
+  /** The one read last is kept: a subtree asks for its hashes one by one. */
+  #fullTile(level: number, number: number): readonly Buffer[] {
+    const name = `${level} ${number}`
+    if (this.#lastTile?.name !== name) this.#lastTile = { name, hashes: this.#files.readTile(level, number) }
+    return this.#lastTile.hashes
+  }
+
+  readonly #roots = new SubtreeRoots((level, position) => this.#hashAt(level, position))
 
   #rootAt(size: number): Buffer {
     return size === this.size ? this.#range.root() : spanRoot({ from: 0, to: size }, this.#hashAt)
@@ -353,7 +370,7 @@ class TreeLog implements SessionLog {
 
   /** C2SP tlog-proof. */
   #proof(index: number, signed: Signed): LeafProof {
-    const hashes = inclusionSpans(index, signed.size).map(span => spanRoot(span, this.#hashAt))
+    const hashes = inclusionSpans(index, signed.size).map(span => this.#roots.over(span))
     const lines = hashes.map(hash => `${hash.toString('base64')}\n`).join('')
     return {
       entry: this.#entry(index).toString(),

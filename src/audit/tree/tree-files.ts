@@ -1,7 +1,7 @@
 /** The tree's files in a folder: full tiles are written once, tiles that still grow are written beside and replaced. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { CompactRange, hashBytes, leafHash, rootOf, type Span } from './merkle.ts'
+import { CompactRange, hashBytes, leafHash, nodeHash, type Span } from './merkle.ts'
 import { decodeEntries, tileHeight, tilePath, tileWidth } from './tile.ts'
 
 /** Where the log of sessions keeps its newest checkpoint, and all of them. */
@@ -13,22 +13,44 @@ export const growingFile = 'growing'
 /** How the hashes of a level are known: on disk, or for a tile that still grows in memory. */
 export type HashSource = (level: number, position: number) => Buffer
 
+/** Subtrees of a tree that only grows never change: so many are remembered, and proofs share all but a few of theirs. */
+const maxRememberedRoots = 8192
+
 /** The root over a span of leaves, from the hashes of whole subtrees. */
-export function spanRoot({ from, to }: Span, hashAt: HashSource): Buffer {
-  const range = new CompactRange()
-  for (let at = from; at < to; ) {
-    let height = 0
-    while (at % 2 ** (height + 1) === 0 && at + 2 ** (height + 1) <= to) height++
-    range.append(subtreeHash(height, at / 2 ** height, hashAt), height)
-    at += 2 ** height
-  }
-  return range.root()
+export function spanRoot(span: Span, hashAt: HashSource): Buffer {
+  return new SubtreeRoots(hashAt).over(span)
 }
 
-function subtreeHash(height: number, index: number, hashAt: HashSource): Buffer {
-  const level = Math.floor(height / tileHeight)
-  const width = 2 ** (height % tileHeight)
-  return rootOf(Array.from({ length: width }, (_, at) => hashAt(level, index * width + at)))
+/** Roots over spans of one tree. */
+export class SubtreeRoots {
+  readonly #hashAt: HashSource
+  readonly #known = new Map<string, Buffer>()
+
+  constructor(hashAt: HashSource) {
+    this.#hashAt = hashAt
+  }
+
+  over({ from, to }: Span): Buffer {
+    const range = new CompactRange()
+    for (let at = from; at < to; ) {
+      let height = 0
+      while (at % 2 ** (height + 1) === 0 && at + 2 ** (height + 1) <= to) height++
+      range.append(this.#root(height, at / 2 ** height), height)
+      at += 2 ** height
+    }
+    return range.root()
+  }
+
+  #root(height: number, index: number): Buffer {
+    if (height % tileHeight === 0) return this.#hashAt(height / tileHeight, index)
+    const name = `${height} ${index}`
+    const known = this.#known.get(name)
+    if (known !== undefined) return known
+    const root = nodeHash(this.#root(height - 1, index * 2), this.#root(height - 1, index * 2 + 1))
+    if (this.#known.size >= maxRememberedRoots) this.#known.clear()
+    this.#known.set(name, root)
+    return root
+  }
 }
 
 export class TreeFiles {
