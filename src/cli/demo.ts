@@ -317,10 +317,10 @@ ${speed}
    confirm, and type the code that the page shows at the ssh prompt. Work a little, then leave with "exit".
 
 ${this.#databaseLines()}
-3. Replay what you did, and prove that nobody altered it:
+3. Replay what you did, and prove that nobody altered it and that nothing is missing:
 
      npx sallyport play last --config ${this.#configFile}
-     npx sallyport verify ${join(this.#folder, 'recordings')} --key ${join(this.#folder, 'recording-heads.pub.pem')}
+     npx sallyport verify ${this.#folder} --key ${join(this.#folder, 'auditors.pub.pem')}
 
 4. Review it in the browser as an auditor:  ${this.#webUrl}/sessions
 
@@ -329,8 +329,10 @@ ${this.#databaseLines()}
 Ctrl-C stops everything${kept ? '' : ' and removes it (keep it with --dir DIR)'}.
 `)
     writeFileSync(
-      join(this.#folder, 'recording-heads.pub.pem'),
-      gateway.authorities['recording-heads'].publicKeyPem,
+      join(this.#folder, 'auditors.pub.pem'),
+      (['recording-heads', 'log-checkpoints'] as const)
+        .map(purpose => gateway.authorities[purpose].publicKeyPem)
+        .join(''),
     )
   }
 

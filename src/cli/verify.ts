@@ -139,6 +139,6 @@ function describe(result: Result): string {
     return `FAILED  ${printableLine(result.file)}: record ${result.record} at byte ${result.offset}: ${printableLine(result.reason)}`
   }
   const signers = result.signedBy.length === 0 ? 'not signed' : `signed by ${result.signedBy.join(', ')}`
-  const notes = result.notes.map(note => `; ${printableLine(note)}`).join('')
+  const notes = result.notes.map(note => `\n          ${printableLine(note)}`).join('')
   return `ok      ${printableLine(result.file)}: ${result.records} records, ${signers}${notes}`
 }

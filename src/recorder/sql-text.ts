@@ -73,7 +73,7 @@ export function outcomeOf(result: SqlResult): string {
     copy === undefined ? '' : `, COPY ${copy.direction} ${copy.bytes} bytes, SHA-256 ${copy.sha256}`
   const size = rows === undefined ? '' : `, ${rows} ${rows === 1 ? 'row' : 'rows'}, ${bytes ?? 0} bytes`
   const masked = result.masked ? ', masked' : ''
-  if (blocked !== undefined) return `→ ${which}refused by the gateway (${blocked}): ${message ?? ''}${took}`
+  if (blocked !== undefined) return `→ ${which}refused by the gateway (${blocked})${took}: ${message ?? ''}`
   const when = result.during === undefined ? '' : ` (${result.during})`
   if (status === 'error')
     return `→ ${which}error${when} ${sqlstate ?? ''}: ${message ?? ''}${size}${volume}${took}`

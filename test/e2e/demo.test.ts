@@ -76,6 +76,13 @@ test('the ssh line that it prints leads through the browser into a shell, and wh
   const verified = await sallyport('verify', facts().recordings, '--key', key)
   expect(verified.stdout.toString()).toMatch(/^ok/)
   expect(verified.code).toBe(0)
+  const said = /npx sallyport (verify .*)$/m.exec(printed)?.[1] ?? ''
+  await expect
+    .poll(async () => (await sallyport(...said.split(' '))).stdout.toString(), {
+      timeout: 20_000,
+      interval: 500,
+    })
+    .toContain('recordings that the log tells of are there')
 })
 
 test('a command, its input and its exit status go through as well', async () => {

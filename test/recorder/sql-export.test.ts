@@ -70,7 +70,7 @@ test('a script runs what ran, and nothing that failed, was refused, or hides som
   const commands = script.split('\n').filter(line => line !== '' && !line.startsWith('--'))
   expect(commands).toEqual(['update t set a = 1 where id = 7', ';', 'select $1', ';'])
   expect(script).toContain('-- drop table t;\n-- select 1\n')
-  expect(script).toContain('-- → refused by the gateway (role dba, line 3): Not here.')
+  expect(script).toContain('-- → refused by the gateway (role dba, line 3)')
   expect(script).not.toMatch(/[\u202e\u0007]/)
 })
 
