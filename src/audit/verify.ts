@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs'
 import { firstLink, linkOf } from '../chain.ts'
 import { reasonOf } from '../errors.ts'
-import { readCheckpoint, signerOf } from './checkpoint.ts'
+import { type Checkpoint, readCheckpoint, signerOf } from './checkpoint.ts'
 import { type AuditLine, decodeLine, maxLineBytes } from './line.ts'
 import { firstSequenceOf, linesOf, segmentsIn, type StoredLine } from './segments.ts'
+import { keyIdOf } from './signature.ts'
 import type { VerifyResult } from './verify-result.ts'
 
 export type { VerifyResult } from './verify-result.ts'
@@ -49,6 +50,8 @@ class Verification {
   #records = 0
   #signedUpTo = 0
   #lastCheckpoint = 0
+  /** The first checkpoint by a key that the reader did not give, told only if nothing else is wrong. */
+  #signedByAnother: LineProblem | undefined
 
   constructor(keys: readonly string[] | undefined) {
     this.#keys = keys
@@ -58,6 +61,7 @@ class Verification {
     this.#begin(files[0] ?? '')
     for (const file of files) this.#checkFile(file, file === files.at(-1))
     this.#checkEnd()
+    if (this.#signedByAnother !== undefined) throw this.#signedByAnother
     const sealed = this.#lastCheckpoint === this.#sequence && this.#signedUpTo === this.#sequence - 1
     return {
       ok: true,
@@ -138,6 +142,8 @@ class Verification {
     this.#lastCheckpoint = line.sequence
     if (this.#keys === undefined) return
     const signer = signerOf(checkpoint, this.#keys)
+    if (signer === undefined && !this.#keys.some(key => keyIdOf(key) === checkpoint.keyId))
+      return this.#noteAnother(place, checkpoint)
     if (signer === undefined)
       throw new LineProblem(
         place,
@@ -145,6 +151,14 @@ class Verification {
       )
     this.#signedBy.add(signer)
     this.#signedUpTo = checkpoint.upTo
+  }
+
+  /** Whoever took the key of another gateway, or of another time, should not be told that somebody touched the log. */
+  #noteAnother(place: Place, { keyId }: Checkpoint): void {
+    this.#signedByAnother ??= new LineProblem(
+      place,
+      `it says that it is signed with another key than those given, ${keyId}; nothing else is wrong`,
+    )
   }
 
   #checkEnd(): void {

@@ -40,6 +40,7 @@ import { Cleanups } from '../postgres/cleanups.ts'
 import { LiveSessions } from '../session/live.ts'
 import { type Engine, proveEngine } from '../ssh/engine.ts'
 import { type SshListener, type SshListenerParts, startSshListener } from '../ssh/listener.ts'
+import { unusablePath } from '../store/data-folder.ts'
 import { type DataLock, lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
 import type { Store } from '../store/store.ts'
@@ -92,7 +93,7 @@ export async function startGateway(
     return await compose(config, log, options, closers)
   } catch (cause) {
     for (const close of closers.toReversed()) await close()
-    throw cause
+    throw unusablePath(cause) ?? cause
   }
 }
 

@@ -47,6 +47,8 @@ class Verification {
   #bytes = 0
   #lastUs = 0
   #isSealed = false
+  /** The first signature by a key that the reader did not give, told only if nothing else is wrong. */
+  #signedByAnother: FormatProblem | undefined
 
   constructor(frames: FrameReader, publicKeyPem: string | readonly string[] | undefined) {
     this.#frames = frames
@@ -60,6 +62,7 @@ class Verification {
     }
     if (this.#header === undefined) throw new FormatProblem(0, 0, 'the header is cut')
     this.#checkEnd()
+    if (this.#signedByAnother !== undefined) throw this.#signedByAnother
     return {
       ok: true,
       kind: 'recording',
@@ -152,10 +155,21 @@ class Verification {
 
   #checkSignature(kind: 'head' | 'seal', frame: Frame): void {
     const key = this.#keys.find(key => isSignedBy(kind, frame.stored, key))
-    if (key === undefined)
-      throw problem(frame, `the signature of the ${kind} is not by the key that should have signed it`)
+    if (key === undefined) return this.#checkOwnSignature(kind, frame)
     this.#signedBy.add(keyIdOf(key))
     this.#signedRecords = this.#records + 1
+  }
+
+  /** Whoever took the key of another gateway, or of another time, should not be told that somebody touched the file. */
+  #checkOwnSignature(kind: 'head' | 'seal', frame: Frame): void {
+    const own = this.#header?.signing.publicKey ?? ''
+    if (!isSignedBy(kind, frame.stored, own))
+      throw problem(frame, `the signature of the ${kind} is not by the key that should have signed it`)
+    this.#signedRecords = this.#records + 1
+    this.#signedByAnother ??= problem(
+      frame,
+      `it is signed with another key than those given, ${keyIdOf(own)}; with that key all of the file is right`,
+    )
   }
 
   /** A file that ends without a seal is a live recording, or what a crash or somebody's scissors left. */

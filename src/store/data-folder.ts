@@ -55,8 +55,37 @@ function guarded(folder: string, action: () => void): void {
 
 /**
  * The fault of something that cannot be opened. Nobody has signed in yet: who reads it is the operator who starts the
- * gateway, so it says where and why, unlike the faults of a store that is open.
+ * gateway, so it says where, why and what to do, unlike the faults of a store that is open.
  */
 export function unusable(what: string, cause: unknown): Fault {
-  return new Fault('STORE_UNAVAILABLE', `${what} cannot be used: ${reasonOf(cause)}.`, { cause })
+  return new Fault('STORE_UNAVAILABLE', `${what} cannot be used: ${reasonOf(cause)}.${adviceOn(cause)}`, {
+    cause,
+  })
+}
+
+/** The same for a path that the operating system refused, as `fs` throws it; undefined for anything else. */
+export function unusablePath(cause: unknown): Fault | undefined {
+  if (!(cause instanceof Error && 'syscall' in cause && 'path' in cause)) return undefined
+  return adviceOn(cause) === '' ? undefined : unusable(String(cause.path), cause)
+}
+
+const orAnother = 'or name another folder (gateway.data, recording.folder)'
+
+function adviceOn(cause: unknown): string {
+  switch (cause instanceof Error && 'code' in cause ? cause.code : undefined) {
+    case 'EACCES':
+    case 'EPERM':
+    case 'SQLITE_CANTOPEN':
+    case 'SQLITE_READONLY':
+      return ` Let the user that Sallyport runs as (uid ${process.getuid?.()}) own it, ${orAnother}.`
+    case 'EROFS':
+      return ` Its file system is read-only: mount it writable, ${orAnother}.`
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return ` A file stands where a folder should be: move the file, ${orAnother}.`
+    case 'ENOSPC':
+      return ' Make room on its disk.'
+    default:
+      return ''
+  }
 }

@@ -183,7 +183,11 @@ describe('the chain', () => {
   test('another key has not signed it', async () => {
     const options = newOptions()
     await smallLog(options)
-    expect(verifyAudit(options.folder, newSigner().publicKeyPem)).toMatchObject({ ok: false, record: 7 })
+    expect(verifyAudit(options.folder, newSigner().publicKeyPem)).toMatchObject({
+      ok: false,
+      record: 7,
+      reason: `it says that it is signed with another key than those given, ${options.signer.keyId}; nothing else is wrong`,
+    })
     expect(
       verifyAudit(options.folder, [newSigner().publicKeyPem, options.signer.publicKeyPem]),
     ).toMatchObject({ ok: true })

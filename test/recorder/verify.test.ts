@@ -144,8 +144,24 @@ describe('a recording that was changed does not verify', () => {
     const text = JSON.parse(whole.subarray(last + frameHeadBytes, -64).toString())
     const forged = await signedFrame('seal', text, link, newSigner())
     expect(verified(Buffer.concat([whole.subarray(0, last), forged])).ok).toBe(false)
-    expect(verified(whole, newSigner().publicKeyPem)).toMatchObject({ ok: false, record: 1 })
+    expect(verified(whole, newSigner().publicKeyPem)).toMatchObject({
+      ok: false,
+      record: 1,
+      reason: expect.stringMatching(
+        /^it is signed with another key than those given, SHA256:\S+; with that key all/,
+      ),
+    })
     expect(verified(whole, 'no key at all').ok).toBe(false)
+  })
+
+  test('with another key given, what was changed is what is told', () => {
+    const touched = Buffer.from(whole)
+    const place = (frameOffsets(whole).at(-2) ?? 0) + frameHeadBytes + 2
+    touched.writeUInt8(touched.readUInt8(place) ^ 1, place)
+    const { reason } = verified(touched, newSigner().publicKeyPem) as { reason: string }
+    expect(reason).not.toContain('another key')
+    const cut = verified(Buffer.concat([whole, Buffer.from('x')]), newSigner().publicKeyPem)
+    expect(cut).toMatchObject({ ok: false, reason: '1 bytes stand after the seal' })
   })
 
   test('a seal that counts wrongly is refused although its signature is right', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
+import { unusablePath } from '../../src/store/data-folder.ts'
 import { lockData } from '../../src/store/lock.ts'
 import { openStore } from '../../src/store/sqlite-store.ts'
 import { dataFolder } from './rows.ts'
@@ -101,5 +102,20 @@ test('a folder that cannot be made is a fault that says which and why', () => {
   closeSync(openSync(file, 'w'))
   const fault = faultOf(() => lockData(join(file, 'data')))
   expect(fault.code).toBe('STORE_UNAVAILABLE')
-  expect(fault.userText).toMatch(/^The data folder .*\/file\/data cannot be used: ENOTDIR/)
+  expect(fault.userText).toMatch(
+    /^The data folder .*\/file\/data cannot be used: ENOTDIR.* move the file, or name/,
+  )
+  expect(faultOf(() => lockData(file)).userText).toMatch(/EEXIST.* move the file, or name another folder/)
+})
+
+test.each([
+  ['EACCES', /own it/],
+  ['EROFS', /mount it writable/],
+  ['EEXIST', /move the file/],
+  ['ENOSPC', /Make room/],
+])('a path that the system refuses with %s at the start says what to do', (code, advice) => {
+  const cause = Object.assign(new Error(`${code}: why`), { code, syscall: 'mkdir', path: '/srv/recordings' })
+  expect(unusablePath(cause)?.userText).toMatch(/^\/srv\/recordings cannot be used: /)
+  expect(unusablePath(cause)?.userText).toMatch(advice)
+  expect(unusablePath(new Error('a mistake of ours'))).toBeUndefined()
 })
