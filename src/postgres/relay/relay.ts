@@ -7,7 +7,7 @@ import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { SqlEvent } from '../../recorder/sql-event.ts'
 import type { Ending, Session } from '../../session/session.ts'
-import { encodeErrorResponse, type TransactionStatus } from '../wire/backend.ts'
+import { encodeErrorResponse, encodeParameterStatus, type TransactionStatus } from '../wire/backend.ts'
 import { FrameScanner } from '../wire/frame-scanner.ts'
 import type { ProtocolViolation } from '../wire/protocol-violation.ts'
 import { ClientFrames } from './client-frames.ts'
@@ -22,6 +22,8 @@ import { TargetFrames } from './target-frames.ts'
 
 /** A slow reader gets our last words for so long. */
 const lastWordsMs = 10_000
+/** A client that says no more gets its answer within this time, or is asked whether it is there. */
+const presenceAfterMs = 1000
 /** The parser's answers are waited for so long at an orderly end. */
 const lastFactsMs = 2000
 
@@ -74,6 +76,7 @@ export class Relay {
   readonly #targetFrames: TargetFrames
   readonly #activityTimer: NodeJS.Timeout
   readonly #settings = new Map<string, string>()
+  #presenceTimer: NodeJS.Timeout | undefined
   #waitsForRecording = false
   #clientEnded = false
   #terminated = false
@@ -225,6 +228,19 @@ export class Relay {
   #clientEnd(): void {
     this.#clientEnded = true
     this.#finishClient()
+    if (!this.#terminated)
+      this.#presenceTimer = setTimeout(() => this.#askForPresence(), presenceAfterMs).unref()
+  }
+
+  /**
+   * A client that was killed looks like one that only says no more, until it is sent something: then its kernel answers that nobody is
+   * there. So it is told what it knows, which is legal between any two messages. The server would notice after its statement only.
+   */
+  #askForPresence(): void {
+    const encoding = this.#settings.get('server_encoding')
+    const isSilent = this.#exchange.isBusy && this.#toClient.isAtBoundary && this.#toClient.queuedBytes === 0
+    if (this.#over || !this.#clientEnded || encoding === undefined || !isSilent) return
+    this.#client.write(encodeParameterStatus({ name: 'server_encoding', value: encoding }))
   }
 
   #finishClient(): void {
@@ -250,6 +266,7 @@ export class Relay {
   #end({ userText }: Ending): void {
     this.#over = true
     clearInterval(this.#activityTimer)
+    clearTimeout(this.#presenceTimer)
     this.#exchange.end()
     this.#facts.end()
     this.#toTarget.close()
@@ -274,6 +291,7 @@ export class Relay {
   /** The server is at work: the session is not idle, however long that takes. */
   #noteActivity(): void {
     if (this.#exchange.isBusy) this.#session.touch()
+    this.#askForPresence()
   }
 
   #steer(): void {
