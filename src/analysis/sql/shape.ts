@@ -209,6 +209,10 @@ export function endOfDollarQuoted(text: string, start: number): number {
   return close === -1 ? -1 : close + tag.length
 }
 
+export function opensDollarQuote(text: string, at: number): boolean {
+  return matchAt(dollarTag, text, at) !== -1
+}
+
 export function endOfLine(text: string, start: number): number {
   for (let at = start; at < text.length; at++) {
     const code = text.charCodeAt(at)

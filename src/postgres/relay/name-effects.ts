@@ -10,6 +10,7 @@ import {
   endOfLine,
   endOfQuoted,
   endOfWord,
+  opensDollarQuote,
 } from '../../analysis/sql/shape.ts'
 import { nameKey } from '../wire/body-reader.ts'
 
@@ -139,8 +140,9 @@ class WordReader {
 
   #dollars(): void {
     const end = endOfDollarQuoted(this.#text, this.#at)
-    if (end === -1) this.#mark('$')
-    else this.#at = end
+    if (end !== -1) this.#at = end
+    else if (opensDollarQuote(this.#text, this.#at)) this.#skipTo(-1)
+    else this.#mark('$')
   }
 
   #word(): void {

@@ -10,6 +10,7 @@ import {
   endOfLine,
   endOfQuoted,
   endOfWord,
+  opensDollarQuote,
 } from '../../analysis/sql/shape.ts'
 import { matchesPart } from '../../config/relation-pattern.ts'
 
@@ -21,7 +22,9 @@ const secretWords = new Set(['password', 'passwd', 'sslpassword', 'credentials']
 /** In a connection string (dblink, CREATE SUBSCRIPTION, FDW), quotes doubled or escaped as they stand in a literal. */
 const connectionPassword =
   /((?:ssl)?passw(?:or)?d\s*=\s*)(?:''(?:[^'\\]|\\.)*''|\\'(?:[^'\\]|\\[^'])*\\'|[^\s'\\]+)/gi
-const connectionUri = /(:\/\/[^\s:@/']*:)[^\s@']+@/g
+/** `://user:` of a connection URI; what follows up to an `@` is its password. */
+const uriUser = /:\/\/[^\s:@/']*:/g
+const uriPassword = /[^\s@']*/y
 /** In a statement inside of a string: EXECUTE 'ALTER ROLE x PASSWORD ''y'''. */
 const quotedPassword = /(passw(?:or)?d\s+(?:e|n|u&)?)(?:''(?:[^']|'''')*''|\\'(?:[^'\\]|\\[^'])*\\')/gi
 /** Dollar quotes inside of dollar quotes are looked into so deep. */
@@ -44,6 +47,8 @@ class Scan {
   #at = 0
   /** The last token was a word behind which a literal is a secret, or such a literal, which may go on in the next. */
   #isSecret = false
+  /** A dollar quote that nothing closes: the server will not have the text, and others are not looked for to its end again and again. */
+  #isOpenEnded = false
 
   constructor(text: string, patterns: readonly string[], depth: number) {
     this.#text = text
@@ -108,16 +113,21 @@ class Scan {
   #dollar(): void {
     const text = this.#text
     const start = this.#at
-    const end = endOfDollarQuoted(text, start)
-    if (end === -1) {
-      this.#at++
-      return
-    }
+    const end = this.#isOpenEnded ? -1 : endOfDollarQuoted(text, start)
+    if (end === -1) return this.#openDollar(start)
     const tag = text.slice(start, text.indexOf('$', start + 1) + 1)
     const body = text.slice(start + tag.length, end - tag.length)
     if (this.#isSecret) this.#replace(start, end, `${tag}${masked}${tag}`)
     else this.#literal(start + tag.length, body, true)
     this.#at = end
+  }
+
+  /** It opens nothing, or what nothing closes: a secret that it may begin goes on to the end. */
+  #openDollar(start: number): void {
+    const opens = opensDollarQuote(this.#text, start)
+    this.#isOpenEnded ||= opens
+    if (opens && this.#isSecret) this.#replace(start, this.#text.length, `$$${masked}$$`)
+    else this.#at++
   }
 
   /** A literal that is no secret by its place: by a pattern, or because of what stands in it. */
@@ -131,9 +141,8 @@ class Scan {
 
   #within(body: string, isVerbatim: boolean): string {
     if (!hints.test(body)) return body
-    const plain = body
+    const plain = withoutUriPasswords(body)
       .replace(connectionPassword, `$1${masked}`)
-      .replace(connectionUri, `$1${masked}@`)
       .replace(quotedPassword, `$1''${masked}''`)
     // Between dollars stands a text as it is; between quotes, its own quotes are doubled.
     return isVerbatim && this.#depth < maxDepth
@@ -146,6 +155,24 @@ class Scan {
     this.#copied = to
     this.#at = to
   }
+}
+
+/** Each character is looked at once: what is no password for one `://user:` is none for those within it. */
+function withoutUriPasswords(body: string): string {
+  let result = ''
+  let copied = 0
+  uriUser.lastIndex = 0
+  for (let user = uriUser.exec(body); user !== null; user = uriUser.exec(body)) {
+    uriPassword.lastIndex = uriUser.lastIndex
+    const [password = ''] = uriPassword.exec(body) ?? []
+    const end = uriUser.lastIndex + password.length
+    if (password !== '' && body[end] === '@') {
+      result += body.slice(copied, uriUser.lastIndex) + masked
+      copied = end
+    }
+    uriUser.lastIndex = end
+  }
+  return copied === 0 ? body : result + body.slice(copied)
 }
 
 /** What nothing closes goes on to the end. */

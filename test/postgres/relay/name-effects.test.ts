@@ -83,4 +83,11 @@ test('any text is read to its end, in time that grows with its length', () => {
     { numRuns: 3000 },
   )
   for (const hostile of ["'", '/*', '$$', '(', '"', "E'\\"]) firstWords(`prepare ${hostile.repeat(300_000)}`)
+  const tags = Array.from({ length: 200_000 }, (_, index) => `$a${index.toString(36)}$`).join(' ')
+  nameEffects(`prepare ${tags.slice(0, 256 * 1024 - 8)}`)
+})
+
+test('what follows a dollar quote that nothing closes is never run, and does nothing to names', () => {
+  expect(nameEffects('select 1 $a$; deallocate all')).toEqual([])
+  expect(nameEffects('select $1; deallocate all')).toEqual([{ kind: 'deallocate' }])
 })

@@ -157,3 +157,24 @@ test('a long text takes a linear scan', () => {
   const text = `select 'password' ${"'x' ".repeat(200_000)}`
   expect(scan(text)).toBe(text)
 })
+
+test('a hostile text is scanned in time that grows with its length', () => {
+  const tags = Array.from({ length: 400_000 }, (_, index) => `$a${index.toString(36)}$`).join(' ')
+  for (const text of [`select '${'://:'.repeat(500_000)}'`, `select password ${tags}`])
+    expect(scan(text).length).toBeGreaterThan(0)
+})
+
+test('a secret in a dollar quote that nothing closes is masked to the end', () => {
+  expect(scan('alter role a password $x$hunter2')).toBe('alter role a password $$[masked]$$')
+  expect(scan('select $a$; alter role a password $x$hunter2$x$')).toBe(
+    'select $a$; alter role a password $$[masked]$$',
+  )
+})
+
+test.each([
+  ["select '://a:b://c:hunter2@d'", "select '://a:[masked]@d'"],
+  ["select '://a:b c://d:hunter2@e'", "select '://a:b c://d:[masked]@e'"],
+  ["select '://a:@ ://://b:hunter2@c'", "select '://a:@ ://:[masked]@c'"],
+])('of %s the password of the URI is masked', (text, expected) => {
+  expect(scan(text)).toBe(expected)
+})
