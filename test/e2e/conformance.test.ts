@@ -85,13 +85,26 @@ describe.skipIf(!mustRun && needed.some(name => found[name] === undefined))('by 
       for (const { stdout, status } of outcomes.slice(1)) expect([stdout, status]).toEqual(['[]\n', 0])
     })
 
+    test('forwards are recorded, also those behind a jump', async ({ signal }) => {
+      const { world } = ways
+      await each('ssh -W "127.0.0.1:$(python3 "$CLIENTS/stream.py" free)" target </dev/null', signal)
+      const openings = async (): Promise<readonly unknown[]> => {
+        const [one, other] = (await world.sessions()).filter(row => row.state !== 'open')
+        return [one, other].flatMap(row =>
+          (row === undefined ? [] : world.eventsOf(row)).filter(({ event }) => event.type === 'forward-open'),
+        )
+      }
+      await world.until(async () => (await openings()).length === 2)
+    })
+
     test('forwards that policy does not cover fail with its reason', async ({ signal }) => {
-      const [direct, named] = await each(
+      const [direct, ...through] = await each(
         'timeout 5 env ssh -F "$CONFIG" -oLogLevel=INFO -W 127.0.0.2:1 target </dev/null',
         signal,
       )
       expect(direct?.stderr).not.toContain('sallyport')
-      expect(named?.stderr).toContain('sallyport: Policy does not allow forwards to 127.0.0.2:1 here')
+      for (const { stderr } of through)
+        expect(stderr).toContain('sallyport: Policy does not allow forwards to 127.0.0.2:1 here')
     })
   })
 })

@@ -945,7 +945,18 @@ describe('when one side goes away', () => {
     world.relay.clientClosed(why)
     world.recording.commit()
     expect(world.target.take()).toMatchObject([{ data: Buffer.from('last words') }])
-    expect(world.endReason).toContain('client left')
+    expect(world.endReason).toBe('the client closed the connection')
+  })
+
+  test.each([
+    ['disconnect', 'the client said goodbye'],
+    ['protocol', 'the client broke the rules of SSH'],
+    ['timeout', 'the client took too long to exchange keys'],
+    ['local', 'the gateway cut the client off'],
+  ] as const)('the record says how in words (%s)', (kind, text) => {
+    world.relay.clientClosed({ ...why, kind })
+    world.recording.commit()
+    expect(world.endReason).toBe(text)
   })
 })
 

@@ -64,12 +64,12 @@ export class Relay {
 
   /** The client went away. What it sent before still counts. */
   clientClosed(why: CloseReason): void {
-    this.#endAfterAll({ reason: `client left (${why.kind})`, userText: '' })
+    this.#endAfterAll({ reason: leavingText('client', why.kind), userText: '' })
   }
 
   targetClosed(why: CloseReason): void {
     const userText = 'The target closed the connection.'
-    this.#endAfterAll({ reason: `target closed the connection (${why.kind})`, userText })
+    this.#endAfterAll({ reason: leavingText('target', why.kind), userText })
   }
 
   #endAfterAll(ending: Ending): void {
@@ -150,5 +150,21 @@ export class Relay {
       case 'channel-failure':
         return this.#requests.reply(from, this.#channels.get(message.recipient), message.type)
     }
+  }
+}
+
+/** Why a session ended, for those who read lists of them. */
+function leavingText(who: Leg['name'], how: CloseReason['kind']): string {
+  switch (how) {
+    case 'disconnect':
+      return `the ${who} said goodbye`
+    case 'peer':
+      return `the ${who} closed the connection`
+    case 'protocol':
+      return `the ${who} broke the rules of SSH`
+    case 'timeout':
+      return `the ${who} took too long to exchange keys`
+    case 'local':
+      return `the gateway cut the ${who} off`
   }
 }
