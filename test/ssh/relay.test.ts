@@ -712,6 +712,75 @@ describe('byte for byte pass', () => {
     ])
   })
 
+  const beyondTheRfc: readonly ['client' | 'target', string, Buffer][] = [
+    ['client', 'eow@openssh.com', none],
+    ['client', 'winadj@putty.projects.tartarus.org', none],
+    ['client', 'keepalive@openssh.com', none],
+    ['client', 'break', uint32(500)],
+    ['client', 'signal', string('INFO@openssh.com')],
+    ['target', 'eow@openssh.com', none],
+    ['target', 'xon-xoff', Buffer.from([1])],
+    ['target', 'keepalive@openssh.com', none],
+  ]
+  for (const [from, name, fields] of beyondTheRfc) {
+    test(`what a ${from} sends as ${name}`, () => {
+      openChannel()
+      const message = request(at, name, name.startsWith('keepalive'), fields)
+      if (from === 'client') world.fromClient(message)
+      else world.fromTarget(message)
+      const other = from === 'client' ? world.target : world.client
+      expect(other.raw.at(-1)?.subarray(5)).toEqual(message.subarray(5))
+    })
+  }
+
+  test('what a client asks after the end of its input: its channel is still there', () => {
+    openChannel()
+    world.fromClient(pty(at), exec(at, 'less'))
+    world.fromTarget(success(at), success(at))
+    forgetSent()
+    world.fromClient(eof(at), request(at, 'signal', false, string('TERM')), resize(at, 100, 30))
+    world.fromClient(request(at, 'break', true, uint32(500)), env(at, 'LANG', 'C', true))
+    expect(world.target.take()).toMatchObject([
+      { type: 'end-of-file' },
+      { name: 'signal' },
+      { name: 'window-change' },
+      { name: 'break', wantReply: true },
+      { name: 'env', wantReply: true },
+    ])
+    world.fromTarget(failure(at), failure(at))
+    expect(world.client.take().map(message => message.type)).toEqual(['channel-failure', 'channel-failure'])
+  })
+
+  test('input and its end that come with the command, before the target has answered', () => {
+    openChannel()
+    world.fromClient(exec(at, 'cat'), data(at, 'hello'), eof(at))
+    expect(world.target.take()).toMatchObject([
+      { name: 'exec' },
+      { data: Buffer.from('hello') },
+      { type: 'end-of-file' },
+    ])
+  })
+
+  test('both streams and the status of a command, in their order, up to the close', () => {
+    openChannel()
+    world.fromTarget(
+      data(at, 'out'),
+      stderr(at, 'err'),
+      request(at, 'exit-status', false, uint32(3)),
+      stderr(at, 'late'),
+      eof(at),
+      close(at),
+    )
+    expect(world.client.take()).toMatchObject([
+      { data: Buffer.from('out') },
+      { data: Buffer.from('err') },
+      { name: 'exit-status' },
+      { data: Buffer.from('late') },
+      { type: 'end-of-file' },
+      { type: 'close' },
+    ])
+  })
+
   test('variables of language and terminal, and no others', () => {
     openChannel()
     world.fromClient(env(at, 'LC_ALL', Buffer.from([0xff])), env(at, 'BASH_ENV', '/tmp/x'))
