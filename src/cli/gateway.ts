@@ -31,6 +31,7 @@ import { type WaitingLimits, WaitingSignIns } from '../identity/waiting-sign-in.
 import type { Log } from '../log.ts'
 import type { AppendSync, SessionRow } from '../model.ts'
 import { decide } from '../policy/decide.ts'
+import { publisherTo } from '../notify/checkpoint-place.ts'
 import { mayReview } from '../policy/review.ts'
 import { screenText } from '../recorder/export.ts'
 import { IndexQueue } from '../recorder/index-queue.ts'
@@ -325,6 +326,7 @@ async function openGround(
   const sessionLog = openSessionLog({
     folder: folders.sessionLog,
     origin: config.gateway.name,
+    publishers: config.log.publish.map(place => publisherTo(place, clock)),
     signer: authorities['log-checkpoints'],
     clock,
     log,

@@ -228,6 +228,13 @@ export type PostgresConfig = {
   readonly oauth?: PostgresOAuth
 }
 
+/** Where checkpoints of the log of sessions are taken. */
+export type CheckpointPlace =
+  | { readonly kind: 'file'; readonly path: string }
+  /** `secret`: base64 with or without `whsec_`, as Standard Webhooks has it. */
+  | { readonly kind: 'webhook'; readonly url: string; readonly secret: Secret }
+  | { readonly kind: 'witness'; readonly url: string; readonly key: string }
+
 export type Config = {
   /** The file that this was read from, absolute. */
   readonly file: string
@@ -257,6 +264,7 @@ export type Config = {
   }
   readonly targets: readonly Target[]
   readonly roles: readonly Role[]
+  readonly log: { readonly publish: readonly CheckpointPlace[] }
   readonly recording: {
     readonly folder: string
     /** Per exec channel and stream; past it, size and digest go on. */

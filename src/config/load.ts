@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type {
   AllowRule,
+  CheckpointPlace,
   Config,
   MachineConfig,
   PostgresConfig,
@@ -109,6 +110,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
     identity: identityOf(identity),
     targets: parsed.targets.map(targetOf),
     roles: Object.entries(parsed.roles).map(([name, role]) => roleOf(name, role, yaml)),
+    log: { publish: parsed.log.publish.map(place => placeOf(place, dirname(file))) },
     recording: {
       folder:
         recording.folder === undefined ? join(data, 'recordings') : resolve(dirname(file), recording.folder),
@@ -118,6 +120,12 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
       maskPatterns: recording.maskPatterns,
     },
   }
+}
+
+function placeOf(place: ConfigFile['log']['publish'][number], folder: string): CheckpointPlace {
+  if ('file' in place) return { kind: 'file', path: resolve(folder, place.file) }
+  if ('webhook' in place) return { kind: 'webhook', url: place.webhook, secret: place.secret }
+  return { kind: 'witness', url: place.witness.replace(/\/$/, ''), key: place.key }
 }
 
 function limitsOf(limits: NonNullable<ConfigFile['ssh']>['limits']): SshLimits {

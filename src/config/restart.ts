@@ -11,7 +11,15 @@ export function diffNeedsRestart(before: Config, after: Config): readonly string
 }
 
 /** Values as text, so that they compare by what they say. */
-function boundValues({ gateway, ssh, postgres, web, identity, recording }: Config): Record<string, string> {
+function boundValues({
+  gateway,
+  ssh,
+  postgres,
+  web,
+  identity,
+  log,
+  recording,
+}: Config): Record<string, string> {
   return {
     'gateway.name': gateway.name,
     'gateway.data': gateway.data,
@@ -24,6 +32,7 @@ function boundValues({ gateway, ssh, postgres, web, identity, recording }: Confi
     'web.url': web?.url ?? '',
     'web.tls': web?.tls === undefined ? '' : 'with TLS',
     'identity.issuer': identity.issuer,
+    'log.publish': JSON.stringify(log.publish),
     'recording.folder': recording.folder,
   }
 }

@@ -193,6 +193,9 @@ const machine = z.strictObject({
   session: duration(MAX_SESSION_MS).optional(),
 })
 
+/** Each checkpoint of the log of sessions goes to all of them. */
+const MAX_PLACES = 20
+
 /** The whole file. References to secrets are resolved while it is read. */
 export function configSchema(sources: SecretSources) {
   const listen = reading(value => parseEndpoint(value, { allowAnyPort: true }))
@@ -225,6 +228,20 @@ export function configSchema(sources: SecretSources) {
     }),
     targets: listOf(z.discriminatedUnion('protocol', [sshTarget, postgresTarget(sources)])),
     roles: z.record(z.string(), role),
+    log: z
+      .strictObject({
+        publish: z
+          .array(
+            z.union([
+              z.strictObject({ file: text() }),
+              z.strictObject({ webhook: reading(parseHttpsUrl), secret: secret() }),
+              z.strictObject({ witness: reading(parseHttpsUrl), key: text() }),
+            ]),
+          )
+          .max(MAX_PLACES)
+          .default([]),
+      })
+      .prefault({}),
     recording: z
       .strictObject({
         folder: text().optional(),

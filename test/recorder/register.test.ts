@@ -123,8 +123,8 @@ describe('the log of sessions and the recordings', () => {
       ok: true,
       sealed: true,
       notes: [
-        expect.stringMatching(/^Its opening is entry 2 in the log of bastion \(signed\)/),
-        expect.stringMatching(/^Its seal is entry 3 in the log of bastion \(signed\)/),
+        expect.stringMatching(/^Its opening is entry \d in the log of bastion \(signed\)/),
+        expect.stringMatching(/^Its seal is entry \d in the log of bastion \(signed\)/),
       ],
     })
   })
@@ -150,7 +150,7 @@ describe('the log of sessions and the recordings', () => {
     await turn()
     await sessionLog.checkpoint()
     const root = newFolder()
-    cpSync(dirname(bench.folder), root, { recursive: true }) // as a kill leaves it
+    cpSync(dirname(bench.folder), root, { recursive: true, verbatimSymlinks: true }) // as a kill leaves it
     await recorder.close()
     await sessionLog.close()
     const killed = { ...bench, folder: join(root, 'recordings'), journalFolder: join(root, 'journal') }

@@ -3,7 +3,17 @@
  * log went. Whoever holds one of its signed checkpoints can tell later that nothing was removed, replaced or reordered. Its files
  * are those of C2SP tlog-tiles, so that other people's tools read them.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, truncateSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+} from 'node:fs'
+import { promisify } from 'node:util'
 import type { Clock } from '../../clock.ts'
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
@@ -31,11 +41,9 @@ const checkpointRetryMs = 10_000
 export type Publisher = {
   readonly name: string
   /** `proofFrom` gives the hashes that prove consistency with an earlier size. */
-  readonly publish: (
-    checkpoint: string,
-    proofFrom: (earlierSize: number) => readonly Buffer[],
-  ) => Promise<void>
+  readonly publish: (checkpoint: string, proofFrom: ConsistencyProof) => Promise<readonly string[]>
 }
+export type ConsistencyProof = (earlierSize: number) => readonly Buffer[]
 
 export type SessionLogOptions = {
   readonly folder: string
@@ -105,6 +113,8 @@ class TreeLog implements SessionLog {
   #lastTile: { readonly name: string; readonly hashes: readonly Buffer[] } | undefined
   #waiting: Waiting[] = []
   #signing: Promise<void> | undefined
+  #keeping: Promise<void> = Promise.resolve()
+  #keptSize = 0
   #timer: NodeJS.Timeout | undefined
   #failure: Fault | undefined
 
@@ -317,8 +327,8 @@ class TreeLog implements SessionLog {
 
   async #signAndKeep(): Promise<void> {
     const head: TreeHead = { origin: this.#origin, size: this.size, root: this.#range.root() }
-    fsyncSync(this.#fd) // what is signed must outlive a power cut
     this.#writePartials(head.size)
+    await this.#reachDisk()
     const text = await signCheckpoint(head, this.#options.signer)
     const history = openSync(this.#files.path(checkpointsFile), 'a', 0o600)
     try {
@@ -326,13 +336,21 @@ class TreeLog implements SessionLog {
     } finally {
       closeSync(history)
     }
-    this.#files.writeCheckpoint(text)
+    await this.#keep({ size: head.size, text })
     const before = this.#signed
     this.#signed = { size: head.size, text }
     this.#dropPartials(before?.size ?? 0, head.size)
     this.#answerWaiting(this.#signed)
     void this.#publish(text, head.size)
     if (this.size !== head.size) this.#signSoon(this.#options.checkpointAfterMs ?? checkpointAfterMs)
+  }
+
+  /** What is signed must outlive a power cut. A bundle that was closed meanwhile has been handed to the disk then. */
+  async #reachDisk(): Promise<void> {
+    const fd = this.#fd
+    await promisify(fsync)(fd).catch((cause: unknown) => {
+      if (this.#fd === fd) throw cause
+    })
   }
 
   #writePartials(size: number): void {
@@ -396,13 +414,35 @@ class TreeLog implements SessionLog {
   }
 
   async #publish(text: string, size: number): Promise<void> {
-    const proofFrom = (earlier: number): readonly Buffer[] =>
+    const proofFrom: ConsistencyProof = earlier =>
       consistencySpans(earlier, size).map(span => spanRoot(span, this.#hashAt))
     for (const publisher of this.#options.publishers ?? []) {
-      await publisher.publish(text, proofFrom).catch((cause: unknown) => {
+      try {
+        await this.#cosign(await publisher.publish(text, proofFrom), size)
+      } catch (cause) {
         const said = { publisher: publisher.name, reason: reasonOf(cause) }
         this.#options.log.error(said, 'a checkpoint could not be published')
-      })
+      }
     }
+  }
+
+  /** Others' signatures join the checkpoint as long as it is the newest. */
+  async #cosign(lines: readonly string[], size: number): Promise<void> {
+    const signed = this.#signed
+    if (lines.length === 0 || signed?.size !== size) return
+    this.#signed = { size, text: signed.text + lines.map(line => `${line}\n`).join('') }
+    await this.#keep(this.#signed)
+  }
+
+  /** One after the other, and never an older one over a newer. */
+  #keep({ size, text }: Signed): Promise<void> {
+    this.#keeping = this.#keeping
+      .catch(() => {}) // whoever wrote that one was told
+      .then(async () => {
+        if (size < this.#keptSize) return
+        await this.#files.writeCheckpoint(text)
+        this.#keptSize = size
+      })
+    return this.#keeping
   }
 }

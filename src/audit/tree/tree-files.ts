@@ -1,5 +1,15 @@
 /** The tree's files in a folder: full tiles are written once, tiles that still grow are written beside and replaced. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CompactRange, hashBytes, leafHash, nodeHash, type Span } from './merkle.ts'
 import { decodeEntries, tileHeight, tilePath, tileWidth } from './tile.ts'
@@ -84,7 +94,8 @@ export class TreeFiles {
   }
 
   hasTile(level: number, number: number): boolean {
-    return existsSync(this.path(tilePath(level, number)))
+    const path = this.path(tilePath(level, number))
+    return existsSync(path) && statSync(path).size === tileWidth * hashBytes // a power cut may leave an empty one
   }
 
   writeTile(level: number, number: number, hashes: readonly Buffer[]): void {
@@ -112,15 +123,17 @@ export class TreeFiles {
       if (!widths.includes(Number(name))) rmSync(join(folder, name), { force: true })
   }
 
-  /** Readers see the old text or the new one. */
-  writeCheckpoint(text: string): void {
-    this.#write(checkpointFile, Buffer.from(text))
+  /** Readers see the old text or the new one, also after a power cut. Off the event loop: it waits for the disk. */
+  async writeCheckpoint(text: string): Promise<void> {
+    const path = this.path(checkpointFile)
+    await writeFile(`${path}.new`, text, { mode: 0o600, flush: true })
+    await rename(`${path}.new`, path)
   }
 
   #write(name: string, bytes: Buffer): void {
     const path = this.path(name)
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    writeFileSync(`${path}.new`, bytes, { mode: 0o600, flush: true })
+    writeFileSync(`${path}.new`, bytes, { mode: 0o600 }) // follows from the entries: need not outlive a power cut
     renameSync(`${path}.new`, path)
   }
 

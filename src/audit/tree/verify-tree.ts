@@ -93,18 +93,29 @@ class Verification {
       throw new TreeProblem({ file: path, record: 0, offset: 0 }, 'no checkpoint is here')
     const newest = this.#claim(readFileSync(path, 'utf8'), { file: path, record: 0, offset: 0 })
     this.#readHistory()
-    for (const file of this.#trust.checkpoints ?? [])
-      this.#claim(readFileSync(file, 'utf8'), { file, record: 0, offset: 0 }, newest.origin)
+    for (const file of this.#trust.checkpoints ?? []) this.#readKept(file, newest.origin)
     this.#claims.sort((one, other) => one.checkpoint.size - other.checkpoint.size)
     return newest
   }
 
   #readHistory(): void {
     const file = this.#files.path(checkpointsFile)
-    if (!existsSync(file)) return void this.#notes.push('Earlier checkpoints were not given.')
+    if (existsSync(file)) this.#readLines(file)
+    else this.#notes.push('Earlier checkpoints were not given.')
+  }
+
+  /** One checkpoint as it is, or a line for each, as the log itself and `log.publish: file` write them. */
+  #readKept(file: string, origin: string): void {
+    const text = readFileSync(file, 'utf8')
+    if (text.startsWith('{')) this.#readLines(file, origin)
+    else this.#claim(text, { file, record: 0, offset: 0 }, origin)
+  }
+
+  #readLines(file: string, origin?: string): void {
     let offset = 0
     for (const [record, line] of readFileSync(file, 'utf8').split('\n').entries()) {
-      if (line !== '') this.#claim(noteIn(line, { file, record, offset }), { file, record, offset })
+      const place = { file, record, offset }
+      if (line !== '') this.#claim(noteIn(line, place), place, origin)
       offset += Buffer.byteLength(line) + 1
     }
   }

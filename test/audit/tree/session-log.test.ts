@@ -113,6 +113,7 @@ describe('the log of sessions', () => {
               for (const earlier of heads)
                 expect(provesConsistency(earlier, head, proofFrom(earlier.size))).toBe(true)
               heads.push(head)
+              return []
             },
           },
         ],

@@ -1,0 +1,131 @@
+/** Takes checkpoints of the log of sessions to where the gateway's operator cannot rewrite them. */
+import { createHmac } from 'node:crypto'
+import { closeSync, openSync } from 'node:fs'
+import { appendAll } from '../audit/append.ts'
+import { parseCheckpoint } from '../audit/tree/checkpoint.ts'
+import { isSignedBy, type NoteVerifier, parseSignature, parseVerifier } from '../audit/tree/note.ts'
+import type { ConsistencyProof, Publisher } from '../audit/tree/session-log.ts'
+import type { Clock } from '../clock.ts'
+import type { CheckpointPlace } from '../config/config.ts'
+import { Fault } from '../errors.ts'
+
+/** Another machine has so long to answer; the next checkpoint says all that this one did. */
+export const answerTimeoutMs = 10_000
+/** A witness answers with a few lines; more is not read. */
+const maxAnswerBytes = 16 * 1024
+
+/** Throws Fault CONFIG_INVALID for a witness whose key cannot be read. */
+export function publisherTo(place: CheckpointPlace, clock: Clock): Publisher {
+  if (place.kind === 'file') return { name: place.path, publish: async note => appendTo(place.path, note) }
+  if (place.kind === 'webhook')
+    return { name: place.url, publish: note => post(place.url, note, place.secret.reveal(), clock) }
+  const key = parseVerifier(place.key)
+  if (typeof key !== 'string') return witnessAt(place.url, key)
+  throw new Fault('CONFIG_INVALID', `log.publish: the key of the witness ${place.url} ${key}.`)
+}
+
+/** One line a checkpoint, as in the log's own `checkpoints.ndjson`. */
+function appendTo(path: string, note: string): readonly string[] {
+  const checkpoint = parseCheckpoint(note)
+  const size = typeof checkpoint === 'string' ? undefined : checkpoint.size
+  const fd = openSync(path, 'a', 0o600)
+  try {
+    appendAll(fd, [Buffer.from(`${JSON.stringify({ size, note })}\n`)])
+  } finally {
+    closeSync(fd)
+  }
+  return []
+}
+
+/** Signed as Standard Webhooks says: HMAC-SHA256 over id, time and body. The id is the tree's size: a repeat is the same message. */
+async function post(url: string, note: string, secret: string, clock: Clock): Promise<readonly string[]> {
+  const checkpoint = parseCheckpoint(note)
+  if (typeof checkpoint === 'string') throw new Error(checkpoint)
+  const { origin, size } = checkpoint
+  const id = `checkpoint_${size}`
+  const seconds = Math.floor(clock.nowMs() / 1000)
+  const body = JSON.stringify({
+    type: 'log.checkpoint',
+    timestamp: new Date(seconds * 1000).toISOString(),
+    data: { origin, size, note },
+  })
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
+  const signature = createHmac('sha256', key).update(`${id}.${seconds}.${body}`).digest('base64')
+  const headers = {
+    'content-type': 'application/json',
+    'webhook-id': id,
+    'webhook-timestamp': String(seconds),
+    'webhook-signature': `v1,${signature}`,
+  }
+  const { status } = await send(url, { headers, body })
+  if (status < 200 || status > 299) throw new Error(`it answered with status ${status}`)
+  return []
+}
+
+/** C2SP tlog-witness: shows the witness that the log only grew, and brings back its cosignature. */
+function witnessAt(url: string, key: NoteVerifier): Publisher {
+  let knownSize = 0
+  const ask = (note: string, proofFrom: ConsistencyProof): Promise<Answer> => {
+    const proof = proofFrom(knownSize).map(hash => `${hash.toString('base64')}\n`)
+    return send(`${url}/add-checkpoint`, { body: `old ${knownSize}\n${proof.join('')}\n${note}` })
+  }
+  return {
+    name: url,
+    publish: async (note, proofFrom) => {
+      const checkpoint = parseCheckpoint(note)
+      if (typeof checkpoint === 'string') throw new Error(checkpoint)
+      let answer = await ask(note, proofFrom)
+      if (answer.status === 409) {
+        knownSize = sizeIn(answer, checkpoint.size)
+        answer = await ask(note, proofFrom)
+      }
+      if (answer.status !== 200) throw new Error(`the witness answered with status ${answer.status}`)
+      const lines = answer.body.split('\n').filter(line => isCosignature(line, checkpoint.note.text, key))
+      if (lines.length === 0) throw new Error('the witness answered without a signature of its key')
+      knownSize = checkpoint.size
+      return lines
+    },
+  }
+}
+
+/** The witness has seen another size than we thought. A larger one than ours would mean that our log lost its end. */
+function sizeIn({ body }: Answer, ours: number): number {
+  const size = /^([0-9]{1,16})\n?$/.exec(body)?.[1]
+  if (size === undefined) throw new Error('the witness does not say what it has seen')
+  if (Number(size) > ours)
+    throw new Error(
+      `the witness has seen ${size} entries and the log has ${ours}: compare them with a checkpoint that was kept`,
+    )
+  return Number(size)
+}
+
+function isCosignature(line: string, text: string, key: NoteVerifier): boolean {
+  const signature = parseSignature(line)
+  return signature !== undefined && isSignedBy({ text, signatures: [signature] }, key)
+}
+
+type Answer = { readonly status: number; readonly body: string }
+
+async function send(
+  url: string,
+  message: { headers?: Record<string, string>; body: string },
+): Promise<Answer> {
+  const response = await fetch(url, {
+    method: 'POST',
+    redirect: 'error',
+    signal: AbortSignal.timeout(answerTimeoutMs),
+    ...message,
+  })
+  return { status: response.status, body: await textOf(response) }
+}
+
+async function textOf(response: Response): Promise<string> {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of response.body ?? []) {
+    parts.push(part)
+    bytes += part.length
+    if (bytes > maxAnswerBytes) throw new Error('the answer is too long')
+  }
+  return Buffer.concat(parts).toString()
+}
