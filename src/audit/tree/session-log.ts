@@ -183,6 +183,7 @@ class TreeLog implements SessionLog {
     for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
     if (this.#fd >= 0) closeSync(this.#fd)
     this.#fd = -1
+    await this.#keeping.catch(() => {}) // whoever opens the folder next is alone in it
   }
 
   /** Takes up what is on disk: full tiles, the growing bundle, the newest checkpoint, which all must agree. */
@@ -429,7 +430,7 @@ class TreeLog implements SessionLog {
   /** Others' signatures join the checkpoint as long as it is the newest. */
   async #cosign(lines: readonly string[], size: number): Promise<void> {
     const signed = this.#signed
-    if (lines.length === 0 || signed?.size !== size) return
+    if (lines.length === 0 || signed?.size !== size || this.#fd < 0) return
     this.#signed = { size, text: signed.text + lines.map(line => `${line}\n`).join('') }
     await this.#keep(this.#signed)
   }
