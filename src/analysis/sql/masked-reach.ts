@@ -13,6 +13,7 @@ import {
   isTree,
   list,
   names,
+  type Node,
   nodeOf,
   qualifiedName,
   text,
@@ -30,13 +31,31 @@ const samples = new Set([
   'pg_stats_ext_exprs',
 ])
 
+const callsUnseen = 'it would call functions where nobody sees it'
+
 /** With masks, code whose steps cannot be followed is refused whatever it names. */
 const opaque: Readonly<Record<string, string>> = {
   DoStmt: 'what DO does cannot be followed',
   CreateFunctionStmt: 'what a function does cannot be followed',
   CreateTrigStmt: 'what a trigger does cannot be followed',
   CreateEventTrigStmt: 'what a trigger does cannot be followed',
+  CreateCastStmt: callsUnseen,
+  CreateOpClassStmt: callsUnseen,
+  AlterOpFamilyStmt: callsUnseen,
+  CreateRangeStmt: callsUnseen,
+  CreateConversionStmt: callsUnseen,
+  CreateTransformStmt: callsUnseen,
 }
+/** Of DefineStmt; others of it are collations and the like. */
+const definesCalls = new Set(['OBJECT_AGGREGATE', 'OBJECT_OPERATOR', 'OBJECT_TYPE'])
+/** What is known of them goes by their names, and in a transaction nobody else sees the new ones. */
+const renamesUnseen = new Set([
+  'OBJECT_SCHEMA',
+  'OBJECT_FUNCTION',
+  'OBJECT_PROCEDURE',
+  'OBJECT_ROUTINE',
+  'OBJECT_AGGREGATE',
+])
 
 /** Statements that may name a masked table; each is looked into, or shows nothing of its columns. */
 const mayName = new Set([
@@ -73,9 +92,8 @@ export function maskedReach(tree: Tree, masked: MaskedTables): string | undefine
 function statementReach(statement: unknown, masked: MaskedTables): string | undefined {
   const node = nodeOf(statement)
   if (node === undefined) return undefined
-  const told = opaque[node.type]
+  const told = toldOf(node)
   if (told !== undefined) return told
-  if (copiesPrepared(node.type, node.body)) return 'a prepared statement would be copied into a table'
   const mentions = new Mentions(masked)
   mentions.read(statement)
   if (mentions.refused !== undefined) return mentions.refused
@@ -84,6 +102,21 @@ function statementReach(statement: unknown, masked: MaskedTables): string | unde
   if (!mayName.has(node.type))
     return `${table?.name} is named in a statement that is neither SELECT nor plain change`
   return new ReachReader(mentions).outermost(node.type, node.body)
+}
+
+/** What a statement is refused for whatever it names; so are those within EXPLAIN and CREATE SCHEMA. */
+function toldOf({ type, body }: Node): string | undefined {
+  const within = type === 'ExplainStmt' ? [body['query']] : list(body, 'schemaElts')
+  for (const each of within) {
+    const node = nodeOf(each)
+    const told = node === undefined ? undefined : toldOf(node)
+    if (told !== undefined) return told
+  }
+  if (copiesPrepared(type, body)) return 'a prepared statement would be copied into a table'
+  if (type === 'DefineStmt' && definesCalls.has(text(body, 'kind') ?? '')) return callsUnseen
+  if (type === 'RenameStmt' && renamesUnseen.has(text(body, 'renameType') ?? ''))
+    return 'what is renamed is known by its name'
+  return opaque[type]
 }
 
 /** CREATE TABLE … AS EXECUTE: where it was prepared, the statement was judged as one whose result goes to the client. */

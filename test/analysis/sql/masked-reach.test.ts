@@ -171,3 +171,38 @@ test.each([
 test('each statement of a text is looked at', () => {
   expect(reach('select 1; select upper(card) from payments')).toBe('card is used in an expression')
 })
+
+test.each([
+  // What was prepared was judged as something whose result goes to the client.
+  'create table leak as execute p',
+  'explain analyze create table leak as execute p',
+  'explain (analyze, costs off) create temp table leak as execute p(1)',
+  // A function that may not be called would be, under the name of something else.
+  'create operator @@@ (function = read_cards, rightarg = int)',
+  'create aggregate a (int) (sfunc = read_cards, stype = int)',
+  'create cast (int as text) with function read_cards(int)',
+  'create type r as range (subtype = int, subtype_diff = read_cards)',
+  'create operator class c for type int using btree as function 1 read_cards(int, int)',
+  'alter operator family f using btree add function 1 (int, int) read_cards(int, int)',
+  'create schema s create trigger t before insert on a for each row execute function f()',
+  // Within a transaction nobody else sees the new name.
+  'alter schema public rename to other',
+  'alter function read_cards rename to other',
+  'alter routine read_cards(int) rename to other',
+  'alter procedure read_cards rename to other',
+])('even without naming a masked table: %s', text => {
+  expect(reach(text)).toEqual(expect.any(String))
+})
+
+test.each([
+  'explain analyze select 1',
+  'create table kept as select 1',
+  'create schema s create table t (a int)',
+  'alter table a rename to b',
+  'alter table a rename column b to c',
+  'create collation c (locale = $$C$$)',
+  'create type t as (a int)',
+  'execute p',
+])('allowed: %s', text => {
+  expect(reach(text)).toBeUndefined()
+})
