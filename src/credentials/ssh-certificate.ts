@@ -49,10 +49,19 @@ export async function issueCertificate(
     string(encodeOptions(fields.criticalOptions)),
     string(encodeOptions(Object.fromEntries(fields.extensions.map(name => [name, undefined])))),
     string(''),
-    string(publicKeyBlob(createPublicKey(authority.publicKeyPem))),
+    string(blobOf(authority)),
   ])
   const signature = Buffer.concat([string(ed25519), string(await authority.sign(body))])
   return Buffer.concat([body, string(signature)])
+}
+
+const blobs = new WeakMap<Signer, Buffer>()
+
+/** Read once: it is the same for every certificate. */
+function blobOf(authority: Signer): Buffer {
+  const blob = blobs.get(authority) ?? publicKeyBlob(createPublicKey(authority.publicKeyPem))
+  blobs.set(authority, blob)
+  return blob
 }
 
 /** Sorted by name, as the format demands; a value is a string inside a string, a bare permission has none. */

@@ -7,6 +7,12 @@ const levels = { usual: 3, hurried: 1 } as const
 /** zstd's window as base-2 logarithm, 2 MiB: above the largest chunk, and a bound on a reader's memory. */
 const windowLog = 21
 
+/**
+ * Shorter chunks are stored as they are: they save no block of a disk, and the way to the other thread and back costs more than all
+ * else that is done with them. Most of what people type, and whole sessions of one command, are such chunks.
+ */
+export const minPackedBytes = 1024
+
 /** Bytes to compress: the first `length` of the memory, which is handed over and comes back with the answer. */
 export type PackOrder = {
   readonly id: number
@@ -41,9 +47,10 @@ export class Packer {
 
   /**
    * Compresses the first `length` bytes of a buffer that owns its memory; the buffer cannot be used until it comes back.
-   * What does not shrink is stored as it is.
+   * What does not shrink, or is short, is stored as it is.
    */
   pack(buffer: Buffer, length: number, hurried: boolean): Promise<PackedChunk> {
+    if (length < minPackedBytes) return Promise.resolve(unpacked(buffer, length))
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId
       this.#waiting.set(id, { length, resolve, reject })
@@ -97,8 +104,12 @@ export class Packer {
 
 function packedChunk({ memory, payload }: PackAnswer, length: number): PackedChunk {
   const buffer = Buffer.from(memory)
-  if (payload === undefined) return { codec: codec.none, payload: buffer.subarray(0, length), buffer }
+  if (payload === undefined) return unpacked(buffer, length)
   return { codec: codec.zstd, payload: Buffer.from(payload), buffer }
+}
+
+function unpacked(buffer: Buffer, length: number): PackedChunk {
+  return { codec: codec.none, payload: buffer.subarray(0, length), buffer }
 }
 
 /** Inflates to exactly `length` bytes or throws; never allocates more. */

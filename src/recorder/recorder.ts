@@ -238,6 +238,9 @@ function pathOf(session: string, openedAtMs: number): string {
   return join(...day.split('-'), `${session}.sallyport`)
 }
 
+/** What one UTF-16 unit takes in UTF-8 at most. */
+const maxUnitBytes = 3
+
 type RecordingParts = {
   readonly session: string
   readonly path: string
@@ -335,8 +338,8 @@ class Recording implements Owner {
 
   // What follows is for the recorder.
 
-  keep(entry: Entry<Owner>, segment: Segment): void {
-    this.#file.add(entry.sequence, entry.us, entry.near, entry.far, segment)
+  keep(entry: Entry<Owner>, slab: Buffer, segment: Segment): void {
+    this.#file.add(entry, slab, segment)
   }
 
   wrote(bytes: number): void {
@@ -350,6 +353,7 @@ class Recording implements Owner {
   }
 
   async abandon(): Promise<void> {
+    await this.#sealing?.catch(() => {})
     await this.#file.settle().catch(() => {}) // a failure is known by now
     await this.#file.close()
   }
@@ -381,9 +385,11 @@ class Recording implements Owner {
     for (const event of events) this.#recordTold(jsonOf(event))
   }
 
-  #recordTold(json: Buffer): void {
-    if (json.length > maxEventBytes)
-      throw new TypeError(`an event of ${json.length} bytes exceeds its limit of ${maxEventBytes}`)
+  #recordTold(json: string): void {
+    if (json.length * maxUnitBytes > maxEventBytes && Buffer.byteLength(json) > maxEventBytes)
+      throw new TypeError(
+        `an event of ${Buffer.byteLength(json)} bytes exceeds its limit of ${maxEventBytes}`,
+      )
     this.#backlog.add(this.#parts.turns.addTold(this, ++this.#sequence, this.#now(), json))
   }
 

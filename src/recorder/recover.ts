@@ -44,6 +44,16 @@ export type Leftovers = {
  */
 export async function recover(left: Leftovers): Promise<readonly Recovered[]> {
   const recoveries = new Map<string, Recovery>()
+  try {
+    return await recoverAll(left, recoveries)
+  } catch (error) {
+    // What fails for one is the next start's for all of them, which must not find this one still writing.
+    for (const recovery of recoveries.values()) await recovery.abandon()
+    throw error
+  }
+}
+
+async function recoverAll(left: Leftovers, recoveries: Map<string, Recovery>): Promise<readonly Recovered[]> {
   for (const session of left.notes.left) {
     const recovery = openRecovery(left, session)
     if (recovery !== undefined) recoveries.set(session, recovery)
@@ -181,11 +191,19 @@ class Recovery {
     }
   }
 
+  async abandon(): Promise<void> {
+    await this.#file?.close()
+  }
+
   #keep(event: EventRecord, bytes: Buffer): void {
     this.#lastSequence = event.sequence
     this.#lastUs = event.us
     this.#endReason = endReasonIn(event)
-    this.#file?.add(event.sequence, event.us, bytes, undefined, undefined)
+    this.#file?.add(
+      { sequence: event.sequence, us: event.us, from: 0, end: bytes.length, far: undefined },
+      bytes,
+      undefined,
+    )
   }
 
   #reopen(): RecordingFile {
