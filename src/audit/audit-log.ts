@@ -19,27 +19,29 @@ const checkpointAfterMs = 60_000
 /** Of a line that a crash has torn, so much is kept in its note. */
 const maxTornBytes = 2048
 
-export type AuditKind =
-  | 'gateway-start'
-  | 'gateway-stop'
-  | 'sign-in'
-  | 'code-shown'
-  | 'key-enrolled'
-  | 'key-revoked'
-  | 'password-made'
-  | 'password-revoked'
-  | 'refusal'
-  | 'session-open'
-  | 'session-close'
-  | 'credential-minted'
-  | 'credential-removed'
-  | 'credential-stuck'
-  | 'host-key-learned'
-  | 'probe'
-  | 'reload'
-  | 'recording-read'
-  | 'cancel-request'
-  | 'session-end-requested'
+/** Each is explained in docs/auditing.md. */
+export const auditKinds = [
+  'gateway-start',
+  'gateway-stop',
+  'sign-in',
+  'code-shown',
+  'key-enrolled',
+  'key-revoked',
+  'password-made',
+  'password-revoked',
+  'refusal',
+  'session-open',
+  'session-close',
+  'credential-minted',
+  'credential-removed',
+  'credential-stuck',
+  'host-key-learned',
+  'probe',
+  'reload',
+  'recording-read',
+  'cancel-request',
+] as const
+export type AuditKind = (typeof auditKinds)[number]
 
 /** Something that happened, with named fields. Texts may be hostile: they are stored as JSON texts and cut at a limit. */
 export type AuditEvent = { readonly kind: AuditKind; readonly [field: string]: AuditValue }
