@@ -1,12 +1,14 @@
-import { dataHeadBytes, type DataEvent, writeDataHead, writeJsonHead } from './event.ts'
+import { dataHeadBytes, type DataEvent, eventHeadBytes, writeDataHead, writeJsonHead } from './event.ts'
 import { journalHeadBytes, journalKind, writeJournalHead } from './journal-format.ts'
 
 /** Heads and small data of one batch. A batch that would need more is appended early. */
 const slabBytes = 256 * 1024
 /** Data up to this length is copied beside its head: cheaper than one more buffer in the system call. */
 const smallBytes = 1024
+/** JSON of so many UTF-16 units is written beside its head, where it may take three times as many bytes. */
+const smallUnits = 1024
 /** What any entry needs of the slab at most: both heads and small data. A recording's name before it needs less. */
-const entryBytes = journalHeadBytes + dataHeadBytes + smallBytes
+const entryBytes = journalHeadBytes + dataHeadBytes + 3 * smallUnits
 /** A batch is appended early at this size, so that one turn of a thousand busy sessions stays bounded. */
 const maxBatchBytes = 1024 * 1024
 
@@ -15,8 +17,9 @@ export type Entry<Owner> = {
   readonly owner: Owner
   readonly sequence: number
   readonly us: number
-  /** Head, and small data. */
-  readonly near: Buffer
+  /** Head, and small data: from here to there in the batch's slab. */
+  readonly from: number
+  readonly end: number
   /** Large data, referred to and not copied. */
   readonly far: Buffer | undefined
 }
@@ -26,7 +29,8 @@ export type Entry<Owner> = {
  * is. Consecutive small events become one part of the system call.
  */
 export class Batch<Owner> {
-  readonly #slab = Buffer.allocUnsafeSlow(slabBytes)
+  /** Valid until `clear`, between what entries name. */
+  readonly slab: Buffer = Buffer.allocUnsafeSlow(slabBytes)
   #runStart = 0
   #end = 0
   #bytes = 0
@@ -68,69 +72,67 @@ export class Batch<Owner> {
   declare(number: number, name: { session: string; path: string }): void {
     const start = this.#end
     const text = Buffer.from(JSON.stringify(name))
-    this.#close(start, start + journalHeadBytes, text, {
-      kind: journalKind.declare,
-      recording: number,
-      sequence: 0,
-    })
+    this.#close(start, start + journalHeadBytes, text, journalKind.declare, number, 0)
   }
 
   /** Adds bytes that passed, at most `maxDataBytes` of them; returns the event's length in the recording. */
   addData(owner: Owner, number: number, sequence: number, us: number, event: DataEvent): number {
     const start = this.#end
     const head = start + journalHeadBytes
-    const body = writeDataHead(this.#slab, head, event, event.data.length, us)
-    return this.#add(owner, { start, head, body }, event.data, { number, sequence, us })
+    const { data } = event
+    const body = writeDataHead(this.slab, head, event, data.length, us)
+    const isSmall = data.length <= smallBytes
+    const end = isSmall ? body + data.copy(this.slab, body) : body
+    return this.#add(owner, number, sequence, us, start, end, isSmall ? undefined : data)
   }
 
   /** Adds an event told as JSON; returns its length in the recording. */
-  addTold(owner: Owner, number: number, sequence: number, us: number, json: Buffer): number {
+  addTold(owner: Owner, number: number, sequence: number, us: number, json: string): number {
     const start = this.#end
     const head = start + journalHeadBytes
-    const body = writeJsonHead(this.#slab, head, json.length, us)
-    return this.#add(owner, { start, head, body }, json, { number, sequence, us })
+    if (json.length > smallUnits) {
+      const far = Buffer.from(json)
+      const body = writeJsonHead(this.slab, head, far.length, us)
+      return this.#add(owner, number, sequence, us, start, body, far)
+    }
+    const bytes = this.slab.write(json, head + eventHeadBytes, 'utf8')
+    const body = writeJsonHead(this.slab, head, bytes, us)
+    return this.#add(owner, number, sequence, us, start, body + bytes, undefined)
   }
 
   #add(
     owner: Owner,
-    at: { start: number; head: number; body: number },
-    data: Buffer,
-    about: { number: number; sequence: number; us: number },
+    number: number,
+    sequence: number,
+    us: number,
+    start: number,
+    end: number,
+    far: Buffer | undefined,
   ): number {
-    const isSmall = data.length <= smallBytes
-    const end = isSmall ? at.body + data.copy(this.#slab, at.body) : at.body
-    const far = isSmall ? undefined : data
-    this.#close(at.start, end, far, {
-      kind: journalKind.event,
-      recording: about.number,
-      sequence: about.sequence,
-    })
-    this.#entries.push({
-      owner,
-      sequence: about.sequence,
-      us: about.us,
-      near: this.#slab.subarray(at.head, end),
-      far,
-    })
-    return end - at.head + (far?.length ?? 0)
+    this.#close(start, end, far, journalKind.event, number, sequence)
+    const from = start + journalHeadBytes
+    this.#entries.push({ owner, sequence, us, from, end, far })
+    return end - from + (far === undefined ? 0 : far.length)
   }
 
   #close(
     start: number,
     end: number,
     far: Buffer | undefined,
-    record: { kind: number; recording: number; sequence: number },
+    kind: number,
+    recording: number,
+    sequence: number,
   ): void {
-    writeJournalHead(this.#slab, start, end, far, record)
+    writeJournalHead(this.slab, start, end, far, kind, recording, sequence)
     this.#end = end
-    this.#bytes += end - start + (far?.length ?? 0)
+    this.#bytes += end - start + (far === undefined ? 0 : far.length)
     if (far === undefined) return
     this.#closeRun()
     this.#parts.push(far)
   }
 
   #closeRun(): void {
-    if (this.#end > this.#runStart) this.#parts.push(this.#slab.subarray(this.#runStart, this.#end))
+    if (this.#end > this.#runStart) this.#parts.push(this.slab.subarray(this.#runStart, this.#end))
     this.#runStart = this.#end
   }
 }

@@ -32,6 +32,15 @@ export type RawChunk = {
   readonly held: ReadonlyMap<Segment, number>
 }
 
+/** Where the bytes of one event are: `[from, end)` of a slab, and what follows them. */
+export type StoredEvent = {
+  readonly sequence: number
+  readonly us: number
+  readonly from: number
+  readonly end: number
+  readonly far: Buffer | undefined
+}
+
 /** Collects the events of one recording until they are a chunk. Each byte is copied once, here. */
 export class ChunkBuilder {
   readonly #buffers: ChunkBuffers
@@ -42,6 +51,9 @@ export class ChunkBuilder {
   #firstUs = 0
   #lastUs = 0
   #held = new Map<Segment, number>()
+  /** Of the events since the last other segment. */
+  #segment: Segment | undefined
+  #heldHere = 0
 
   constructor(buffers: ChunkBuffers) {
     this.#buffers = buffers
@@ -57,27 +69,24 @@ export class ChunkBuilder {
   }
 
   /** Copies an event. `segment` is where the journal holds it, if it does. */
-  add(
-    sequence: number,
-    us: number,
-    near: Buffer,
-    far: Buffer | undefined,
-    segment: Segment | undefined,
-  ): void {
-    this.#makeRoom(near.length + (far?.length ?? 0))
+  add(event: StoredEvent, slab: Buffer, segment: Segment | undefined): void {
+    const { sequence, us, from, end, far } = event
+    this.#makeRoom(end - from + (far === undefined ? 0 : far.length))
     if (this.#events === 0) {
       this.#firstSequence = sequence
       this.#firstUs = us
     }
-    this.#length += near.copy(this.#buffer, this.#length)
+    this.#length += slab.copy(this.#buffer, this.#length, from, end)
     if (far !== undefined) this.#length += far.copy(this.#buffer, this.#length)
     this.#events++
     this.#lastUs = us
-    if (segment !== undefined) this.#held.set(segment, (this.#held.get(segment) ?? 0) + 1)
+    if (segment !== this.#segment) this.#settleHeld(segment)
+    this.#heldHere++
   }
 
   /** The chunk, which must not be empty; the builder begins the next one. */
   take(): RawChunk {
+    this.#settleHeld(undefined)
     const chunk: RawChunk = {
       firstSequence: this.#firstSequence,
       events: this.#events,
@@ -92,6 +101,13 @@ export class ChunkBuilder {
     this.#events = 0
     this.#held = new Map()
     return chunk
+  }
+
+  #settleHeld(next: Segment | undefined): void {
+    const segment = this.#segment
+    if (segment !== undefined) this.#held.set(segment, (this.#held.get(segment) ?? 0) + this.#heldHere)
+    this.#segment = next
+    this.#heldHere = 0
   }
 
   #makeRoom(eventBytes: number): void {

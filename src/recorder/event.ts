@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { FileEvent } from './file-event.ts'
 import type { ForwardEvent } from './forward-event.ts'
 import type { SqlEvent } from './sql-event.ts'
+import { sqlJson } from './sql-json.ts'
 
 /** What happened in a session, as those who relay it tell the recorder. Data may be of any length; it is split. */
 export type RecordedEvent = DataEvent | ToldEvent
@@ -111,13 +112,13 @@ export function isData(event: RecordedEvent): event is DataEvent {
  * The JSON object of an event. Commands are bytes: text where they are valid UTF-8, otherwise base64 under another name,
  * so that a reader always gets back the bytes that went upstream.
  */
-export function jsonOf(event: ToldEvent): Buffer {
-  if (event.type !== 'exec') return Buffer.from(JSON.stringify(event))
+export function jsonOf(event: ToldEvent): string {
+  if (event.type !== 'exec') return sqlJson(event) ?? JSON.stringify(event)
   const { type, channel, command } = event
   const said = isUtf8(command)
     ? { command: command.toString() }
     : { commandBase64: command.toString('base64') }
-  return Buffer.from(JSON.stringify({ type, channel, ...said }))
+  return JSON.stringify({ type, channel, ...said })
 }
 
 /** Whether an event as read carries bytes. */

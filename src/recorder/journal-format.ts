@@ -47,15 +47,17 @@ export function writeJournalHead(
   at: number,
   end: number,
   rest: Buffer | undefined,
-  record: { kind: number; recording: number; sequence: number },
+  kind: number,
+  recording: number,
+  sequence: number,
 ): void {
   into.writeUInt32BE(end - at - checkedBytes + (rest?.length ?? 0), at)
-  into.writeUInt8(record.kind, at + 8)
+  into.writeUInt8(kind, at + 8)
   into.writeUInt8(0, at + 9)
   into.writeUInt16BE(0, at + 10)
-  into.writeUInt32BE(record.recording, at + 12)
-  into.writeUInt32BE(Math.floor(record.sequence / 2 ** 32), at + 16)
-  into.writeUInt32BE(record.sequence >>> 0, at + 20)
+  into.writeUInt32BE(recording, at + 12)
+  into.writeUInt32BE(Math.floor(sequence / 2 ** 32), at + 16)
+  into.writeUInt32BE(sequence >>> 0, at + 20)
   const sum = crc32(into.subarray(at + checkedBytes, end))
   into.writeUInt32BE(rest === undefined ? sum : crc32(rest, sum), at + 4)
 }

@@ -11,7 +11,7 @@ export type Owner = {
   readonly session: string
   readonly path: string
   /** The event is in the journal, in this segment. Its bytes must be copied now. */
-  readonly keep: (entry: Entry<Owner>, segment: Segment) => void
+  readonly keep: (entry: Entry<Owner>, slab: Buffer, segment: Segment) => void
 }
 
 type Waiter = { readonly resolve: () => void; readonly reject: (error: unknown) => void }
@@ -48,7 +48,7 @@ export class Turns {
   }
 
   /** Adds an event told as JSON; returns its length in the recording. */
-  addTold(owner: Owner, sequence: number, us: number, json: Buffer): number {
+  addTold(owner: Owner, sequence: number, us: number, json: string): number {
     if (!this.#begin(owner)) return 0
     const bytes = this.#batch.addTold(owner, owner.number, sequence, us, json)
     this.#afterAdd()
@@ -130,8 +130,9 @@ export class Turns {
       this.#stop(error)
       return
     }
-    segment.hold(this.#batch.entries.length)
-    for (const entry of this.#batch.entries) entry.owner.keep(entry, segment)
+    const { entries, slab } = this.#batch
+    segment.hold(entries.length)
+    for (const entry of entries) entry.owner.keep(entry, slab, segment)
     this.#batch.clear()
   }
 

@@ -17,7 +17,7 @@ import type { Blocked, Exchange } from './exchange.ts'
 import type { Facts } from './facts.ts'
 import type { Judgement, StatementGate } from './hooks.ts'
 import type { Release } from './release.ts'
-import { argumentsOf, decodedText, type StatementText, type StatementTexts } from './statement-text.ts'
+import { argumentsOf, type StatementText, type StatementTexts } from './statement-text.ts'
 import {
   insteadOfBind,
   insteadOfExecute,
@@ -26,6 +26,7 @@ import {
   insteadOfQuery,
 } from './substitution.ts'
 import { largeObjectFunctions } from './value-types.ts'
+import { decodedText } from './values.ts'
 
 export type ClientFramesParts = {
   readonly scanner: FrameScanner

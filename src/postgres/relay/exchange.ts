@@ -119,6 +119,10 @@ export class ExchangeProblem extends Fault {
   }
 }
 
+/** Filled field by field: there is one for every statement, and spreading takes longer than all the rest of it. */
+type Told = { -readonly [Field in keyof ResultEvent]: ResultEvent[Field] }
+type ResultEvent = Extract<SqlEvent, { type: 'result' }>
+
 const unsureSync =
   'A COPY failed after a Sync was sent into it, and requests follow of which nobody can tell whether the server runs them.'
 
@@ -739,25 +743,22 @@ export class Exchange {
     const copying = this.#copying?.request === request ? this.#copying : undefined
     this.#open = undefined
     if (copying !== undefined) this.#copying = undefined
-    const nowUs = this.#nowUs()
-    const part = request.kind !== 'execute' && request.parts > 1 ? { part: request.parts } : undefined
-    this.#tell({
-      type: 'result',
-      statement: request.statement,
-      ...part,
-      status,
-      ...said,
-      ...(open === undefined ? undefined : rowsOf(open)),
-      us: nowUs - request.sentUs,
-      ...(copying === undefined ? undefined : { copy: volumeOf(copying) }),
-      ...(request.kind === 'execute' ? this.#ranOtherwise(request) : undefined),
-    })
+    const told: Told = { type: 'result', statement: request.statement, status }
+    if (request.kind !== 'execute' && request.parts > 1) told.part = request.parts
+    if (said.tag !== undefined) told.tag = said.tag
+    if (said.sqlstate !== undefined) told.sqlstate = said.sqlstate
+    if (said.message !== undefined) told.message = said.message
+    if (said.blocked !== undefined) told.blocked = said.blocked
+    if (open !== undefined) addRows(told, open)
+    told.us = this.#nowUs() - request.sentUs
+    if (copying !== undefined) told.copy = volumeOf(copying)
+    if (request.kind === 'execute') this.#addWhatRan(told, request)
+    this.#tell(told)
   }
 
-  #ranOtherwise({ portalName, assumed }: ExecuteRequest): { ran: number | null } | undefined {
+  #addWhatRan(told: Told, { portalName, assumed }: ExecuteRequest): void {
     const ran = this.#names.runs(portalName)
-    if (ran === assumed) return undefined
-    return { ran: ran ?? null }
+    if (ran !== assumed) told.ran = ran ?? null
   }
 
   /** Tells what must be told of results that go on, before the target's bytes so far may be forwarded. */
@@ -791,16 +792,17 @@ export class Exchange {
   }
 }
 
-function rowsOf(open: OpenResult) {
-  const { rows, bytes, shape, tally, head, masked } = open
-  return {
-    rows,
-    bytes,
-    ...(tally === undefined ? undefined : { firstRowUs: open.firstUs - open.sentUs, sha256: tally.digest() }),
-    ...(shape === undefined ? undefined : { columns: shape.number }),
-    ...(head === undefined ? undefined : { head }),
-    ...(masked ? { masked: true as const } : undefined),
+function addRows(told: Told, open: OpenResult): void {
+  const { shape, tally, head } = open
+  told.rows = open.rows
+  told.bytes = open.bytes
+  if (tally !== undefined) {
+    told.firstRowUs = open.firstUs - open.sentUs
+    told.sha256 = tally.digest()
   }
+  if (shape !== undefined) told.columns = shape.number
+  if (head !== undefined) told.head = head
+  if (open.masked) told.masked = true
 }
 
 function volumeOf({ direction, inbound, outbound }: Copying) {

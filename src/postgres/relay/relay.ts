@@ -15,6 +15,7 @@ import { Exchange, ExchangeProblem } from './exchange.ts'
 import { Facts, type FactsSource } from './facts.ts'
 import type { ResultMask, StatementGate } from './hooks.ts'
 import { Outlet } from './outlet.ts'
+import { readFrom } from './reads.ts'
 import { Release } from './release.ts'
 import { Shapes } from './shapes.ts'
 import { type MaskSecrets, StatementTexts } from './statement-text.ts'
@@ -163,11 +164,11 @@ export class Relay {
     socket.allowHalfOpen = true // who says no more may still be answered
     socket.setNoDelay(true)
     socket.setKeepAlive(true, this.#limits.keepAliveIntervalMs)
-    socket.on('data', heard.data)
     socket.on('end', heard.end)
     socket.on('error', () => socket.destroy())
     socket.on('close', heard.close)
     socket.on('drain', () => this.#steer())
+    readFrom(socket, heard.data)
     socket.resume()
   }
 

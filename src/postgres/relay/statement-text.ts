@@ -1,5 +1,4 @@
 /** What is said of a statement's text and of its parameters: in one event if they fit, in those behind it if they do not. */
-import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import type { SqlEvent, SqlValue, TextFields } from '../../recorder/sql-event.ts'
 import { type NameEffect, nameEffects } from './name-effects.ts'
@@ -98,11 +97,6 @@ function inPieces(bytes: Buffer, isText: boolean): { fields: TextFields; rest: r
   const textSha256 = createHash('sha256').update(bytes).digest('hex')
   const { from: _, ...beginning } = first
   return { fields: { ...beginning, textBytes: bytes.length, textSha256 }, rest }
-}
-
-/** The text of bytes that are UTF-8. */
-export function decodedText(bytes: Buffer): string | undefined {
-  return isUtf8(bytes) ? bytes.toString('utf8') : undefined
 }
 
 /** Values of a Bind or a FunctionCall. `types` may be fewer. */

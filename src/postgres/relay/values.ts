@@ -27,7 +27,7 @@ export function recordedValue(
   const room = Math.min(keptValueBytes, budget.left)
   if (bytes.length > room) return cutValue(bytes, type, format, room, budget)
   budget.left -= bytes.length
-  const text = format === 0 ? textOf(bytes) : binaryText(bytes, oid)
+  const text = format === 0 ? decodedText(bytes) : binaryText(bytes, oid)
   if (text === undefined) return withType(type, { base64: bytes.toString('base64') })
   return type === undefined ? { text } : { type, text }
 }
@@ -41,7 +41,7 @@ function cutValue(
 ): SqlValue {
   const kept = Math.max(0, room)
   budget.left -= kept
-  const text = format === 0 ? textOf(bytes.subarray(0, wholeCharacters(bytes, kept))) : undefined
+  const text = format === 0 ? decodedText(bytes.subarray(0, wholeCharacters(bytes, kept))) : undefined
   const sha256 = createHash('sha256').update(bytes).digest('hex')
   const shown = text === undefined ? { base64: bytes.toString('base64', 0, kept) } : { text }
   return withType(type, { ...shown, bytes: bytes.length, sha256 })
@@ -51,8 +51,13 @@ function withType(type: string | number | undefined, value: SqlValue): SqlValue 
   return type === undefined ? value : { type, ...value }
 }
 
-function textOf(bytes: Buffer): string | undefined {
-  return isUtf8(bytes) ? bytes.toString('utf8') : undefined
+/** What stands in a decoded text where its bytes are no UTF-8, or where they say so themselves. */
+const replacement = '\ufffd'
+
+/** The text of bytes that are UTF-8. */
+export function decodedText(bytes: Buffer): string | undefined {
+  const text = bytes.toString('utf8')
+  return !text.includes(replacement) || isUtf8(bytes) ? text : undefined
 }
 
 /** The largest end of at most `end` that does not cut a UTF-8 character; `end` if the bytes are none. */
