@@ -375,6 +375,7 @@ export class World {
           socketPath: join(this.data, 'admin.sock'),
           path: '/sessions?limit=100',
           headers: { host: 'admin' },
+          agent: false, // a connection that was kept may be closed by the gateway just when it is used again
         },
         incoming => {
           const chunks: Buffer[] = []
