@@ -162,22 +162,31 @@ class Soak {
     raw.on('error', () => {})
     const client = this.#client(raw)
     if (way === 'early') void sleep(this.#random() * 1.5 * this.#openingMs).then(() => raw.destroy())
+    // A client whose socket is taken away while it connects waits for ever.
+    const closed = new Promise<undefined>(resolve => raw.once('close', () => resolve(undefined)))
     try {
-      const began = Date.now()
-      await client.connect()
-      this.#openingMs = 0.9 * this.#openingMs + 0.1 * (Date.now() - began)
-      const { rows } = await client.query<{ marker: string; self: string }>(
-        `select '${marker}' as marker, session_user as self`,
-      )
+      const self = await Promise.race([closed, this.#askWhoIAm(client, marker)])
+      if (self === undefined) return false
       if (work !== '') client.query(work).catch(() => {})
       await sleep(this.#random() * 60)
-      await this.#end(way, client, raw, rows[0]?.self ?? '')
-      return rows[0]?.marker === marker
+      await this.#end(way, client, raw, self)
+      return true
     } catch {
       return false
     } finally {
       raw.destroy()
     }
+  }
+
+  /** The role of the session, once the gateway has answered. */
+  async #askWhoIAm(client: pg.Client, marker: string): Promise<string | undefined> {
+    const began = Date.now()
+    await client.connect()
+    this.#openingMs = 0.9 * this.#openingMs + 0.1 * (Date.now() - began)
+    const { rows } = await client.query<{ marker: string; self: string }>(
+      `select '${marker}' as marker, session_user as self`,
+    )
+    return rows[0]?.marker === marker ? rows[0].self : undefined
   }
 
   #client(raw: Socket): pg.Client {

@@ -96,7 +96,14 @@ export class Relay {
     this.#log = parts.log
     const tell = (event: SqlEvent): void => recording.record(event)
     const nowUs = parts.nowUs ?? (() => Math.floor(performance.now() * 1000))
-    this.#exchange = new Exchange({ tell, nowUs, limits, transaction: parts.opening.status })
+    const describesPortals = parts.mask !== undefined
+    this.#exchange = new Exchange({
+      tell,
+      nowUs,
+      limits,
+      transaction: parts.opening.status,
+      describesPortals,
+    })
     this.#facts = new Facts(parts.facts, tell)
     const steer = (): void => this.#steer()
     this.#toClient = new Outlet(client, recording, steer)
@@ -117,6 +124,7 @@ export class Relay {
       texts: new StatementTexts(parts.maskSecrets),
       facts: this.#facts,
       gate: parts.gate,
+      describesPortals: parts.mask !== undefined,
       plainEscapes: () => this.#settings.get('standard_conforming_strings') === 'off',
       onJudged: () => this.#judged(),
       onTerminate: () => (this.#terminated = true),
@@ -229,8 +237,16 @@ export class Relay {
   #clientEnd(): void {
     this.#clientEnded = true
     this.#finishClient()
-    if (!this.#terminated)
-      this.#presenceTimer = setTimeout(() => this.#askForPresence(), presenceAfterMs).unref()
+    if (!this.#terminated) this.#askLater(2)
+  }
+
+  /** The first question is answered by its kernel, if it is gone; the second one finds that out. */
+  #askLater(times: number): void {
+    if (times === 0) return
+    this.#presenceTimer = setTimeout(() => {
+      this.#askForPresence()
+      this.#askLater(times - 1)
+    }, presenceAfterMs).unref()
   }
 
   /**
