@@ -3,7 +3,7 @@
  * the gateway killed −9 among them. In the end no role and no lease is left, every session has a recording that verifies, and whatever
  * a client was answered is on record.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -296,12 +296,12 @@ class Soak {
   async #report(): Promise<Omit<SoakReport, 'seconds'>> {
     const { world } = this.#company
     const { leases, open } = this.#store()
-    const opened = world.audit().filter(({ kind }) => kind === 'session-open')
+    const opened = openedSessions(world.audit())
     const verified = await world.sallyport('verify', world.recordings)
     const problems = [...this.#problems]
     if (verified.code !== 0) problems.push(verified.stdout.toString().slice(-1000), verified.stderr)
     if (world.gatewayEnded) problems.push(`the gateway ended: ${world.log.slice(-2000)}`)
-    const recorded = this.#recordedMarkers()
+    const recorded = this.#recorded()
     return {
       seed: this.#wish.seed,
       opened: opened.length,
@@ -312,48 +312,45 @@ class Soak {
       rolesLeft: (await this.#company.roles()).length,
       leasesLeft: leases,
       sessionsLeftOpen: open,
-      withoutRecording: this.#withoutRecording(opened.map(({ session }) => String(session))),
-      answeredButNotRecorded: [...this.#answered].filter(marker => !recorded.has(marker)).length,
+      withoutRecording: opened.filter(session => !recorded.sessions.has(session)).length,
+      answeredButNotRecorded: [...this.#answered].filter(marker => !recorded.markers.has(marker)).length,
       verifies: verified.code === 0,
       problems,
     }
   }
 
-  #withoutRecording(sessions: readonly string[]): number {
-    const database = new Database(join(this.#company.world.data, 'state.db'), { readonly: true })
-    try {
-      const rows = database.prepare('SELECT id, recording FROM sessions').all() as {
-        id: string
-        recording: string
-      }[]
-      const files = new Map(rows.map(({ id, recording }) => [id, recording]))
-      return sessions.filter(
-        id => !existsSync(join(this.#company.world.recordings, files.get(id) ?? 'missing')),
-      ).length
-    } finally {
-      database.close()
-    }
-  }
-
-  #recordedMarkers(): ReadonlySet<string> {
+  /** What the recordings hold: sessions, and markers of those that were answered. */
+  #recorded(): { sessions: ReadonlySet<string>; markers: ReadonlySet<string> } {
     const { recordings } = this.#company.world
-    const found = new Set<string>()
+    const sessions = new Set<string>()
+    const markers = new Set<string>()
     for (const name of readdirSync(recordings, { recursive: true, encoding: 'utf8' })) {
       if (!name.endsWith('.sallyport')) continue
       const recording = readRecording(join(recordings, name))
+      sessions.add(recording.header.session)
       for (const entry of sqlEntries(recording.events())) {
         const text = entry.kind === 'statement' ? entry.statement.text : undefined
         const marker = /^select '(soak \d+)'/.exec(text ?? '')?.[1]
-        if (marker !== undefined) found.add(marker)
+        if (marker !== undefined) markers.add(marker)
       }
       recording.close()
     }
-    return found
+    return { sessions, markers }
   }
 
   #pick<T>(from: readonly T[]): T {
     return from[Math.floor(this.#random() * from.length)] as T
   }
+}
+
+/**
+ * The audit log says that a session opens before anything else is done. Where nothing followed, the gateway was killed at that instant,
+ * before there was a recording, let alone a connection to the target.
+ */
+function openedSessions(audit: readonly Record<string, unknown>[]): readonly string[] {
+  const lines = Map.groupBy(audit, ({ session }) => session)
+  const opened = audit.filter(({ kind }) => kind === 'session-open').map(({ session }) => session)
+  return opened.filter(session => (lines.get(session)?.length ?? 0) > 1).map(String)
 }
 
 /** mulberry32: the same numbers for the same seed, from 0 to below 1. */
