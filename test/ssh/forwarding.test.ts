@@ -432,7 +432,7 @@ describe('the agent', () => {
   ])
 
   /** A session, and the agent's channel that the target opened; its number. */
-  async function openAgent(rule: Partial<AllowRule> = {}): Promise<number> {
+  async function openAgent(rule: Partial<AllowRule> = {}, packet = 32_768): Promise<number> {
     await start(rule)
     world.fromClient(open(1))
     world.fromTarget(confirm(0, 2))
@@ -441,7 +441,7 @@ describe('the agent', () => {
     world.fromTarget(open(atTarget, { type: 'auth-agent@openssh.com' }))
     const opened = world.client.take().at(-1)
     const id = opened?.type === 'channel-open' ? opened.sender : -1
-    if (id >= 0) world.fromClient(confirm(id, atClient))
+    if (id >= 0) world.fromClient(confirm(id, atClient, { packet }))
     world.target.take()
     world.client.take()
     return id
@@ -526,6 +526,26 @@ describe('the agent', () => {
     ])
     expect(world.recording.events('agent-reply')).toMatchObject([{ reply: 'keys', keys: 1 }])
     expect(types(world.client.take())).toEqual(['data', 'data', 'data', 'data'])
+  })
+
+  test('a message that comes byte by byte is held as one, and leaves in packets that the other end takes', async () => {
+    const id = await openAgent()
+    const all = sign(randomBytes(20_000))
+    for (const byte of all.subarray(0, -1)) world.fromTarget(data(id, Buffer.of(byte)))
+    expect(world.client.take()).toEqual([])
+    world.fromTarget(data(id, all.subarray(-1)))
+    const passed = world.client.take().flatMap(sent => (sent.type === 'data' ? [sent.data] : []))
+    expect(Buffer.concat(passed)).toEqual(all)
+    expect(passed).toHaveLength(1)
+  })
+
+  test('messages that go on together are cut to the packets that the other end takes', async () => {
+    const id = await openAgent({}, 1000)
+    const all = sign(randomBytes(2000))
+    for (let at = 0; at < all.length; at += 1000) world.fromTarget(data(id, all.subarray(at, at + 1000)))
+    const passed = world.client.take().flatMap(sent => (sent.type === 'data' ? [sent.data] : []))
+    expect(Buffer.concat(passed)).toEqual(all)
+    expect(Math.max(...passed.map(piece => piece.length))).toBe(1000)
   })
 
   test('property: what arrives in any pieces leaves complete and in order, and never a message that is not whole', async () => {

@@ -35,52 +35,45 @@ const authRequest = 50
 const fileMagic = Buffer.from('SSHSIG')
 const maxTextBytes = 256
 
-/** Cuts a stream of bytes into messages, whatever pieces it comes in; each byte is looked at once. */
-class Messages {
-  /** The message that is not whole yet, and what of earlier pieces has not gone on. */
-  #held: Buffer[] = []
-  #heldBytes = 0
-  #waiting: Buffer[] = []
-  /** Of the message with its length; 4 until that has been read. */
-  #wholeBytes = 4
+/** Of the length that every message begins with. */
+const lengthBytes = 4
 
-  /** Calls `whole` for each message that is complete now, and gives back the pieces that may go on. */
-  add(came: Buffer, whole: (message: Buffer) => void): readonly Buffer[] {
-    const data = Buffer.from(came) // what is held must not be a view of a buffer that the engine uses again
-    let boundary = 0
+/**
+ * Cuts a stream of bytes into messages, whatever pieces it comes in. What is not whole yet is held in one buffer: a buffer for each
+ * byte that comes alone would cost hundreds of times the message.
+ */
+class Messages {
+  /** The message with its length; only the length until that has been read. */
+  #held = Buffer.alloc(lengthBytes)
+  #heldBytes = 0
+
+  /** Calls `whole` for each message that is complete now, and gives back the bytes that may go on. */
+  add(data: Buffer, whole: (message: Buffer) => void): readonly Buffer[] {
+    const messages: Buffer[] = []
     for (let at = 0; at < data.length; ) {
       at += this.#hold(data.subarray(at))
-      if (this.#wholeBytes === 4 || this.#heldBytes < this.#wholeBytes) continue
-      whole(this.#take())
-      boundary = at
+      if (this.#held.length === lengthBytes || this.#heldBytes < this.#held.length) continue
+      whole(this.#held.subarray(lengthBytes))
+      messages.push(this.#held)
+      this.#held = Buffer.alloc(lengthBytes)
+      this.#heldBytes = 0
     }
-    const pieces = boundary > 0 ? [...this.#waiting.splice(0), data.subarray(0, boundary)] : []
-    if (boundary < data.length) this.#waiting.push(data.subarray(boundary))
-    return pieces
+    return messages.length > 1 ? [Buffer.concat(messages)] : messages
   }
 
   /** Takes what belongs to the message, or to its length; gives back how many bytes. */
   #hold(next: Buffer): number {
-    const taken = next.subarray(0, this.#wholeBytes - this.#heldBytes)
-    this.#held.push(taken)
+    const taken = next.subarray(0, this.#held.length - this.#heldBytes)
+    this.#held.set(taken, this.#heldBytes)
     this.#heldBytes += taken.length
-    if (this.#heldBytes === 4) this.#wholeBytes = 4 + this.#readLength()
+    if (this.#heldBytes === lengthBytes) this.#makeRoom(this.#held.readUInt32BE(0))
     return taken.length
   }
 
-  #readLength(): number {
-    const length = Buffer.concat(this.#held).readUInt32BE(0)
-    if (length === 0 || length > maxAgentMessageBytes)
-      throw new Fault('SSH_PROTOCOL', `a message of ${length} bytes`)
-    return length
-  }
-
-  #take(): Buffer {
-    const message = Buffer.concat(this.#held).subarray(4)
-    this.#held = []
-    this.#heldBytes = 0
-    this.#wholeBytes = 4
-    return message
+  #makeRoom(bytes: number): void {
+    if (bytes === 0 || bytes > maxAgentMessageBytes)
+      throw new Fault('SSH_PROTOCOL', `a message of ${bytes} bytes`)
+    this.#held = Buffer.concat([this.#held], lengthBytes + bytes)
   }
 }
 

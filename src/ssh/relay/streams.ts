@@ -57,8 +57,8 @@ export class Streams {
       return this.#channels.breakOff(channel)
     }
     this.#circuit.session.touch()
-    const [, other] = this.#channels.ends(from, channel)
-    for (const piece of pieces)
+    const [end, other] = this.#channels.ends(from, channel)
+    for (const piece of pieces.flatMap(bytes => packetsOf(bytes, end.maxPacketBytes)))
       this.#circuit.sendData(this.#circuit.other(from), encodeDataHead(numberOf(other), piece.length), piece)
   }
 
@@ -105,4 +105,11 @@ export class Streams {
     if (channel.terminal !== 'given') session.touch()
     this.#circuit.sendData(client, encodeExtendedDataHead(numberOf(other), code, data.length), data)
   }
+}
+
+/** A conduit may let more go at once than came at once. */
+function packetsOf(bytes: Buffer, maxPacketBytes: number): readonly Buffer[] {
+  if (bytes.length <= maxPacketBytes) return [bytes]
+  const count = Math.ceil(bytes.length / maxPacketBytes)
+  return Array.from({ length: count }, (_, n) => bytes.subarray(n * maxPacketBytes, (n + 1) * maxPacketBytes))
 }
