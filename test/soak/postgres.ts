@@ -14,6 +14,7 @@ import { readRecording } from '../../src/recorder/reader.ts'
 import { sqlEntries } from '../../src/recorder/sql-statements.ts'
 import type { PostgresVersion } from '../support/postgres.ts'
 import { PostgresWorld } from '../support/postgres-world.ts'
+import { copyMuch, type CopyReport } from './postgres-copy.ts'
 
 /** Clients at once: below what one source may have unauthenticated, so that nobody is turned away by chance. */
 const lanes = 12
@@ -21,6 +22,10 @@ const lanes = 12
 const connectionsPerPassword = 1000
 /** For roles whose making was under way when the gateway died: the sweep looks again after that. */
 const settleMs = 120_000
+
+const copyBytes = 1_000_000_000
+/** What a COPY may cost in the gateway, however much is copied. */
+const copyMayGrowMiB = 64
 
 export type SoakWish = {
   /** Sessions in which a client was answered; those that end before come on top. */
@@ -31,6 +36,7 @@ export type SoakWish = {
 }
 
 export type SoakReport = {
+  readonly version: PostgresVersion
   readonly seed: number
   readonly seconds: number
   /** By the audit log. */
@@ -66,7 +72,20 @@ export async function soakPostgres(args: readonly string[]): Promise<boolean> {
     version: values.version === '18' ? 18 : 15,
   })
   console.log(report)
-  return isClean(report)
+  const copied = await runCopy(report.version)
+  console.log(copied)
+  return (
+    isClean(report) && copied.sameBytes && Math.max(copied.grownMiB.in, copied.grownMiB.out) < copyMayGrowMiB
+  )
+}
+
+async function runCopy(version: PostgresVersion): Promise<CopyReport> {
+  const company = await PostgresWorld.start({ version, logLevel: 'info' })
+  try {
+    return await copyMuch(company, copyBytes)
+  } finally {
+    await company.stop()
+  }
 }
 
 export function isClean(report: SoakReport): boolean {
@@ -303,6 +322,7 @@ class Soak {
     if (world.gatewayEnded) problems.push(`the gateway ended: ${world.log.slice(-2000)}`)
     const recorded = this.#recorded()
     return {
+      version: this.#wish.version,
       seed: this.#wish.seed,
       opened: opened.length,
       answered: this.#answered.size,
