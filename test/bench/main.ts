@@ -57,7 +57,7 @@ async function ssh(): Promise<{ measured: unknown; table: string }> {
 async function postgres(): Promise<{ measured: unknown; table: string }> {
   const measured = await benchPostgres({
     megabytes: Number(values.megabytes ?? '64'),
-    rounds: Number(values.rounds ?? '5'),
+    rounds: Number(values.rounds ?? '3'),
     seconds: Number(values.seconds),
     only: groupsOf(postgresGroups),
   })
