@@ -113,7 +113,10 @@ export class LobbyChannel {
     this.#transport.sendParts(encodeDataHead(this.#number, data.length), data)
   }
 
-  sendError(data: Buffer): void {
+  /** Nothing where the client or the connection cannot take any, or is gone. */
+  sendError(text: Buffer): void {
+    const data = text.subarray(0, this.roomBytes)
+    if (data.length === 0) return
     this.#ours.spend(data.length)
     this.#transport.sendParts(encodeExtendedDataHead(this.#number, stderrCode, data.length), data)
   }

@@ -132,7 +132,7 @@ export class PickerChannel implements ChannelOwner {
     this.#phase = 'over'
     // After the answer to this request, or OpenSSH exits before it has printed the sentence.
     queueMicrotask(() => {
-      this.#channel.sendError(Buffer.from(`sallyport: ${noTarget}\r\n`).subarray(0, this.#channel.roomBytes))
+      this.#channel.sendError(Buffer.from(`sallyport: ${noTarget}\r\n`))
       this.#close(exitStatus.refused)
     })
     return true

@@ -14,6 +14,7 @@ const noBytes: Buffer = Buffer.alloc(0)
 const choices: readonly Choice[] = [{ target: 'web1', login: 'root', labels: '' }]
 
 let client: FakeTransport
+let channel: LobbyChannel
 let picker: PickerChannel
 let opened: {
   choice: Choice
@@ -31,7 +32,7 @@ function start(windowBytes: number): void {
   client = new FakeTransport()
   opened = []
   const open = { type: 'channel-open', channelType: 'session', sender: 7, fields: noBytes } as const
-  const channel = new LobbyChannel(
+  channel = new LobbyChannel(
     0,
     { ...open, windowBytes, maxPacketBytes: 32_768 },
     { transport: client.asTransport, windowBytes: 4096, maxPacketBytes: 16_384, forget: () => {} },
@@ -68,6 +69,22 @@ describe('refused is', () => {
     const granted = Array.from({ length: 100 }, () => picker.request('env', string('LANG')))
     expect(granted.filter(Boolean)).toHaveLength(64)
     expect(picker.request('x11-req', noBytes)).toBe(false)
+  })
+
+  test.each([
+    ['has closed already', () => channel.closedByClient()],
+    ['is gone already', () => channel.lost()],
+  ])('a command, without a word to a client that %s', (_, leave) => {
+    const later: (() => void)[] = []
+    vi.stubGlobal('queueMicrotask', (task: () => void) => later.push(task))
+    channel.channelRequest('exec', true, string('id'))
+    vi.unstubAllGlobals()
+    leave()
+    client.take()
+    // What is thrown there nobody catches: it would end the process.
+    expect(later).toHaveLength(1)
+    expect(later[0]).not.toThrow()
+    expect(client.take()).toEqual([])
   })
 
   test('anything to start after something was started', async () => {
