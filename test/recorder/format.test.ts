@@ -7,12 +7,13 @@ import { decodeEvents, EventProblem, type RecordedEvent } from '../../src/record
 import {
   FormatProblem,
   chunkHead,
+  codec,
   frameHead,
   maxInflatedBytes,
   readChunkHead,
   readFrameHead,
 } from '../../src/recorder/format.ts'
-import { Packer } from '../../src/recorder/pack.ts'
+import { minPackedBytes, Packer, unpack } from '../../src/recorder/pack.ts'
 import { newBench, newFolder, newGrant, output, readBack, startRecorder } from './support.ts'
 
 const specification = readFileSync(new URL('../../recordings/README.md', import.meta.url), 'utf8')
@@ -85,6 +86,21 @@ describe('codecs', () => {
         ).toThrow(FormatProblem)
       }),
     )
+  })
+
+  test('short chunks are stored as they are, long ones compressed, and both read back', async () => {
+    const packer = new Packer()
+    for (const [bytes, stored] of [
+      [minPackedBytes - 1, codec.none],
+      [minPackedBytes, codec.zstd],
+    ] as const) {
+      const buffer = Buffer.allocUnsafeSlow(4096).fill('a')
+      const before = Buffer.from(buffer.subarray(0, bytes))
+      const packed = await packer.pack(buffer, bytes, false)
+      expect(packed.codec).toBe(stored)
+      expect(unpack(packed, bytes).equals(before)).toBe(true)
+    }
+    await packer.close()
   })
 
   test('whatever is recorded is read back, in order, with its bytes', async () => {
