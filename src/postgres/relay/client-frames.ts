@@ -9,13 +9,14 @@ import {
   decodeParse,
   decodeQuery,
   decodeStatementOrPortal,
+  encodeDescribe,
   type Parse,
 } from '../wire/frontend.ts'
 import { frontend } from '../wire/message-types.ts'
 import type { ProtocolViolation } from '../wire/protocol-violation.ts'
 import type { Blocked, Exchange } from './exchange.ts'
 import type { Facts } from './facts.ts'
-import type { Judgement, StatementGate } from './hooks.ts'
+import type { Judgement, RunName, StatementGate } from './hooks.ts'
 import type { Release } from './release.ts'
 import { argumentsOf, type StatementText, type StatementTexts } from './statement-text.ts'
 import {
@@ -35,6 +36,8 @@ export type ClientFramesParts = {
   readonly texts: StatementTexts
   readonly facts: Facts
   readonly gate: () => StatementGate
+  /** What each portal returns is asked for right behind its Bind: masks must know it for sure. */
+  readonly describesPortals: boolean
   /** Backslashes count in plain strings (`standard_conforming_strings` is off). */
   readonly plainEscapes: () => boolean
   /** Hears when a frame that waited for its judgement may go on. */
@@ -75,6 +78,19 @@ const unknownPortal: Blocked = {
   code: '34000',
 }
 
+/** Its description would be of what is prepared under that name now, and its rows of what is when it runs. */
+const preparedExecute: Blocked = {
+  rule: 'masked columns must be known',
+  reason: 'EXECUTE may not be prepared itself where columns are masked.',
+  hint: 'Send it in the simple query protocol, or run the prepared statement by the protocol.',
+}
+
+const preparedFetch: Blocked = {
+  rule: 'masked columns must be known',
+  reason: 'FETCH that is prepared and named portals do not go together where columns are masked.',
+  hint: 'Send FETCH in the simple query protocol, or leave the portals of Bind without a name.',
+}
+
 /** Continues a frame whose judgement came later. */
 type Waiting = (judgement: Judgement) => Buffer | undefined
 
@@ -83,6 +99,11 @@ export class ClientFrames implements FrameSink {
   readonly #scanner: FrameScanner
   readonly #exchange: Exchange
   readonly #release: Release
+  /** The rules at the beginning. */
+  readonly #firstGate: StatementGate
+  /** Of sessions with masks. */
+  #hasNamedPortals = false
+  #preparesFetch = false
   #chunk: Buffer = Buffer.alloc(0)
   /** Bytes of COPY data that are still to come of the current frame. */
   #copyLeft = 0
@@ -96,6 +117,7 @@ export class ClientFrames implements FrameSink {
     this.#scanner = parts.scanner
     this.#exchange = parts.exchange
     this.#release = parts.release
+    this.#firstGate = parts.gate()
   }
 
   /** A statement waits for its judgement: nothing more of the client should be read. */
@@ -204,7 +226,7 @@ export class ClientFrames implements FrameSink {
     const gate = this.#parts.gate()
     this.#judge(bytes, decoded, judgement => {
       const text = this.#textOf(bytes, decoded)
-      const blocked = blockedBy(judgement) ?? this.#noNamesLeft(text)
+      const blocked = this.#blockedBy(judgement, false) ?? this.#noNamesLeft(text)
       const statement = this.#exchange.query(text, gate, blocked)
       this.#said(statement, text, decoded)
       return blocked === undefined ? undefined : insteadOfQuery(blocked)
@@ -216,7 +238,8 @@ export class ClientFrames implements FrameSink {
     const gate = this.#parts.gate()
     this.#judge(bytes, decoded, judgement => {
       const text = this.#textOf(bytes, decoded)
-      const blocked = blockedBy(judgement) ?? (this.#exchange.namesAreFull ? tooManyNames : undefined)
+      const blocked =
+        this.#blockedBy(judgement, true) ?? (this.#exchange.namesAreFull ? tooManyNames : undefined)
       const said = (statement: number): void => this.#said(statement, text, decoded)
       this.#exchange.parse(name, text, { types, judged: gate, said }, blocked)
       return blocked === undefined ? undefined : insteadOfParse(name, blocked)
@@ -241,25 +264,62 @@ export class ClientFrames implements FrameSink {
   #bind(body: Buffer): void {
     const { portal, statement, formats, values, resultFormats } = decodeBind(body)
     const told = argumentsOf(values, formats, this.#exchange.typesOf(statement))
+    const isNamed = this.#parts.describesPortals && portal !== ''
     const blocked = this.#exchange.namesAreFull
       ? tooManyNames
-      : this.#judgedOtherwise(this.#exchange.judgedOf(statement), unknownStatement)
+      : isNamed && this.#preparesFetch
+        ? preparedFetch
+        : this.#judgedOtherwise(this.#exchange.judgmentsOf('statement', statement), unknownStatement)
     this.#exchange.bind(portal, statement, told, resultFormats, blocked)
-    if (blocked === undefined) this.#release.passFrame()
-    else this.#release.replaceFrame(insteadOfBind(portal))
+    if (blocked !== undefined) return this.#release.replaceFrame(insteadOfBind(portal))
+    if (!this.#parts.describesPortals) return this.#release.passFrame()
+    this.#hasNamedPortals ||= isNamed
+    this.#exchange.describeForUs(portal)
+    this.#release.passFrameAnd(encodeDescribe({ kind: 'portal', name: portal }))
   }
 
   /** What was prepared before its rules changed; and, where rules apply, what nobody has read. */
-  #judgedOtherwise(judged: unknown, unknown: Blocked): Blocked | undefined {
+  #judgedOtherwise(judgments: readonly unknown[], unknown: Blocked): Blocked | undefined {
     const gate = this.#parts.gate()
-    if (judged === gate) return undefined
-    if (judged !== undefined) return rulesChanged
+    const all = gate === this.#firstGate ? judgments.slice(0, 1) : judgments
+    if (all.every(judged => judged === gate)) return undefined
+    if (all.some(judged => judged !== undefined && judged !== gate)) return rulesChanged
     return gate.hasRules ? unknown : undefined
+  }
+
+  /** What EXECUTE and FETCH run; as long as the rules were always the same, whatever it is was allowed by them. */
+  #runsOtherwise(runs: readonly RunName[]): Blocked | undefined {
+    if (this.#parts.gate() === this.#firstGate) return undefined
+    for (const { what, name } of runs) {
+      const judgments = this.#exchange.judgmentsOf(what, Buffer.from(name).toString('latin1'))
+      const blocked = this.#judgedOtherwise(
+        judgments,
+        what === 'statement' ? unknownStatement : unknownPortal,
+      )
+      if (blocked !== undefined) return blocked
+    }
+    return undefined
+  }
+
+  #blockedBy(judgement: Judgement, isPrepared: boolean): Blocked | undefined {
+    if (!judgement.allowed) return refusedBy(judgement)
+    const { runs } = judgement
+    if (runs === undefined) return undefined
+    const describedEarlier = isPrepared && this.#parts.describesPortals
+    return (describedEarlier ? this.#preparedRun(runs) : undefined) ?? this.#runsOtherwise(runs)
+  }
+
+  /** Cursors of SQL have no masked columns, but portals of Bind may; FETCH goes by the name that either may have had. */
+  #preparedRun(runs: readonly RunName[]): Blocked | undefined {
+    if (runs.some(({ what }) => what === 'statement')) return preparedExecute
+    if (this.#hasNamedPortals) return preparedFetch
+    this.#preparesFetch = true
+    return undefined
   }
 
   #execute(body: Buffer): void {
     const { portal, maxRows } = decodeExecute(body)
-    const blocked = this.#judgedOtherwise(this.#exchange.judgedOfPortal(portal), unknownPortal)
+    const blocked = this.#judgedOtherwise(this.#exchange.judgmentsOf('portal', portal), unknownPortal)
     this.#exchange.execute(portal, maxRows, blocked)
     if (blocked === undefined) this.#release.passFrame()
     else this.#release.replaceFrame(insteadOfExecute())
@@ -270,7 +330,7 @@ export class ClientFrames implements FrameSink {
     const call = decodeFunctionCall(body)
     const name = largeObjectFunctions.get(call.function)
     const judgement = this.#parts.gate().judgeFunctionCall?.()
-    const blocked = name === undefined ? onlyLargeObjects : judgement && blockedBy(judgement)
+    const blocked = name === undefined ? onlyLargeObjects : judgement && this.#blockedBy(judgement, false)
     this.#exchange.functionCall(call.function, name, argumentsOf(call.values, call.formats, []), blocked)
     if (blocked === undefined) this.#release.passFrame()
     else this.#release.replaceFrame(insteadOfFunctionCall())
@@ -325,8 +385,6 @@ const unanswered: Judgement = {
   reason: 'The gateway could not find out what this statement does.',
 }
 
-function blockedBy(judgement: Judgement): Blocked | undefined {
-  if (judgement.allowed) return undefined
-  const { rule, reason, hint } = judgement
+function refusedBy({ rule, reason, hint }: Extract<Judgement, { allowed: false }>): Blocked {
   return hint === undefined ? { rule, reason } : { rule, reason, hint }
 }

@@ -41,6 +41,8 @@ type Request =
       readonly what: 'statement' | 'portal'
       readonly name: string
       typesCame: boolean
+      /** The gateway asks: the client hears nothing of the answer. */
+      readonly isOurs: boolean
     }
   | { readonly kind: 'sync' }
   | CopyRequest
@@ -109,6 +111,8 @@ export type ExchangeParts = {
   readonly limits: ExchangeLimits
   /** The state that the server is in at the beginning. */
   readonly transaction?: TransactionState
+  /** Every portal is described by itself: what its statement was said to return is believed of no portal. */
+  readonly describesPortals?: boolean
 }
 
 /** What cannot be told in a recording without guessing: a reply that answers nothing, or requests whose fate the protocol leaves open. */
@@ -138,6 +142,7 @@ export class Exchange {
   readonly #tell: (event: SqlEvent) => void
   readonly #nowUs: () => number
   readonly #limits: ExchangeLimits
+  readonly #describesPortals: boolean
   readonly #queue = new RequestQueue()
   readonly #names: SessionNames
   #statements = 0
@@ -159,6 +164,7 @@ export class Exchange {
     this.#tell = parts.tell
     this.#nowUs = parts.nowUs
     this.#limits = parts.limits
+    this.#describesPortals = parts.describesPortals === true
     this.#transaction = parts.transaction ?? 'I'
     this.#names = new SessionNames(
       event => this.#tell(event),
@@ -200,14 +206,10 @@ export class Exchange {
     return this.#names.assumed(nameKey(statementName))?.types ?? []
   }
 
-  /** By which rules the text of a prepared statement was allowed; `undefined`: its text is not known, or came with SQL. */
-  judgedOf(statementName: string): unknown {
-    return this.#names.assumed(nameKey(statementName))?.judged
-  }
-
-  /** The same of what a portal runs. */
-  judgedOfPortal(portalName: string): unknown {
-    return this.#names.assumedPortal(nameKey(portalName))?.prepared?.judged
+  /** By which rules all that the name may mean was allowed, the likeliest first; `undefined`: its text is not known. */
+  judgmentsOf(what: 'statement' | 'portal', name: string): readonly unknown[] {
+    const key = nameKey(name)
+    return what === 'statement' ? this.#names.judgments(key) : this.#names.portalJudgments(key)
   }
 
   // ── What the client sends, each before it is forwarded ────────────────────────────────────────────────────────
@@ -264,7 +266,13 @@ export class Exchange {
   }
 
   describe(what: 'statement' | 'portal', name: string): void {
-    this.#ask({ kind: 'describe', what, name: nameKey(name), typesCame: false })
+    this.#ask({ kind: 'describe', what, name: nameKey(name), typesCame: false, isOurs: false })
+  }
+
+  /** The gateway asks behind Bind what the columns are. */
+  describeForUs(portalName: string): void {
+    const name = nameKey(portalName)
+    this.#ask({ kind: 'describe', what: 'portal', name, typesCame: false, isOurs: true })
   }
 
   close(what: 'statement' | 'portal', name: string): void {
@@ -444,24 +452,27 @@ export class Exchange {
     this.#names.learnTypes(request.name, types)
   }
 
-  /** Columns of a result, or of what was described. */
-  rowDescription(shape: Shape, masked = false): void {
+  /** Columns of a result, or of what was described. Returns whether the gateway asked, and not the client. */
+  rowDescription(shape: Shape, masked = false): boolean {
     const request = this.#next()
     if (request?.kind === 'query' && this.#open === undefined) {
       const open = this.#begin(request)
       open.shape = shape
       open.masked = masked
-      return
+      return false
     }
     if (request?.kind !== 'describe') throw this.#unexpected('RowDescription')
     this.#queue.shift()
     this.#names.learnShape(request.what, request.name, shape)
+    return request.isOurs
   }
 
-  noData(): void {
+  /** The same of what returns no rows. */
+  noData(): boolean {
     const request = this.#next()
     if (request?.kind !== 'describe') throw this.#unexpected('NoData')
     this.#queue.shift()
+    return request.isOurs
   }
 
   /** A row of so many bytes, without its head. */
@@ -481,7 +492,8 @@ export class Exchange {
 
   #begin(request: QueryRequest | ExecuteRequest): OpenResult {
     const { statement, sentUs } = request
-    const shape = request.kind === 'execute' ? this.#names.shapeOf(request.portalName) : undefined
+    const shape =
+      request.kind === 'execute' ? this.#names.shapeOf(request.portalName, this.#describesPortals) : undefined
     const open: OpenResult = {
       statement,
       isExecute: request.kind === 'execute',
@@ -572,7 +584,7 @@ export class Exchange {
       const effects = this.#names.effectsOf(request.portalName)
       this.#names.took(effects, 0, tag, {
         statement: request.statement,
-        judged: this.judgedOfPortal(request.portalName),
+        judged: this.#names.assumedPortal(request.portalName)?.prepared?.judged,
       })
     } else if (request?.kind === 'query' && !request.failed) {
       request.parts++

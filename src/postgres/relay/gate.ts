@@ -7,7 +7,7 @@ import type { Grammar, MaskNumber } from '../../analysis/sql/grammar.ts'
 import type { StatementFacts } from '../../model.ts'
 import { hasDenyRules, judgeStatement } from '../../policy/sql.ts'
 import type { Grant } from '../../policy/decide.ts'
-import { allowed, type Judgement, type StatementGate } from './hooks.ts'
+import { allowed, type Judgement, type RunName, type StatementGate } from './hooks.ts'
 import type { SessionMasks } from './masked-databases.ts'
 import { judgeOwnRole } from './own-role.ts'
 import { judgeSettings, judgeUnknownSettings } from './own-settings.ts'
@@ -74,8 +74,10 @@ class Gate implements StatementGate {
     const decision = judgeStatement(grant, facts)
     if (!decision.allowed) return decision
     const judgement = judgeUnknownSettings(analysis) ?? this.#judgeMasks(analysis)
-    if (judgement.allowed && facts.kinds.some(kind => changesTables.has(kind))) this.#parts.masks?.changed()
-    return judgement
+    if (!judgement.allowed) return judgement
+    if (facts.kinds.some(kind => changesTables.has(kind))) this.#parts.masks?.changed()
+    const runs = runsOf(analysis)
+    return runs.length === 0 ? allowed : { allowed: true, runs }
   }
 
   /**
@@ -100,6 +102,21 @@ class Gate implements StatementGate {
       hint: 'Name masked columns only as plain columns in the list of the outermost SELECT or RETURNING.',
     }
   }
+}
+
+/** What it runs by a name that means something already. */
+function runsOf({ parts }: Analysis): readonly RunName[] {
+  const own = new Set<string>()
+  const runs: RunName[] = []
+  for (const { named } of parts) {
+    if (named?.name === undefined) continue
+    const what = named.action === 'fetch' || named.action === 'declare' ? 'portal' : 'statement'
+    const { action, name } = named
+    if (action === 'prepare' || action === 'declare') own.add(`${what} ${name}`)
+    else if ((action === 'execute' || action === 'fetch') && !own.has(`${what} ${name}`))
+      runs.push({ what, name })
+  }
+  return runs
 }
 
 const noFacts: StatementFacts = {

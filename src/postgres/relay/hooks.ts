@@ -2,8 +2,11 @@
 import type { Column, ReportFields } from '../wire/backend.ts'
 
 export type Judgement =
-  | { readonly allowed: true }
+  /** `runs`: prepared statements and cursors that the text runs or reads, and did not make itself. */
+  | { readonly allowed: true; readonly runs?: readonly RunName[] }
   | { readonly allowed: false; readonly rule: string; readonly reason: string; readonly hint?: string }
+
+export type RunName = { readonly what: 'statement' | 'portal'; readonly name: string }
 
 export const allowed: Judgement = { allowed: true }
 

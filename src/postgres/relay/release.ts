@@ -39,6 +39,19 @@ export class Release {
     return head
   }
 
+  /** In `body`: the frame goes on, and this of ours right behind it. */
+  passFrameAnd(bytes: Buffer): void {
+    this.passFrame()
+    this.#passUpTo(this.#scanner.end, true)
+    this.#outlet.push(bytes, true)
+  }
+
+  /** In `body`: the frame is for us alone. */
+  dropFrame(): void {
+    this.#passUpTo(Math.max(this.#scanner.start, 0), true)
+    this.#done = this.#scanner.end
+  }
+
   /** In `body`: this goes in the frame's place. */
   replaceFrame(bytes: Buffer): void {
     this.#passUpTo(Math.max(this.#scanner.start, 0), true)

@@ -151,6 +151,31 @@ export class SessionNames {
     return prepared === undefined ? undefined : this.tellPrepared(prepared)
   }
 
+  /**
+   * By which rules everything was allowed that the name may mean when the server gets there, the likeliest first. `undefined`: nobody
+   * knows what it means then. Behind a Parse that is not answered it may still mean what it meant before, if that one fails.
+   */
+  judgments(name: string): readonly unknown[] {
+    const sent = this.#parsing.get(name)?.toReversed() ?? []
+    return this.#judgments(sent, this.#statements.get(name), each => each.judged)
+  }
+
+  /** The same of what a portal runs. */
+  portalJudgments(name: string): readonly unknown[] {
+    const sent = this.#binding.get(name)?.toReversed() ?? []
+    return this.#judgments(sent, this.#portals.get(name), each => each.prepared?.judged)
+  }
+
+  #judgments<Named extends { readonly segment: number }>(
+    sent: readonly Named[],
+    confirmed: Named | undefined,
+    judgedBy: (named: Named) => unknown,
+  ): readonly unknown[] {
+    const sure = sent.findIndex(each => each.segment === this.#segment)
+    if (sure !== -1) return sent.slice(0, sure + 1).map(judgedBy)
+    return [...sent.map(judgedBy), confirmed === undefined ? undefined : judgedBy(confirmed)]
+  }
+
   assumedPortal(name: string): Portal | undefined {
     return this.#binding.get(name)?.at(-1) ?? this.#portals.get(name)
   }
@@ -305,9 +330,10 @@ export class SessionNames {
     return this.#portals.get(portalName)?.prepared?.statement
   }
 
-  shapeOf(portalName: string): Shape | undefined {
+  /** `isOwn`: as it was described by itself. A statement may be planned anew behind its description, for other tables of that name. */
+  shapeOf(portalName: string, isOwn: boolean): Shape | undefined {
     const portal = this.#portals.get(portalName)
-    return portal?.shape ?? portal?.prepared?.shape
+    return portal?.shape ?? (isOwn ? undefined : portal?.prepared?.shape)
   }
 
   resultFormats(portalName: string): readonly number[] {

@@ -203,11 +203,12 @@ export class TargetFrames implements FrameSink {
   body(type: number, body: Buffer): void {
     if (type === backend.dataRow) return this.#row(body)
     if (type === backend.errorResponse) return this.#error(body)
-    this.#reply(type, body)
-    this.#release.passFrame()
+    if (this.#reply(type, body) === true) this.#release.dropFrame()
+    else this.#release.passFrame()
   }
 
-  #reply(type: number, body: Buffer): void {
+  /** True: it answers the gateway, and not the client. */
+  #reply(type: number, body: Buffer): boolean | void {
     const exchange = this.#exchange
     switch (type) {
       case backend.readyForQuery:

@@ -1,10 +1,13 @@
 /** What would fool a recorder that only reads along: each trick is played on a real server, and the recording says what really ran. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { Grammar } from '../../../src/analysis/sql/grammar.ts'
+import { statementGate } from '../../../src/postgres/relay/gate.ts'
 import type { StatementGate } from '../../../src/postgres/relay/hooks.ts'
 import { frame } from '../../../src/postgres/wire/frame-writer.ts'
 import { encodeClose, encodeFunctionCall } from '../../../src/postgres/wire/frontend.ts'
 import { hasPostgres, startPostgres, type TestPostgres } from '../../support/postgres.ts'
 import { DirectRelay, type DirectOptions } from './direct-relay.ts'
+import { grantWith } from './grants.ts'
 import {
   bind,
   copyData,
@@ -19,6 +22,10 @@ import {
   RawClient,
   sync,
 } from './raw-client.ts'
+
+const grammar = new Grammar()
+afterAll(() => grammar.close())
+const noRules = { statements: [], tables: [] }
 
 let server: TestPostgres
 let relay: DirectRelay
@@ -406,6 +413,42 @@ describe('what is refused', () => {
     current = { ...gate, hasRules: false }
     expect(errorIn(await client.ask(bind('s'), execute(), sync))).toMatchObject({ code: '42501' })
     expect(letters(await client.ask(parse('select 1', 't'), bind('t'), execute(), sync))).toBe('12DCZ')
+  })
+
+  test('... also behind a Parse of the same name that fails, with which it is sent at once', async () => {
+    let current: StatementGate = gate
+    await start({ gate: () => current })
+    await client.ask(parse("select 'old'", 's'), sync)
+    await client.ask(query("begin; declare c cursor with hold for select 'old'; commit"))
+    current = { ...gate }
+    client.send(parse('select 2', 's'), sync, bind('s'), execute(), sync)
+    expect(errorIn(await client.until('Z'))).toMatchObject({ code: '42P05' })
+    expect(errorIn(await client.until('Z'))).toMatchObject({ code: '42501' })
+    client.send(parse('select 2'), bind('', 'c'), sync, execute('c'), sync)
+    expect(errorIn(await client.until('Z'))).toMatchObject({ code: '42P03' })
+    expect(errorIn(await client.until('Z'))).toMatchObject({ code: '42501' })
+    expect(letters(await client.ask(parse('select 1', 't'), bind('t'), execute(), sync))).toBe('12DCZ')
+  })
+
+  test('... also by EXECUTE and FETCH', async () => {
+    const named = statementGate({ grant: grantWith({ deny: noRules }), user: 'nobody', grammar })
+    const others = statementGate({ grant: grantWith({ deny: noRules }), user: 'nobody', grammar })
+    let current: StatementGate = named
+    await start({ gate: () => current })
+    await client.ask(
+      query("prepare p as select 'old'; begin; declare c cursor with hold for select 'old'; commit"),
+    )
+    expect(letters(await client.ask(query('execute p; fetch c')))).toBe('TDCTDCZ')
+    current = others
+    for (const text of ['execute p', 'fetch c', 'explain analyze execute p', 'select 1; execute p'])
+      expect(errorIn(await client.ask(query(text)))).toMatchObject({ code: '42501' })
+    expect(errorIn(await client.ask(parse('execute p'), sync))).toMatchObject({ code: '42501' })
+    expect(errorIn(await client.ask(query('execute nobody_knows')))).toMatchObject({
+      code: '26000',
+      message: expect.stringContaining('gateway'),
+    })
+    expect(letters(await client.ask(query('prepare q as select 1; execute q')))).toBe('CTDCZ')
+    expect(letters(await client.ask(query('execute q')))).toBe('TDCZ')
   })
 
   test('where rules apply, what nobody has read: a cursor that a function opened', async () => {
