@@ -1,8 +1,8 @@
 /** PostgreSQL, three ways on one machine: straight to the server, through PgBouncer, and through the gateway with recording on. */
 import { Databases } from './databases.ts'
 import type { Paired } from './pairs.ts'
-import { measureConnects, measureStatements } from './pgbench.ts'
-import { measureFirstRow, measureRows } from './rows.ts'
+import { measureConnects, measureStatements, warmUpStatements } from './pgbench.ts'
+import { measureFirstRow, measureRows, warmUpRows } from './rows.ts'
 
 export const postgresGroups = ['statements', 'tls', 'connects', 'first-row', 'rows'] as const
 export type PostgresGroup = (typeof postgresGroups)[number]
@@ -21,6 +21,8 @@ export async function benchPostgres(options: PostgresBenchOptions): Promise<read
   const wants = (group: PostgresGroup): boolean => only.includes(group)
   const databases = await Databases.start()
   try {
+    await warmUpStatements(databases)
+    await warmUpRows(databases)
     return [
       ...(wants('first-row') ? await measureFirstRow(databases, rounds) : []),
       ...(wants('statements') ? await measureStatements(databases, options, false) : []),

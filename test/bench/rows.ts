@@ -12,6 +12,7 @@ const bytesPerMegabyte = 1e6
 /** psql asks for so many rows at a time, or it would hold all of them; 1 KiB each. */
 const fetchCount = 10_000
 const connectsPerRound = 20
+const warmUpMegabytes = 16
 
 type Bulk = {
   readonly name: string
@@ -47,10 +48,15 @@ const bulks: readonly Bulk[] = [
   { name: 'COPY IN, 64 B rows', rowBytes: 64, part: 0.5, script: copyIn },
 ]
 
+export async function warmUpRows(databases: Databases): Promise<void> {
+  await measureRows(databases, { rounds: 1, megabytes: warmUpMegabytes, ways: ['sallyport'] })
+}
+
 export async function measureRows(
   databases: Databases,
-  { rounds, megabytes }: { rounds: number; megabytes: number },
+  options: { rounds: number; megabytes: number; ways?: readonly DatabaseWay[] },
 ): Promise<readonly Paired[]> {
+  const { rounds, megabytes, ways = databaseWays } = options
   const table: Paired[] = []
   for (const encrypted of [false, true])
     for (const bulk of bulks) {
@@ -59,7 +65,7 @@ export async function measureRows(
       if (bulk.script === copyIn) writeRows(file, bulk.rowBytes, rows)
       const lines = bulk.script(rows, file)
       const bytes = rows * bulk.rowBytes
-      const of = await inTurn(rounds, databaseWays, way => carry(databases, way, encrypted, lines, bytes))
+      const of = await inTurn(rounds, ways, way => carry(databases, way, encrypted, lines, bytes))
       rmSync(file, { force: true })
       const name = `${bulk.name}${encrypted ? ', TLS' : ''}`
       table.push(paired(name, 'MB/s', of('speed')), paired(`CPU between, ${name}`, 's/GB', of('cpu')))
