@@ -1,5 +1,5 @@
 /**
- * `npm run bench [ssh | postgres] -- [--rounds N] [--seconds N] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--json FILE]`:
+ * `npm run bench [ssh | postgres] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--json FILE]`:
  * Sallyport beside what a user would pick instead, in one run, as ratios.
  */
 import { writeFileSync } from 'node:fs'
@@ -17,6 +17,7 @@ const { values, positionals } = parseArgs({
     megabytes: { type: 'string' },
     rounds: { type: 'string' },
     seconds: { type: 'string', default: '1' },
+    clients: { type: 'string', default: '1,8,32' },
     sessions: { type: 'string', default: '200' },
     only: { type: 'string' },
   },
@@ -59,6 +60,7 @@ async function postgres(): Promise<{ measured: unknown; table: string }> {
     megabytes: Number(values.megabytes ?? '64'),
     rounds: Number(values.rounds ?? '3'),
     seconds: Number(values.seconds),
+    clients: values.clients.split(',').map(Number),
     only: groupsOf(postgresGroups),
   })
   return { measured, table: tableOfPairs(measured) }

@@ -4,7 +4,11 @@ import { type DatabaseWay, type Databases, databaseWays } from './databases.ts'
 import { type Figures, inTurn, type Paired, paired } from './pairs.ts'
 import { CpuTrace, cpuSeconds } from './processes.ts'
 
-export type Duration = { readonly rounds: number; readonly seconds: number }
+export type Duration = {
+  readonly rounds: number
+  readonly seconds: number
+  readonly clients: readonly number[]
+}
 type Mode = 'simple' | 'extended' | 'prepared'
 type Load = { readonly mode: Mode; readonly clients: number; readonly encrypted: boolean }
 
@@ -33,7 +37,8 @@ export async function measureStatements(
   encrypted: boolean,
 ): Promise<readonly Paired[]> {
   const rows: Paired[] = []
-  for (const load of encrypted ? encryptedLoads : plainLoads)
+  const loads = encrypted ? encryptedLoads : plainLoads
+  for (const load of loads.filter(({ clients }) => duration.clients.includes(clients)))
     rows.push(...(await compare(databases, load, duration)))
   return rows
 }

@@ -11,6 +11,8 @@ export type PostgresBenchOptions = {
   readonly rounds: number
   /** Of one run of pgbench. */
   readonly seconds: number
+  /** Numbers of clients of pgbench, among 1, 8 and 32. */
+  readonly clients: readonly number[]
   /** Of a transfer of rows. */
   readonly megabytes: number
   readonly only: readonly PostgresGroup[]
