@@ -34,6 +34,11 @@ export class Scope {
     return this.#parent?.tablesOf(qualifier) ?? []
   }
 
+  /** What a look for a column may have to go through: sources at this level and those around it. */
+  get reach(): number {
+    return this.#sources.length + 1 + (this.#parent?.reach ?? 0)
+  }
+
   isAlias(name: string): boolean {
     return this.#sources.some(({ alias }) => alias === name) || (this.#parent?.isAlias(name) ?? false)
   }

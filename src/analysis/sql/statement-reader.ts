@@ -23,12 +23,19 @@ import { droppedWords, statementWords, transactionWords } from './statement-word
 /** Deeper trees are refused before the stack is: nobody writes them, and each level of nesting takes several calls. */
 const maxDepth = 3000
 
+/**
+ * Sources of FROM that are gone through for the columns of one statement: a thousand columns of a thousand tables. Thousands of both would
+ * keep the parser's thread, and everybody who waits for it, busy for seconds.
+ */
+const maxLookedThrough = 1_000_000
+
 type Read = (body: Tree, scope: Scope) => void
 
 export class StatementReader {
   readonly found = new Found()
   hasWhere: boolean | undefined
   #depth = 0
+  #lookedThrough = 0
   /** Of `WHERE name = 'x'` of the SELECT that is read: pg_dump sets what it finds in pg_settings, `set_config(name, …)`. */
   #nameWanted: string | undefined
   /** In a plain EXPLAIN, which does not run what it explains. */
@@ -200,8 +207,10 @@ export class StatementReader {
 
   #join(body: Tree, scope: Scope): void {
     this.#from([body['larg'], body['rarg']], scope)
-    for (const name of names(list(body, 'usingClause')))
+    for (const name of names(list(body, 'usingClause'))) {
+      if (!this.#mayLook(scope)) break
       for (const table of scope.tablesOf(undefined)) this.found.column(table, name)
+    }
     this.#read(body['quals'], scope)
   }
 
@@ -211,10 +220,17 @@ export class StatementReader {
     const isStar = bodyOf(fields.at(-1), 'A_Star') !== undefined
     const column = isStar ? '*' : path.at(-1)
     const qualifier = path.at(isStar ? -1 : -2)
-    if (column === undefined) return
+    if (column === undefined || !this.#mayLook(scope)) return
     const isRow = qualifier === undefined && scope.isAlias(column)
     const [of, name] = isRow ? [column, '*'] : [qualifier, column]
     for (const table of scope.tablesOf(of)) this.found.column(table, name)
+  }
+
+  /** False: there was too much to look through, and the facts say that something is not known. */
+  #mayLook(scope: Scope): boolean {
+    this.#lookedThrough += scope.reach
+    if (this.#lookedThrough > maxLookedThrough) this.found.words.add('unknown')
+    return this.#lookedThrough <= maxLookedThrough
   }
 
   // INSERT, UPDATE, DELETE, MERGE
@@ -308,10 +324,11 @@ export class StatementReader {
 
   #setConfig(args: readonly unknown[]): void {
     this.found.hasReadLiteral = true
-    const isColumn = names(list(bodyOf(args[0], 'ColumnRef'), 'fields')).join('.') === 'name'
+    const name = argumentOf(args, 0, 'setting_name')
+    const isColumn = names(list(bodyOf(name, 'ColumnRef'), 'fields')).join('.') === 'name'
     this.found.settings.push({
-      name: (isColumn ? this.#nameWanted : literalText(args[0]))?.toLowerCase(),
-      value: literalText(args[1]),
+      name: (isColumn ? this.#nameWanted : literalText(name))?.toLowerCase(),
+      value: literalText(argumentOf(args, 1, 'new_value')),
       how: 'function',
     })
   }
@@ -496,6 +513,13 @@ const rolesOf = new Set([
   'CreatePolicyStmt',
   'AlterPolicyStmt',
 ])
+
+/** By its place, or by its name (`setting_name => 'role'`). */
+function argumentOf(args: readonly unknown[], place: number, name: string): unknown {
+  const named = args.map(each => bodyOf(each, 'NamedArgExpr')).find(each => text(each, 'name') === name)
+  if (named !== undefined) return named['arg']
+  return bodyOf(args[place], 'NamedArgExpr') === undefined ? args[place] : undefined
+}
 
 function isGrant(tree: Tree): boolean {
   return text(tree, 'targtype') !== undefined && Array.isArray(tree['grantees'])

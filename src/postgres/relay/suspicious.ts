@@ -6,7 +6,7 @@ import { withoutLiterals } from '../../analysis/sql/shape.ts'
  * stand in literals only beside set_config or pg_settings, whose own names could be escaped only in U&"…".
  */
 const words =
-  /alter|create|grant|role|authorization|set_config|pg_settings|encoding|names|standard_conforming|u&"/i
+  /alter|create|grant|revoke|drop|role|authorization|set_config|pg_settings|encoding|names|standard_conforming|u&"/i
 
 export function isSuspicious(text: string): boolean {
   return words.test(text)
@@ -15,7 +15,7 @@ export function isSuspicious(text: string): boolean {
 /** What the gate refuses, as far as words can tell, for texts that the grammar cannot read. Comments are blanks by then. */
 const forbidden = [
   /\b(?:alter|create|drop)\s+(?:role|user|group)\b/i,
-  /\bgrant\b/i,
+  /\b(?:grant|revoke)\b/i,
   /\b(?:set|reset)\s+(?:local\s+|session\s+)?(?:"?role\b|session\s+authorization|"?session_authorization)/i,
   /set_config|pg_settings|u&"/i,
   /\bset\s+(?:local\s+|session\s+)?(?:names\b|"?client_encoding|"?standard_conforming_strings)/i,

@@ -283,3 +283,13 @@ test('a text without statements is nothing at all', () => {
   for (const text of ['', ' \n', ';', '-- a', '/* a */'])
     expect(facts(text)).toMatchObject({ class: 'other', kinds: [], statements: 0 })
 })
+
+test('thousands of columns of thousands of tables are looked through no further than it makes sense, and that is said', () => {
+  const many = (count: number, name: string): string =>
+    Array.from({ length: count }, (_, i) => name + i).join(',')
+  const hostile = facts(`select ${many(5000, 'c')} from ${many(5000, 't')}`)
+  expect(hostile.kinds).toContain('unknown')
+  const joined = Array.from({ length: 800 }, (_, i) => `join t${i} using (${many(10, 'c')})`).join(' ')
+  expect(facts(`select 1 from t ${joined}`).kinds).toContain('unknown')
+  expect(facts(`select ${many(900, 'c')} from ${many(900, 't')}`).kinds).toEqual(['select'])
+})
