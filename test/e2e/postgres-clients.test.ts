@@ -39,7 +39,11 @@ describe.each(postgresVersions)('PostgreSQL %d', version => {
   let directAuthority = ''
 
   beforeAll(async () => {
-    company = await PostgresWorld.start({ version, rule: { passwords: { for: '1h', connections: 1000 } } })
+    company = await PostgresWorld.start({
+      version,
+      rule: { passwords: { for: '1h', connections: 1000 } },
+      server: { settings: { autovacuum: 'off' } }, // statistics are among what clients show
+    })
     directAuthority = join(company.world.folder, 'direct.pem')
     writeFileSync(directAuthority, company.server.tls.authority)
     // What the gateway makes for a session, made by hand and lasting.
@@ -184,10 +188,10 @@ describe.each(postgresVersions)('PostgreSQL %d', version => {
     })
 
     test('\\password is refused, and the password that was typed is nowhere', async () => {
-      const terminal = new Terminal(
-        spawnTerminal(psql, ['-X'], { env: strings(await environment('gateway')), cols: 200 }),
-      )
       const rows = await sessionsOf(async () => {
+        const terminal = new Terminal(
+          spawnTerminal(psql, ['-X'], { env: strings(await environment('gateway')), cols: 200 }),
+        )
         await terminal.waitFor(/=> $/)
         terminal.type('\\password\r')
         await terminal.waitFor(/Enter new password.*: $/)
@@ -204,13 +208,13 @@ describe.each(postgresVersions)('PostgreSQL %d', version => {
     })
 
     test('Ctrl-C in a terminal stops the statement and COPY, and the session goes on', async () => {
-      const terminal = new Terminal(
-        spawnTerminal(psql, ['-X', '-P', 'pager=off'], {
-          env: strings(await environment('gateway')),
-          cols: 200,
-        }),
-      )
       await recorded(async () => {
+        const terminal = new Terminal(
+          spawnTerminal(psql, ['-X', '-P', 'pager=off'], {
+            env: strings(await environment('gateway')),
+            cols: 200,
+          }),
+        )
         for (const [statement, work] of [
           ['select pg_sleep(600);', "wait_event = 'PgSleep'"],
           [
