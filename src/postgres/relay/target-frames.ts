@@ -108,7 +108,9 @@ export class TargetFrames implements FrameSink {
     if (this.#rowsFrom >= 0) this.#endRows(Math.max(this.#scanner.start, 0), isAsynchronous(type))
     if (type === backend.copyData) return this.#beginCopyData(bodyBytes)
     if (bodyBytes <= maxHeldReplyBytes) return 'body'
-    if (!mayBeLong(type)) throw new ExchangeProblem('The target sent a reply that is too long.')
+    // What an error would show is taken out of it only where it is looked at whole.
+    const isUnmasked = type === backend.errorResponse && this.#parts.mask !== undefined
+    if (!mayBeLong(type) || isUnmasked) throw new ExchangeProblem('The target sent a reply that is too long.')
     this.#release.passHead(type, bodyBytes)
     this.#streamed = { type, bytes: bodyBytes, kept: [], keptBytes: 0, tally: new Tally() }
     return 'parts'

@@ -464,6 +464,15 @@ describe('what is refused', () => {
     expect(letters(await client.ask(bind('p'), execute(), execute('c'), sync))).toBe('2DCDCZ')
   })
 
+  test('an error too long to have its detail taken out, where columns are masked, ends the session', async () => {
+    const text =
+      "do $$ begin raise exception 'x' using errcode = '23514', detail = repeat('secret', 200000); end $$"
+    await start({ mask: { plan: () => undefined, report: () => undefined } })
+    const replies = await client.ask(query(text))
+    expect(errorIn(replies)?.code).toBe('08P01')
+    expect(Buffer.concat(replies.map(({ body }) => body)).toString('latin1')).not.toContain('secret')
+  })
+
   test('more names than can be remembered', async () => {
     await start({ limits: { maxStatements: 3 } })
     for (const name of ['a', 'b', 'c']) await client.ask(parse('select 1', name), sync)
