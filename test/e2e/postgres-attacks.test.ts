@@ -1,4 +1,6 @@
 /** What a hostile client with a valid password tried against masks and rules: each trick is played on a real server. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeDataRow, decodeReport } from '../../src/postgres/wire/backend.ts'
 import { encodeClose, encodePassword } from '../../src/postgres/wire/frontend.ts'
@@ -27,6 +29,7 @@ describe.each(postgresVersions)('PostgreSQL %d', (version: PostgresVersion) => {
     )
   })
   afterAll(async () => company.stop())
+  const passwords: string[] = []
 
   /** Signed in over TLS with raw bytes, ready for a query. */
   async function raw(login = 'app_owner'): Promise<RawClient> {
@@ -37,7 +40,9 @@ describe.each(postgresVersions)('PostgreSQL %d', (version: PostgresVersion) => {
     const user = { name: 'user', value: `${login}@orders` }
     client.send(encodeStartup(protocol.v3_0, [user, { name: 'database', value: 'app' }]))
     await client.until('R')
-    client.send(encodePassword(await company.password(login)))
+    const password = await company.password(login)
+    passwords.push(password)
+    client.send(encodePassword(password))
     await client.until('Z')
     return client
   }
@@ -137,5 +142,23 @@ describe.each(postgresVersions)('PostgreSQL %d', (version: PostgresVersion) => {
       expect(await ask(client, ...failing)).toEqual(['1', 'E 22012', 'Z'])
       expect(await ask(client, ...whole)).toEqual(expected)
     })
+  })
+
+  test('no secret of these sessions is in the log, nor in any file that the gateway writes', async () => {
+    await raw()
+    const { world, server } = company
+    const secrets = [...passwords, server.brokerPassword]
+    const files = readdirSync(world.data, { recursive: true, withFileTypes: true }).filter(file =>
+      file.isFile(),
+    )
+    expect(files.length).toBeGreaterThan(3)
+    const written = files.map(({ parentPath, name }) => [
+      name,
+      readFileSync(join(parentPath, name), 'latin1'),
+    ])
+    const all = [['the log', world.log], ...written]
+    const told = all.filter(([, text = '']) => secrets.some(secret => text.includes(secret)))
+    expect(told.map(([name]) => name)).toEqual([])
+    for (const password of passwords) expect(server.log().includes(password)).toBe(false)
   })
 })
