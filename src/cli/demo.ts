@@ -314,7 +314,7 @@ ${speed}
 
      ${admin?.name}    password: ${admin?.password}
 
-   confirm, and type the code that the page shows at the ssh prompt. Work a little, then leave with "exit".
+   allow it, confirm, and type the code that the page shows at the ssh prompt. Work a little, then leave with "exit".
 
 ${this.#databaseLines()}
 3. Replay what you did, and prove that nobody altered it and that nothing is missing:

@@ -31,7 +31,7 @@ ${wrong ? html`<div class="note warn" role="alert"><strong>That name and passwor
 <input id="password" name="password" type="password" autocomplete="current-password" required maxlength="200">
 <div class="actions"><button class="button" type="submit">Log in</button></div>
 </form>
-<p class="quiet small">People of this demo: ${people.join(', ')}. Their passwords were printed where the demo was started.</p>`,
+<p class="quiet small">People of this demo: ${people.join(', ')}. Passwords were printed where the demo was started; those that were not are in people.json of its folder.</p>`,
   )
 }
 

@@ -19,7 +19,10 @@ export function placeInTarget(grant: Grant, target: PostgresTarget, asked: Place
   if (Buffer.byteLength(database) > maxNameBytes)
     return refuse('3D000', 'This name of a database is too long.')
   if (target.databases !== undefined && !target.databases.includes(database)) {
-    return refuse('28000', `Sessions on ${target.name} may use the databases ${target.databases.join(', ')}.`)
+    return refuse(
+      '28000',
+      `Sessions on ${target.name} may use only these databases: ${target.databases.join(', ')}.`,
+    )
   }
   if (asked.replication !== 'no' && (replication !== true || hasRules)) {
     return refuse(

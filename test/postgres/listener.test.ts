@@ -124,7 +124,7 @@ describe('refused in words', () => {
     doors.push(narrow)
     const other = await encrypted(narrow)
     const refused = await signIn(other, narrow, startup(protocol.v3_0, { database: 'postgres' }))
-    expect(reportOf(refused.frames).message).toContain('may use the databases app')
+    expect(reportOf(refused.frames).message).toContain('may use only these databases: app')
   })
 
   test('a database that is not there, in the words of the target, and no role is left', async () => {
