@@ -48,7 +48,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
     const ports = await choosePorts(options)
     await world.start(ports, log)
     world.announce(kept)
-    await untilStopped(world.gateway(), () => {})
+    await untilStopped(world.gateway()) // a closed terminal stops it
   } finally {
     await world.stop()
     if (!kept) rmSync(folder, { recursive: true, force: true })

@@ -46,6 +46,7 @@ async function probePostgres(
         checkBroker(postgres.brokers.of(target), target, logins),
       )),
     )
+  if (results.some(result => !result.ok)) return results
   for (const login of logins) {
     const what = `${login}@${target.name}`
     if (target.connector === 'role')

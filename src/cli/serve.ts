@@ -26,8 +26,8 @@ export function addServe(program: Command): void {
   )
 }
 
-/** Until SIGINT or SIGTERM; SIGHUP reloads. A second signal does not wait for anything. */
-export function untilStopped(gateway: Gateway, onReload: (result: object) => void): Promise<void> {
+/** Until SIGINT or SIGTERM; SIGHUP reloads, or stops too where nobody wants to hear of reloads. A second signal does not wait for anything. */
+export function untilStopped(gateway: Gateway, onReload?: (result: object) => void): Promise<void> {
   return new Promise(resolve => {
     let stopping = false
     const stop = (signal: NodeJS.Signals): void => {
@@ -37,8 +37,9 @@ export function untilStopped(gateway: Gateway, onReload: (result: object) => voi
     }
     process.on('SIGINT', stop)
     process.on('SIGTERM', stop)
-    process.on('SIGHUP', () => {
-      gateway.reload().then(onReload, onReload)
+    process.on('SIGHUP', signal => {
+      if (onReload !== undefined) gateway.reload().then(onReload, onReload)
+      else if (!stopping) stop(signal) // a terminal that closes may say so more than once
     })
   })
 }

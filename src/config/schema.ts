@@ -171,10 +171,16 @@ function parseEnrolmentTime(value: unknown): Reading<typeof untilMidnight | numb
   return ms.ok ? ms : unreadable(`must be \`${untilMidnight}\` or a duration such as 8h`)
 }
 
+/** A container may have none, or an empty one. */
+function hostTimeZone(): string {
+  const { timeZone: zone } = Intl.DateTimeFormat().resolvedOptions()
+  return isTimeZone(zone) ? zone : 'UTC'
+}
+
 const enrolledKeys = z.strictObject({
   enabled: z.boolean().default(true),
   for: reading(parseEnrolmentTime).prefault(untilMidnight),
-  timeZone: timeZone().prefault(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+  timeZone: timeZone().prefault(hostTimeZone),
   accept: z.enum(['any', 'fido', 'fido-verified']).default('any'),
   ipv4Prefix: z.int().min(1).max(32).default(24),
   ipv6Prefix: z.int().min(1).max(128).default(64),

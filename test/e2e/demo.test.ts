@@ -42,6 +42,7 @@ beforeAll(async () => {
   }
 })
 afterAll(async () => {
+  if (demo.exitCode !== null) return remove()
   const exited = new Promise(resolve => demo.once('exit', resolve))
   demo.kill('SIGTERM') // not outright: it has a scratch home to remove
   await exited
@@ -183,3 +184,9 @@ plainTest(
     expect(verified.code).toBe(0)
   },
 )
+
+plainTest('a terminal that is closed stops it like Ctrl-C', async () => {
+  const exited = new Promise<number | null>(resolve => demo.once('exit', code => resolve(code)))
+  demo.kill('SIGHUP')
+  expect(await exited).toBe(0)
+})

@@ -235,7 +235,7 @@ describe('refused', () => {
   test('any bytes, without an exception', async () => {
     const good = await issued()
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(good.length), (bytes, at) => {
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(good.length - 1), (bytes, at) => {
         expect(verdict(Buffer.from(bytes))).toBe('unknown-authority')
         expect(verdict(Buffer.concat([good.subarray(0, at), bytes]))).toBe('unknown-authority')
       }),

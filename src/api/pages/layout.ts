@@ -54,6 +54,7 @@ export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000))
   const minutes = Math.floor(seconds / 60)
   if (minutes === 0) return `${seconds} s`
+  if (minutes < 60 && seconds % 60 === 0) return `${minutes} min`
   if (minutes < 60) return `${minutes} min ${String(seconds % 60).padStart(2, '0')} s`
   const hours = Math.floor(minutes / 60)
   if (hours < 48) return `${hours} h ${String(minutes % 60).padStart(2, '0')} min`

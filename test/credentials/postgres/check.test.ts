@@ -58,9 +58,9 @@ describe.each(postgresVersions.filter(hasPostgres))('the broker on PostgreSQL %i
     await postgres.query('REVOKE SELECT ON customers FROM sallyport_broker', 'app')
   })
 
-  test.runIf(version >= 16)(
-    'has too much if it has the rights of a privilege role, too little if it cannot give it',
-    async () => {
+  // Before, a broker can give whatever it likes: there is nothing to check.
+  if (version >= 16)
+    test('has too much if it has the rights of a privilege role, too little if it cannot give it', async () => {
       await postgres.query('GRANT app_owner TO sallyport_broker WITH INHERIT TRUE, SET TRUE')
       expect((await complaints()).join()).toContain(
         'a member of app_owner and has its rights and can become it',
@@ -69,8 +69,7 @@ describe.each(postgresVersions.filter(hasPostgres))('the broker on PostgreSQL %i
       expect((await complaints()).join()).toContain('it cannot give app_owner to anybody')
       await postgres.query(setupSql({ target: door.target, logins, version, gateway: 'bastion.example.com' }))
       expect(await complaints()).toEqual([])
-    },
-  )
+    })
 
   test('is enough and no more as the setup makes it, twice, and is told what its version means', async () => {
     await postgres.query(setupSql({ target: door.target, logins, version, gateway: 'bastion.example.com' }))

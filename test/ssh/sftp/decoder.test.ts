@@ -339,7 +339,7 @@ describe('operations', () => {
       operation: 'remove',
       pathBase64: path.toString('base64'),
     })
-    expect(jsonOf(talk.of('file-request')[0] as FileEvent).toString()).not.toContain('\n')
+    expect(jsonOf(talk.of('file-request')[0] as FileEvent)).not.toContain('\n')
   })
 
   test('keep what the target says besides its code', () => {
