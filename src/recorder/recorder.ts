@@ -19,7 +19,7 @@ import { isSessionName, OpenNotes } from './open-notes.ts'
 import { Packer } from './pack.ts'
 import { type AppendAsync, appendAllAsync, RecordingFile, type Workshop } from './recording-file.ts'
 import { type Recovered, recover } from './recover.ts'
-import { anchorsOf, Register } from './register.ts'
+import { anchorsOf, cutTornProof, Register } from './register.ts'
 import { type Owner, Turns } from './turns.ts'
 
 export type RecorderOptions = {
@@ -221,7 +221,9 @@ class GatewayRecorder implements Recorder {
   async #enter(recovered: Recovered): Promise<void> {
     const file = join(this.#options.folder, recovered.path)
     const { openedAtMs } = recovered
-    await this.#register?.sealed(recovered.session, file, { ...anchorsOf(file), openedAtMs })
+    if (this.#register === undefined) return
+    cutTornProof(file)
+    await this.#register.sealed(recovered.session, file, { ...anchorsOf(file), openedAtMs })
   }
 
   #fail(error: unknown): void {

@@ -2,7 +2,7 @@
  * Enters recordings in the log of sessions: a leaf when one is opened, a leaf when it is sealed, and behind the seal the
  * proofs that both are there, so that a recording proves by itself that the gateway announced it.
  */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, truncateSync } from 'node:fs'
 import { appendAll } from '../audit/append.ts'
 import type { LeafProof, SessionLog } from '../audit/tree/session-log.ts'
 import type { StampedLeaf } from '../audit/tree/leaf.ts'
@@ -22,6 +22,20 @@ export type Anchors = {
   readonly header: Buffer
   readonly seal: Buffer | undefined
   readonly proofs: readonly ProofText[]
+}
+
+/** Cuts off what a power cut has left of a proof, so that it is written anew. The seal and what it covers stay. */
+export function cutTornProof(file: string): void {
+  const frames = new FrameReader(file)
+  let isSealed = false
+  try {
+    for (let frame = frames.next(); frame !== undefined; frame = frames.next())
+      isSealed ||= frame.kind === 'seal'
+  } finally {
+    frames.close()
+  }
+  const { tornBytes, offset } = frames.tail ?? { tornBytes: 0, offset: 0 }
+  if (isSealed && tornBytes > 0) truncateSync(file, offset)
 }
 
 /** Reads the links of header and seal, and the proofs. Throws as FrameReader does. */
@@ -117,11 +131,16 @@ function isSame(leaf: StampedLeaf, wanted: { kind: ProofOf; session: string; sha
   return leaf.kind === wanted.kind && leaf.session === wanted.session && leaf.sha256 === wanted.sha256
 }
 
+/** All of it or nothing: half a proof behind the seal would look like tampering. */
 function appendProof(file: string, seal: Buffer, proof: ProofText): void {
   const body = Buffer.from(JSON.stringify(proof))
   const fd = openSync(file, 'a')
+  const { size } = fstatSync(fd)
   try {
     appendAll(fd, [Buffer.concat([frameHead('proof', body.length, seal), body])])
+  } catch (cause) {
+    ftruncateSync(fd, size)
+    throw cause
   } finally {
     closeSync(fd)
   }

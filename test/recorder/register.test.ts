@@ -1,5 +1,14 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openSessionLog, type SessionLog } from '../../src/audit/tree/session-log.ts'
 import { verifyTree } from '../../src/audit/tree/verify-tree.ts'
@@ -166,6 +175,23 @@ describe('the log of sessions and the recordings', () => {
     const { proofs } = anchorsOf(join(killed.folder, recording.path))
     expect(proofs.map(({ of }) => of)).toEqual(['session-open', 'session-seal'])
     expect(readdirSync(join(killed.journalFolder, 'open'))).toEqual([])
+  })
+
+  test('half a proof that a power cut has left is written anew', async () => {
+    const bench = await recorded(['one'])
+    const file = bench.files[0] ?? ''
+    const path = relative(bench.folder, file)
+    truncateSync(file, statSync(file).size - 10)
+    writeFileSync(join(bench.journalFolder, 'open', 'one'), path)
+    const sessionLog = openLog(bench)
+    const recorder = startRecorder(bench, { sessionLog })
+    await recorder.recover()
+    await recorder.close()
+    await sessionLog.close()
+    expect(verifyRecording(file, [bench.signer.publicKeyPem, logSigner.publicKeyPem])).toMatchObject({
+      ok: true,
+    })
+    expect(anchorsOf(file).proofs).toHaveLength(2)
   })
 
   test('nothing is recorded where the log cannot be written', async () => {

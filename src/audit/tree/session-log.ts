@@ -89,6 +89,14 @@ function logFailed(cause: unknown): Fault {
   })
 }
 
+/** A full disk or a power cut may leave half a line, which the next one must not continue. Its checkpoint was never given out. */
+function cutTornLine(path: string): void {
+  if (!existsSync(path)) return
+  const bytes = readFileSync(path)
+  const wholeBytes = bytes.lastIndexOf('\n') + 1
+  if (wholeBytes < bytes.length) truncateSync(path, wholeBytes)
+}
+
 type Signed = { readonly size: number; readonly text: string }
 type Waiting = {
   readonly index: number
@@ -192,6 +200,7 @@ class TreeLog implements SessionLog {
       this.#fullBundles = this.#files.fullBundles()
       this.#restoreEdges()
       this.#takeUpGrowing()
+      cutTornLine(this.#files.path(checkpointsFile))
       this.#takeUpCheckpoint()
     } catch (cause) {
       const userText = `The log of sessions in ${this.#options.folder} cannot be continued: ${reasonOf(cause)}. Check it with "sallyport verify", then restore it from a backup.`

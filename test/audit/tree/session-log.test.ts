@@ -7,6 +7,7 @@ import type { Leaf } from '../../../src/audit/tree/leaf.ts'
 import { leafHash, provesConsistency, rootOf } from '../../../src/audit/tree/merkle.ts'
 import { openSessionLog, type SessionLogOptions } from '../../../src/audit/tree/session-log.ts'
 import { decodeEntries, tilePath } from '../../../src/audit/tree/tile.ts'
+import { verifyTree } from '../../../src/audit/tree/verify-tree.ts'
 import { checkProof } from '../../../src/audit/tree/tree-proof.ts'
 import { HeldClock, newFolder, newSigner, quiet } from '../../recorder/support.ts'
 
@@ -140,6 +141,18 @@ describe('the log of sessions', () => {
     expect(statSync(join(mine.folder, tilePath(0, 0))).size).toBe(size)
     expect(checkProof(await again.proofOf(7), trusted)).toMatchObject({ index: 7 })
     await again.close()
+  })
+
+  test('does not continue half a line of its checkpoints, which would look like tampering', async () => {
+    const mine = options()
+    const log = openSessionLog(mine)
+    log.add(leaf(1))
+    await log.close()
+    appendFileSync(join(mine.folder, 'checkpoints.ndjson'), '{"size":2,"no')
+    const again = openSessionLog(mine)
+    again.add(leaf(2))
+    await again.close()
+    expect(verifyTree(mine.folder, { keys: trusted }).result).toMatchObject({ ok: true, records: 2 })
   })
 
   test('keeps its files as C2SP tlog-tiles names them', async () => {
