@@ -15,14 +15,25 @@ import { embeddedBinaries } from '../../src/demo/postgres-binaries.ts'
 import { type PostgresServer, startPostgresServer } from '../../src/demo/postgres-server.ts'
 import { makeServerCertificate, type ServerCertificate } from '../../src/demo/server-certificate.ts'
 
-export type PostgresVersion = 15 | 18
-export const postgresVersions: readonly PostgresVersion[] = [15, 18]
+/** The major version. */
+export type PostgresVersion = 13 | 14 | 15 | 16 | 17 | 18
+
+/** Other servers to test with instead: `SALLYPORT_TEST_POSTGRES=13=/folder/of/binaries,14=…`. */
+const others = binariesOf(process.env['SALLYPORT_TEST_POSTGRES'] ?? '')
+export const postgresVersions: readonly PostgresVersion[] = others.size > 0 ? [...others.keys()] : [15, 18]
 
 const debian = '/usr/lib/postgresql/15/bin'
 
+function binariesOf(list: string): ReadonlyMap<PostgresVersion, string> {
+  const pairs = list.split(',').filter(pair => pair !== '')
+  return new Map(
+    pairs.map(pair => [Number.parseInt(pair, 10) as PostgresVersion, pair.slice(pair.indexOf('=') + 1)]),
+  )
+}
+
 /** `describe.each`-like: whether this machine has that server. 18 comes with our packages. */
 export function hasPostgres(version: PostgresVersion): boolean {
-  return version === 18 || existsSync(join(debian, 'postgres'))
+  return version === 18 || existsSync(join(others.get(version) ?? debian, 'postgres'))
 }
 
 /** The absolute path of a client of Debian's PostgreSQL 15. */
@@ -82,7 +93,7 @@ export async function startPostgres(
   const tls = await makeServerCertificate(['localhost', '127.0.0.1'])
   const superuserPassword = 'superuser-of-a-test'
   const server = await startPostgresServer({
-    binaries: version === 15 ? debian : embeddedBinaries(folder),
+    binaries: others.get(version) ?? (version === 15 ? debian : embeddedBinaries(folder)),
     folder,
     superuserPassword,
     port: 0,

@@ -35,10 +35,11 @@ describe.each(postgresVersions.filter(hasPostgres))('the broker on PostgreSQL %i
       'ALTER ROLE sallyport_broker CREATEROLE',
       'lacks CREATEROLE',
     ],
+    // pg_read_all_data, which is worse, came with PostgreSQL 14
     [
-      'GRANT pg_read_all_data TO sallyport_broker',
-      'REVOKE pg_read_all_data FROM sallyport_broker',
-      'a member of pg_read_all_data',
+      'GRANT pg_read_server_files TO sallyport_broker',
+      'REVOKE pg_read_server_files FROM sallyport_broker',
+      'a member of pg_read_server_files',
     ],
     [
       'GRANT CREATE ON DATABASE app TO sallyport_broker',
