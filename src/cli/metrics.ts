@@ -49,9 +49,9 @@ export class Metrics {
   /** Once the parts are there. */
   watch({ live, pendingRoles }: MetricsParts): void {
     this.#gauge('sessions', 'Sessions that are open', ['protocol'], gauge => {
-      const sessions = live.list()
+      const rows = live.rows()
       for (const protocol of protocols)
-        gauge.set({ protocol }, sessions.filter(({ row }) => row.protocol === protocol).length)
+        gauge.set({ protocol }, rows.filter(row => row.protocol === protocol).length)
     })
     this.#gauge('orphaned_roles', 'PostgreSQL roles that no session looks after any more', [], gauge =>
       gauge.set(pendingRoles().count),

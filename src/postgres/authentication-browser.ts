@@ -3,13 +3,18 @@
  * server show something only after AuthenticationOk, so that is said first; nothing else happens before the answer.
  */
 import type { Principal } from '../identity/principal.ts'
-import type { WaitingSignIn, WaitingSignIns } from '../identity/waiting-sign-in.ts'
+import type { OpenResult, SignInQuestion, WaitingSignIn } from '../identity/waiting-sign-in.ts'
 import type { NamedPlace } from './authentication-address.ts'
 import { browserRefused, type SignInRefusals } from './authentication-refusal.ts'
 import { authenticationOk, encodeNoticeResponse, encodeParameterStatus, type Report } from './wire/backend.ts'
 
+/** `WaitingSignIns`, here or in the process that keeps them. */
+export type SignInOpener = {
+  readonly open: (question: SignInQuestion) => OpenResult | Promise<OpenResult>
+}
+
 export type BrowserParts = {
-  readonly waiting: Pick<WaitingSignIns, 'open'>
+  readonly waiting: SignInOpener
   readonly signInTimeoutMs: () => number
   readonly refusals: SignInRefusals
 }
@@ -50,7 +55,7 @@ export async function waitForBrowser(
     sourceAddress,
     answer: 'confirmation',
   } as const
-  const opened = parts.waiting.open(question)
+  const opened = await parts.waiting.open(question)
   if (opened.kind === 'refused') return refused('too-many-waiting', opened.userText, parts)
   client.allowTime(parts.signInTimeoutMs() + graceMs)
   client.send(tell(opened.signIn.url))

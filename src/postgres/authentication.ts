@@ -5,15 +5,14 @@
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
 import { Fault, reasonOf } from '../errors.ts'
-import type { ConnectionPasswords } from '../identity/connection-passwords.ts'
+import type { PasswordUse, RedeemResult } from '../identity/connection-passwords.ts'
 import type { MachineTokens } from '../identity/machine-token.ts'
 import { type Principal, principalOfMachine, principalOfX509 } from '../identity/principal.ts'
 import type { RefusalNotes } from '../identity/refusal-notes.ts'
-import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import type { X509SignIn, X509SignInRefusal } from '../identity/x509-sign-in.ts'
 import type { Log } from '../log.ts'
 import { type NamedPlace, type PlaceNames, readPlace } from './authentication-address.ts'
-import { waitForBrowser } from './authentication-browser.ts'
+import { type SignInOpener, waitForBrowser } from './authentication-browser.ts'
 import { type BearerParts, signInWithBearer } from './authentication-oauth.ts'
 import {
   lookUpFailed,
@@ -80,11 +79,16 @@ export type SignInResult =
   | { readonly kind: 'refused'; readonly report: Report }
   | { readonly kind: 'gone' }
 
+/** `ConnectionPasswords`, here or in the process that keeps them. Using a password up and finding it are one step. */
+export type PasswordRedeemer = {
+  readonly redeem: (password: string, use: PasswordUse) => RedeemResult | Promise<RedeemResult>
+}
+
 export type AuthenticationParts = {
-  readonly passwords: Pick<ConnectionPasswords, 'redeem'>
+  readonly passwords: PasswordRedeemer
   readonly machines: Pick<MachineTokens, 'verify'>
   /** Those of this listener alone. */
-  readonly waiting: Pick<WaitingSignIns, 'open'>
+  readonly waiting: SignInOpener
   readonly signInTimeoutMs: () => number
   /** Judges a client certificate: ours, valid and for here, or why not. */
   readonly checkCertificate: (der: Buffer, sourceAddress: string) => X509SignIn | X509SignInRefusal
@@ -92,7 +96,7 @@ export type AuthenticationParts = {
   readonly oauth: BearerParts | undefined
   readonly places: () => PlaceNames
   readonly refusals: SignInRefusals
-  readonly notes: RefusalNotes
+  readonly notes: Pick<RefusalNotes, 'note'>
   readonly audit: Pick<AuditLog, 'append'>
   readonly clock: Clock
   readonly log: Log
@@ -148,7 +152,7 @@ async function byPassword(
   if (parts.refusals.browserSignIn && password.toLowerCase() === browserWord)
     return await byBrowser(client, asked, place, parts)
   if (jwtShape.test(password)) return await byToken(asked, place, parts, password)
-  const result = parts.passwords.redeem(password, {
+  const result = await parts.passwords.redeem(password, {
     ...place,
     sourceAddress: asked.sourceAddress,
     protocol: 'postgres',

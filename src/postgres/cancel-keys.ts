@@ -11,6 +11,15 @@ const keyBytes = { v3_0: 4, v3_2: 32 }
 /** Process ids are positive; with a key of 4 bytes theirs are half of what has to be guessed. */
 const maxPid = 2 ** 31 - 1
 
+/** Of a number that says which worker process has the session: the lowest bits of its process id. Up to 31; 0 is none. */
+const workerBits = 5
+export const maxWorkerNumber: number = 2 ** workerBits - 1
+
+/** Which worker process gave out this process id, if one did. */
+export function workerOf(pid: number): number {
+  return pid & maxWorkerNumber
+}
+
 /** Cancels what a session does now. Resolves when the target has been told, or cannot be. Never rejects. */
 export type Cancel = (from: string) => Promise<void>
 
@@ -18,6 +27,12 @@ type Entry = { readonly key: Buffer; readonly cancel: Cancel }
 
 export class CancelKeys {
   readonly #byPid = new Map<number, Entry>()
+  readonly #worker: number | undefined
+
+  /** `worker`: the number of the worker process that has these sessions. */
+  constructor(worker?: number) {
+    this.#worker = worker
+  }
 
   /** A key for one session, as long as the version of its client wants it. `forget` it when the session ends. */
   issue(version: number, cancel: Cancel): BackendKeyData & { readonly forget: () => void } {
@@ -37,29 +52,13 @@ export class CancelKeys {
 
   #freePid(): number {
     for (;;) {
-      const pid = randomInt(1, maxPid)
+      const pid = this.#randomPid()
       if (!this.#byPid.has(pid)) return pid
     }
   }
-}
 
-/** So many sources are counted in one minute; beyond them nobody is told to go on guessing. */
-const maxSources = 10_000
-const minuteMs = 60_000
-
-/** How often a source has tried to cancel in this minute. */
-export class CancelAttempts {
-  readonly #counts = new Map<string, number>()
-  #minute = -1
-
-  /** Counts one; false if it is one too many. */
-  allow(source: string, perMinute: number, nowMs: number): boolean {
-    const minute = Math.floor(nowMs / minuteMs)
-    if (minute !== this.#minute) this.#counts.clear()
-    this.#minute = minute
-    const count = (this.#counts.get(source) ?? 0) + 1
-    if (count > perMinute || (count === 1 && this.#counts.size >= maxSources)) return false
-    this.#counts.set(source, count)
-    return true
+  #randomPid(): number {
+    if (this.#worker === undefined) return randomInt(1, maxPid)
+    return (randomInt(1, 2 ** (31 - workerBits)) << workerBits) | this.#worker
   }
 }

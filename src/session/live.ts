@@ -1,9 +1,31 @@
-/** The sessions of this process until their recordings are sealed: to list and end them, and to end those whose time is over. */
+/** The sessions of a gateway until their recordings are sealed: to list and end them, and to end those whose time is over. */
 import type { Fault } from '../errors.ts'
-import type { Session } from './session.ts'
+import type { SessionRow } from '../model.ts'
+import type { Ending, Session } from './session.ts'
 
 /** How often limits are looked at; a session outlives its grant by no more. */
 export const limitCheckIntervalMs = 500
+
+/** A place that is kept for a session while it is being opened. */
+export type ReservedPlace = { readonly release: () => void }
+
+/** What opening and closing a session needs: here, or where the places of all processes are counted. */
+export type SessionPlaces = {
+  readonly reserve: (
+    principal: string,
+    max: number,
+  ) => ReservedPlace | undefined | Promise<ReservedPlace | undefined>
+  readonly add: (session: Session, principal: string) => void
+  readonly remove: (id: string) => void
+}
+
+/** Sessions of this gateway that other processes relay. */
+export type Elsewhere = {
+  readonly rows: () => readonly SessionRow[]
+  readonly countOf: (principal: string) => number
+  /** Asks for its end; false if no such session is open there. */
+  readonly end: (id: string, ending: Ending) => boolean
+}
 
 export class LiveSessions {
   readonly #sessions = new Map<string, { session: Session; principal: string }>()
@@ -11,12 +33,18 @@ export class LiveSessions {
   readonly #reserved = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
   readonly #failure: () => Fault | undefined
+  #elsewhere: Elsewhere | undefined
 
   /** `failure` says why nothing may go on, if so: without an audit log sessions end (invariant 2). */
   constructor(failure: () => Fault | undefined = () => undefined) {
     this.#failure = failure
     this.#timer = setInterval(() => this.checkLimits(), limitCheckIntervalMs)
     this.#timer.unref()
+  }
+
+  /** Counts, shows and ends those, too. */
+  join(elsewhere: Elsewhere): void {
+    this.#elsewhere = elsewhere
   }
 
   add(session: Session, principal: string): void {
@@ -27,7 +55,7 @@ export class LiveSessions {
    * A place for a session that is about to open, or undefined if the principal has `max` of them: those that open at the same
    * time count too. Release it once the session is added, or could not be opened.
    */
-  reserve(principal: string, max: number): { release: () => void } | undefined {
+  reserve(principal: string, max: number): ReservedPlace | undefined {
     const reserved = this.#reserved.get(principal) ?? 0
     if (this.countOf(principal) + reserved >= max) return undefined
     this.#reserved.set(principal, reserved + 1)
@@ -49,9 +77,16 @@ export class LiveSessions {
   }
 
   countOf(principal: string): number {
-    return [...this.#sessions.values()].filter(entry => entry.principal === principal).length
+    const here = [...this.#sessions.values()].filter(entry => entry.principal === principal).length
+    return here + (this.#elsewhere?.countOf(principal) ?? 0)
   }
 
+  /** Of all processes. */
+  rows(): readonly SessionRow[] {
+    return [...this.list().map(({ row }) => row), ...(this.#elsewhere?.rows() ?? [])]
+  }
+
+  /** Of this process. */
   list(): readonly Session[] {
     return [...this.#sessions.values()].map(entry => entry.session)
   }
@@ -59,8 +94,10 @@ export class LiveSessions {
   /** False if no such session is open here. */
   end(id: string, reason: string): boolean {
     const session = this.#sessions.get(id)?.session
-    if (session === undefined || session.ended) return false
-    session.end({ reason, userText: `This session was ended: ${reason}.` })
+    const ending = { reason, userText: `This session was ended: ${reason}.` }
+    if (session === undefined) return this.#elsewhere?.end(id, ending) ?? false
+    if (session.ended) return false
+    session.end(ending)
     return true
   }
 

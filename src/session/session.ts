@@ -19,7 +19,7 @@ import {
 } from '../policy/decide.ts'
 import type { Recorder, Recording } from '../recorder/recorder.ts'
 import type { Store } from '../store/store.ts'
-import type { LiveSessions } from './live.ts'
+import type { SessionPlaces } from './live.ts'
 
 /** What somebody typed, where they come from, and who they were proven to be. */
 export type Wish = AccessWish & { readonly protocol: Protocol; readonly principal: Principal }
@@ -28,7 +28,7 @@ export type SessionParts = {
   readonly store: Store
   readonly audit: AuditLog
   readonly recorder: Recorder
-  readonly live: LiveSessions
+  readonly live: SessionPlaces
   readonly clock: Clock
   readonly log: Log
   readonly owner: string
@@ -223,7 +223,7 @@ export async function openSession(wish: Wish, parts: SessionParts): Promise<Open
     const decision = decide(parts.policy(), wish.principal, wish, parts.clock.nowMs())
     if (decision.kind === 'deny') return refuse(wish, parts, decision.denial)
     if (decision.grant.fields.target.protocol !== wish.protocol) return otherDoor(wish, parts, decision.grant)
-    const place = parts.live.reserve(principalKey(wish.principal), parts.maxSessionsPerPrincipal())
+    const place = await parts.live.reserve(principalKey(wish.principal), parts.maxSessionsPerPrincipal())
     if (place === undefined) return tooMany(wish, parts)
     try {
       return { kind: 'opened', session: await startSession(decision.grant, wish, parts) }
