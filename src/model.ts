@@ -42,6 +42,41 @@ export type SessionRow = {
   readonly endReason: string | undefined
   /** Path relative to the recordings folder. */
   readonly recording: string
+  /** Those of the target when the session was opened; undefined in rows of older versions. */
+  readonly labels?: Readonly<Record<string, string>> | undefined
+}
+
+/** Keeps what was recorded, whatever the policy of retention says: of one session, or of all of a person, also those to come. */
+export type HoldRow = {
+  readonly id: string
+  /** A session; or the person with `issuer`, `subject` and `person`, their name when it was placed. */
+  readonly session: string | undefined
+  readonly issuer: string | undefined
+  readonly subject: string | undefined
+  readonly person: string | undefined
+  /** Holds of one case are released together. */
+  readonly caseName: string | undefined
+  /** Who wants it, and why. */
+  readonly who: string
+  readonly why: string
+  /** Undefined: until it is released. */
+  readonly untilMs: number | undefined
+  readonly placedAtMs: number
+  readonly releasedAtMs: number | undefined
+}
+
+/** That the recording of a session is to be removed, and once it is done, was. */
+export type PurgeRow = {
+  readonly session: string
+  /** The text that the tombstone in the log of sessions is the hash of; the audit log holds it too. */
+  readonly decision: string
+  readonly cause: 'policy' | 'request'
+  /** The rule or the reason, for people. */
+  readonly rule: string
+  readonly decidedAtMs: number
+  readonly finishedAtMs: number | undefined
+  /** Why it could not be removed yet, if it was tried. */
+  readonly problem: string | undefined
 }
 
 /** What PostgreSQL's grammar says that a statement does at its top; unparsable is a class of its own and never harmless. */

@@ -39,6 +39,14 @@ export const auditKinds = [
   'probe',
   'reload',
   'recording-read',
+  'watch-begin',
+  'watch-end',
+  'purge-decided',
+  'purge-done',
+  'purge-stopped',
+  'hold-placed',
+  'hold-released',
+  'person-forgotten',
   'cancel-request',
 ] as const
 export type AuditKind = (typeof auditKinds)[number]

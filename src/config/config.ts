@@ -3,6 +3,7 @@
  * Times are milliseconds, sizes are bytes. docs/configuration.md describes the file itself.
  */
 import type { ChannelKind } from '../model.ts'
+import type { AuditorPublicKey } from './auditor-key.ts'
 import type { ForwardRules } from './forward-rule.ts'
 import type { Hours } from './hours.ts'
 import type { Secret } from './secret.ts'
@@ -116,6 +117,9 @@ export type MaskRule = {
 /** For so long and so many connections, from one address. */
 export type PasswordRule = { readonly forMs: number; readonly connections: number }
 
+/** Of each file that passes: its SHA-256, or its content too. */
+export type KeptFiles = 'hash' | 'copy'
+
 export type AllowRule = {
   readonly targets: TargetMatch
   readonly logins: readonly string[]
@@ -127,6 +131,10 @@ export type AllowRule = {
   readonly exec?: readonly string[]
   /** Only with the channel kind `forward`; left out, `defaultForwardRules`. */
   readonly forward?: ForwardRules
+  /** What recordings keep of files that pass; left out, what `recording.files` says. */
+  readonly files?: KeptFiles
+  /** Whether files may pass through a terminal (`sz`, `rz`); left out, they may. */
+  readonly zmodem?: 'allow' | 'deny'
   /** PostgreSQL only, as the three after it. */
   readonly deny?: DenyRules
   readonly mask?: readonly MaskRule[]
@@ -228,6 +236,17 @@ export type PostgresConfig = {
   readonly oauth?: PostgresOAuth
 }
 
+/** How long what is recorded of some sessions is kept, from their end on; at least one of the two ages is said. */
+export type RetentionRule = {
+  /** Undefined: all sessions. Labels are those that the target had when the session was opened. */
+  readonly targets?: TargetMatch
+  /** Before this age nothing removes it. */
+  readonly minMs?: number
+  /** At this age it is removed. */
+  readonly maxMs?: number
+  readonly line: number
+}
+
 /** Where checkpoints of the log of sessions are taken. */
 export type CheckpointPlace =
   | { readonly kind: 'file'; readonly path: string }
@@ -271,9 +290,18 @@ export type Config = {
     readonly keepOutputBytes: number
     /** Of forwarded streams: sizes and digests, or their bytes too, up to `keepOutputBytes` each way. */
     readonly forwards: 'metadata' | 'content'
+    readonly files: KeptFiles
+    /** Of each file's content, where it is kept; past it, size and digest go on. */
+    readonly copyBytes: number
+    /** Of all files of one session. */
+    readonly copySessionBytes: number
     /** Rows of each SQL result that are kept; 0: none. */
     readonly results: number
     /** String literals in SQL whose text matches one of these is masked in recordings; `*` stands for any characters. */
     readonly maskPatterns: readonly string[]
+    /** Empty: everything is kept for ever. */
+    readonly retention: readonly RetentionRule[]
+    /** Who alone can read new recordings; empty: whoever has the file. */
+    readonly encryptTo: readonly AuditorPublicKey[]
   }
 }

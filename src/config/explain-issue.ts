@@ -8,10 +8,7 @@ import { didYouMean } from './suggest.ts'
 const LATER_KEYS: ReadonlySet<string> = new Set([
   'recheck',
   'deviceFlow',
-  'encryptTo',
-  'retention',
   'store',
-  'files',
   'input',
   'approval',
   'reason',

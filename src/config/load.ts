@@ -8,6 +8,7 @@ import type {
   PostgresConfig,
   PostgresLimits,
   PostgresTarget,
+  RetentionRule,
   Role,
   SshLimits,
   SshTarget,
@@ -116,9 +117,27 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
         recording.folder === undefined ? join(data, 'recordings') : resolve(dirname(file), recording.folder),
       keepOutputBytes: recording.keepOutput,
       forwards: recording.forwards,
+      files: recording.files,
+      copyBytes: recording.copyBytes,
+      copySessionBytes: recording.copySessionBytes,
       results: recording.results,
       maskPatterns: recording.maskPatterns,
+      retention: recording.retention.map((rule, index) => retentionRuleOf(rule, index, yaml)),
+      encryptTo: recording.encryptTo,
     },
+  }
+}
+
+function retentionRuleOf(
+  { targets, min, max }: ConfigFile['recording']['retention'][number],
+  index: number,
+  yaml: YamlFile,
+): RetentionRule {
+  return {
+    ...(targets === undefined ? {} : { targets: matchOf(targets) }),
+    ...(min === undefined ? {} : { minMs: min }),
+    ...(max === undefined ? {} : { maxMs: max }),
+    line: yaml.positionOf(['recording', 'retention', index]).line,
   }
 }
 
@@ -273,6 +292,8 @@ function allowRuleOf(rule: FileRule, role: FileRole, line: number): AllowRule {
     ...(rule.forward === undefined
       ? {}
       : { forward: { ...defaultForwardRules, ...withoutUndefined(rule.forward) } }),
+    ...(rule.files === undefined ? {} : { files: rule.files }),
+    ...(rule.zmodem === undefined ? {} : { zmodem: rule.zmodem }),
     ...(rule.deny === undefined ? {} : { deny: rule.deny }),
     ...(rule.mask === undefined ? {} : { mask: rule.mask }),
     ...(rule.replication === undefined ? {} : { replication: rule.replication }),

@@ -1,5 +1,6 @@
 /** The shape of the file: every key, its default and how its value is read. Checks across sections: `cross-checks.ts`. */
 import { z } from 'zod'
+import { maxAuditorKeys, readAuditorKey } from './auditor-key.ts'
 import { parseEndpoint, parseHttpsUrl, parseLogin, parseName, parseOrigin, parsePublicKey } from './values.ts'
 import { parseForwardRule } from './forward-rule.ts'
 import { isTimeZone, parseHours } from './hours.ts'
@@ -114,6 +115,8 @@ const allowRule = z
     channels: listOf(z.enum(['shell', 'exec', 'sftp', 'forward', 'agent'])).optional(),
     exec: listOf(reading(parsePattern)).optional(),
     forward: forward.optional(),
+    files: z.enum(['hash', 'copy']).optional(),
+    zmodem: z.enum(['allow', 'deny']).optional(),
     ...postgresRule,
   })
   .refine(
@@ -199,6 +202,38 @@ const machine = z.strictObject({
   session: duration(MAX_SESSION_MS).optional(),
 })
 
+/** A hundred years: longer is a slip of the finger. */
+const MAX_RETENTION_MS = 36_525 * 86_400_000
+/** Each is tried on each session at each run. */
+const MAX_RETENTION_RULES = 100
+
+const age = () => duration(MAX_RETENTION_MS).optional()
+const retentionRule = z
+  .strictObject({ targets: targetMatch.optional(), min: age(), max: age() })
+  .refine(rule => rule.min !== undefined || rule.max !== undefined, {
+    message: 'must say `min`, `max` or both',
+  })
+  .refine(rule => rule.min === undefined || rule.max === undefined || rule.min <= rule.max, {
+    path: ['min'],
+    message: 'must not be longer than `max`',
+  })
+/** A duration alone is the age at which everything goes. */
+const retention = z.preprocess(
+  value => (typeof value === 'string' || typeof value === 'number' ? [{ max: value }] : value),
+  z.array(retentionRule).max(MAX_RETENTION_RULES).default([]),
+)
+
+/** Whoever may read recordings; nobody twice. One may be written without its brackets. */
+const auditorKeys = (sources: SecretSources) =>
+  oneOrMore(reading(value => readAuditorKey(value, sources))).superRefine((keys, context) => {
+    if (keys.length > maxAuditorKeys)
+      context.addIssue({ code: 'custom', message: `must name at most ${maxAuditorKeys} keys` })
+    if (sources.withoutSecrets === true) return
+    for (const [index, { kid }] of keys.entries())
+      if (keys.findIndex(key => key.kid === kid) < index)
+        context.addIssue({ code: 'custom', path: [index], message: 'is the same key as one before it' })
+  })
+
 /** Each checkpoint of the log of sessions goes to all of them. */
 const MAX_PLACES = 20
 
@@ -253,6 +288,11 @@ export function configSchema(sources: SecretSources) {
         folder: text().optional(),
         keepOutput: size().prefault('64MiB'),
         forwards: z.enum(['metadata', 'content']).default('metadata'),
+        files: z.enum(['hash', 'copy']).default('hash'),
+        copyBytes: size().prefault('16MiB'),
+        copySessionBytes: size().prefault('256MiB'),
+        retention,
+        encryptTo: auditorKeys(sources),
         ...postgresRecording,
       })
       .prefault({}),

@@ -13,6 +13,7 @@ export type Migration = {
 export const migrations: readonly Migration[] = [
   { version: 1, name: 'sessions, leases, host keys, sign-ins', up: createFirstTables },
   { version: 2, name: 'enrolled keys', up: createEnrolledKeys },
+  { version: 3, name: 'retention', up: createRetention },
 ]
 
 /**
@@ -160,4 +161,35 @@ async function createEnrolledKeys(db: Kysely<Tables>): Promise<void> {
     .on('enrolledKeys')
     .columns(['issuer', 'subject', 'expiresAtMs'])
     .execute()
+}
+
+/** Without foreign keys, as leases. */
+async function createRetention(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('labels', 'text').execute()
+  await db.schema.createIndex('sessionsByEnd').on('sessions').columns(['endedAtMs', 'id']).execute()
+  await db.schema
+    .createTable('holds')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('session', 'text')
+    .addColumn('issuer', 'text')
+    .addColumn('subject', 'text')
+    .addColumn('person', 'text')
+    .addColumn('caseName', 'text')
+    .addColumn('who', 'text', column => column.notNull())
+    .addColumn('why', 'text', column => column.notNull())
+    .addColumn('untilMs', 'bigint')
+    .addColumn('placedAtMs', 'bigint', column => column.notNull())
+    .addColumn('releasedAtMs', 'bigint')
+    .execute()
+  await db.schema
+    .createTable('purges')
+    .addColumn('session', 'text', column => column.primaryKey())
+    .addColumn('decision', 'text', column => column.notNull())
+    .addColumn('cause', 'text', column => column.notNull().check(sql`cause in ('policy', 'request')`))
+    .addColumn('rule', 'text', column => column.notNull())
+    .addColumn('decidedAtMs', 'bigint', column => column.notNull())
+    .addColumn('finishedAtMs', 'bigint')
+    .addColumn('problem', 'text')
+    .execute()
+  await db.schema.createIndex('purgesByEnd').on('purges').columns(['finishedAtMs', 'session']).execute()
 }

@@ -1,9 +1,10 @@
 /** The tables of `state.db`. Columns have the names of the model's fields; what may be undefined there is null here. */
-import type { EnrolledKeyRow, LeaseRow, SessionRow } from '../model.ts'
+import type { EnrolledKeyRow, HoldRow, LeaseRow, PurgeRow, SessionRow } from '../model.ts'
 
 type Nullable<T> = { [K in keyof T]: undefined extends T[K] ? Exclude<T[K], undefined> | null : T[K] }
 
-export type SessionTable = Nullable<SessionRow>
+/** `labels` is JSON of a map of texts. */
+export type SessionTable = Nullable<Omit<SessionRow, 'labels'>> & { labels: string | null }
 export type LeaseTable = Nullable<LeaseRow>
 export type HostKeyTable = { target: string; algorithm: string; key: string; firstSeenAtMs: number }
 /** `principal` is JSON of PrincipalFields. */
@@ -14,6 +15,8 @@ export type EnrolledKeyTable = Nullable<Omit<EnrolledKeyRow, 'principal'>> & {
   subject: string
   principal: string
 }
+export type HoldTable = Nullable<HoldRow>
+export type PurgeTable = Nullable<PurgeRow>
 export type MigrationTable = { version: number; name: string; appliedAtMs: number }
 
 export type Tables = {
@@ -22,5 +25,7 @@ export type Tables = {
   hostKeys: HostKeyTable
   signIns: SignInTable
   enrolledKeys: EnrolledKeyTable
+  holds: HoldTable
+  purges: PurgeTable
   migrations: MigrationTable
 }

@@ -5,12 +5,14 @@ import type { HostKeyRow, LeaseRow, LeaseState, SessionRow } from '../model.ts'
 import { enrolledKeyStore } from './enrolled-key-store.ts'
 import { prepareDataFile, prepareDataFolder, unusable } from './data-folder.ts'
 import { principalFromJson } from './principal-json.ts'
+import { holdStore, purgeStore } from './retention-store.ts'
 import { type Migration, migrate, migrations } from './migrations.ts'
 import type { HostKeyTable, LeaseTable, SessionTable, Tables } from './schema.ts'
 import { Statements } from './statements.ts'
 import type {
   HostKeyStore,
   LeaseStore,
+  RetainedQuery,
   SessionEnd,
   SessionQuery,
   SessionStore,
@@ -51,6 +53,8 @@ export async function openStore(
     hostKeys: hostKeyStore(statements, kept),
     signIns: signInStore(db, kept),
     enrolledKeys: enrolledKeyStore(db, statements, guarded, kept),
+    holds: holdStore(statements, guarded, kept),
+    purges: purgeStore(statements, guarded, kept),
     close: () =>
       guarded(async () => {
         await db.destroy()
@@ -114,6 +118,7 @@ const SESSION_COLUMNS = [
   'state',
   'endReason',
   'recording',
+  'labels',
 ] as const satisfies readonly (keyof SessionTable)[]
 
 function sessionStore(db: Db, statements: Statements): SessionStore {
@@ -139,7 +144,32 @@ function sessionStore(db: Db, statements: Statements): SessionStore {
           .where('owner', '!=', owner)
         return (await others.orderBy('openedAtMs').orderBy('id').execute()).map(sessionFromTable)
       }),
+    retained: query => guarded(async () => (await selectRetained(db, query).execute()).map(sessionFromTable)),
+    peopleNamed: name =>
+      guarded(async () =>
+        db
+          .selectFrom('sessions')
+          .select(['issuer', 'subject'])
+          .distinct()
+          .where('principalName', '=', name)
+          .execute(),
+      ),
   }
+}
+
+function selectRetained(db: Db, { limit, after }: RetainedQuery) {
+  const purged = db.selectFrom('purges').select('session').where('finishedAtMs', 'is not', null)
+  let query = db
+    .selectFrom('sessions')
+    .selectAll()
+    .where('state', '!=', 'open')
+    .where('endedAtMs', 'is not', null)
+    .where('id', 'not in', purged)
+  if (after !== undefined) {
+    const { endedAtMs, id } = after
+    query = query.where(eb => eb(eb.refTuple('endedAtMs', 'id'), '>', eb.tuple(endedAtMs, id)))
+  }
+  return query.orderBy('endedAtMs').orderBy('id').limit(limit)
 }
 
 function selectSessions(db: Db, { limit, before, state, subjectKey }: SessionQuery) {
@@ -159,11 +189,17 @@ function selectSessions(db: Db, { limit, before, state, subjectKey }: SessionQue
 }
 
 function sessionToTable(row: SessionRow): SessionTable {
-  return { ...row, endedAtMs: row.endedAtMs ?? null, endReason: row.endReason ?? null }
+  const labels = row.labels === undefined ? null : JSON.stringify(row.labels)
+  return { ...row, endedAtMs: row.endedAtMs ?? null, endReason: row.endReason ?? null, labels }
 }
 
-function sessionFromTable(row: SessionTable): SessionRow {
-  return { ...row, endedAtMs: row.endedAtMs ?? undefined, endReason: row.endReason ?? undefined }
+function sessionFromTable({ labels, ...row }: SessionTable): SessionRow {
+  return {
+    ...row,
+    endedAtMs: row.endedAtMs ?? undefined,
+    endReason: row.endReason ?? undefined,
+    ...(labels === null ? {} : { labels: JSON.parse(labels) as Record<string, string> }),
+  }
 }
 
 const LEASE_ORDER: readonly LeaseState[] = ['intended', 'live', 'ending']

@@ -4,9 +4,11 @@
  */
 import type {
   EnrolledKeyRow,
+  HoldRow,
   HostKeyRow,
   LeaseRow,
   LeaseState,
+  PurgeRow,
   SessionRow,
   SessionState,
   SignInRow,
@@ -21,6 +23,16 @@ export interface SessionStore {
   list(query: SessionQuery): Promise<readonly SessionRow[]>
   /** Open sessions of other owners: with the data folder locked, those of processes that are gone. */
   openNotOf(owner: string): Promise<readonly SessionRow[]>
+  /** Those that have ended and whose recording was not removed yet, by their end, oldest first. */
+  retained(query: RetainedQuery): Promise<readonly SessionRow[]>
+  /** Everybody who had sessions under that name; several people may share one. */
+  peopleNamed(name: string): Promise<readonly KeyOwner[]>
+}
+
+export type RetainedQuery = {
+  readonly limit: number
+  /** Only those that come after this row, for the next page. */
+  readonly after?: { readonly endedAtMs: number; readonly id: string } | undefined
 }
 
 export type SessionEnd = {
@@ -88,12 +100,38 @@ export interface EnrolledKeyStore {
 
 export type KeyOwner = Pick<EnrolledKeyRow['principal'], 'issuer' | 'subject'>
 
+export interface HoldStore {
+  /** On the disk when this returns. */
+  insert(row: HoldRow): Promise<void>
+  /** Those that nobody released, the oldest first; some may be over. */
+  unreleased(): Promise<readonly HoldRow[]>
+  /** False if there is none that is not released. */
+  release(id: string, nowMs: number): Promise<boolean>
+}
+
+export interface PurgeStore {
+  /** All of them are on the disk when this returns, or none. */
+  insert(rows: readonly PurgeRow[]): Promise<void>
+  get(session: string): Promise<PurgeRow | undefined>
+  /** Those that are not finished, by session. */
+  pending(limit: number, after?: string): Promise<readonly PurgeRow[]>
+  finish(session: string, nowMs: number): Promise<void>
+  /** Why it cannot be finished yet. */
+  note(session: string, problem: string): Promise<void>
+  /** Takes back what is not finished. */
+  drop(session: string): Promise<void>
+  /** Takes the person out of the rows of their sessions whose recording was removed. Gives back how many. */
+  forgetPerson(person: KeyOwner): Promise<number>
+}
+
 export interface Store {
   readonly sessions: SessionStore
   readonly leases: LeaseStore
   readonly hostKeys: HostKeyStore
   readonly signIns: SignInStore
   readonly enrolledKeys: EnrolledKeyStore
+  readonly holds: HoldStore
+  readonly purges: PurgeStore
   /** Safe to call twice; whatever comes after it is refused. */
   close(): Promise<void>
 }

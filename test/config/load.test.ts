@@ -83,9 +83,36 @@ test('keys of later versions are refused with a sentence that says so', () => {
   expect(
     complaintsOf(rule('targets: { name: web1 }, logins: [root], when: { approval: { by: [x] } }')),
   ).toEqual(['roles.ops.allow[0].when.approval is a key that this version does not have yet'])
-  expect(complaintsOf(yamlWith({ recording: 'recording: { retention: 400d }' }))).toEqual([
-    'recording.retention is a key that this version does not have yet',
+})
+
+test('a rule of retention says an age, and promises no more than it limits', () => {
+  const complaints = (text: string) =>
+    complaintsOf(yamlWith({ recording: `recording: { retention: ${text} }` }))
+  expect(complaints('400')).toEqual([
+    'recording.retention.max needs a unit: it must be a duration such as 30s, 15m, 8h or 7d',
   ])
+  expect(complaints('[{ targets: { protocol: ssh } }]')).toEqual([
+    'recording.retention[0] must say `min`, `max` or both',
+  ])
+  expect(complaints('[{ min: 10d, max: 5d }]')).toEqual([
+    'recording.retention[0].min must not be longer than `max`',
+  ])
+  expect(complaints('[{ targets: {}, max: 5d }]')).toEqual([
+    'recording.retention[0].targets must say which targets (write { protocol: ssh } for all of them)',
+  ])
+  expect(complaints('[{ max: 99999999d }]')).toEqual(['recording.retention[0].max must be at most 876600h'])
+})
+
+test('retention is one age for everything, or rules by target', () => {
+  const rulesOf = (text: string) =>
+    configOf(yamlWith({ recording: `recording: { retention: ${text} }` })).recording.retention
+  const day = 86_400_000
+  expect(rulesOf('400d')).toEqual([{ maxMs: 400 * day, line: 7 }])
+  expect(rulesOf('[{ targets: { labels: { env: prod } }, min: 180d }, { max: 400d }]')).toEqual([
+    { targets: { labels: { env: 'prod' } }, minMs: 180 * day, line: 7 },
+    { maxMs: 400 * day, line: 7 },
+  ])
+  expect(configOf(yamlWith({})).recording.retention).toEqual([])
 })
 
 test('a key that stands twice is refused, since the reader would see one and the program use the other', () => {
