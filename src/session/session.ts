@@ -326,6 +326,7 @@ function rowFor(id: string, grant: Grant, wish: Wish, recording: Recording, part
     state: 'open',
     endReason: undefined,
     recording: recording.path,
+    labels: grant.fields.target.labels,
   }
 }
 
