@@ -10,7 +10,7 @@ export const journalVersion = 1
 /** Magic and u32 version. */
 export const journalPreambleBytes: number = journalMagic.length + 4
 
-/** u32 length of what follows the checksum, u32 CRC-32 of it. A length of zero ends the journal (room for preallocation). */
+/** u32 length of what follows the checksum, u32 CRC-32 of it. A length of zero ends the journal: the rest of its file is room that was reserved. */
 export const checkedBytes = 8
 /** ... u8 kind, u8 flags, u16 reserved, u32 recording number, u64 sequence; then the payload. */
 export const journalHeadBytes: number = checkedBytes + 16
@@ -22,7 +22,9 @@ export const journalHeadBytes: number = checkedBytes + 16
 export const journalKind = { declare: 1, event: 2 } as const
 
 /** A segment is left for the next one at this size, and deleted when all its events are in their recordings. */
-export const segmentBytes: number = 64 * 1024 * 1024
+export const segmentBytes: number = 16 * 1024 * 1024
+/** What the last turn of a segment may need beyond that: a batch that is just not full, and its largest event. */
+export const lastTurnBytes: number = 2 * 1024 * 1024
 
 export function journalPreamble(): Buffer {
   const bytes = Buffer.alloc(journalPreambleBytes)

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import {
   checkedBytes,
@@ -18,8 +18,9 @@ export type JournalledEvent = {
 }
 
 /**
- * How a segment ends. A torn record at the end is what a crash leaves. Damage is a record whose checksum is wrong: the disk
- * or somebody changed it, and what follows it cannot be told from noise.
+ * How a segment ends. A torn record at the end is what a crash leaves: its last bytes were never written, so that they are missing or still the zeros
+ * of the room that was reserved. Damage is anything else that is no record: the disk or somebody changed it, and what follows it cannot be
+ * told from noise.
  */
 export type SegmentEnd =
   | { readonly kind: 'whole' | 'torn' }
@@ -45,6 +46,7 @@ class SegmentReader {
   #window: Buffer = Buffer.alloc(0)
   #windowOffset = 0
   #offset = 0
+  #dataEnd: number | undefined
 
   constructor(fd: number) {
     this.#fd = fd
@@ -52,7 +54,7 @@ class SegmentReader {
 
   *events(): Generator<JournalledEvent, SegmentEnd> {
     const start = this.#read(journalPreambleBytes)
-    if (start.length < journalPreambleBytes) return { kind: 'torn' }
+    if (this.#endOfData() < journalPreambleBytes) return { kind: 'torn' }
     if (!start.equals(journalPreamble())) return this.#damage('it is no journal of this version')
     this.#offset += journalPreambleBytes
     for (;;) {
@@ -70,14 +72,26 @@ class SegmentReader {
     if (head.length === 0) return { kind: 'whole' }
     if (head.length < checkedBytes) return { kind: 'torn' }
     const length = head.readUInt32BE(0)
-    if (length === 0) return { kind: 'whole' } // room that was never written to
+    if (length === 0) return this.#endOfRecords()
     if (length < journalHeadBytes - checkedBytes || length > maxRecordBytes)
       return this.#damage(`a length of ${length} cannot be`)
     const record = this.#read(checkedBytes + length)
     if (record.length < checkedBytes + length) return { kind: 'torn' }
-    if (crc32(record.subarray(checkedBytes)) !== record.readUInt32BE(4))
-      return this.#damage('a checksum is wrong')
-    return record
+    if (crc32(record.subarray(checkedBytes)) === record.readUInt32BE(4)) return record
+    if (this.#endOfData() < this.#offset + record.length) return { kind: 'torn' }
+    return this.#damage('a checksum is wrong')
+  }
+
+  /** Room that was never written to, or a loss of power that kept later bytes and not these. */
+  #endOfRecords(): SegmentEnd {
+    if (this.#endOfData() <= this.#offset) return { kind: 'whole' }
+    return this.#damage('records are missing')
+  }
+
+  /** The offset behind the last byte that is not zero. */
+  #endOfData(): number {
+    this.#dataEnd ??= endOfData(this.#fd)
+    return this.#dataEnd
   }
 
   /** An event, nothing for a declaration, or what is wrong. */
@@ -109,4 +123,26 @@ class SegmentReader {
     this.#windowOffset = this.#offset
     return this.#window.subarray(0, length)
   }
+}
+
+/** Looked for from the end, where all is zeros as a rule. */
+function endOfData(fd: number): number {
+  const buffer = Buffer.allocUnsafe(readAheadBytes)
+  for (let end = fstatSync(fd).size; end > 0; ) {
+    const from = Math.max(0, end - buffer.length)
+    const found = lastNonZero(buffer.subarray(0, readSync(fd, buffer, 0, end - from, from)))
+    if (found >= 0) return from + found + 1
+    end = from
+  }
+  return 0
+}
+
+const zeros = Buffer.alloc(4096)
+
+function lastNonZero(bytes: Buffer): number {
+  let end = bytes.length
+  while (end >= zeros.length && bytes.compare(zeros, 0, zeros.length, end - zeros.length, end) === 0)
+    end -= zeros.length
+  while (end > 0 && bytes[end - 1] === 0) end--
+  return end - 1
 }

@@ -1,13 +1,32 @@
-import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, renameSync, unlink } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { reasonOf } from '../errors.ts'
+import type { Log } from '../log.ts'
 import type { AppendSync } from '../model.ts'
+import type { DiskSync } from './disk-sync.ts'
 import {
   journalPreamble,
   journalPreambleBytes,
+  lastTurnBytes,
   segmentBytes,
   segmentName,
   segmentNumber,
 } from './journal-format.ts'
+import { ReservedFile, reserveAtOnce } from './reserved-file.ts'
+
+const unlinkAsync = promisify(unlink)
+
+/** A recording's file, as far as the journal cares: what was written to it must be on the disk before the journal lets go. */
+export type Destination = { readonly reachDisk: () => Promise<void> }
+
+/** What the segments of a journal share. */
+type Shared = {
+  readonly disk: DiskSync
+  readonly log: Log
+  /** Removals that are under way. */
+  readonly removing: Set<Promise<void>>
+}
 
 /** One numbered file of the journal, and how many of its events are not yet in their recordings. */
 export class Segment {
@@ -17,13 +36,17 @@ export class Segment {
   /** Numbers of recordings that this segment has declared. */
   readonly declared: Set<number> = new Set()
   bytes: number = journalPreambleBytes
+  readonly #shared: Shared
+  /** Where its events went, if they must be on the disk before it may go. */
+  readonly #destinations = new Set<Destination>()
   #pending = 0
   #isLeft = false
 
-  constructor(number: number, path: string, fd: number) {
+  constructor(number: number, path: string, fd: number, shared: Shared) {
     this.number = number
     this.path = path
     this.fd = fd
+    this.#shared = shared
   }
 
   /** `count` events were appended. */
@@ -31,9 +54,10 @@ export class Segment {
     this.#pending += count
   }
 
-  /** `count` events have reached their recordings. The last one lets go of the file. */
-  release(count: number): void {
+  /** `count` events have been written to their recording. The last one lets go of the file. */
+  release(count: number, to: Destination): void {
     this.#pending -= count
+    if (this.#shared.disk.mode !== 'os') this.#destinations.add(to)
     this.#removeIfDone()
   }
 
@@ -41,35 +65,70 @@ export class Segment {
   leave(): void {
     if (this.#isLeft) return
     this.#isLeft = true
-    closeSync(this.fd)
+    this.#shared.disk.whenReached(() => closeSync(this.fd))
     this.#removeIfDone()
   }
 
   #removeIfDone(): void {
-    if (this.#isLeft && this.#pending === 0) unlinkSync(this.path)
+    if (!this.#isLeft || this.#pending !== 0) return
+    const removing = this.#remove()
+      .catch((error: unknown) => {
+        this.#shared.log.error({ reason: reasonOf(error) }, 'a segment of the journal could not be removed')
+      })
+      .finally(() => this.#shared.removing.delete(removing))
+    this.#shared.removing.add(removing)
+  }
+
+  /** Off the event loop: to forget a large file takes milliseconds. The next start skips what it finds in the recordings already. */
+  async #remove(): Promise<void> {
+    await Promise.all([...this.#destinations].map(destination => destination.reachDisk()))
+    await unlinkAsync(this.path)
   }
 }
 
-/** The journal of a process: numbered segments in a folder of its own, one open at a time. */
+export type JournalOptions = {
+  readonly append: AppendSync
+  readonly disk: DiskSync
+  readonly log: Log
+  /** There is no room for the segment that follows; the open one goes on. */
+  readonly onShortage: (error: unknown) => void
+  /** A segment's size, smaller in tests. */
+  readonly segmentBytes?: number
+}
+
+/**
+ * The journal of a process: numbered segments in a folder of its own, one open at a time. Each is a file of zeros before its
+ * first record, made while the one before it is written to: a disk that fills up shows there, and not in the middle of a turn.
+ */
 export class Journal {
   readonly #folder: string
-  readonly #append: AppendSync
+  readonly #options: JournalOptions
+  readonly #shared: Shared
   readonly #segmentBytes: number
+  readonly #spare: ReservedFile
   /** Segments that another process left, for recovery. */
   readonly left: readonly string[]
   #nextNumber: number
   #segment: Segment | undefined
 
-  /** Creates the folder if need be. `limit` is a segment's size, smaller in tests. */
-  constructor(folder: string, append: AppendSync, limit: number = segmentBytes) {
+  /** Creates the folder if need be. */
+  constructor(folder: string, options: JournalOptions) {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     chmodSync(folder, 0o700)
     this.#folder = folder
-    this.#append = append
-    this.#segmentBytes = limit
+    this.#options = options
+    this.#shared = { disk: options.disk, log: options.log, removing: new Set() }
+    this.#segmentBytes = options.segmentBytes ?? segmentBytes
     const numbers = segmentNumbers(folder)
     this.left = numbers.map(number => join(folder, segmentName(number)))
     this.#nextNumber = (numbers.at(-1) ?? 0) + 1
+    this.#spare = new ReservedFile(join(folder, 'spare'), this.#segmentBytes + lastTurnBytes)
+    this.reserve()
+  }
+
+  /** Makes room for the segment that follows, if there is none yet. */
+  reserve(): void {
+    this.#spare.make(this.#options.disk.mode !== 'os').catch(this.#options.onShortage)
   }
 
   /** The segment that the next append goes to. Throws what the operating system says if a new one cannot be made. */
@@ -83,22 +142,37 @@ export class Journal {
 
   /** One append, whole or thrown. */
   append(segment: Segment, parts: readonly Uint8Array[], bytes: number): void {
-    this.#append(segment.fd, parts)
+    this.#options.append(segment.fd, parts)
     segment.bytes += bytes
+    this.#options.disk.wrote(segment.fd)
   }
 
-  /** Leaves the open segment; it is deleted as soon as it holds nothing that is needed. */
-  close(): void {
+  /** Leaves the open segment; resolves when nothing is left of those that hold nothing that is needed. The spare stays for the next start. */
+  async close(): Promise<void> {
     this.#segment?.leave()
     this.#segment = undefined
+    await this.#spare.settled()
+    while (this.#shared.removing.size > 0) await Promise.all(this.#shared.removing)
   }
 
   #create(): Segment {
     const number = this.#nextNumber++
     const path = join(this.#folder, segmentName(number))
-    const fd = openSync(path, 'wx', 0o600)
-    this.#append(fd, [journalPreamble()])
-    return new Segment(number, path, fd)
+    if (!this.#take(path)) reserveAtOnce(path, this.#segmentBytes + lastTurnBytes, this.#options.append)
+    this.reserve()
+    const fd = openSync(path, 'r+', 0o600)
+    this.#options.append(fd, [journalPreamble()])
+    this.#options.disk.created(this.#folder)
+    this.#options.disk.wrote(fd)
+    return new Segment(number, path, fd, this.#shared)
+  }
+
+  /** False if the spare is not ready: a burst has filled a segment faster than the next one could be made. */
+  #take(path: string): boolean {
+    if (!this.#spare.isReady) return false
+    renameSync(this.#spare.path, path)
+    this.#spare.forget()
+    return true
   }
 }
 

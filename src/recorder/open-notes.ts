@@ -24,11 +24,13 @@ export class OpenNotes {
     this.left = readdirSync(folder).filter(isSessionName)
   }
 
-  /** Written before the recording exists; whole or not at all. */
-  write(session: string, path: string): void {
+  /** Written before the recording exists; whole or not at all. Gives the note's own path. */
+  write(session: string, path: string): string {
     const draft = join(this.#folder, `${session}.draft`)
+    const note = join(this.#folder, session)
     writeFileSync(draft, path, { mode: 0o600 })
-    renameSync(draft, join(this.#folder, session))
+    renameSync(draft, note)
+    return note
   }
 
   /** The path of a recording that was left open. */

@@ -14,6 +14,7 @@ import { ChunkBuffers } from './chunk.ts'
 import { isData, jsonOf, type DataEvent, type ProgressEvent, type RecordedEvent } from './event.ts'
 import { frameHead, maxDataBytes, maxEventBytes, preamble } from './format.ts'
 import { type About, headerOf, type RecordingHeader } from './header.ts'
+import { DiskSync, type SyncMode } from './disk-sync.ts'
 import { Journal, type Segment } from './journal.ts'
 import { isSessionName, OpenNotes } from './open-notes.ts'
 import { Packer } from './pack.ts'
@@ -41,6 +42,8 @@ export type RecorderOptions = {
   readonly appendAsync?: AppendAsync
   /** Compresses chunks; one of its own, with a thread, if none is given. */
   readonly packer?: Packer
+  /** When what was recorded is on the disk; `os` by default. */
+  readonly sync?: SyncMode
   /** A journal segment's size; smaller in tests. */
   readonly segmentBytes?: number
 }
@@ -80,6 +83,7 @@ class GatewayRecorder implements Recorder {
   readonly #options: RecorderOptions
   readonly #append: AppendSync
   readonly #shop: Workshop
+  readonly #disk: DiskSync
   readonly #journal: Journal
   readonly #notes: OpenNotes
   readonly #turns: Turns
@@ -94,9 +98,16 @@ class GatewayRecorder implements Recorder {
     this.#options = options
     this.#append = options.append ?? appendAll
     mkdirSync(options.folder, { recursive: true, mode: 0o700 })
-    this.#journal = new Journal(options.journalFolder, this.#append, options.segmentBytes)
+    this.#disk = new DiskSync({ mode: options.sync ?? 'os', onFailure: error => this.#turns.fail(error) })
+    this.#journal = new Journal(options.journalFolder, {
+      append: this.#append,
+      disk: this.#disk,
+      log: options.log,
+      onShortage: () => {},
+      ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
+    })
     this.#notes = new OpenNotes(join(options.journalFolder, 'open'))
-    this.#turns = new Turns(this.#journal, error => this.#fail(error), options.log)
+    this.#turns = new Turns(this.#journal, this.#disk, error => this.#fail(error), options.log)
     this.#register = options.sessionLog === undefined ? undefined : new Register(options.sessionLog)
     const { signer, clock, log, appendAsync = appendAllAsync } = options
     this.#shop = {
@@ -159,16 +170,19 @@ class GatewayRecorder implements Recorder {
     for (const recording of this.#open.values()) await recording.abandon()
     this.#open.clear()
     await this.#register?.settle()
-    this.#journal.close()
+    await this.#journal.close()
+    this.#disk.close()
     if (this.#options.packer === undefined) await this.#shop.packer.close()
   }
 
   #create(path: string, header: RecordingHeader): { fd: number; link: Buffer } {
     const file = join(this.#options.folder, path)
     try {
-      mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-      this.#notes.write(header.session, path)
-      return this.#begin(file, header)
+      const made = mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+      const note = this.#notes.write(header.session, path)
+      const begun = this.#begin(file, header)
+      this.#disk.created(note, dirname(note), file, dirname(file), ...foldersAround(dirname(file), made))
+      return begun
     } catch (error) {
       this.#notes.remove(header.session)
       throw appendFailed(error)
@@ -234,6 +248,14 @@ class GatewayRecorder implements Recorder {
   }
 }
 
+/** The folders that hold the name of one that was made: those from the first one made on, and the one it was made in. */
+function foldersAround(folder: string, firstMade: string | undefined): string[] {
+  const around: string[] = []
+  if (firstMade === undefined) return around
+  for (let at = folder; at.length >= firstMade.length; at = dirname(at)) around.push(dirname(at))
+  return around
+}
+
 /** `YYYY/MM/DD/<session>.sallyport`, by the day of opening in UTC. */
 function pathOf(session: string, openedAtMs: number): string {
   const day = new Date(openedAtMs).toISOString().slice(0, 10)
@@ -293,6 +315,11 @@ class Recording implements Owner {
   /** Event bytes that are not in the recording's file yet. */
   get backlogBytes(): number {
     return this.#backlog.bytes
+  }
+
+  /** Counts the turns of the event loop: what is queued in different ones may move on at different times. */
+  get turn(): number {
+    return this.#parts.turns.count
   }
 
   /** Too much waits to be written, here or in all recordings together: stop reading until `whenDrained`. */
@@ -357,6 +384,7 @@ class Recording implements Owner {
   async abandon(): Promise<void> {
     await this.#sealing?.catch(() => {})
     await this.#file.settle().catch(() => {}) // a failure is known by now
+    await this.#file.reachDisk().catch(() => {}) // the journal keeps it then
     await this.#file.close()
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, fsync, writev } from 'node:fs'
+import { closeSync, fdatasync, fsync, writev } from 'node:fs'
 import { promisify } from 'node:util'
 import { linkOf } from '../chain.ts'
 import type { Clock } from '../clock.ts'
@@ -7,7 +7,7 @@ import type { Log } from '../log.ts'
 import type { Signer } from '../model.ts'
 import { ChunkBuilder, type ChunkBuffers, type RawChunk, type StoredEvent } from './chunk.ts'
 import { chunkAgeMs, chunkHead, chunkHeadBytes, cipher, frameHead } from './format.ts'
-import type { Segment } from './journal.ts'
+import type { Destination, Segment } from './journal.ts'
 import type { PackedChunk, Packer } from './pack.ts'
 import { signedFrame } from './signed.ts'
 
@@ -58,7 +58,7 @@ type Job = { readonly chunk: RawChunk; readonly packing: Promise<void>; packed: 
  * The writing end of one recording's file: collects events into chunks, compresses them in the thread pool, and writes
  * them in order with the chain's links and a signed head now and then. All of it off the path of what is relayed.
  */
-export class RecordingFile {
+export class RecordingFile implements Destination {
   readonly #fd: number
   readonly #shop: Workshop
   readonly #heard: Heard
@@ -78,6 +78,9 @@ export class RecordingFile {
   /** Sealed, closed or failed: nothing more is written. */
   #isDone = false
   #isClosed = false
+  /** What was written since may be lost with the power. */
+  #isOnDisk = true
+  #syncing: Promise<void> | undefined
   #failure: unknown
 
   constructor(fd: number, at: Position, shop: Workshop, heard: Heard) {
@@ -145,6 +148,7 @@ export class RecordingFile {
     try {
       await this.#write([frame])
       await fsyncAsync(this.#fd)
+      this.#isOnDisk = true
     } catch (error) {
       this.#fail(error)
       throw error
@@ -157,8 +161,24 @@ export class RecordingFile {
   async close(): Promise<void> {
     this.#finish()
     while (this.#writing !== undefined) await this.#writing
+    await this.#syncing?.catch(() => {}) // whoever asked was told
     if (!this.#isClosed) closeSync(this.#fd)
     this.#isClosed = true
+  }
+
+  /** Resolves when what was written so far is on the disk: the journal need not keep it then. A seal has done that by itself. */
+  async reachDisk(): Promise<void> {
+    while (this.#syncing !== undefined) await this.#syncing
+    if (this.#isOnDisk) return
+    if (this.#isClosed) throw new Error('the file was closed before it was on the disk')
+    this.#isOnDisk = true
+    this.#syncing = fdatasyncAsync(this.#fd)
+      .catch((error: unknown) => {
+        this.#isOnDisk = false
+        throw error
+      })
+      .finally(() => void (this.#syncing = undefined))
+    await this.#syncing
   }
 
   #finish(): void {
@@ -249,7 +269,7 @@ export class RecordingFile {
 
   /** The chunk is in the file: the journal need not keep it, and its buffer is free. */
   #letGo(chunk: RawChunk, packed: PackedChunk | undefined): void {
-    for (const [segment, count] of chunk.held) segment.release(count)
+    for (const [segment, count] of chunk.held) segment.release(count, this)
     if (packed !== undefined) this.#shop.buffers.giveBack(packed.buffer)
     this.#unwrittenBytes -= chunk.length
     this.#heard.onWritten(chunk.length)
@@ -278,6 +298,7 @@ export class RecordingFile {
   }
 
   #write(parts: readonly Buffer[]): Promise<void> {
+    this.#isOnDisk = false
     return this.#shop.append(this.#fd, parts)
   }
 
@@ -290,6 +311,7 @@ export class RecordingFile {
 }
 
 const fsyncAsync = promisify(fsync)
+const fdatasyncAsync = promisify(fdatasync)
 const writevAsync = promisify(writev)
 
 /** The usual AppendAsync: in the thread pool, and again after a short write. */

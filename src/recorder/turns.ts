@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts'
 import { reasonOf } from '../errors.ts'
 import { Batch, type Entry } from './batch.ts'
+import type { DiskSync } from './disk-sync.ts'
 import type { DataEvent } from './event.ts'
 import type { Journal, Segment } from './journal.ts'
 
@@ -15,13 +16,17 @@ export type Owner = {
 }
 
 type Waiter = { readonly resolve: () => void; readonly reject: (error: unknown) => void }
+/** What one turn lets happen. */
+type Turn = { readonly sends: readonly (() => void)[]; readonly waiters: readonly Waiter[] }
 
 /**
  * Record, then forward: collects what happens in one turn of the event loop, hands it to the journal with one append, and
- * only then runs what was queued to be sent. After an append that fails nothing is ever sent again.
+ * only then runs what was queued to be sent; later, if it is to be on the disk first. After an append that fails nothing is ever
+ * sent again.
  */
 export class Turns {
   readonly #journal: Journal
+  readonly #disk: DiskSync
   readonly #onFailure: (error: unknown) => void
   readonly #log: Log
   readonly #batch = new Batch<Owner>()
@@ -29,14 +34,23 @@ export class Turns {
   #lastWords: (() => void)[] = []
   #sends: (() => void)[] = []
   #waiters: Waiter[] = []
+  /** Turns that are in the journal and not yet on the disk, oldest first, where that matters. */
+  #held: Turn[] = []
+  #count = 0
   #isScheduled = false
   #failure: { readonly error: unknown } | undefined
 
   /** `onFailure` is called once, in a turn of its own or at the end of one, never from within `addData` or `addTold`. */
-  constructor(journal: Journal, onFailure: (error: unknown) => void, log: Log) {
+  constructor(journal: Journal, disk: DiskSync, onFailure: (error: unknown) => void, log: Log) {
     this.#journal = journal
+    this.#disk = disk
     this.#onFailure = onFailure
     this.#log = log
+  }
+
+  /** Counts turns: what was queued to be sent in different ones may leave at different times. */
+  get count(): number {
+    return this.#count
   }
 
   /** Adds bytes that passed; returns the event's length in the recording. */
@@ -116,6 +130,7 @@ export class Turns {
   #commit(): void {
     for (const add of this.#lastWords.splice(0)) add()
     this.#isScheduled = false
+    this.#count++
     if (!this.#batch.isEmpty) this.#append()
     if (this.#failure !== undefined) this.#report(this.#failure.error)
     else this.#forward()
@@ -137,10 +152,21 @@ export class Turns {
   }
 
   #forward(): void {
-    const sends = this.#sends
-    const waiters = this.#waiters
+    const turn = { sends: this.#sends, waiters: this.#waiters }
     this.#sends = []
     this.#waiters = []
+    if (this.#held.length === 0 && !this.#disk.mustWait) return this.#let(turn)
+    this.#held.push(turn)
+    this.#disk.whenReached(() => this.#letOldest())
+  }
+
+  #letOldest(): void {
+    if (this.#failure !== undefined) return
+    const turn = this.#held.shift()
+    if (turn !== undefined) this.#let(turn)
+  }
+
+  #let({ sends, waiters }: Turn): void {
     for (const send of sends) this.#run(send)
     for (const waiter of waiters) waiter.resolve()
   }
@@ -162,7 +188,8 @@ export class Turns {
   }
 
   #report(error: unknown): void {
-    const waiters = this.#waiters
+    const waiters = [...this.#held.flatMap(turn => turn.waiters), ...this.#waiters]
+    this.#held = []
     this.#waiters = []
     for (const waiter of waiters) waiter.reject(error)
     this.#onFailure(error) // the recorder tells each recording once

@@ -130,8 +130,17 @@ export function newBench(): Bench {
   }
 }
 
+/** Thousands of recorders are opened here, and each makes room for its journal. */
+const smallSegment = 4 * 1024 * 1024
+
 export function startRecorder(bench: Bench, options: Partial<RecorderOptions> = {}): Recorder {
-  return openRecorder({ ...bench, gateway: 'bastion.example.com', log: quiet, ...options })
+  return openRecorder({
+    ...bench,
+    gateway: 'bastion.example.com',
+    log: quiet,
+    segmentBytes: smallSegment,
+    ...options,
+  })
 }
 
 /** What was recorded, in a form to compare: data of one channel and stream joined only where it was split by length. */

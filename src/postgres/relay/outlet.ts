@@ -2,15 +2,17 @@
 import type { Socket } from 'node:net'
 import type { Recording } from '../../recorder/recorder.ts'
 
+type Waiting = { readonly turn: number; readonly pieces: Buffer[]; atBoundary: boolean }
+
 export class Outlet {
   readonly #socket: Socket
   readonly #recording: Recording
   readonly #onWritten: () => void
-  #pieces: Buffer[] = []
-  #isQueued = false
+  /** What waits, by the turn of the event loop in which it came: later turns may have to wait for the disk for longer. */
+  #waiting: Waiting[] = []
+  #waitingBytes = 0
   #isOver = false
-  /** Whether the last piece that waits ends with the end of a frame, and whether the last one that left did. */
-  #waitsAtBoundary = true
+  /** Whether the last one that left did end with the end of a frame. */
   #isAtBoundary = true
 
   constructor(socket: Socket, recording: Recording, onWritten: () => void) {
@@ -21,16 +23,21 @@ export class Outlet {
 
   /** Sends a piece after everything that was recorded so far. */
   push(piece: Buffer, atBoundary: boolean): void {
-    this.#pieces.push(piece)
-    this.#waitsAtBoundary = atBoundary
-    if (this.#isQueued) return
-    this.#isQueued = true
+    const { turn } = this.#recording
+    this.#waitingBytes += piece.length
+    const last = this.#waiting.at(-1)
+    if (last?.turn === turn) {
+      last.pieces.push(piece)
+      last.atBoundary = atBoundary
+      return
+    }
+    this.#waiting.push({ turn, pieces: [piece], atBoundary })
     this.#recording.forward(this.#write)
   }
 
-  /** Bytes that the other end has not taken yet. */
+  /** Bytes that wait for the recording, and those that the other end has not taken yet. */
   get queuedBytes(): number {
-    return this.#socket.writableLength
+    return this.#waitingBytes + this.#socket.writableLength
   }
 
   /** Whether something may be said between what has left so far and what follows. */
@@ -41,15 +48,16 @@ export class Outlet {
   /** Nothing that waits leaves any more. */
   close(): void {
     this.#isOver = true
-    this.#pieces = []
+    this.#waiting = []
+    this.#waitingBytes = 0
   }
 
   readonly #write = (): void => {
-    this.#isQueued = false
-    if (this.#isOver) return
-    const pieces = this.#pieces
-    this.#pieces = []
-    this.#isAtBoundary = this.#waitsAtBoundary
+    const oldest = this.#waiting.shift()
+    if (oldest === undefined || this.#isOver) return
+    const { pieces } = oldest
+    for (const piece of pieces) this.#waitingBytes -= piece.length
+    this.#isAtBoundary = oldest.atBoundary
     const [only] = pieces
     if (pieces.length === 1 && only !== undefined) this.#socket.write(only)
     else this.#writeTogether(pieces)
