@@ -1,5 +1,5 @@
 /** Policy: who may open what as whom, now. Pure, deny by default; the only maker of Grants. */
-import type { AllowRule, DenyRules, MaskRule, PasswordRule, Target } from '../config/config.ts'
+import type { AllowRule, DenyRules, KeptFiles, MaskRule, PasswordRule, Target } from '../config/config.ts'
 import { defaultForwardRules, type ForwardRules } from '../config/forward-rule.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { ChannelKind } from '../model.ts'
@@ -31,6 +31,10 @@ export type GrantFields = {
   readonly exec: readonly string[] | undefined
   /** Where forwards may lead, if `channels` has them. */
   readonly forward: ForwardRules | undefined
+  /** What recordings keep of files; left out, what is usual. */
+  readonly files?: KeptFiles
+  /** Whether files may pass through a terminal; left out, they may. */
+  readonly zmodem?: 'allow' | 'deny'
   /** What never reaches a PostgreSQL target; undefined on SSH, as the three after it. */
   readonly deny: DenyRules | undefined
   readonly mask: readonly MaskRule[] | undefined
@@ -102,6 +106,8 @@ function grantFrom(
     channels: rule.channels,
     exec: rule.exec,
     forward: rule.channels.includes('forward') ? (rule.forward ?? defaultForwardRules) : undefined,
+    ...(rule.files === undefined ? {} : { files: rule.files }),
+    ...(rule.zmodem === undefined ? {} : { zmodem: rule.zmodem }),
     ...databaseFields(target, rule),
   })
 }

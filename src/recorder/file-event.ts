@@ -75,7 +75,13 @@ type FileStep =
       readonly type: 'file-open'
       readonly file: number
       readonly request?: number
-      readonly operation: 'open' | 'open-directory' | 'copy-to-target' | 'copy-from-target'
+      readonly operation:
+        | 'open'
+        | 'open-directory'
+        | 'copy-to-target'
+        | 'copy-from-target'
+        | 'zmodem-to-target'
+        | 'zmodem-from-target'
       readonly flags?: readonly string[]
       readonly attributes?: FileAttributes
     } & PathFields)
@@ -108,11 +114,21 @@ type FileStep =
       readonly message?: string
       readonly read?: FileContent
       readonly written?: FileContent
+      /** Of `scp -O`: where in the kept stream of the channel the content began. */
+      readonly keptAt?: number
     } & PathFields)
+  /** Bytes of a file's content, where policy keeps it: those at `from` of the file, as they passed. Later ones replace earlier ones. */
+  | {
+      readonly type: 'file-content'
+      readonly file: number
+      readonly stream: 'read' | 'written'
+      readonly from: number
+      readonly base64: string
+    }
   /** A program that moves files, by its command line, when its channel ends. Bytes are those of its whole streams. */
   | {
       readonly type: 'transfer'
-      readonly program: 'scp' | 'rsync' | 'git'
+      readonly program: 'scp' | 'rsync' | 'git' | 'zmodem'
       readonly direction: 'to-target' | 'from-target'
       readonly paths: readonly string[]
       readonly inputBytes: number

@@ -7,7 +7,9 @@ import type { Conduit } from './forwarding/conduit.ts'
 import { KeptStream } from './kept-stream.ts'
 import { ReplyQueue } from './reply-queue.ts'
 import type { MemoryBudget } from './sftp/budget.ts'
+import type { Copies } from './sftp/copies.ts'
 import { SftpDecoder } from './sftp/decoder.ts'
+import { ZmodemWatch } from './zmodem/watch.ts'
 
 /** What one end may do: the window that it was granted, and what it has ended. */
 export class ChannelEnd extends ReplyQueue {
@@ -18,6 +20,7 @@ export class ChannelEnd extends ReplyQueue {
   maxPacketBytes = 0
   sentEndOfFile = false
   sentClose = false
+  #ownBytes = 0
 
   /** Takes sent bytes out of the allowance. A peer that ignores its window would fill our memory: Fault. */
   spend(bytes: number): void {
@@ -35,9 +38,46 @@ export class ChannelEnd extends ReplyQueue {
       throw new Fault('SSH_PROTOCOL', 'A channel window grew too large.')
     this.allowanceBytes += bytes
   }
+
+  /**
+   * Whether there is room for bytes of our own in this end's stream. What this end may still send stays as it believes, and what the
+   * other end grants next pays for ours first: until then this end could send so many bytes too many, which is why there
+   * has to be far more room than that.
+   */
+  addOurs(bytes: number): boolean {
+    if (this.allowanceBytes < bytes + spareWindowBytes || this.#ownBytes + bytes > maxOwnBytes) return false
+    this.#ownBytes += bytes
+    return true
+  }
+
+  /** How much of a grant is left for this end after it has paid for ours. */
+  afterOurs(bytes: number): number {
+    const paid = Math.min(bytes, this.#ownBytes)
+    this.#ownBytes -= paid
+    return bytes - paid
+  }
 }
 
+/** Of a window that anybody uses for more than typing. */
+const spareWindowBytes = 16 * 1024
+const maxOwnBytes = 4 * 1024
+
 export type Started = { kind: 'shell' } | { kind: 'exec'; command: Buffer } | { kind: 'sftp' }
+
+/** What all channels of a connection have in common for the files that they move. */
+export type FileParts = {
+  readonly budget: MemoryBudget
+  readonly copies?: Copies
+  /** Whether files may pass through terminals. */
+  readonly allowsZmodem?: () => boolean
+}
+
+/** What the recording gets before the client's bytes go on, and which of them may. */
+export type Input = {
+  readonly events: readonly RecordedEvent[]
+  /** Undefined: all. Else a file was to pass through the terminal, which policy does not allow; these came before it. */
+  readonly onlyThese: Buffer | undefined
+}
 
 export class RelayChannel {
   readonly id: number
@@ -64,6 +104,9 @@ export class RelayChannel {
   sftp: SftpDecoder | undefined
   /** Set if the channel runs a command that copies files: told besides its streams, which are kept as any command's. */
   #files: FileReader | undefined
+  #fileParts: FileParts | undefined
+  /** Set if the channel has a terminal and runs something in it. */
+  #zmodem: ZmodemWatch | undefined
   /** Policy did not allow what it was to run; the end of it may still wait for its turn. */
   startRefused = false
   /** We refused what the channel was for; whatever the target still says on it is dropped. */
@@ -78,16 +121,31 @@ export class RelayChannel {
   /** The target answered the request for a terminal. */
   settleTerminal(granted: boolean): void {
     this.terminal = granted ? 'given' : 'none'
-    if (granted) this.#typed ??= new TypedInput(this.id)
+    if (!granted) return
+    this.#typed ??= new TypedInput(this.id)
+    this.#watchTerminal()
+  }
+
+  #watchTerminal(): void {
+    const { budget, copies, allowsZmodem = () => true } = this.#fileParts ?? {}
+    if (this.#typed === undefined || budget === undefined) return
+    this.#zmodem ??= new ZmodemWatch(this.id, {
+      isAllowed: allowsZmodem,
+      budget,
+      ...(copies === undefined ? {} : { copies }),
+    })
   }
 
   /** What it runs goes on to the target. */
-  start(started: Started, budget: MemoryBudget): void {
+  start(started: Started, parts: FileParts): void {
+    const { budget, copies } = parts
     this.started = started
-    if (started.kind === 'sftp') this.sftp = new SftpDecoder(this.id, budget)
+    this.#fileParts = parts
+    this.#watchTerminal()
+    if (started.kind === 'sftp') this.sftp = new SftpDecoder(this.id, budget, copies)
     // At a terminal, input is typing, of which the recording keeps what the screen shows and no more.
     if (started.kind === 'exec' && this.terminal === 'none')
-      this.#files = fileReaderOf(this.id, started.command, budget)
+      this.#files = fileReaderOf(this.id, started.command, budget, copies)
   }
 
   /** The channel is over: what is to say of what passed. */
@@ -95,10 +153,12 @@ export class RelayChannel {
     const events = [
       ...(this.sftp?.end() ?? []),
       ...(this.#files?.end() ?? []),
+      ...(this.#zmodem?.end() ?? []),
       ...(this.conduit?.end() ?? []),
     ]
     this.sftp = undefined
     this.#files = undefined
+    this.#zmodem = undefined
     return events
   }
 
@@ -110,9 +170,20 @@ export class RelayChannel {
    * What the recording gets before the client's bytes go on. All of what a command reads is kept (`ssh host bash` is a
    * shell too): with a limit, whatever comes behind enough padding would run unseen.
    */
-  recordInput(data: Buffer): readonly RecordedEvent[] {
-    if (this.#typed !== undefined) return this.#typed.typed(data)
-    return [{ type: 'input', channel: this.id, data }, ...(this.#files?.fromClient(data) ?? [])]
+  recordInput(data: Buffer): Input {
+    const typed = this.#typed
+    if (typed === undefined)
+      return {
+        events: [{ type: 'input', channel: this.id, data }, ...(this.#files?.fromClient(data) ?? [])],
+        onlyThese: undefined,
+      }
+    if (this.#zmodem === undefined) return { events: typed.typed(data), onlyThese: undefined }
+    const { events, typing, refused } = this.#zmodem.fromClient(data)
+    const typedBytes = typing.reduce((sum, bytes) => sum + bytes.length, 0)
+    const framed = refused ? 0 : data.length - typedBytes
+    const told: RecordedEvent[] = typing.flatMap(bytes => typed.typed(bytes))
+    if (framed > 0) told.push({ type: 'input-count', channel: this.id, bytes: framed })
+    return { events: [...told, ...events], onlyThese: refused ? Buffer.concat(typing) : undefined }
   }
 
   /** What the recording gets before the target's bytes go on. A terminal's output is always kept whole. */
@@ -122,7 +193,8 @@ export class RelayChannel {
       return [this.#streams[stream].record(stream, this.id, data, keepBytes), ...(told ?? [])]
     }
     const event = { type: stream, channel: this.id, data } as const
-    return stream === 'output' ? [event, ...this.#typed.shown(data)] : [event]
+    if (stream !== 'output') return [event]
+    return [event, ...this.#typed.shown(data), ...(this.#zmodem?.fromTarget(data) ?? [])]
   }
 
   /** The channel ends: lines that were entered and never shown are told, by their length. */

@@ -3,7 +3,7 @@
  * connections, jumps and the picker all come this way.
  */
 import type { AuditLog } from '../audit/audit-log.ts'
-import type { SshLimits } from '../config/config.ts'
+import type { KeptFiles, SshLimits } from '../config/config.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import {
@@ -17,6 +17,7 @@ import {
 import type { Admission } from './authentication.ts'
 import type { Engine } from './engine.ts'
 import type { RelayPeer } from './relay/leg.ts'
+import { type CopyLimits, noCopies } from './sftp/copies.ts'
 import { Relay } from './relay/relay.ts'
 import type { CloseReason, Transport, TransportLimits } from './transport.ts'
 import { openUpstream, type UpstreamParts } from './upstream.ts'
@@ -44,6 +45,8 @@ export type PassageParts = {
   readonly keepOutputBytes: () => number
   /** Of each direction of a forwarded stream. */
   readonly keepForwardBytes: () => number
+  /** How much of files' content is kept where a rule, or the configuration, wants it. */
+  readonly copies?: (wanted: KeptFiles | undefined) => CopyLimits
   readonly session: SessionParts
   readonly upstream: Omit<UpstreamParts, 'ident' | 'limits' | 'timeoutMs'>
   readonly audit: AuditLog
@@ -152,6 +155,7 @@ export class Passage {
         keepOutputBytes: this.#parts.keepOutputBytes(),
         keepForwardBytes: this.#parts.keepForwardBytes(),
         keepAliveIntervalMs: limits.keepAliveIntervalMs,
+        copies: this.#parts.copies?.(session.grant.fields.files) ?? noCopies,
       },
       log: this.#parts.log,
     })

@@ -95,13 +95,13 @@ describe('what the recording gets', () => {
     const channel = new RelayChannel(0)
     channel.terminal = 'asked'
     channel.settleTerminal(false)
-    expect(channel.recordInput(Buffer.from('id'))).toMatchObject([{ type: 'input', data: Buffer.from('id') }])
+    expect(channel.recordInput(Buffer.from('id')).events).toMatchObject([{ type: 'input', data: Buffer.from('id') }])
   })
 
   test('of a terminal is all that it shows, past any limit, and of typing the count', () => {
     const channel = new RelayChannel(0)
     channel.settleTerminal(true)
-    expect(channel.recordInput(Buffer.from('secret'))).toEqual([
+    expect(channel.recordInput(Buffer.from('secret')).events).toEqual([
       { type: 'input-count', channel: 0, bytes: 6 },
     ])
     expect(channel.recordOutput('output', Buffer.alloc(100), 10)).toMatchObject([{ type: 'output' }])

@@ -26,6 +26,8 @@ type OpenCopy = {
   readonly bytes: number
   leftBytes: number
   hash: Hash
+  /** Where in the source's stream the content begins. */
+  readonly keptAt: number
 }
 
 /** What the sink's next answer is about. */
@@ -53,6 +55,7 @@ export class ScpDecoder {
   #folders: Buffer[] = []
   #times: { modifiedAt: number; accessedAt: number } | undefined
   #lastFile = 0
+  #sourceBytes = 0
   #events: FileEvent[] = []
   #isUnreadable = false
 
@@ -116,6 +119,7 @@ export class ScpDecoder {
 
   #fromSource(data: Buffer): void {
     for (let at = 0; at < data.length; ) at = this.#step(data, at)
+    this.#sourceBytes += data.length
   }
 
   #step(data: Buffer, at: number): number {
@@ -266,6 +270,7 @@ export class ScpDecoder {
       bytes: file.bytes,
       leftBytes: file.bytes,
       hash: createHash('sha256'),
+      keptAt: this.#sourceBytes,
     }
     this.#events.push({
       type: 'file-open',
@@ -318,6 +323,7 @@ export class ScpDecoder {
       ...pathFields(file.path),
       ...status,
       ...(this.#direction === 'to-target' ? { written: content } : { read: content }),
+      keptAt: file.keptAt,
     })
   }
 }

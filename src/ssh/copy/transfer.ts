@@ -1,6 +1,7 @@
 /** Reads along with a command that moves files: names and bytes for each, and files one by one where we know the protocol. */
 import type { FileEvent } from '../../recorder/file-event.ts'
 import type { MemoryBudget } from '../sftp/budget.ts'
+import type { Copies } from '../sftp/copies.ts'
 import { SftpDecoder } from '../sftp/decoder.ts'
 import { type Copy, copyOf, isSftpServer } from './command.ts'
 import { ScpDecoder } from './scp.ts'
@@ -14,8 +15,13 @@ export interface FileReader {
 }
 
 /** Who reads along with this command, or undefined if it is none that we know to move files. */
-export function fileReaderOf(channel: number, command: Buffer, budget: MemoryBudget): FileReader | undefined {
-  if (isSftpServer(command)) return new SftpServerReader(channel, budget)
+export function fileReaderOf(
+  channel: number,
+  command: Buffer,
+  budget: MemoryBudget,
+  copies?: Copies,
+): FileReader | undefined {
+  if (isSftpServer(command)) return new SftpServerReader(channel, budget, copies)
   const copy = copyOf(command)
   return copy === undefined ? undefined : new Transfer(channel, copy)
 }
@@ -24,8 +30,8 @@ export function fileReaderOf(channel: number, command: Buffer, budget: MemoryBud
 class SftpServerReader implements FileReader {
   readonly #decoder: SftpDecoder
 
-  constructor(channel: number, budget: MemoryBudget) {
-    this.#decoder = new SftpDecoder(channel, budget)
+  constructor(channel: number, budget: MemoryBudget, copies: Copies | undefined) {
+    this.#decoder = new SftpDecoder(channel, budget, copies)
   }
 
   fromClient(data: Buffer): readonly FileEvent[] {

@@ -3,7 +3,7 @@ import { Fault } from '../../errors.ts'
 import { allowsChannel } from '../../policy/decide.ts'
 import type { RecordedEvent } from '../../recorder/event.ts'
 import { uint32 } from '../../wire.ts'
-import type { RelayChannel, Started } from '../channel.ts'
+import type { FileParts, RelayChannel, Started } from '../channel.ts'
 import { type ChannelRequest, encodeChannelRequest, encodeChannelSignal } from '../messages.ts'
 import {
   decodeEnvironment,
@@ -21,6 +21,7 @@ import {
   mayPassVariable,
 } from '../requests.ts'
 import { MemoryBudget } from '../sftp/budget.ts'
+import { Copies } from '../sftp/copies.ts'
 import { type Channels, numberOf } from './channels.ts'
 import type { Circuit } from './circuit.ts'
 import type { Leg } from './leg.ts'
@@ -47,13 +48,18 @@ export class ChannelRequests {
   readonly #channels: Channels
   readonly #releaseInput: (channel: RelayChannel) => void
   /** Shared by all channels that move files. */
-  readonly #fileBudget = new MemoryBudget()
+  readonly #files: FileParts
 
   /** `releaseInput` lets input go that waited for the target's word on a terminal. */
   constructor(circuit: Circuit, channels: Channels, releaseInput: (channel: RelayChannel) => void) {
     this.#circuit = circuit
     this.#channels = channels
     this.#releaseInput = releaseInput
+    this.#files = {
+      budget: new MemoryBudget(),
+      copies: new Copies(circuit.limits.copies),
+      allowsZmodem: () => circuit.session.grant.fields.zmodem !== 'deny',
+    }
   }
 
   request(from: Leg, request: ChannelRequest): void {
@@ -258,7 +264,7 @@ export class ChannelRequests {
       this.#circuit.record([event])
       return this.#refuseStart(channel, request, allowed.reason)
     }
-    channel.start(start, this.#fileBudget)
+    channel.start(start, this.#files)
     this.#passClients(channel, request, [event], granted => {
       if (!granted) this.#recordTargetRefusal(channel, request)
     })

@@ -6,6 +6,7 @@ import { Fault } from '../../errors.ts'
 import type { RecordedEvent } from '../../recorder/event.ts'
 import type { Session } from '../../session/session.ts'
 import type { RelayChannel } from '../channel.ts'
+import type { CopyLimits } from '../sftp/copies.ts'
 import { type Leg, newLeg, type RelayPeer, steer } from './leg.ts'
 
 /** Refused channels and requests of one session. Each is recorded, so that without a limit they would fill the disk. */
@@ -17,6 +18,8 @@ export type RelayLimits = {
   /** Of each direction of a forwarded stream; past it, size and digest go on. By default nothing is kept. */
   readonly keepForwardBytes?: number
   readonly keepAliveIntervalMs: number
+  /** Of files' content; left out, none is kept. */
+  readonly copies?: CopyLimits
 }
 
 export class Circuit {

@@ -4,9 +4,12 @@ import type { RelayChannel } from '../channel.ts'
 import type { Conduit } from '../forwarding/conduit.ts'
 import { encodeDataHead, encodeExtendedDataHead, encodeWindowAdjust, stderrCode } from '../messages.ts'
 import type { Decoded } from '../sftp/decoder.ts'
+import { cancelSequence } from '../zmodem/frames.ts'
 import { type Channels, numberOf } from './channels.ts'
 import type { Circuit } from './circuit.ts'
 import { type Leg, steer } from './leg.ts'
+
+const noZmodem = 'Policy does not allow files to be moved through a terminal here.'
 
 export class Streams {
   readonly #circuit: Circuit
@@ -19,9 +22,10 @@ export class Streams {
 
   windowAdjust(from: Leg, channel: RelayChannel, bytes: number): void {
     const [end, other] = this.#channels.ends(from, channel)
-    other.grant(bytes)
-    if (!end.sentClose && !other.sentClose && !channel.refused) {
-      this.#circuit.send(this.#circuit.other(from), encodeWindowAdjust(numberOf(other), bytes))
+    const left = other.afterOurs(bytes)
+    other.grant(left)
+    if (!end.sentClose && !other.sentClose && !channel.refused && (left > 0 || bytes === 0)) {
+      this.#circuit.send(this.#circuit.other(from), encodeWindowAdjust(numberOf(other), left))
     }
   }
 
@@ -70,10 +74,33 @@ export class Streams {
       this.#circuit.inputWaits.add(channel)
       return steer(client, true)
     }
-    if (channel.sftp === undefined) this.#circuit.record(channel.recordInput(data))
-    else if (!this.#recordFiles(channel, client, channel.sftp.fromClient(data))) return
+    let passing = data
+    if (channel.sftp === undefined) {
+      const { events, onlyThese } = channel.recordInput(data)
+      this.#circuit.record(events)
+      if (onlyThese !== undefined) this.#refuseTransfer(channel, data.length - onlyThese.length)
+      passing = onlyThese ?? data
+    } else if (!this.#recordFiles(channel, client, channel.sftp.fromClient(data))) return
     session.touch()
-    this.#circuit.sendData(target, encodeDataHead(numberOf(channel.target), data.length), data)
+    if (passing.length > 0)
+      this.#circuit.sendData(target, encodeDataHead(numberOf(channel.target), passing.length), passing)
+  }
+
+  /** A program at the client's terminal wants to move files: both ends hear the protocol's own cancel, and the person why. */
+  #refuseTransfer(channel: RelayChannel, droppedBytes: number): void {
+    const { client, target } = this.#circuit
+    this.#circuit.recordRefusal('zmodem', noZmodem, channel.id)
+    channel.client.grant(droppedBytes) // they never reach the target, which would have granted them again
+    this.#circuit.send(client, encodeWindowAdjust(numberOf(channel.client), droppedBytes))
+    if (channel.client.addOurs(cancelSequence.length))
+      this.#circuit.sendData(
+        target,
+        encodeDataHead(numberOf(channel.target), cancelSequence.length),
+        cancelSequence,
+      )
+    const sentence = Buffer.concat([cancelSequence, Buffer.from(`\r\nsallyport: ${noZmodem}\r\n`)])
+    if (!channel.target.addOurs(sentence.length)) return
+    this.#circuit.sendData(client, encodeDataHead(numberOf(channel.client), sentence.length), sentence)
   }
 
   releaseInput(channel: RelayChannel): void {

@@ -1,12 +1,13 @@
 /**
  * Reads along with one SFTP channel: the two streams of bytes pass unchanged, and what comes out here is what they did, to
- * which files, with which result. Memory is bounded by the budget of the connection; content is hashed and never kept.
+ * which files, with which result. Memory is bounded by the budget of the connection; content is hashed, and told where policy keeps it.
  */
 import { createHash } from 'node:crypto'
 import { Fault } from '../../errors.ts'
 import type { FileEvent } from '../../recorder/file-event.ts'
 import type { MemoryBudget } from './budget.ts'
 import type { Content } from './content.ts'
+import { Copies, type FileCopy } from './copies.ts'
 import { OpenFile } from './open-file.ts'
 import { PacketReader, packetType, SftpViolation } from './packets.ts'
 import { pathFields } from './path.ts'
@@ -56,12 +57,19 @@ type Pending =
     }
 type PendingRequest = Pending & { is: 'request' }
 /** A file whose content is passing. */
-type Moving = { readonly file: OpenFile; readonly content: Content }
+type Moving = {
+  readonly file: OpenFile
+  readonly content: Content
+  readonly copy: FileCopy
+  /** Where in the file the next byte is. */
+  at: number
+}
 type Side = 'client' | 'target'
 
 export class SftpDecoder {
   readonly #channel: number
   readonly #budget: MemoryBudget
+  readonly #copies: Copies
   readonly #client: PacketReader
   readonly #target: PacketReader
   readonly #pending = new Map<number, Pending>()
@@ -77,9 +85,10 @@ export class SftpDecoder {
   #reading: Moving | undefined
   #violation: string | undefined
 
-  constructor(channel: number, budget: MemoryBudget) {
+  constructor(channel: number, budget: MemoryBudget, copies: Copies = new Copies()) {
     this.#channel = channel
     this.#budget = budget
+    this.#copies = copies
     this.#client = new PacketReader(packetType.write, {
       packet: packet => this.#request(packet),
       contentBegins: (head, bytes) => this.#write(head, bytes),
@@ -206,12 +215,14 @@ export class SftpDecoder {
     const { id, handle, offset } = decodeWriteHead(head)
     const file = this.#file(handle)
     this.#await(id, { is: 'write', file }, pendingCostBytes)
-    this.#writing = { file, content: file.writeBegins(offset, bytes) }
+    this.#writing = { file, content: file.writeBegins(offset, bytes), copy: file.copies.written, at: offset }
   }
 
   #pass(moving: Moving | undefined, data: Buffer): void {
     if (moving === undefined) return
     moving.content.add(data)
+    this.#events.push(...moving.copy.keep(moving.at, data))
+    moving.at += data.length
     this.#moved.add(moving.file)
   }
 
@@ -248,7 +259,8 @@ export class SftpDecoder {
     const pending = this.#takePending(decodeDataHead(head).id)
     if (pending.is !== 'read') throw new SftpViolation('a reply is of the wrong kind')
     if (bytes > pending.bytes) throw new SftpViolation('a reply holds more than was asked for')
-    this.#reading = { file: pending.file, content: pending.file.readBegins(pending.offset, bytes) }
+    const { file, offset: at } = pending
+    this.#reading = { file, content: file.readBegins(at, bytes), copy: file.copies.read, at }
   }
 
   #dataEnds(): void {
@@ -289,7 +301,11 @@ export class SftpDecoder {
     if (this.#handles.size + this.#closing.size >= maxOpenFiles || !this.#budget.take(fileCost(request.path)))
       throw new SftpViolation('too many files are open')
     const path = request.path ?? { path: '' }
-    const file = new OpenFile(++this.#lastFile, path, request.flags ?? [], this.#budget)
+    const file = new OpenFile(++this.#lastFile, path, request.flags ?? [], {
+      channel: this.#channel,
+      budget: this.#budget,
+      copies: this.#copies,
+    })
     this.#handles.set(handle, file)
     const { flags, attributes } = request
     this.#events.push({

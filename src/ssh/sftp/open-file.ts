@@ -2,12 +2,14 @@
 import type { FileEvent, PathFields } from '../../recorder/file-event.ts'
 import type { MemoryBudget } from './budget.ts'
 import { Content } from './content.ts'
+import type { Copies, FileCopy } from './copies.ts'
 
 export class OpenFile {
   readonly number: number
   readonly path: PathFields
   readonly #read: Content
   readonly #written: Content
+  readonly copies: { readonly read: FileCopy; readonly written: FileCopy }
   readonly #flags: ReadonlySet<string>
   /** Requests about its content that have no reply yet. */
   unanswered = 0
@@ -31,9 +33,19 @@ export class OpenFile {
   /** Why the client's CLOSE failed, or "ok". */
   closed: { readonly status: string; readonly message?: string } | undefined
 
-  constructor(number: number, path: PathFields, flags: readonly string[], budget: MemoryBudget) {
+  constructor(
+    number: number,
+    path: PathFields,
+    flags: readonly string[],
+    kept: { readonly channel: number; readonly budget: MemoryBudget; readonly copies: Copies },
+  ) {
+    const { channel, budget, copies } = kept
     this.number = number
     this.path = path
+    this.copies = {
+      read: copies.of(channel, number, 'read'),
+      written: copies.of(channel, number, 'written'),
+    }
     this.#flags = new Set(flags)
     this.#read = new Content(budget)
     this.#written = new Content(budget)

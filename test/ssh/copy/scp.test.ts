@@ -134,6 +134,7 @@ test('an upload is told file by file, with folders, modes and times', () => {
       path: 'folder/name with blanks',
       status: 'ok',
       written: { bytes: 5, complete: true, sha256: sha256('hello') },
+      keptAt: 67,
     },
     expect.objectContaining({ type: 'file-open', path: 'folder/empty' }),
     expect.objectContaining({ written: { bytes: 0, complete: true, sha256: sha256('') } }),
