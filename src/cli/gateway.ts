@@ -41,6 +41,7 @@ import { Cleanups } from '../postgres/cleanups.ts'
 import { LiveSessions } from '../session/live.ts'
 import { type Engine, proveEngine } from '../ssh/engine.ts'
 import { type SshListener, type SshListenerParts, startSshListener } from '../ssh/listener.ts'
+import { noCopies } from '../ssh/sftp/copies.ts'
 import { unusablePath } from '../store/data-folder.ts'
 import { type DataLock, lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
@@ -191,6 +192,10 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     gatewayName: config.gateway.name,
     limits,
     keepOutputBytes: () => config.recording.keepOutputBytes,
+    copies: wanted => {
+      const { files, copyBytes: fileBytes, copySessionBytes: sessionBytes } = config.recording
+      return (wanted ?? files) === 'copy' ? { fileBytes, sessionBytes } : noCopies
+    },
     keepForwardBytes: () => (config.recording.forwards === 'content' ? config.recording.keepOutputBytes : 0),
     signIns,
     keys: {
