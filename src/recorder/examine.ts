@@ -1,9 +1,10 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { type EventRecord } from './event.ts'
 import { FormatProblem } from './format.ts'
+import { contentOf } from './encryption/content.ts'
 import { type Frame, FrameReader } from './frames.ts'
 import { readHeader, type RecordingHeader } from './header.ts'
-import { openChunk } from './reader.ts'
+import { lookAtChunk } from './reader.ts'
 import type { Position } from './recording-file.ts'
 import { readSealText, type SealText } from './signed.ts'
 
@@ -69,12 +70,12 @@ function after(before: Examined, frame: Frame): Examined {
 }
 
 function afterChunk(before: Examined, frame: Frame): Examined {
-  const { head, events } = openChunk(frame)
+  const { head, events } = lookAtChunk(frame, contentOf(before.header, undefined))
   const { chunks, events: known, bytes } = before.position
   if (head.number !== chunks + 1 || head.firstSequence !== known + 1) {
     throw new FormatProblem(frame.record, frame.offset, 'a chunk is not the next one')
   }
-  const last = events.at(-1)
+  const last = events?.at(-1)
   return {
     ...before,
     position: {

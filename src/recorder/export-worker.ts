@@ -1,15 +1,17 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import type { ContentKeys } from './encryption/content-keys.ts'
 import { readRecording } from './reader.ts'
 import { screenTextOf } from './screen-text.ts'
 import { sqlText } from './sql-export.ts'
 import { maxBlocksAhead } from './export.ts'
 
-const { file, channel, ahead } = workerData as {
+const { file, channel, ahead, keys } = workerData as {
   file: string
   channel: number | undefined
   ahead: Int32Array
+  keys: ContentKeys | undefined
 }
-const reader = readRecording(file)
+const reader = readRecording(file, { keys })
 const blocks =
   reader.header.protocol === 'postgres' ? sqlText(reader.events()) : screenTextOf(reader, channel)
 for (const block of blocks) {

@@ -6,7 +6,8 @@ import { encodeLine } from '../audit/line.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { asciicast } from './asciicast.ts'
 import { carriesData, type EventRecord } from './event.ts'
-import { readRecording, type RecordingReader } from './reader.ts'
+import { encrypted } from './encryption/auditor-key.ts'
+import { headerOf, type ReadOptions, readRecording, type RecordingReader } from './reader.ts'
 import { sqlScript, sqlTable } from './sql-export.ts'
 
 /** asciicast is its second version, which every player reads; sql and csv are for PostgreSQL sessions. */
@@ -33,9 +34,10 @@ export async function* exportRecording(
   file: string,
   format: ExportFormat,
   channel?: number,
+  options: ReadOptions = {},
 ): AsyncGenerator<string> {
-  if (format === 'text') yield* textFromWorker(file, channel)
-  else yield* fromReader(file, reader => pieces(reader, format, channel))
+  if (format === 'text') yield* textFromWorker(file, channel, options)
+  else yield* fromReader(file, options, reader => pieces(reader, format, channel))
 }
 
 function pieces(
@@ -64,9 +66,10 @@ function pieces(
 
 async function* fromReader(
   file: string,
+  options: ReadOptions,
   pieces: (reader: RecordingReader) => Iterable<string>,
 ): AsyncGenerator<string> {
-  const reader = readRecording(file)
+  const reader = readRecording(file, options)
   try {
     yield* politely(pieces(reader))
   } finally {
@@ -86,10 +89,10 @@ async function* politely(pieces: Iterable<string>): AsyncGenerator<string> {
 const maxScreenTextLength = 16 * 1024 * 1024
 
 /** What the session's terminals showed, as one text (see `screenTextOf`), or its statements with their results. A very long one is cut and says so. */
-export async function screenText(file: string): Promise<string> {
+export async function screenText(file: string, options: ReadOptions = {}): Promise<string> {
   const blocks: string[] = []
   let length = 0
-  for await (const block of textFromWorker(file, undefined)) {
+  for await (const block of textFromWorker(file, undefined, options)) {
     blocks.push(block)
     length += block.length
     if (length <= maxScreenTextLength) continue
@@ -99,10 +102,16 @@ export async function screenText(file: string): Promise<string> {
   return blocks.join('')
 }
 
-async function* textFromWorker(file: string, channel: number | undefined): AsyncGenerator<string> {
+async function* textFromWorker(
+  file: string,
+  channel: number | undefined,
+  { keys }: ReadOptions,
+): AsyncGenerator<string> {
+  const { encryption } = headerOf(file)
+  if (encryption !== null && keys === undefined) throw encrypted(encryption)
   const ahead = new Int32Array(new SharedArrayBuffer(4))
   const worker = new Worker(new URL('export-worker.ts', import.meta.url), {
-    workerData: { file, channel, ahead },
+    workerData: { file, channel, ahead, keys },
     name: 'export',
   })
   try {

@@ -22,8 +22,8 @@ export type FrameKind = keyof typeof frameKind
 /** Number, codec, cipher, reserved, first sequence, events, inflated length, first offset, last offset. */
 export const chunkHeadBytes = 40
 export const codec = { none: 0, zstd: 1 } as const
-/** 1: AES-256-GCM over the payload. 2: events sealed one by one, as the journal held them. Both reserved. */
-export const cipher = { none: 0 } as const
+/** chunk: AES-256-GCM over the payload. events: events sealed one by one, as a crash has left them in the journal. */
+export const cipher = { none: 0, chunk: 1, events: 2 } as const
 
 /** A chunk closes at 64 KiB of data in the 32 KiB packets that SSH brings, with room for the heads of small events. */
 export const chunkBytes: number = 68 * 1024
@@ -169,8 +169,10 @@ export function readChunkHead(body: Buffer, record: number, offset: number): Chu
 function chunkHeadProblem(head: ChunkHead, reserved: number): string | undefined {
   if (head.codec !== codec.none && head.codec !== codec.zstd)
     return `codec ${head.codec} is unknown: use a newer version of Sallyport`
-  if (head.cipher !== cipher.none)
+  if (head.cipher > cipher.events)
     return `cipher ${head.cipher} is unknown to this version: use a newer version of Sallyport`
+  if (head.cipher === cipher.events && head.codec !== codec.none)
+    return 'a chunk of events sealed one by one is said to be compressed'
   if (reserved !== 0)
     return 'a chunk uses a reserved field: use a newer version of Sallyport, or the file is damaged'
   if (head.inflatedBytes > maxInflatedBytes)

@@ -1,5 +1,6 @@
 import type { Protocol, Signer } from '../model.ts'
 import type { Grant } from '../policy/decide.ts'
+import type { EncryptionHeader } from './encryption/recording-key.ts'
 
 /** What a recording says of itself before its first event. Readers keep fields that they do not know. */
 export type RecordingHeader = {
@@ -29,8 +30,8 @@ export type RecordingHeader = {
   readonly openedAt: string
   /** The key that signs heads and seal. Believe it only if you know it from elsewhere. */
   readonly signing: { readonly algorithm: 'ed25519'; readonly keyId: string; readonly publicKey: string }
-  /** Null, or the algorithm and the recording's key as JWE for each recipient. */
-  readonly encryption: null
+  /** Null if everybody who has the file can read it. */
+  readonly encryption: EncryptionHeader | null
   /** `echoed`: terminal input is counted, and kept as text only when the screen has shown it. */
   readonly input: 'echoed'
 }
@@ -49,6 +50,7 @@ export function headerOf(
   gateway: string,
   openedAtMs: number,
   signer: Signer,
+  encryption: EncryptionHeader | null = null,
 ): RecordingHeader {
   const { issuer, subject, name, email } = grant.fields.principal.fields
   const { target, login, role, sourceAddress } = grant.fields
@@ -66,7 +68,7 @@ export function headerOf(
     sourceAddress,
     openedAt: new Date(openedAtMs).toISOString(),
     signing: { algorithm: signer.algorithm, keyId: signer.keyId, publicKey: signer.publicKeyPem },
-    encryption: null,
+    encryption,
     input: 'echoed',
   }
 }
@@ -86,7 +88,7 @@ function problemOf(fields: unknown): string | undefined {
   if (!isObject(fields) || fields['format'] !== 'sallyport recording')
     return 'the header is not that of a recording'
   if (fields['version'] !== 1) return 'the header has another version: use a newer version of Sallyport'
-  if (fields['encryption'] !== null)
+  if (!isEncryption(fields['encryption']))
     return 'the recording is encrypted in a way that this version cannot read'
   const isWhole =
     texts.every(name => typeof fields[name] === 'string') && objects.every(name => isObject(fields[name]))
@@ -107,4 +109,11 @@ const objects = ['principal', 'target', 'why', 'signing']
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isEncryption(value: unknown): boolean {
+  if (value === null) return true
+  if (!isObject(value) || value['algorithm'] !== 'AES-256-GCM' || !isObject(value['key'])) return false
+  const { recipients } = value['key']
+  return Array.isArray(recipients) && recipients.length > 0 && recipients.every(isObject)
 }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { prepareIndex } from './keyframe.ts'
+import { headerOf } from './reader.ts'
 
 /** Recordings that wait for their index. Beyond it they get theirs when somebody first opens them. */
 const maxWaiting = 1000
@@ -20,7 +21,7 @@ export class IndexQueue {
   }
 
   add(file: string): void {
-    if (this.#stopped || this.#waiting.length >= maxWaiting || isSmall(file)) return
+    if (this.#stopped || this.#waiting.length >= maxWaiting || isSmall(file) || isEncrypted(file)) return
     this.#waiting.push(file)
     this.#running ??= this.#run()
   }
@@ -39,6 +40,15 @@ export class IndexQueue {
       })
     }
     this.#running = undefined
+  }
+}
+
+/** What is derived of an encrypted recording would be in the clear, and there is no key to derive it with. */
+function isEncrypted(file: string): boolean {
+  try {
+    return headerOf(file).encryption !== null
+  } catch {
+    return false // whoever builds the index says what is wrong
   }
 }
 

@@ -3,7 +3,10 @@ import { channelOf, sizeOf } from './choose-channel.ts'
 import { carriesData, commandOf, type EventRecord } from './event.ts'
 import { FrameReader } from './frames.ts'
 import { type IndexedCommand, type Keyframe, type KeyframeIndex, packScreen, showOn } from './keyframe.ts'
-import { type ChunkPlace, openChunk } from './reader.ts'
+import { encrypted } from './encryption/auditor-key.ts'
+import { contentOf } from './encryption/content.ts'
+import type { ContentKeys } from './encryption/content-keys.ts'
+import { type ChunkPlace, openChunk, type ReadOptions } from './reader.ts'
 import { readHeader } from './header.ts'
 import type { Screen } from './screen.ts'
 import { FormatProblem } from './format.ts'
@@ -22,11 +25,11 @@ const maxCells = 256 * 1024
 const maxKeyframeBytes = 16 * 1024 * 1024
 
 /** Reads a recording once and makes its index. Memory: a screen for each open terminal, and the index. */
-export function indexOf(file: string): KeyframeIndex {
+export function indexOf(file: string, { keys }: ReadOptions = {}): KeyframeIndex {
   const bytes = statSync(file).size
   const frames = new FrameReader(file)
   try {
-    return new IndexBuilder(frames).run(bytes)
+    return new IndexBuilder(frames, keys).run(bytes)
   } finally {
     frames.close()
   }
@@ -36,14 +39,16 @@ type Followed = { screen: Screen; bytes: number; lastUs: number; isDue: boolean 
 
 class IndexBuilder {
   readonly #frames: FrameReader
+  readonly #keys: ContentKeys | undefined
   readonly #followed = new Map<number, Followed>()
   readonly #keyframes: Keyframe[] = []
   readonly #commands: IndexedCommand[] = []
   #durationUs = 0
   #keyframeBytes = 0
 
-  constructor(frames: FrameReader) {
+  constructor(frames: FrameReader, keys: ContentKeys | undefined) {
     this.#frames = frames
+    this.#keys = keys
   }
 
   run(bytes: number): KeyframeIndex {
@@ -51,10 +56,12 @@ class IndexBuilder {
     const header = last === undefined ? 'the header is cut' : readHeader(last.body)
     if (last === undefined || typeof header === 'string')
       throw new FormatProblem(0, 0, typeof header === 'string' ? header : '')
+    const content = contentOf(header, this.#keys)
+    if (content.kind === 'locked') throw encrypted(content.encryption)
     for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
       last = frame
       if (frame.kind !== 'chunk') continue
-      const chunk = openChunk(frame)
+      const chunk = openChunk(frame, content)
       for (const record of chunk.events) this.#take(record, { offset: frame.offset, record: frame.record })
     }
     for (const { screen } of this.#followed.values()) screen.dispose()

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import type { ContentKeys } from './encryption/content-keys.ts'
 import type { KeyframeIndex } from './keyframe.ts'
 
 export type IndexOrder = {
@@ -6,6 +7,8 @@ export type IndexOrder = {
   readonly file: string
   /** Whether the index is to come back, besides being kept beside the recording. */
   readonly isWanted: boolean
+  /** Of an encrypted recording. Its index is not kept: the folder of recordings holds nothing in the clear. */
+  readonly keys: ContentKeys | undefined
 }
 export type IndexAnswer = {
   readonly id: number
@@ -31,9 +34,9 @@ export class IndexThread {
   #idle: NodeJS.Timeout | undefined
 
   /** Builds and keeps the index of a recording. Rejects where the recording is damaged or too much for the thread. */
-  build(file: string, isWanted: boolean): Promise<KeyframeIndex | undefined> {
+  build(file: string, isWanted: boolean, keys?: ContentKeys): Promise<KeyframeIndex | undefined> {
     clearTimeout(this.#idle)
-    const order: IndexOrder = { id: ++this.#lastId, file, isWanted }
+    const order: IndexOrder = { id: ++this.#lastId, file, isWanted, keys }
     return new Promise((resolve, reject) => {
       this.#waiting.set(order.id, { resolve, reject })
       this.#worker ??= this.#start()

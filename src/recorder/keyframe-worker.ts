@@ -6,10 +6,10 @@ import type { IndexAnswer, IndexOrder } from './keyframe-thread.ts'
 
 parentPort?.on('message', (order: IndexOrder) => parentPort?.postMessage(answer(order), []))
 
-function answer({ id, file, isWanted }: IndexOrder): IndexAnswer {
+function answer({ id, file, isWanted, keys }: IndexOrder): IndexAnswer {
   try {
-    const index = indexOf(file)
-    keepIndex(file, index)
+    const index = indexOf(file, { keys })
+    if (keys === undefined) keepIndex(file, index)
     return { id, index: isWanted ? index : undefined, problem: undefined }
   } catch (error) {
     return { id, index: undefined, problem: reasonOf(error) }

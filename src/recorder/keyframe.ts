@@ -6,7 +6,8 @@ import { channelOf } from './choose-channel.ts'
 import { carriesData, type EventRecord } from './event.ts'
 import { FrameReader } from './frames.ts'
 import { IndexThread } from './keyframe-thread.ts'
-import { type ChunkPlace, readRecording } from './reader.ts'
+import type { ContentKeys } from './encryption/content-keys.ts'
+import { type ChunkPlace, readRecording, type ReadOptions } from './reader.ts'
 import { Screen, type ScreenState } from './screen.ts'
 import { sizeOf } from './choose-channel.ts'
 
@@ -92,11 +93,11 @@ function isMadeOf(index: KeyframeIndex, file: string): boolean {
 }
 
 /**
- * Builds the index of a recording in a worker and keeps it beside it. For a live recording it holds what is in the file so
+ * Builds the index of a recording in a worker and keeps it beside it, unless the recording is encrypted. For a live recording it holds what is in the file so
  * far. Rejects with a Fault RECORDING_FORMAT where the recording is damaged.
  */
-export async function buildIndex(file: string): Promise<KeyframeIndex> {
-  const index = await inThread(file, true)
+export async function buildIndex(file: string, { keys }: ReadOptions = {}): Promise<KeyframeIndex> {
+  const index = await inThread(file, true, keys)
   if (index === undefined) throw new TypeError('the index was asked for')
   return index
 }
@@ -108,9 +109,13 @@ export async function prepareIndex(file: string): Promise<void> {
 
 const thread = new IndexThread()
 
-async function inThread(file: string, isWanted: boolean): Promise<KeyframeIndex | undefined> {
+async function inThread(
+  file: string,
+  isWanted: boolean,
+  keys?: ContentKeys,
+): Promise<KeyframeIndex | undefined> {
   try {
-    return await thread.build(file, isWanted)
+    return await thread.build(file, isWanted, keys)
   } catch (cause) {
     throw new Fault('RECORDING_FORMAT', reasonOf(cause), { cause })
   }
@@ -124,8 +129,8 @@ export function keepIndex(file: string, index: KeyframeIndex): void {
 }
 
 /** The index of a recording: the one beside it, or a new one. */
-export async function openIndex(file: string): Promise<KeyframeIndex> {
-  return readIndex(file) ?? buildIndex(file)
+export async function openIndex(file: string, options: ReadOptions = {}): Promise<KeyframeIndex> {
+  return readIndex(file) ?? buildIndex(file, options)
 }
 
 /** Where playing goes on: a terminal's state, if there is one before that instant, and the events after it. */
@@ -137,14 +142,24 @@ export type Seek = {
 }
 
 /** The state of a channel's terminal shortly before an instant. */
-export function seekTo(file: string, index: KeyframeIndex, channel: number, us: number): Seek {
+export function seekTo(
+  file: string,
+  index: KeyframeIndex,
+  channel: number,
+  us: number,
+  options: ReadOptions = {},
+): Seek {
   const keyframe = index.keyframes.findLast(keyframe => keyframe.channel === channel && keyframe.us <= us)
   const screen = keyframe === undefined ? undefined : unpackScreen(keyframe.screen)
-  return { channel, screen, events: () => eventsAfter(file, keyframe) }
+  return { channel, screen, events: () => eventsAfter(file, keyframe, options) }
 }
 
-function* eventsAfter(file: string, keyframe: Keyframe | undefined): Generator<EventRecord> {
-  const reader = readRecording(file)
+function* eventsAfter(
+  file: string,
+  keyframe: Keyframe | undefined,
+  options: ReadOptions,
+): Generator<EventRecord> {
+  const reader = readRecording(file, options)
   try {
     for (const record of reader.events(keyframe?.place))
       if (record.sequence > (keyframe?.sequence ?? 0)) yield record
@@ -159,8 +174,9 @@ export function screenAt(
   index: KeyframeIndex,
   channel: number,
   us: number,
+  options: ReadOptions = {},
 ): Screen | undefined {
-  const seek = seekTo(file, index, channel, us)
+  const seek = seekTo(file, index, channel, us, options)
   let screen = seek.screen === undefined ? undefined : Screen.restore(seek.screen)
   for (const record of seek.events()) {
     if (record.us > us) break

@@ -1,9 +1,11 @@
 import { reasonOf } from '../errors.ts'
 import { decodeEvents, type EventRecord } from './event.ts'
-import { type ChunkHead, chunkHeadBytes, FormatProblem, readChunkHead } from './format.ts'
+import { encrypted } from './encryption/auditor-key.ts'
+import type { ContentKeys } from './encryption/content-keys.ts'
+import { type Content, contentOf, eventBytesOf, lockedProblem } from './encryption/content.ts'
+import { type ChunkHead, FormatProblem, readChunkHead } from './format.ts'
 import { type Frame, FrameReader } from './frames.ts'
 import { readHeader, type RecordingHeader } from './header.ts'
-import { unpack } from './pack.ts'
 import { readSealText, type SealText } from './signed.ts'
 
 /** How a recording ends: with its seal, or not yet (it is being written, or the gateway stopped and has not started since). */
@@ -33,22 +35,39 @@ export type RecordingReader = {
   readonly close: () => void
 }
 
-/** Opens a recording, sealed or not. Throws a Fault RECORDING_NOT_FOUND or RECORDING_FORMAT. */
-export function readRecording(file: string): RecordingReader {
-  return new FileReader(file)
+export type ReadOptions = {
+  /** Of an encrypted recording, as `unlock` gives them. Without them its header can be read, and its events cannot. */
+  readonly keys?: ContentKeys | undefined
+}
+
+/**
+ * Opens a recording, sealed or not. Throws a Fault RECORDING_NOT_FOUND or RECORDING_FORMAT. To ask for the events of an encrypted
+ * one without its keys throws a Fault RECORDING_ENCRYPTED.
+ */
+export function readRecording(file: string, options: ReadOptions = {}): RecordingReader {
+  return new FileReader(file, options)
+}
+
+/** What a recording says of itself, encrypted or not. Throws as `readRecording` does. */
+export function headerOf(file: string): RecordingHeader {
+  const reader = readRecording(file)
+  reader.close()
+  return reader.header
 }
 
 class FileReader implements RecordingReader {
   readonly #frames: FrameReader
   readonly header: RecordingHeader
   readonly #start: ChunkPlace
+  readonly #content: Content
   #end: RecordingEnd | undefined
 
-  constructor(file: string) {
+  constructor(file: string, { keys }: ReadOptions) {
     this.#frames = new FrameReader(file)
     try {
       const first = this.#frames.next()
       this.header = headerIn(first)
+      this.#content = contentOf(this.header, keys)
       this.#start = { offset: (first?.offset ?? 0) + (first?.stored.length ?? 0), record: 1 }
     } catch (error) {
       this.close()
@@ -65,9 +84,10 @@ class FileReader implements RecordingReader {
   }
 
   *chunks(from?: ChunkPlace): Generator<Chunk> {
+    if (this.#content.kind === 'locked') throw encrypted(this.#content.encryption)
     this.#goTo(from ?? this.#start)
     for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
-      if (frame.kind === 'chunk') yield openChunk(frame)
+      if (frame.kind === 'chunk') yield openChunk(frame, this.#content)
       if (frame.kind === 'seal') this.#end = { kind: 'sealed', seal: sealIn(frame), link: frame.link }
     }
     this.#end ??= { kind: 'open', tornBytes: this.#frames.tail?.tornBytes ?? 0, link: this.#frames.link }
@@ -91,22 +111,30 @@ function headerIn(frame: Frame | undefined): RecordingHeader {
 }
 
 /** Decodes a chunk and holds its events against what its fixed fields say. */
-export function openChunk(frame: Frame): Chunk {
-  const { record, offset, body } = frame
-  const head = readChunkHead(body, record, offset)
+export function openChunk(frame: Frame, content: Content): Chunk {
+  const { record, offset } = frame
+  const head = readChunkHead(frame.body, record, offset)
   try {
-    const bytes = unpack({ codec: head.codec, payload: body.subarray(chunkHeadBytes) }, head.inflatedBytes)
-    const events = [...decodeEvents(bytes, head.firstSequence)]
+    const events = [...decodeEvents(eventBytesOf(frame.body, head, content), head.firstSequence)]
     checkFields(head, events)
     return { record, offset, head, events }
   } catch (error) {
-    throw new FormatProblem(
-      record,
-      offset,
-      `the chunk does not hold what it says (${reasonOf(error)})`,
-      error,
-    )
+    const reason = `the chunk does not hold what it says (${reasonOf(error)})`
+    throw new FormatProblem(record, offset, reason, error)
   }
+}
+
+/** What can be said of a chunk, with or without the key to its events: undefined where there is none. */
+export function lookAtChunk(
+  frame: Frame,
+  content: Content,
+): { readonly head: ChunkHead; readonly events: readonly EventRecord[] | undefined } {
+  if (content.kind !== 'locked') return openChunk(frame, content)
+  const { body, record, offset } = frame
+  const head = readChunkHead(body, record, offset)
+  const problem = lockedProblem(body, head)
+  if (problem !== undefined) throw new FormatProblem(record, offset, problem)
+  return { head, events: undefined }
 }
 
 function checkFields(head: ChunkHead, events: readonly EventRecord[]): void {

@@ -4,23 +4,31 @@ import { checkProof } from '../audit/tree/tree-proof.ts'
 import type { VerifyResult } from '../audit/verify-result.ts'
 export type { VerifyResult } from '../audit/verify-result.ts'
 import { reasonOf } from '../errors.ts'
+import type { ContentKeys } from './encryption/content-keys.ts'
+import { recipientsOf } from './encryption/auditor-key.ts'
+import { type Content, contentOf } from './encryption/content.ts'
 import { FormatProblem } from './format.ts'
 import { type Frame, FrameReader } from './frames.ts'
 import { readHeader, type RecordingHeader } from './header.ts'
-import { openChunk } from './reader.ts'
+import { lookAtChunk, type ReadOptions } from './reader.ts'
 import { readProof } from './register.ts'
 import { type HeadText, isSignedBy, readHeadText, readSealText } from './signed.ts'
 
 /**
  * Proves a recording whole, or names the first record that fails and its offset. Works on files that are not sealed (and
  * says so) and offline. `publicKeyPem` is the key, or the keys, that the reader trusts; without one the recording's own
- * word is taken for whose key it is, which shows damage but not forgery, and a note says so.
+ * word is taken for whose key it is, which shows damage but not forgery, and a note says so. Of an encrypted recording the
+ * chain is proven without any key to its content; with `keys` each event is opened and checked besides.
  */
-export function verifyRecording(file: string, publicKeyPem?: string | readonly string[]): VerifyResult {
+export function verifyRecording(
+  file: string,
+  publicKeyPem?: string | readonly string[],
+  { keys }: ReadOptions = {},
+): VerifyResult {
   try {
     const frames = new FrameReader(file)
     try {
-      return new Verification(frames, publicKeyPem).run()
+      return new Verification(frames, publicKeyPem, keys).run()
     } finally {
       frames.close()
     }
@@ -36,6 +44,8 @@ class Verification {
   readonly #trusted: readonly string[] | undefined
   readonly #signedBy = new Set<string>()
   readonly #notes: string[] = []
+  readonly #contentKeys: ContentKeys | undefined
+  #content: Content = { kind: 'clear' }
   #header: RecordingHeader | undefined
   #headerLink: Buffer | undefined
   #sealLink: Buffer | undefined
@@ -50,8 +60,13 @@ class Verification {
   /** The first signature by a key that the reader did not give, told only if nothing else is wrong. */
   #signedByAnother: FormatProblem | undefined
 
-  constructor(frames: FrameReader, publicKeyPem: string | readonly string[] | undefined) {
+  constructor(
+    frames: FrameReader,
+    publicKeyPem: string | readonly string[] | undefined,
+    contentKeys: ContentKeys | undefined,
+  ) {
     this.#frames = frames
+    this.#contentKeys = contentKeys
     this.#trusted = typeof publicKeyPem === 'string' ? [publicKeyPem] : publicKeyPem
   }
 
@@ -86,6 +101,8 @@ class Verification {
     const header = readHeader(frame.body)
     if (typeof header === 'string') throw problem(frame, header)
     this.#header = header
+    this.#content = contentOf(header, this.#contentKeys)
+    this.#noteEncryption(header)
     this.#headerLink = frame.link
     this.#keys = this.#trusted ?? [header.signing.publicKey]
     if (this.#trusted === undefined) {
@@ -95,8 +112,18 @@ class Verification {
     }
   }
 
+  #noteEncryption({ encryption }: RecordingHeader): void {
+    if (encryption === null) return
+    const recipients = `Encrypted to ${recipientsOf(encryption).join(', ')}`
+    this.#notes.push(
+      this.#content.kind === 'open'
+        ? `${recipients}: opened with the key of one of them, and what it holds was checked.`
+        : `${recipients}: the file is proven without their keys, and what it holds was not looked at.`,
+    )
+  }
+
   #checkChunk(frame: Frame): void {
-    const { head } = openChunk(frame)
+    const { head } = lookAtChunk(frame, this.#content)
     if (head.number !== this.#chunks + 1)
       throw problem(frame, `chunk ${head.number} follows chunk ${this.#chunks}`)
     if (head.firstSequence !== this.#events + 1) {

@@ -221,7 +221,7 @@ describe('hostile files', () => {
       [4, 9],
       [5, 1],
       [frameHeadBytes + 4, 7],
-      [frameHeadBytes + 5, 1],
+      [frameHeadBytes + 5, 3],
       [frameHeadBytes + 6, 1],
     ] as const) {
       const bytes = Buffer.from(whole)
