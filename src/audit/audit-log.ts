@@ -48,6 +48,8 @@ export const auditKinds = [
   'hold-released',
   'person-forgotten',
   'cancel-request',
+  'worker-start',
+  'worker-end',
 ] as const
 export type AuditKind = (typeof auditKinds)[number]
 
@@ -105,6 +107,11 @@ class Probe {
   }
 }
 export type { Probe }
+
+/** For the other audit log of this part, once it has taken the entry. */
+export function newProbe(target: string, why: string): Probe {
+  return new Probe(target, why)
+}
 
 /** Whether the value is a Probe that this module made; for checks where types do not reach. */
 export function isProbe(value: object): value is Probe {
