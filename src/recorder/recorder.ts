@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { appendAll } from '../audit/append.ts'
+import { appendAll, isNoRoom } from '../audit/append.ts'
 import type { SessionLog } from '../audit/tree/session-log.ts'
 import { linkOf } from '../chain.ts'
 import type { Clock } from '../clock.ts'
@@ -8,6 +8,7 @@ import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { AppendSync, Signer } from '../model.ts'
 import type { Grant } from '../policy/decide.ts'
+import { type AppendAsync, appendingAsync } from './append-async.ts'
 import { Backlog, TotalBacklog } from './backlog.ts'
 import type { Entry } from './batch.ts'
 import { ChunkBuffers } from './chunk.ts'
@@ -18,10 +19,12 @@ import { DiskSync, type SyncMode } from './disk-sync.ts'
 import { Journal, type Segment } from './journal.ts'
 import { isSessionName, OpenNotes } from './open-notes.ts'
 import { Packer } from './pack.ts'
-import { type AppendAsync, appendAllAsync, RecordingFile, type Workshop } from './recording-file.ts'
+import { RecordingFile, type Workshop } from './recording-file.ts'
 import { type Recovered, recover } from './recover.ts'
 import { anchorsOf, cutTornProof, Register } from './register.ts'
+import type { Room } from './room.ts'
 import { type Owner, Turns } from './turns.ts'
+import type { Watch } from './watchdog.ts'
 
 export type RecorderOptions = {
   /** Where recordings are kept. */
@@ -42,6 +45,10 @@ export type RecorderOptions = {
   readonly appendAsync?: AppendAsync
   /** Compresses chunks; one of its own, with a thread, if none is given. */
   readonly packer?: Packer
+  /** Room for when the disk fills up. Without one a full disk ends recording for good. */
+  readonly room?: Room
+  /** Watches what waits for the disk in this thread, as `append` is watched. */
+  readonly watch?: Watch
   /** When what was recorded is on the disk; `os` by default. */
   readonly sync?: SyncMode
   /** A journal segment's size; smaller in tests. */
@@ -50,10 +57,12 @@ export type RecorderOptions = {
 
 export type Recorder = {
   /**
-   * Begins a recording; its header is with the operating system when this returns.
+   * Begins a recording; its header, and in it the wrapped `key`, is with the operating system when this returns.
    * Throws a Fault RECORDING_APPEND_FAILED if it cannot be written or the recorder has failed before.
    */
-  readonly open: (grant: Grant, about: About) => Recording
+  readonly open: (grant: Grant, about: About, key?: RecordingKey) => Recording
+  /** A key for the next recording, wrapped to those whom new recordings are encrypted to; undefined if there is nobody. */
+  readonly newKey: () => Promise<RecordingKey | undefined>
   /**
    * Seals what an earlier process left open, with all that its journal holds; `open` need not wait for it. Rejects if that
    * cannot be written; the next start tries again. Later calls get the first one's answer.
@@ -82,12 +91,15 @@ function appendFailed(cause: unknown): Fault {
 class GatewayRecorder implements Recorder {
   readonly #options: RecorderOptions
   readonly #append: AppendSync
+  readonly #watch: Watch
   readonly #shop: Workshop
   readonly #disk: DiskSync
   readonly #journal: Journal
   readonly #notes: OpenNotes
   readonly #turns: Turns
   readonly #open = new Map<string, Recording>()
+  /** Sessions that recovery has asked about: whether they have a tombstone. */
+  readonly #removed = new Map<string, boolean>()
   readonly #register: Register | undefined
   readonly #backlog = new TotalBacklog()
   #lastNumber = 0
@@ -97,42 +109,60 @@ class GatewayRecorder implements Recorder {
   constructor(options: RecorderOptions) {
     this.#options = options
     this.#append = options.append ?? appendAll
+    this.#watch = options.watch ?? (action => action())
     mkdirSync(options.folder, { recursive: true, mode: 0o700 })
     this.#disk = new DiskSync({ mode: options.sync ?? 'os', onFailure: error => this.#turns.fail(error) })
     this.#journal = new Journal(options.journalFolder, {
       append: this.#append,
       disk: this.#disk,
       log: options.log,
-      onShortage: () => {},
+      onShortage: error => this.#journalIsShort(error),
+      watch: this.#watch,
       ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
     })
     this.#notes = new OpenNotes(join(options.journalFolder, 'open'))
     this.#turns = new Turns(this.#journal, this.#disk, error => this.#fail(error), options.log)
     this.#register = options.sessionLog === undefined ? undefined : new Register(options.sessionLog)
-    const { signer, clock, log, appendAsync = appendAllAsync } = options
+    const { signer, clock, log, room } = options
     this.#shop = {
       signer,
       clock,
       log,
-      append: appendAsync,
+      append: options.appendAsync ?? appendingAsync(room?.make),
       packer: new Packer(),
       buffers: new ChunkBuffers(),
     }
+    room?.takeOnlyIf(() => this.#open.size === 0)
+    room?.needs(() => this.#journal.reserve())
+    room?.onShortage(fault => this.#endAll(fault))
   }
 
   get failure(): Fault | undefined {
     return this.#failure
   }
 
-  open(grant: Grant, about: About): Recording {
+  async newKey(): Promise<RecordingKey | undefined> {
+    const recipients = this.#recipients
+    return recipients.length === 0 ? undefined : newRecordingKey(recipients)
+  }
+
+  get #recipients(): readonly AuditorPublicKey[] {
+    return this.#options.encryptTo?.() ?? []
+  }
+
+  open(grant: Grant, about: About, key?: RecordingKey): Recording {
     if (this.#failure !== undefined) throw this.#failure
+    if (this.#options.room?.shortage !== undefined) throw this.#options.room.shortage
     if (!isSessionName(about.session)) throw new TypeError('a session id that cannot name a file')
     if (this.#open.has(about.session)) throw new TypeError(`session ${about.session} is recorded already`)
+    if (key === undefined && this.#recipients.length > 0)
+      throw new TypeError('recordings are to be encrypted, and this one has no key')
     const { signer, gateway, clock } = this.#options
     const openedAtMs = clock.nowMs()
     const openedAtUs = clock.monotonicUs()
     const path = pathOf(about.session, openedAtMs)
-    const created = this.#create(path, headerOf(grant, about, gateway, openedAtMs, signer))
+    const header = headerOf(grant, about, gateway, openedAtMs, signer)
+    const created = this.#watch(() => this.#create(path, header))
     const number = ++this.#lastNumber
     const recording = new Recording(
       {
@@ -161,7 +191,11 @@ class GatewayRecorder implements Recorder {
       notes: this.#notes,
       shop: this.#shop,
     }
-    this.#recovering ??= recover({ ...left, enter: recovered => this.#enter(recovered) })
+    this.#recovering ??= recover({
+      ...left,
+      enter: recovered => this.#enter(recovered),
+      wasRemoved: session => this.#wasRemoved(session),
+    })
     return this.#recovering
   }
 
@@ -231,6 +265,18 @@ class GatewayRecorder implements Recorder {
     )
   }
 
+  /** Asked for each journalled event of a recording that is not there; there are few of those, and looking takes its time. */
+  #wasRemoved(session: string): boolean {
+    const known = this.#removed.get(session)
+    if (known !== undefined) return known
+    const leaf = this.#options.sessionLog?.find(
+      leaf => leaf.kind === 'tombstone' && leaf.session === session,
+      0,
+    )
+    this.#removed.set(session, leaf !== undefined)
+    return leaf !== undefined
+  }
+
   /** What an earlier process sealed, or this one for it. */
   async #enter(recovered: Recovered): Promise<void> {
     const file = join(this.#options.folder, recovered.path)
@@ -238,6 +284,18 @@ class GatewayRecorder implements Recorder {
     if (this.#register === undefined) return
     cutTornProof(file)
     await this.#register.sealed(recovered.session, file, { ...anchorsOf(file), openedAtMs })
+  }
+
+  /** The open segment goes on; there is none behind it. */
+  #journalIsShort(error: unknown): void {
+    const { room, log } = this.#options
+    if (isNoRoom(error) && room !== undefined) return room.isShort(reasonOf(error))
+    log.error({ reason: reasonOf(error) }, 'no room could be made for the next segment of the journal')
+  }
+
+  /** They can still be written to their end, and must end now. */
+  #endAll(fault: Fault): void {
+    for (const recording of this.#open.values()) recording.mustEnd(fault)
   }
 
   #fail(error: unknown): void {
@@ -344,7 +402,7 @@ class Recording implements Owner {
     if (!this.#isOver) this.#parts.turns.send(send)
   }
 
-  /** Hears once that nothing can be recorded any more: the session has to end and its user to read `fault.userText`. */
+  /** Hears once that nothing can be recorded any more, or nothing much: the session has to end and its user to read `fault.userText`. */
   onFailure(listener: (fault: Fault) => void): void {
     const failure = this.#failure
     if (failure === undefined) this.#listeners.push(listener)
@@ -378,6 +436,11 @@ class Recording implements Owner {
   fail(fault: Fault): void {
     this.#failure = fault
     this.#backlog.giveUp()
+    this.mustEnd(fault)
+  }
+
+  /** Tells whoever listens, once; what is recorded until then is recorded. */
+  mustEnd(fault: Fault): void {
     for (const listener of this.#listeners.splice(0)) listener(fault)
   }
 

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, openSync, renameSync, rmSync, truncateSync } fro
 import { basename, join } from 'node:path'
 import { reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { decodeEvents, type EventRecord } from './event.ts'
+import { sealedRecord } from './encryption/sealed-events.ts'
+import { decodeEvents } from './event.ts'
 import { copyFrom, endReasonIn, examine, type Examined } from './examine.ts'
 import { type JournalledEvent, readSegment } from './journal-reader.ts'
 import type { OpenNotes } from './open-notes.ts'
@@ -23,6 +24,8 @@ export type Recovered = {
   readonly notes: readonly string[]
 }
 
+/** Of an encrypted recording, whose last event says why. */
+const endedReason = 'The session had ended, and the gateway stopped before the recording was sealed.'
 const interruptedReason = 'The gateway stopped before this session ended.'
 /** Events wait in memory until they are in the file; above this, reading the journal waits. */
 const maxUnwrittenBytes = 4 * 1024 * 1024
@@ -36,6 +39,8 @@ export type Leftovers = {
   readonly log: Log
   /** Enters a recording in the log of sessions, if it is not there yet. */
   readonly enter: (recovered: Recovered) => Promise<void>
+  /** Whether its recording was removed by rule: what the journal still has of it goes with the journal. */
+  readonly wasRemoved: (session: string) => boolean
 }
 
 /**
@@ -97,9 +102,9 @@ async function addJournalled(
   return damaged
 }
 
-/** No note names the session any more: an earlier recovery has sealed its recording, unless somebody took the file away. */
+/** No note names the session any more: its recording was sealed, and removed by rule since then, unless somebody took the file away. */
 function isElsewhere(left: Leftovers, event: JournalledEvent): boolean {
-  return existsSync(join(left.folder, event.path))
+  return existsSync(join(left.folder, event.path)) || left.wasRemoved(event.session)
 }
 
 function removeSegment(left: Leftovers, segment: string, isDamaged: boolean): void {
@@ -163,15 +168,19 @@ class Recovery {
 
   /** Adds an event that is not in the file yet; false if it cannot be saved. */
   async add(journalled: JournalledEvent): Promise<boolean> {
-    if (this.#file === undefined || journalled.sequence <= this.#lastSequence) return true
+    if (this.#file === undefined) return true
+    if (journalled.sequence <= this.#lastSequence) return this.#noteEnd(journalled)
     if (journalled.sequence !== this.#lastSequence + 1) {
       this.note(
         `Events from ${this.#lastSequence + 1} to ${journalled.sequence - 1} are lost, and those after them could not be added.`,
       )
       return false
     }
-    const [event] = decodeEvents(journalled.bytes, journalled.sequence)
-    if (event !== undefined) this.#keep(event, journalled.bytes)
+    if ((journalled.kind === 'sealed') !== this.#isEncrypted) {
+      this.note('The journal holds events that were not sealed as the recording says; they were not added.')
+      return false
+    }
+    this.#keep(journalled)
     if (this.#file.unwrittenBytes > maxUnwrittenBytes) await this.#file.settle()
     return true
   }
@@ -195,15 +204,34 @@ class Recovery {
     await this.#file?.close()
   }
 
-  #keep(event: EventRecord, bytes: Buffer): void {
-    this.#lastSequence = event.sequence
-    this.#lastUs = event.us
+  #keep(journalled: JournalledEvent): void {
+    if (journalled.kind === 'sealed') {
+      this.#add(journalled.sequence, journalled.us, sealedRecord(journalled.sealed))
+      this.#endReason = undefined
+      this.#noteEnd(journalled)
+      return
+    }
+    const [event] = decodeEvents(journalled.bytes, journalled.sequence)
+    if (event === undefined) return
+    this.#add(event.sequence, event.us, journalled.bytes)
     this.#endReason = endReasonIn(event)
-    this.#file?.add(
-      { sequence: event.sequence, us: event.us, from: 0, end: bytes.length, far: undefined },
-      bytes,
-      undefined,
-    )
+  }
+
+  #add(sequence: number, us: number, bytes: Buffer): void {
+    this.#lastSequence = sequence
+    this.#lastUs = us
+    this.#file?.add({ sequence, us, from: 0, end: bytes.length, far: undefined }, bytes, undefined)
+  }
+
+  /** That an encrypted session has ended is said beside its last event, since nobody here can read that. */
+  #noteEnd(journalled: JournalledEvent): true {
+    if (journalled.kind === 'sealed' && journalled.isEnd && journalled.sequence === this.#lastSequence)
+      this.#endReason = endedReason
+    return true
+  }
+
+  get #isEncrypted(): boolean {
+    return this.#found.header.encryption !== null
   }
 
   #reopen(): RecordingFile {
@@ -211,11 +239,13 @@ class Recovery {
     const { position, wholeBytes, damage } = this.#found
     if (damage !== undefined) this.#putAside(file, wholeBytes, damage)
     truncateSync(file, wholeBytes)
-    return new RecordingFile(openSync(file, 'a', 0o600), position, this.#left.shop, {
-      onFailure: error => (this.#failure = error),
+    const heard = {
+      onFailure: (error: unknown) => (this.#failure = error),
       onWritten: () => {},
       onSealed: () => {},
-    })
+    }
+    const protection = { kind: this.#isEncrypted ? 'sealed-before' : 'clear' } as const
+    return new RecordingFile(openSync(file, 'a', 0o600), position, this.#left.shop, heard, protection)
   }
 
   /** What is not simply cut may be evidence of something: it is kept beside the recording. */

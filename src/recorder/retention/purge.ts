@@ -10,7 +10,8 @@ import { Fault, reasonOf } from '../../errors.ts'
 import type { PurgeRow, SessionRow } from '../../model.ts'
 import type { Verdict } from '../../policy/retention.ts'
 import type { Store } from '../../store/store.ts'
-import { type RecordingRemoval, removeContent } from './content.ts'
+import type { RecordingStore } from '../storage/recording-store.ts'
+import { removeContent } from './content.ts'
 import { decisionHash, decisionText } from './decision.ts'
 
 /** Leaves are stamped with the wall's clock, which may have been set back since. */
@@ -26,7 +27,7 @@ export type PurgeParts = {
   readonly sessionLog: Pick<SessionLog, 'add' | 'find' | 'proofOf' | 'checkpoint'>
   /** Of recordings, absolute. */
   readonly folder: string
-  readonly storage?: RecordingRemoval | undefined
+  readonly storage: Pick<RecordingStore, 'remove'>
   readonly clock: Clock
   /** Hears after each step; tests stop the process there. */
   readonly onStep?: (step: PurgeStep) => void
