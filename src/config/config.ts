@@ -254,11 +254,37 @@ export type CheckpointPlace =
   | { readonly kind: 'webhook'; readonly url: string; readonly secret: Secret }
   | { readonly kind: 'witness'; readonly url: string; readonly key: string }
 
+/** A bucket of S3 or of a server that speaks its protocol. Named `recording.store.s3` in the file. */
+export type S3StoreConfig = {
+  readonly bucket: string
+  readonly region: string
+  /** Undefined: that of AWS for the region. */
+  readonly endpoint?: string
+  /** Begins every key; empty, or with a slash at its end. */
+  readonly prefix: string
+  /** `https://endpoint/bucket/key` instead of `https://bucket.endpoint/key`. */
+  readonly pathStyle: boolean
+  /** Undefined: what the environment gives (variables, files, roles of machines), as the AWS SDK looks for it. */
+  readonly credentials?: { readonly accessKeyId: Secret; readonly secretAccessKey: Secret }
+  readonly objectLock?: { readonly mode: 'compliance' | 'governance'; readonly days: number }
+  /** Whether each object is held from the start. */
+  readonly legalHold: boolean
+  /** `bucket`: as the bucket says. */
+  readonly encryption: 'bucket' | 'AES256' | { readonly kmsKey: string }
+  readonly partBytes: number
+  /** How long the local copy stays after the object was found whole; 0: not at all. */
+  readonly keepLocalMs: number
+  /** What waits to be stored: above `bytes` or `ageMs` new sessions are refused, above `spoolBytes` live ones end. */
+  readonly backlog: { readonly bytes: number; readonly ageMs: number; readonly spoolBytes: number }
+  /** Copies of what was fetched from the bucket. */
+  readonly cacheBytes: number
+}
+
 export type Config = {
   /** The file that this was read from, absolute. */
   readonly file: string
-  /** `data` is absolute. */
-  readonly gateway: { readonly name: string; readonly data: string }
+  /** `data` and `keys` are absolute; without `keys` they lie in the data folder. */
+  readonly gateway: { readonly name: string; readonly data: string; readonly keys?: string }
   readonly ssh?: { readonly listen: Endpoint; readonly limits: SshLimits }
   readonly postgres?: PostgresConfig
   /** `url` is an origin without a slash at its end. */
@@ -285,7 +311,10 @@ export type Config = {
   readonly roles: readonly Role[]
   readonly log: { readonly publish: readonly CheckpointPlace[] }
   readonly recording: {
+    /** Where recordings are written to; with `s3`, where they wait until they are in the bucket. */
     readonly folder: string
+    /** Where they are kept, if not in the folder. */
+    readonly s3?: S3StoreConfig
     /** Per exec channel and stream; past it, size and digest go on. */
     readonly keepOutputBytes: number
     /** Of forwarded streams: sizes and digests, or their bytes too, up to `keepOutputBytes` each way. */

@@ -8,7 +8,6 @@ import { didYouMean } from './suggest.ts'
 const LATER_KEYS: ReadonlySet<string> = new Set([
   'recheck',
   'deviceFlow',
-  'store',
   'input',
   'approval',
   'reason',
@@ -95,8 +94,19 @@ function explainUnion(
   const inside = issue.errors.find(branch =>
     branch.some(inner => inner.path.length > 0 || inner.code === 'too_small'),
   )
-  if (inside === undefined) return [{ path, message: 'must be `first-use` or a list of public keys' }]
+  if (inside === undefined) return [{ path, message: wantedOf(path) }]
   return inside.flatMap(inner => explainIssue({ ...inner, path: [...path, ...inner.path] }, file, keysAt))
+}
+
+/** What keys with several forms want, where no form comes near. */
+const FORMS: Record<string, string> = {
+  store: 'must be `local` or { s3: … }',
+  encryption: 'must be `bucket`, `AES256` or { kmsKey: … }',
+  keepLocal: 'must be `none` or a duration such as 1h',
+}
+
+function wantedOf(path: Path): string {
+  return FORMS[String(path.at(-1))] ?? 'must be `first-use` or a list of public keys'
 }
 
 function suggestionOf(params: Record<string, unknown> | undefined): string | undefined {

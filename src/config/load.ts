@@ -10,6 +10,7 @@ import type {
   PostgresTarget,
   RetentionRule,
   Role,
+  S3StoreConfig,
   SshLimits,
   SshTarget,
   Target,
@@ -23,6 +24,7 @@ import { freezeDeep } from './freeze.ts'
 import type { Problem } from './problem.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import type { SecretSources } from './secret-reference.ts'
+import { storeOf } from './storage-schema.ts'
 import { isLoopbackHttp } from './values.ts'
 
 export type LoadedConfig = { ok: true; config: Config } | { ok: false; problems: readonly Problem[] }
@@ -104,7 +106,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
   const { ssh, postgres, web, identity, recording } = parsed
   return {
     file,
-    gateway: { name: parsed.gateway.name, data },
+    gateway: { name: parsed.gateway.name, data, ...keysOf(file, parsed) },
     ...(ssh === undefined ? {} : { ssh: { listen: ssh.listen, limits: limitsOf(ssh.limits) } }),
     ...(postgres === undefined ? {} : { postgres: postgresOf(postgres, parsed.gateway.name) }),
     ...(web === undefined ? {} : { web: withoutUndefined(web) }),
@@ -115,6 +117,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
     recording: {
       folder:
         recording.folder === undefined ? join(data, 'recordings') : resolve(dirname(file), recording.folder),
+      ...storedIn(recording.store),
       keepOutputBytes: recording.keepOutput,
       forwards: recording.forwards,
       files: recording.files,
@@ -126,6 +129,11 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
       encryptTo: recording.encryptTo,
     },
   }
+}
+
+function storedIn(store: ConfigFile['recording']['store']): { s3?: S3StoreConfig } {
+  const s3 = storeOf(store)
+  return s3 === undefined ? {} : { s3 }
 }
 
 function retentionRuleOf(
@@ -190,6 +198,11 @@ function machineOf({ session, ...machine }: ConfigFile['identity']['machines'][n
 }
 
 type FilePostgres = NonNullable<ConfigFile['postgres']>
+
+/** Beside the file, like all paths in it. */
+function keysOf(file: string, { gateway: { keys } }: ConfigFile): { keys?: string } {
+  return keys === undefined ? {} : { keys: resolve(dirname(file), keys) }
+}
 
 function postgresOf(postgres: FilePostgres, gatewayName: string): PostgresConfig {
   const { listen, tls, serverName = gatewayName, browserSignIn, limits, oauth } = postgres

@@ -23,6 +23,7 @@ function boundValues({
   return {
     'gateway.name': gateway.name,
     'gateway.data': gateway.data,
+    'gateway.keys': gateway.keys ?? '',
     'ssh.listen': JSON.stringify(ssh?.listen ?? null),
     'postgres.listen': JSON.stringify(postgres?.listen ?? null),
     'postgres.tls': postgres?.tls === undefined ? '' : 'with TLS',
@@ -34,5 +35,6 @@ function boundValues({
     'identity.issuer': identity.issuer,
     'log.publish': JSON.stringify(log.publish),
     'recording.folder': recording.folder,
+    'recording.store': JSON.stringify(recording.s3 ?? 'local'),
   }
 }

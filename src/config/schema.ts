@@ -10,6 +10,7 @@ import { type Reading, unreadable } from './reading.ts'
 import { count, duration, host, labels, listOf, parseText, reading, size, text } from './schema-values.ts'
 import { readPublicFile, readSecret, type SecretSources } from './secret-reference.ts'
 import { defaultSshLimits } from './ssh-limits.ts'
+import { storeSchema } from './storage-schema.ts'
 import { parseDuration } from './units.ts'
 
 /** Every exec pattern is tried on every exec request. */
@@ -242,7 +243,7 @@ export function configSchema(sources: SecretSources) {
   const listen = reading(value => parseEndpoint(value, { allowAnyPort: true }))
   const secret = () => reading(value => readSecret(value, sources))
   return z.strictObject({
-    gateway: z.strictObject({ name: host(), data: text() }),
+    gateway: z.strictObject({ name: host(), data: text(), keys: text().optional() }),
     ssh: z.strictObject({ listen, limits: sshLimits.prefault({}) }).optional(),
     postgres: postgresSection(sources).optional(),
     web: z
@@ -286,6 +287,7 @@ export function configSchema(sources: SecretSources) {
     recording: z
       .strictObject({
         folder: text().optional(),
+        store: storeSchema(sources),
         keepOutput: size().prefault('64MiB'),
         forwards: z.enum(['metadata', 'content']).default('metadata'),
         files: z.enum(['hash', 'copy']).default('hash'),
