@@ -34,6 +34,7 @@ const faultStatus: Partial<Record<FaultCode, { status: ContentfulStatusCode; tit
   RECORDING_FORMAT: { status: 500, title: 'The recording cannot be read' },
   RECORDING_NOT_FOUND: { status: 404, title: 'The recording is not there' },
   NOT_FOUND: { status: 404, title: 'Not found' },
+  KEY_CHANGE_REFUSED: { status: 409, title: 'Nothing was changed' },
 }
 
 /** What a thrown thing is to the other side. Only a Fault's own words for users leave the process. */

@@ -50,6 +50,8 @@ export const auditKinds = [
   'cancel-request',
   'worker-start',
   'worker-end',
+  'authority-change',
+  'authority-key',
 ] as const
 export type AuditKind = (typeof auditKinds)[number]
 

@@ -27,8 +27,9 @@ export async function signCheckpoint(
   at: string,
   signer: Signer,
 ): Promise<Checkpoint> {
+  const { keyId } = signer // of the key that signs now: it may have another when the signature comes
   const signature = await signer.sign(signedText({ upTo, link, at }))
-  return { upTo, link, at, keyId: signer.keyId, signature: signature.toString('base64') }
+  return { upTo, link, at, keyId, signature: signature.toString('base64') }
 }
 
 /** Decodes the fields of a checkpoint's line, or says what is wrong. Nothing else may be in it. */

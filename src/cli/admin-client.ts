@@ -1,6 +1,8 @@
 /** Speaks to a running gateway over its admin socket. Whoever may open the socket may do this: the file's mode decides. */
 import { existsSync } from 'node:fs'
 import { request } from 'node:http'
+import type { KeyAsk } from '../credentials/key-changes.ts'
+import type { KeyChange } from '../credentials/key-ring.ts'
 import { Fault } from '../errors.ts'
 import type { SessionRow, SessionState } from '../model.ts'
 import type { ProbeResult } from './probe.ts'
@@ -58,6 +60,10 @@ export class AdminClient {
 
   sweep(): Promise<{ removed: number; left: number }> {
     return this.#ask('POST', '/sweep')
+  }
+
+  async changeKeys(ask: KeyAsk, by: string): Promise<readonly KeyChange[]> {
+    return (await this.#ask<{ changes: readonly KeyChange[] }>('POST', '/keys', { ...ask, by })).changes
   }
 
   async probe(): Promise<readonly ProbeResult[]> {

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 
-/** Where things lie in the data folder. */
+/** Where things lie: in the data folder, but for the keys if they are kept elsewhere. */
 export function foldersOf(config: Pick<Config, 'gateway'>) {
-  const { data } = config.gateway
+  const { data, keys = join(data, 'keys') } = config.gateway
   return {
-    keys: join(data, 'keys'),
+    keys,
     /** Host keys of the inner servers, one for each target. */
-    targetHostKeys: join(data, 'keys', 'hosts'),
+    targetHostKeys: join(keys, 'hosts'),
     audit: join(data, 'audit'),
     sessionLog: join(data, 'log'),
     journal: join(data, 'journal'),

@@ -13,8 +13,10 @@ import {
 } from '../credentials/postgres/role.ts'
 import { RoleSweep } from '../credentials/postgres/sweep.ts'
 import { tryLogin } from '../credentials/postgres/try-login.ts'
-import { openX509Authority } from '../credentials/x509.ts'
+import type { KeyRing } from '../credentials/key-ring.ts'
+import { certificateFileOf, openX509Authority, type X509Authority } from '../credentials/x509.ts'
 import type { Log } from '../log.ts'
+import type { Signer } from '../model.ts'
 import type { Store } from '../store/store.ts'
 
 export type PostgresCredentialsOptions = {
@@ -39,10 +41,27 @@ export type PostgresCredentials = {
   /** Signs in as a session would, for `check`; says how the target proved itself. */
   readonly tryLogin: (probe: Probe, target: PostgresTarget, login: string) => Promise<string>
   readonly sweep: RoleSweep
+  /** After keys of the gateway were changed. Throws Fault KEY_UNUSABLE. */
+  readonly keysChanged: () => Promise<void>
   /** After a reload. */
   readonly targetsChanged: () => void
   /** Waits a while for sessions that are ending. */
   readonly close: () => Promise<void>
+}
+
+/** The key that signs now with its certificate; one that is announced gets its certificate too, so that servers can be told of it. */
+async function databasesAuthority(
+  ring: KeyRing,
+  folder: string,
+  { gateway, clock }: Pick<PostgresCredentialsOptions, 'gateway' | 'clock'>,
+): Promise<X509Authority> {
+  const open = (signer: Signer): Promise<X509Authority> => {
+    const file = certificateFileOf(signer.keyId, ring.first('databases').keyId)
+    return openX509Authority(folder, signer, { gateway, nowMs: clock.nowMs() }, file)
+  }
+  const next = ring.next('databases')
+  if (next !== undefined) await open(next)
+  return open(ring.current('databases'))
 }
 
 /** Opens no connection yet. Throws Fault KEY_UNUSABLE. */
@@ -50,16 +69,15 @@ export async function openPostgresCredentials(
   options: PostgresCredentialsOptions,
 ): Promise<PostgresCredentials> {
   const { authorities, keysFolder, targets, ...common } = options
-  const { databases } = authorities
-  const authority = await openX509Authority(keysFolder, databases, {
-    gateway: common.gateway,
-    nowMs: common.clock.nowMs(),
-  })
+  const { ring } = authorities
+  const installation = installationOf(ring.first('databases').publicKey)
+  let authority = await databasesAuthority(ring, keysFolder, common)
   const brokers = new Brokers(common)
-  const parts = { ...common, brokers, installation: installationOf(databases), databases: authority }
+  const parts = { ...common, brokers, installation }
   return {
-    mint: (evidence, about) => mintPostgresCredential(evidence, about, parts),
-    tryLogin: (probe, target, login) => tryLogin(probe, target, login, parts),
+    mint: (evidence, about) => mintPostgresCredential(evidence, about, { ...parts, databases: authority }),
+    tryLogin: (probe, target, login) => tryLogin(probe, target, login, { ...parts, databases: authority }),
+    keysChanged: async () => void (authority = await databasesAuthority(ring, keysFolder, common)),
     brokers,
     sweep: new RoleSweep({ ...parts, targets }),
     targetsChanged: () => void brokers.keepOnly(targets()),

@@ -129,7 +129,7 @@ function authenticationParts(postgres: PostgresConfig, parts: PostgresParts): Au
     signInTimeoutMs: () => limitsOf(config()).signInTimeoutMs,
     checkCertificate: (der, sourceAddress) =>
       checkX509SignIn(der, {
-        authority: authorities['sign-in-x509'],
+        authorities: authorities.ring.accepted('sign-in-x509', clock.nowMs()),
         gatewayName: config().gateway.name,
         sourceAddress,
         nowMs: clock.nowMs(),

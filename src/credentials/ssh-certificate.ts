@@ -55,12 +55,15 @@ export async function issueCertificate(
   return Buffer.concat([body, string(signature)])
 }
 
-const blobs = new WeakMap<Signer, Buffer>()
+const blobs = new WeakMap<Signer, { readonly keyId: string; readonly blob: Buffer }>()
 
-/** Read once: it is the same for every certificate. */
+/** Read once for each key: a Signer has another after a rotation. */
 function blobOf(authority: Signer): Buffer {
-  const blob = blobs.get(authority) ?? publicKeyBlob(createPublicKey(authority.publicKeyPem))
-  blobs.set(authority, blob)
+  const { keyId, publicKeyPem } = authority
+  const known = blobs.get(authority)
+  if (known?.keyId === keyId) return known.blob
+  const blob = publicKeyBlob(createPublicKey(publicKeyPem))
+  blobs.set(authority, { keyId, blob })
   return blob
 }
 

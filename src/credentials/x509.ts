@@ -16,8 +16,14 @@ export type X509Authority = {
   readonly signer: Signer
 }
 
-/** Beside the key `databases.pem`. */
-const certificateFile = 'databases.crt'
+/** Beside the key `databases.pem`: that of the first key, and those of its heirs, which have the key's id in their names. */
+export const firstCertificateFile = 'databases.crt'
+
+/** Where the certificate of a key lies. */
+export function certificateFileOf(keyId: string, firstKeyId: string): string {
+  if (keyId === firstKeyId) return firstCertificateFile
+  return `databases.${Buffer.from(keyId.replace('SHA256:', ''), 'base64').toString('hex').slice(0, 16)}.crt`
+}
 
 /** The key is what counts and lasts; its certificate ends when nobody expects it to matter any more. */
 const authorityLifetimeMs = 20 * 365 * 86_400_000
@@ -31,8 +37,9 @@ export async function openX509Authority(
   folder: string,
   signer: Signer,
   about: { readonly gateway: string; readonly nowMs: number },
+  name: string = firstCertificateFile,
 ): Promise<X509Authority> {
-  const file = join(folder, certificateFile)
+  const file = join(folder, name)
   try {
     if (!existsSync(file)) writeNew(file, await selfSigned(signer, about))
     return readAuthority(readFileSync(file, 'utf8'), signer)
@@ -42,8 +49,8 @@ export async function openX509Authority(
 }
 
 /** For commands that must not need the private key; undefined until a gateway that knows of it has started. */
-export function x509AuthorityPem(folder: string): string | undefined {
-  const file = join(folder, certificateFile)
+export function x509AuthorityPem(folder: string, name: string = firstCertificateFile): string | undefined {
+  const file = join(folder, name)
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
 }
 

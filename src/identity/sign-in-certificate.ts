@@ -64,8 +64,8 @@ export type SignInCertificateRefusal =
   | 'unknown-issuer'
 
 export type SignInCertificateCheck = {
-  /** The sign-in authority. */
-  readonly authority: Signer
+  /** The sign-in authority: the key that signs now, and former ones while what they signed is accepted. */
+  readonly authorities: readonly Pick<Signer, 'publicKeyPem'>[]
   /** The gateway that the certificate must be for, its only principal in OpenSSH's sense. */
   readonly gatewayName: string
   readonly sourceAddress: string
@@ -82,7 +82,7 @@ export function checkSignInCertificate(
   const { certificate, key } = proven.fields
   if (certificate === undefined) return 'no-certificate'
   const refusal =
-    checkAuthority(certificate, check.authority) ??
+    checkAuthority(certificate, check.authorities) ??
     checkTimes(certificate, check.nowMs) ??
     checkUse(certificate, check.gatewayName) ??
     checkOptions(certificate, proven, check.sourceAddress)
@@ -96,7 +96,7 @@ export function checkSignInCertificate(
 }
 
 /** The blob of an authority's public key. */
-export function authorityBlobOf(authority: Signer): Buffer {
+export function authorityBlobOf(authority: Pick<Signer, 'publicKeyPem'>): Buffer {
   const jwk = createPublicKey(authority.publicKeyPem).export({ format: 'jwk' })
   return Buffer.concat([string(authorityKeyType), string(Buffer.from(String(jwk.x), 'base64url'))])
 }
@@ -107,10 +107,11 @@ export function authorityBlobOf(authority: Signer): Buffer {
  */
 function checkAuthority(
   certificate: UserCertificate,
-  authority: Signer,
+  authorities: SignInCertificateCheck['authorities'],
 ): SignInCertificateRefusal | undefined {
   if (certificate.type !== certificateType.user) return 'wrong-type'
-  if (!certificate.authorityBlob.equals(authorityBlobOf(authority))) return 'unknown-authority'
+  const authority = authorities.find(each => certificate.authorityBlob.equals(authorityBlobOf(each)))
+  if (authority === undefined) return 'unknown-authority'
   const signature = readSignature(certificate.signature)
   const publicKey = createPublicKey(authority.publicKeyPem)
   const signed =

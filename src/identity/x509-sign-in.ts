@@ -51,8 +51,8 @@ export type X509SignInRefusal =
   | 'unknown-issuer'
 
 export type X509SignInCheck = {
-  /** The sign-in X.509 authority: the only one. There are no chains. */
-  readonly authority: Pick<Signer, 'publicKeyPem'>
+  /** The sign-in X.509 authority: the key that signs now, and former ones while what they signed is accepted. There are no chains. */
+  readonly authorities: readonly Pick<Signer, 'publicKeyPem'>[]
   readonly gatewayName: string
   readonly sourceAddress: string
   readonly nowMs: number
@@ -64,8 +64,11 @@ export type X509SignInCheck = {
 export function checkX509SignIn(certificate: Buffer, check: X509SignInCheck): X509SignIn | X509SignInRefusal {
   const parts = certificate.length > maxCertificateBytes ? undefined : readSignedBytes(certificate)
   if (parts === undefined) return 'unknown-authority'
-  if (verify(null, parts.signed, createPublicKey(check.authority.publicKeyPem), parts.signature) !== true)
-    return 'unknown-authority'
+  const { signed, signature } = parts
+  const isSigned = check.authorities.some(
+    ({ publicKeyPem }) => verify(null, signed, createPublicKey(publicKeyPem), signature) === true,
+  )
+  if (!isSigned) return 'unknown-authority'
   const read = readClientCertificate(parts.signed)
   if (typeof read === 'string') return read
   return checkTimes(read, check.nowMs) ?? checkSaid(read, check)

@@ -31,7 +31,7 @@ import { acceptTransport, type CloseReason, type Transport } from './transport.t
 const maxUnknownMessages = 32
 
 export type SshListenerParts = LobbyParts & {
-  readonly hostKeys: readonly string[]
+  readonly hostKeys: () => readonly string[]
   readonly signIns: WaitingSignIns
   readonly keys: KeySignInParts
 }
@@ -128,7 +128,7 @@ class Connection {
     this.#timer = setTimeout(() => this.#tooSlow(), limits.firstRequestTimeoutMs)
     this.#transport = acceptTransport(parts.engine, socket, {
       ident,
-      hostKeys: parts.hostKeys,
+      hostKeys: parts.hostKeys(),
       serverSigAlgs: [...signatureAlgorithms],
       limits: transportLimits(limits),
       handlers: {

@@ -249,7 +249,7 @@ describe('a certificate for TLS', () => {
     const certificate = new X509Certificate(body['access_token'] ?? '')
     const checked = (sourceAddress: string) =>
       checkX509SignIn(certificate.raw, {
-        authority: world.x509Authority,
+        authorities: [world.x509Authority],
         gatewayName: 'bastion.example.com',
         sourceAddress,
         nowMs: Date.now() + world.knobs.aheadMs,

@@ -62,6 +62,7 @@ test('it is made at the first start, private to the owner, and stays', () => {
 test('a folder from before there was one gets one, and keeps its other keys', () => {
   const before = openAuthorities(scratch.path)
   rmSync(file())
+  rmSync(join(scratch.path, 'keys.json'))
   const after = openAuthorities(scratch.path)
   expect(after['gateway-host'].keyId).toBe(before['gateway-host'].keyId)
   expect(after.gatewayRsaHostKey.equals(before.gatewayRsaHostKey)).toBe(false)

@@ -48,7 +48,7 @@ const principal: PrincipalFields = {
   expiresAtMs: nowMs + 600_000,
 }
 const check: SignInCertificateCheck = {
-  authority,
+  authorities: [authority],
   gatewayName: 'bastion.test',
   sourceAddress: '10.0.0.7',
   nowMs,
@@ -169,7 +169,7 @@ describe('T23: a certificate is refused', () => {
       { trustsIssuer: () => false },
       'unknown-issuer',
     ],
-    ['of another authority', {}, { authority: stranger }, 'unknown-authority'],
+    ['of another authority', {}, { authorities: [stranger] }, 'unknown-authority'],
   ])('%s', async (_, more, how, expected) => {
     expect(judge(await write(), {})).toBe('accepted')
     expect(judge(await write(more), how)).toBe(expected)

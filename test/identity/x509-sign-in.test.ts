@@ -39,7 +39,7 @@ const principal: PrincipalFields = {
 }
 const said = { gateway: 'bastion.example.com', principal }
 const check: X509SignInCheck = {
-  authority,
+  authorities: [authority],
   gatewayName: 'bastion.example.com',
   sourceAddress: '10.0.0.7',
   nowMs,
@@ -132,7 +132,9 @@ describe('refused', () => {
     expect(new X509Certificate(nested).ca).toBe(false)
     expect(
       verdict(nested, {
-        authority: { publicKeyPem: client.publicKey.export({ format: 'pem', type: 'spki' }).toString() },
+        authorities: [
+          { publicKeyPem: client.publicKey.export({ format: 'pem', type: 'spki' }).toString() },
+        ],
       }),
     ).toBe('unknown-authority')
   })

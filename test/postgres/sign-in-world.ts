@@ -138,7 +138,7 @@ export function openSignInWorld(more: Partial<AuthenticationParts> = {}): SignIn
     signInTimeoutMs: () => knobs.signInTimeoutMs,
     checkCertificate: (der, sourceAddress) =>
       checkX509SignIn(der, {
-        authority,
+        authorities: [authority],
         gatewayName: 'bastion.example.com',
         sourceAddress,
         nowMs: clock.nowMs(),

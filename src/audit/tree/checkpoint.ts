@@ -10,9 +10,9 @@ export function checkpointText({ origin, size, root }: TreeHead): string {
   return `${origin}\n${size}\n${root.toString('base64')}\n`
 }
 
-/** The name of the key is the origin, as the specification wants it. */
-export function signCheckpoint(head: TreeHead, signer: Signer): Promise<string> {
-  return signNote(checkpointText(head), head.origin, signer)
+/** The name of the keys is the origin, as the specification wants it. */
+export function signCheckpoint(head: TreeHead, ...signers: readonly Signer[]): Promise<string> {
+  return signNote(checkpointText(head), head.origin, ...signers)
 }
 
 /** Takes a checkpoint apart without believing it, or says what is wrong with its form. */

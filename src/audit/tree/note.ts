@@ -70,11 +70,13 @@ function publicKeyFrom(raw: Buffer): KeyObject {
   return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') }, format: 'jwk' })
 }
 
-/** The note with our signature. `text` ends with a newline. */
-export async function signNote(text: string, name: string, signer: Signer): Promise<string> {
-  const signature = await signer.sign(Buffer.from(text))
-  const keyId = noteKeyId(name, signatureType.ed25519, rawPublicKey(signer.publicKeyPem))
-  return printNote({ text, signatures: [{ name, keyId, signature }] })
+/** The note with our signature, and those of other keys of ours. `text` ends with a newline. */
+export async function signNote(text: string, name: string, ...signers: readonly Signer[]): Promise<string> {
+  const signatures = signers.map(async signer => {
+    const keyId = noteKeyId(name, signatureType.ed25519, rawPublicKey(signer.publicKeyPem))
+    return { name, keyId, signature: await signer.sign(Buffer.from(text)) }
+  })
+  return printNote({ text, signatures: await Promise.all(signatures) })
 }
 
 export function printNote({ text, signatures }: Note): string {

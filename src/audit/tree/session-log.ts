@@ -50,6 +50,8 @@ export type SessionLogOptions = {
   /** Names a log that begins (C2SP tlog-checkpoint), such as the gateway's name; one that goes on keeps its name. */
   readonly origin: string
   readonly signer: Signer
+  /** Keys that sign checkpoints beside it: a former one, until those who know only that have learnt the new one. */
+  readonly alsoSigning?: () => readonly Signer[]
   readonly clock: Clock
   readonly log: Log
   readonly append?: AppendSync
@@ -69,6 +71,8 @@ export type SessionLog = {
   readonly find: (matches: (leaf: StampedLeaf) => boolean, sinceMs: number) => number | undefined
   /** Signs what is there now, without waiting for its time. Never rejects: what failed is logged and tried again. */
   readonly checkpoint: () => Promise<void>
+  /** Signs it although it is signed: with another key. Never rejects. */
+  readonly signAnew: () => Promise<void>
   readonly size: number
   readonly failure: Fault | undefined
   /** Signs what is there and closes the file. */
@@ -181,6 +185,11 @@ class TreeLog implements SessionLog {
   async checkpoint(): Promise<void> {
     await this.#signing
     if (this.#failure === undefined && this.#signed?.size !== this.size) await this.#sign()
+  }
+
+  async signAnew(): Promise<void> {
+    await this.#signing
+    if (this.#failure === undefined && this.size > 0) await this.#sign()
   }
 
   async close(): Promise<void> {
@@ -339,7 +348,7 @@ class TreeLog implements SessionLog {
     const head: TreeHead = { origin: this.#origin, size: this.size, root: this.#range.root() }
     this.#writePartials(head.size)
     await this.#reachDisk()
-    const text = await signCheckpoint(head, this.#options.signer)
+    const text = await signCheckpoint(head, this.#options.signer, ...(this.#options.alsoSigning?.() ?? []))
     const history = openSync(this.#files.path(checkpointsFile), 'a', 0o600)
     try {
       this.#append(history, [Buffer.from(`${JSON.stringify({ size: head.size, note: text })}\n`)])

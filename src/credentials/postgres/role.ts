@@ -7,7 +7,6 @@ import type { AuditLog, Probe } from '../../audit/audit-log.ts'
 import type { Clock } from '../../clock.ts'
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { Signer } from '../../model.ts'
 import type { Grant } from '../../policy/decide.ts'
 import type { Recording } from '../../recorder/recorder.ts'
 import type { Store } from '../../store/store.ts'
@@ -85,9 +84,9 @@ export function newPostgresCredential(
   return new PostgresCredential(fields)
 }
 
-/** Tells gateways of one name apart: who has this data folder's keys made what says so. */
-export function installationOf(databases: Signer): string {
-  return createHash('sha256').update(databases.publicKeyPem).digest('hex').slice(0, 16)
+/** Tells gateways of one name apart: who has this folder of keys made what says so. Of the first key (PEM), so that it outlives rotations. */
+export function installationOf(firstDatabasesKey: string): string {
+  return createHash('sha256').update(firstDatabasesKey).digest('hex').slice(0, 16)
 }
 
 export type PostgresMintParts = {
