@@ -19,6 +19,8 @@ export type SweepParts = {
   clock: Clock
   log: Log
   owner: string
+  /** Owners besides it that are processes of this gateway, and live. */
+  isAlive?: (owner: string) => boolean
   /** Roles on PostgreSQL targets, where the gateway has any. */
   roles?: RoleSweep
 }
@@ -31,14 +33,15 @@ export type SweepParts = {
  */
 export async function sweep(parts: SweepParts, options: { everything?: boolean } = {}): Promise<number> {
   const leases = await parts.store.leases.list()
-  const due = leases.filter(lease => isDue(lease, parts.owner, parts.clock.nowMs()))
+  const due = leases.filter(lease => isDue(lease, parts))
   for (const lease of due) await removeLease(lease, parts)
   return due.length + ((await parts.roles?.sweep(options)) ?? 0)
 }
 
 /** Our own only long after its certificate ran out: then its session tried to remove it and could not. */
-function isDue(lease: LeaseRow, owner: string, nowMs: number): boolean {
-  return isOver(lease, lease.owner === owner ? nowMs - ownLeaseGraceMs : nowMs)
+function isDue(lease: LeaseRow, { owner, isAlive, clock }: SweepParts): boolean {
+  const isOurs = lease.owner === owner || isAlive?.(lease.owner) === true
+  return isOver(lease, isOurs ? clock.nowMs() - ownLeaseGraceMs : clock.nowMs())
 }
 
 function isOver(lease: LeaseRow, nowMs: number): boolean {

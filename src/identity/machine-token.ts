@@ -47,6 +47,11 @@ class MachineToken {
 }
 export type { MachineToken }
 
+/** What the process that remembers tokens has verified. Only its worker processes may take its word for it. */
+export function machineTokenVouchedFor(fields: MachineTokenFields): MachineToken {
+  return new MachineToken(fields)
+}
+
 export type MachineTokensParts = {
   readonly clock: Clock
   /** The configuration of this moment. */

@@ -84,6 +84,11 @@ export function principalOfMachine(token: MachineToken, expiresAtMs: number): Pr
   return new Principal({ issuer, subject, name, groups, ...nobody, authenticatedAtMs, expiresAtMs })
 }
 
+/** Whom the process that keeps passwords, tokens and waiting sign-ins has proven. Only its worker processes may take its word for it. */
+export function principalVouchedFor(fields: PrincipalFields): Principal {
+  return new Principal(fields)
+}
+
 /** What makes two principals the same person: issuer and subject, never the e-mail or the name. */
 export function principalKey(principal: Principal): string {
   return `${principal.fields.issuer}\n${principal.fields.subject}`

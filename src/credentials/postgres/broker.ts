@@ -45,7 +45,15 @@ export function brokerApplication(owner: string): string {
   return `sallyport-broker ${owner}`
 }
 
-export type BrokerParts = { readonly audit: AuditLog; readonly log: Log; readonly owner: string }
+export type BrokerParts = {
+  readonly audit: AuditLog
+  readonly log: Log
+  readonly owner: string
+  /** Hears which leases a session of this process looks after, for whoever sweeps. */
+  readonly hands?: Hands
+}
+
+export type Hands = { readonly taken: (lease: string) => void; readonly left: (lease: string) => void }
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -78,10 +86,11 @@ export class Brokers {
   /** By what they connect to and as whom: a reload that changes either gets new connections. */
   readonly #pools = new Map<PostgresTarget, Pool>()
   /** Ids of leases that a session of this process looks after; all others are the sweep's. */
-  readonly inHand = new InHand()
+  readonly inHand: InHand
 
   constructor(parts: BrokerParts) {
     this.#parts = parts
+    this.inHand = new InHand(parts.hands)
   }
 
   of(target: PostgresTarget): Broker {
@@ -108,9 +117,15 @@ export class Brokers {
 class InHand {
   readonly #ids = new Set<string>()
   readonly #waiting = new Set<() => void>()
+  readonly #hands: Hands | undefined
+
+  constructor(hands?: Hands) {
+    this.#hands = hands
+  }
 
   add(id: string): void {
     this.#ids.add(id)
+    this.#hands?.taken(id)
   }
 
   has(id: string): boolean {
@@ -118,7 +133,7 @@ class InHand {
   }
 
   delete(id: string): void {
-    this.#ids.delete(id)
+    if (this.#ids.delete(id)) this.#hands?.left(id)
     if (this.#ids.size > 0) return
     for (const resolve of this.#waiting) resolve()
     this.#waiting.clear()

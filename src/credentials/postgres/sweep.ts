@@ -38,6 +38,8 @@ export type RoleSweepParts = {
   readonly log: Log
   readonly brokers: Brokers
   readonly owner: string
+  /** Owners besides it that are processes of this gateway, and live. */
+  readonly isAlive?: (owner: string) => boolean
   readonly gateway: string
   readonly installation: string
   /** The targets of the configuration in force. */
@@ -142,8 +144,8 @@ export class RoleSweep {
   /** Of processes that are gone: what they sent last may still be running. */
   async #endConnections(broker: Broker, leases: readonly LeaseRow[]): Promise<void> {
     const owners = new Set(leases.map(lease => lease.owner))
-    owners.delete(this.#parts.owner)
-    if (owners.size > 0) await endBrokerConnections(broker, [...owners])
+    const gone = [...owners].filter(owner => !isAlive(owner, this.#parts))
+    if (gone.length > 0) await endBrokerConnections(broker, gone)
   }
 
   async #tryLease(broker: Broker, lease: LeaseRow): Promise<number> {
@@ -222,6 +224,10 @@ export class RoleSweep {
   }
 }
 
+function isAlive(owner: string, parts: RoleSweepParts): boolean {
+  return owner === parts.owner || parts.isAlive?.(owner) === true
+}
+
 function detailRole(lease: LeaseRow): string {
   return lease.kind === 'postgres-role' ? decodeDetail(lease.detail).role : ''
 }
@@ -242,21 +248,19 @@ async function endBrokerConnections(broker: Broker, owners: readonly string[]): 
 }
 
 /** Those that this installation made, by processes that are gone: each says so in its comment. */
-async function rolesOf(
-  broker: Broker,
-  { gateway, installation, owner }: RoleSweepParts,
-): Promise<readonly RoleDetail[]> {
+async function rolesOf(broker: Broker, parts: RoleSweepParts): Promise<readonly RoleDetail[]> {
   const rows = await broker.use(connection =>
     connection.query(
       `SELECT r.rolname AS role, g.rolname AS "group", shobj_description(r.oid, 'pg_authid') AS comment
          FROM pg_roles r JOIN pg_auth_members m ON m.member = r.oid JOIN pg_roles g ON g.oid = m.roleid
         WHERE left(r.rolname, length($1)) = $1 ORDER BY r.rolname LIMIT ${maxFound}`,
-      [rolePrefix(gateway)],
+      [rolePrefix(parts.gateway)],
     ),
   )
   return rows.flatMap(({ role, group, comment }) => {
     const words = typeof comment === 'string' ? comment.split(' ') : []
-    const isOurs = words.includes(`installation=${installation}`) && !words.includes(`owner=${owner}`)
+    const owner = words.find(word => word.startsWith('owner='))?.slice('owner='.length)
+    const isOurs = words.includes(`installation=${parts.installation}`) && !isAlive(owner ?? '', parts)
     return isOurs ? [{ role: String(role), group: String(group) }] : []
   })
 }
