@@ -1,5 +1,5 @@
 import { dataHeadBytes, type DataEvent, eventHeadBytes, writeDataHead, writeJsonHead } from './event.ts'
-import { journalHeadBytes, journalKind, writeJournalHead } from './journal-format.ts'
+import { journalHeadBytes, journalKind, sealedHeadBytes, writeJournalHead } from './journal-format.ts'
 
 /** Heads and small data of one batch. A batch that would need more is appended early. */
 const slabBytes = 256 * 1024
@@ -22,6 +22,16 @@ export type Entry<Owner> = {
   readonly end: number
   /** Large data, referred to and not copied. */
   readonly far: Buffer | undefined
+}
+
+/** An event of an encrypted recording, as its chunk and as the journal will hold it. */
+export type SealedEvent = {
+  readonly sequence: number
+  readonly us: number
+  readonly bytes: Buffer
+  readonly sealed: Buffer
+  /** The session ends with it. */
+  readonly isEnd: boolean
 }
 
 /**
@@ -98,6 +108,21 @@ export class Batch<Owner> {
     const bytes = this.slab.write(json, head + eventHeadBytes, 'utf8')
     const body = writeJsonHead(this.slab, head, bytes, us)
     return this.#add(owner, number, sequence, us, start, body + bytes, undefined)
+  }
+
+  /** Adds an event of an encrypted recording: `sealed` for the journal, `bytes` for whoever keeps it; returns its length in the recording. */
+  addSealed(owner: Owner, number: number, event: SealedEvent): number {
+    const { sequence, us, bytes, sealed, isEnd } = event
+    const start = this.#end
+    const head = start + journalHeadBytes
+    this.slab.writeUIntBE(us, head, 6)
+    this.slab.writeUInt8(isEnd ? 1 : 0, head + 6)
+    const isSmall = sealed.length <= smallBytes
+    const body = head + sealedHeadBytes
+    const end = isSmall ? body + sealed.copy(this.slab, body) : body
+    this.#close(start, end, isSmall ? undefined : sealed, journalKind.sealed, number, sequence)
+    this.#entries.push({ owner, sequence, us, from: start, end: start, far: bytes })
+    return bytes.length
   }
 
   #add(

@@ -157,6 +157,21 @@ export function writeJsonHead(into: Buffer, at: number, jsonBytes: number, us: n
   return at + eventHeadBytes
 }
 
+/** All bytes of a data event, at most `maxDataBytes` of it. */
+export function dataEventBytes(event: DataEvent, us: number): Buffer {
+  const bytes = Buffer.allocUnsafe(dataHeadBytes + event.data.length)
+  event.data.copy(bytes, writeDataHead(bytes, 0, event, event.data.length, us))
+  return bytes
+}
+
+/** All bytes of a JSON event. */
+export function toldEventBytes(json: string, us: number): Buffer {
+  const length = Buffer.byteLength(json)
+  const bytes = Buffer.allocUnsafe(eventHeadBytes + length)
+  bytes.write(json, writeJsonHead(bytes, 0, length, us))
+  return bytes
+}
+
 /** What is wrong with the bytes of an event. */
 export class EventProblem extends Error {}
 

@@ -6,16 +6,21 @@ import {
   journalKind,
   journalPreamble,
   journalPreambleBytes,
+  sealedHeadBytes,
 } from './journal-format.ts'
+import { tagBytes } from './encryption/content-keys.ts'
 import { maxEventBytes } from './format.ts'
 
-/** An event as the journal holds it. */
+/** An event as the journal holds it: its bytes, or what was sealed of them for others to read. */
 export type JournalledEvent = {
   readonly session: string
   readonly path: string
   readonly sequence: number
-  readonly bytes: Buffer
-}
+} & (
+  | { readonly kind: 'clear'; readonly bytes: Buffer }
+  /** `isEnd`: the session ends with it. */
+  | { readonly kind: 'sealed'; readonly us: number; readonly isEnd: boolean; readonly sealed: Buffer }
+)
 
 /**
  * How a segment ends. A torn record at the end is what a crash leaves: its last bytes were never written, so that they are missing or still the zeros
@@ -100,10 +105,14 @@ class SegmentReader {
     const number = record.readUInt32BE(12)
     const body = record.subarray(journalHeadBytes)
     if (kind === journalKind.declare) return this.#declare(number, body)
-    if (kind !== journalKind.event) return `record kind ${kind} is unknown`
+    if (kind !== journalKind.event && kind !== journalKind.sealed) return `record kind ${kind} is unknown`
     const name = this.#names.get(number)
     if (name === undefined) return `recording ${number} has no name`
-    return { ...name, sequence: Number(record.readBigUInt64BE(16)), bytes: Buffer.from(body) }
+    const event = { ...name, sequence: Number(record.readBigUInt64BE(16)) }
+    if (kind === journalKind.event) return { ...event, kind: 'clear', bytes: Buffer.from(body) }
+    if (body.length < sealedHeadBytes + tagBytes) return 'a sealed event is cut'
+    const sealed = Buffer.from(body.subarray(sealedHeadBytes))
+    return { ...event, kind: 'sealed', us: body.readUIntBE(0, 6), isEnd: body.readUInt8(6) === 1, sealed }
   }
 
   #declare(number: number, body: Buffer): undefined {

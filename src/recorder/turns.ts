@@ -1,6 +1,6 @@
 import type { Log } from '../log.ts'
 import { reasonOf } from '../errors.ts'
-import { Batch, type Entry } from './batch.ts'
+import { Batch, type Entry, type SealedEvent } from './batch.ts'
 import type { DiskSync } from './disk-sync.ts'
 import type { DataEvent } from './event.ts'
 import type { Journal, Segment } from './journal.ts'
@@ -65,6 +65,14 @@ export class Turns {
   addTold(owner: Owner, sequence: number, us: number, json: string): number {
     if (!this.#begin(owner)) return 0
     const bytes = this.#batch.addTold(owner, owner.number, sequence, us, json)
+    this.#afterAdd()
+    return bytes
+  }
+
+  /** Adds an event that was sealed for its readers; returns its length in the recording. */
+  addSealed(owner: Owner, event: SealedEvent): number {
+    if (!this.#begin(owner)) return 0
+    const bytes = this.#batch.addSealed(owner, owner.number, event)
     this.#afterAdd()
     return bytes
   }

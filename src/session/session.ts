@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
+import type { SessionLimits } from '../config/config.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type Principal, principalKey } from '../identity/principal.ts'
 import type { Log } from '../log.ts'
@@ -20,6 +21,7 @@ import {
 import type { Recorder, Recording } from '../recorder/recorder.ts'
 import type { Store } from '../store/store.ts'
 import type { SessionPlaces } from './live.ts'
+import { Usage } from './usage.ts'
 
 /** What somebody typed, where they come from, and who they were proven to be. */
 export type Wish = AccessWish & { readonly protocol: Protocol; readonly principal: Principal }
@@ -35,6 +37,8 @@ export type SessionParts = {
   /** The policy in force now; a reload changes what it returns. */
   readonly policy: () => Policy
   readonly maxSessionsPerPrincipal: () => number
+  /** What one session may use up; without it as much as it likes. */
+  readonly limits?: () => SessionLimits
   /** The recording is whole and the row closed: time for what is derived from it. */
   readonly onSealed: (session: SessionRow) => void
 }
@@ -57,6 +61,7 @@ class Session {
   readonly #onDecision = new Set<(grant: Grant) => void>()
   /** The end of the first grant, by a clock that nobody sets back. */
   readonly #endsAtUs: number
+  readonly #usage: Usage
   #grant: Grant
   #ending: Ending | undefined
   #closed: Promise<void> | undefined
@@ -69,6 +74,7 @@ class Session {
     this.row = row
     this.#parts = parts
     this.#lastActiveUs = parts.clock.monotonicUs()
+    this.#usage = new Usage(this.#lastActiveUs / 1000)
     this.#endsAtUs = this.#lastActiveUs + (grant.fields.validUntilMs - parts.clock.nowMs()) * 1000
     recording.onFailure(fault =>
       this.end({ reason: `recording failed: ${fault.message}`, userText: fault.userText }),
@@ -91,6 +97,18 @@ class Session {
   /** Bytes or requests went through: the idle limit counts from now. */
   touch(): void {
     this.#lastActiveUs = this.#parts.clock.monotonicUs()
+  }
+
+  /** Bytes went to the user. */
+  sent(bytes: number): void {
+    this.#usage.sent(bytes)
+  }
+
+  /** Why the session has to end for what it has used up, if so. */
+  get overLimit(): Ending | undefined {
+    const { limits, clock } = this.#parts
+    if (limits === undefined) return undefined
+    return this.#usage.over(limits(), this.recording.recordedBytes, clock.monotonicUs() / 1000)
   }
 
   get idleMs(): number {
@@ -281,7 +299,8 @@ async function startSession(grant: Grant, wish: Wish, parts: SessionParts): Prom
     ruleLine,
   })
   try {
-    const recording = parts.recorder.open(grant, { session: id, protocol: wish.protocol })
+    const key = await parts.recorder.newKey()
+    const recording = parts.recorder.open(grant, { session: id, protocol: wish.protocol }, key)
     const session = await storeSession(grant, rowFor(id, grant, wish, recording, parts), recording, parts)
     parts.live.add(session, principalKey(wish.principal))
     return session
