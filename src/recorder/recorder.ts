@@ -12,14 +12,25 @@ import { type AppendAsync, appendingAsync } from './append-async.ts'
 import { Backlog, TotalBacklog } from './backlog.ts'
 import type { Entry } from './batch.ts'
 import { ChunkBuffers } from './chunk.ts'
-import { isData, jsonOf, type DataEvent, type ProgressEvent, type RecordedEvent } from './event.ts'
+import type { AuditorPublicKey } from '../config/auditor-key.ts'
+import { newRecordingKey, type RecordingKey } from './encryption/recording-key.ts'
+import type { Sealer } from './encryption/sealer.ts'
+import {
+  type DataEvent,
+  dataEventBytes,
+  isData,
+  jsonOf,
+  type ProgressEvent,
+  type RecordedEvent,
+  toldEventBytes,
+} from './event.ts'
 import { frameHead, maxDataBytes, maxEventBytes, preamble } from './format.ts'
 import { type About, headerOf, type RecordingHeader } from './header.ts'
 import { DiskSync, type SyncMode } from './disk-sync.ts'
 import { Journal, type Segment } from './journal.ts'
 import { isSessionName, OpenNotes } from './open-notes.ts'
 import { Packer } from './pack.ts'
-import { RecordingFile, type Workshop } from './recording-file.ts'
+import { type Heard, type Protection, RecordingFile, type Workshop } from './recording-file.ts'
 import { type Recovered, recover } from './recover.ts'
 import { anchorsOf, cutTornProof, Register } from './register.ts'
 import type { Room } from './room.ts'
@@ -43,6 +54,8 @@ export type RecorderOptions = {
   readonly append?: AppendSync
   /** Appends to the recordings. */
   readonly appendAsync?: AppendAsync
+  /** To whom new recordings are encrypted, each time one is opened; nobody by default: whoever has the file can read it. */
+  readonly encryptTo?: () => readonly AuditorPublicKey[]
   /** Compresses chunks; one of its own, with a thread, if none is given. */
   readonly packer?: Packer
   /** Room for when the disk fills up. Without one a full disk ends recording for good. */
@@ -161,8 +174,9 @@ class GatewayRecorder implements Recorder {
     const openedAtMs = clock.nowMs()
     const openedAtUs = clock.monotonicUs()
     const path = pathOf(about.session, openedAtMs)
-    const header = headerOf(grant, about, gateway, openedAtMs, signer)
+    const header = headerOf(grant, about, gateway, openedAtMs, signer, key?.header)
     const created = this.#watch(() => this.#create(path, header))
+    const sealer = key?.sealer(created.link)
     const number = ++this.#lastNumber
     const recording = new Recording(
       {
@@ -174,8 +188,9 @@ class GatewayRecorder implements Recorder {
         clock,
         turns: this.#turns,
         backlog: this.#backlog,
+        sealer,
       },
-      recording => this.#file(recording, created),
+      recording => this.#file(recording, created, sealer),
     )
     this.#open.set(about.session, recording)
     return recording
@@ -239,13 +254,19 @@ class GatewayRecorder implements Recorder {
     return { fd, link: linkOf(head, body) }
   }
 
-  #file(recording: Recording, created: { fd: number; link: Buffer }): RecordingFile {
+  #file(
+    recording: Recording,
+    created: { fd: number; link: Buffer },
+    sealer: Sealer | undefined,
+  ): RecordingFile {
     const position = { link: created.link, chunks: 0, events: 0, bytes: 0, lastUs: 0 }
-    const file = new RecordingFile(created.fd, position, this.#shop, {
+    const protection: Protection = sealer === undefined ? { kind: 'clear' } : { kind: 'sealed', sealer }
+    const heard: Heard = {
       onFailure: error => this.#turns.fail(error),
       onWritten: bytes => recording.wrote(bytes),
       onSealed: seal => this.#sealed(recording, created.link, seal),
-    })
+    }
+    const file = new RecordingFile(created.fd, position, this.#shop, heard, protection)
     file.head()
     return file
   }
@@ -332,6 +353,8 @@ type RecordingParts = {
   readonly clock: Clock
   readonly turns: Turns
   readonly backlog: TotalBacklog
+  /** Of an encrypted recording. */
+  readonly sealer: Sealer | undefined
 }
 
 /**
@@ -449,6 +472,7 @@ class Recording implements Owner {
     await this.#file.settle().catch(() => {}) // a failure is known by now
     await this.#file.reachDisk().catch(() => {}) // the journal keeps it then
     await this.#file.close()
+    this.#parts.sealer?.forget()
   }
 
   get #isOver(): boolean {
@@ -461,7 +485,7 @@ class Recording implements Owner {
     for (let at = 0; at < data.length; at += maxDataBytes) {
       const part =
         data.length <= maxDataBytes ? event : { ...event, data: data.subarray(at, at + maxDataBytes) }
-      this.#backlog.add(this.#parts.turns.addData(this, ++this.#sequence, us, part))
+      this.#backlog.add(this.#addData(us, part))
     }
   }
 
@@ -478,12 +502,29 @@ class Recording implements Owner {
     for (const event of events) this.#recordTold(jsonOf(event))
   }
 
-  #recordTold(json: string): void {
+  #recordTold(json: string, isEnd = false): void {
     if (json.length * maxUnitBytes > maxEventBytes && Buffer.byteLength(json) > maxEventBytes)
       throw new TypeError(
         `an event of ${Buffer.byteLength(json)} bytes exceeds its limit of ${maxEventBytes}`,
       )
-    this.#backlog.add(this.#parts.turns.addTold(this, ++this.#sequence, this.#now(), json))
+    this.#backlog.add(this.#addTold(json, isEnd))
+  }
+
+  #addData(us: number, event: DataEvent): number {
+    const { turns, sealer } = this.#parts
+    const sequence = ++this.#sequence
+    if (sealer === undefined) return turns.addData(this, sequence, us, event)
+    const bytes = dataEventBytes(event, us)
+    return turns.addSealed(this, { sequence, us, bytes, sealed: sealer.event(sequence, bytes), isEnd: false })
+  }
+
+  #addTold(json: string, isEnd: boolean): number {
+    const { turns, sealer } = this.#parts
+    const sequence = ++this.#sequence
+    const us = this.#now()
+    if (sealer === undefined) return turns.addTold(this, sequence, us, json)
+    const bytes = toldEventBytes(json, us)
+    return turns.addSealed(this, { sequence, us, bytes, sealed: sealer.event(sequence, bytes), isEnd })
   }
 
   /** Never goes back, whatever the clock says. */
@@ -495,12 +536,14 @@ class Recording implements Owner {
   async #seal(reason: string): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     this.#tellProgress()
-    this.#recordTold(jsonOf({ type: 'end', reason }))
+    this.#recordTold(jsonOf({ type: 'end', reason }), true)
     try {
       await this.#parts.turns.committed()
       await this.#file.seal(reason, false)
     } catch (error) {
       throw this.#failure ?? appendFailed(error)
+    } finally {
+      this.#parts.sealer?.forget()
     }
   }
 }

@@ -6,7 +6,9 @@ import { reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Signer } from '../model.ts'
 import { ChunkBuilder, type ChunkBuffers, type RawChunk, type StoredEvent } from './chunk.ts'
-import { chunkAgeMs, chunkHead, chunkHeadBytes, cipher, frameHead } from './format.ts'
+import type { Sealer } from './encryption/sealer.ts'
+import { recordOverheadBytes } from './encryption/sealed-events.ts'
+import { type ChunkHead, chunkAgeMs, chunkHead, chunkHeadBytes, cipher, codec, frameHead } from './format.ts'
 import type { Destination, Segment } from './journal.ts'
 import type { PackedChunk, Packer } from './pack.ts'
 import { signedFrame } from './signed.ts'
@@ -52,6 +54,12 @@ export type Heard = {
   readonly onSealed: (link: Buffer) => void
 }
 
+/**
+ * Who can read what is written: whoever has the file; the auditors, for whom it is sealed here; or they, for whom it was sealed before:
+ * what is added then are records of `sealedRecord`, as they are.
+ */
+export type Protection = { readonly kind: 'clear' | 'sealed-before' } | { readonly kind: 'sealed'; readonly sealer: Sealer }
+
 type Job = { readonly chunk: RawChunk; readonly packing: Promise<void>; packed: PackedChunk | undefined }
 
 /**
@@ -61,6 +69,7 @@ type Job = { readonly chunk: RawChunk; readonly packing: Promise<void>; packed: 
 export class RecordingFile implements Destination {
   readonly #fd: number
   readonly #shop: Workshop
+  readonly #protection: Protection
   readonly #heard: Heard
   readonly #builder: ChunkBuilder
   readonly #jobs: Job[] = []
@@ -83,8 +92,15 @@ export class RecordingFile implements Destination {
   #syncing: Promise<void> | undefined
   #failure: unknown
 
-  constructor(fd: number, at: Position, shop: Workshop, heard: Heard) {
+  constructor(
+    fd: number,
+    at: Position,
+    shop: Workshop,
+    heard: Heard,
+    protection: Protection = { kind: 'clear' },
+  ) {
     this.#fd = fd
+    this.#protection = protection
     this.#shop = shop
     this.#heard = heard
     this.#builder = new ChunkBuilder(shop.buffers)
@@ -204,6 +220,7 @@ export class RecordingFile implements Destination {
   }
 
   #pack(chunk: RawChunk): Promise<PackedChunk> {
+    if (this.#protection.kind === 'sealed-before') return Promise.resolve(asItIs(chunk))
     return this.#shop.packer.pack(chunk.buffer, chunk.length, this.#unwrittenBytes >= hurryBytes)
   }
 
@@ -244,27 +261,35 @@ export class RecordingFile implements Destination {
 
   #frame(chunk: RawChunk, packed: PackedChunk): Buffer[] {
     const { firstSequence, events, firstUs, lastUs } = chunk
-    const inflatedBytes = chunk.length
-    const fields = {
+    const inflatedBytes = this.#eventBytes(chunk)
+    const body = this.#protect(packed.payload, {
       number: ++this.#chunks,
       codec: packed.codec,
-      cipher: cipher.none,
+      cipher: ciphers[this.#protection.kind],
       firstSequence,
       events,
       inflatedBytes,
       firstUs,
       lastUs,
-    }
-    const frame = [
-      frameHead('chunk', chunkHeadBytes + packed.payload.length, this.#link),
-      chunkHead(fields),
-      packed.payload,
-    ]
+    })
+    const bodyBytes = body.reduce((sum, { length }) => sum + length, 0)
+    const frame = [frameHead('chunk', bodyBytes, this.#link), ...body]
     this.#link = linkOf(...frame)
     this.#events += events
     this.#bytes += inflatedBytes
     this.#lastUs = lastUs
     return frame
+  }
+
+  /** A chunk's body. A seal covers its fixed fields too. */
+  #protect(payload: Buffer, fields: ChunkHead): Buffer[] {
+    const head = chunkHead(fields)
+    if (this.#protection.kind !== 'sealed') return [head, payload]
+    return [head, this.#protection.sealer.chunk(fields.number, head, payload)]
+  }
+
+  #eventBytes({ length, events }: RawChunk): number {
+    return this.#protection.kind === 'sealed-before' ? length - events * recordOverheadBytes : length
   }
 
   /** The chunk is in the file: the journal need not keep it, and its buffer is free. */
@@ -308,6 +333,13 @@ export class RecordingFile implements Destination {
     this.#finish()
     this.#heard.onFailure(error)
   }
+}
+
+const ciphers = { clear: cipher.none, sealed: cipher.chunk, 'sealed-before': cipher.events } as const
+
+/** Ciphertext does not shrink. */
+function asItIs({ buffer, length }: RawChunk): PackedChunk {
+  return { codec: codec.none, payload: buffer.subarray(0, length), buffer }
 }
 
 const fsyncAsync = promisify(fsync)
