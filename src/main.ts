@@ -7,6 +7,7 @@ import { addExport } from './cli/export.ts'
 import { addKeys } from './cli/keys.ts'
 import { addPlay } from './cli/play.ts'
 import { addReload } from './cli/reload.ts'
+import { addRetention } from './cli/retention.ts'
 import { addServe } from './cli/serve.ts'
 import { addSessions } from './cli/sessions.ts'
 import { addSweep } from './cli/sweep.ts'
@@ -32,6 +33,7 @@ for (const add of [
   addVerify,
   addKeys,
   addTargets,
+  addRetention,
   addSweep,
 ]) {
   add(program)

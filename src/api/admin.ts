@@ -3,10 +3,13 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
+import { purposes } from '../credentials/key-list.ts'
 import { reasonOf } from '../errors.ts'
 import type { AdminDeps } from './deps.ts'
 import { metricsAnswer } from './metrics-route.ts'
 import { type Problem, problemDocument, problemOf } from './problem.ts'
+import { addRetentionRoutes } from './retention-routes.ts'
+import { type PurgedView, purgedText } from '../recorder/retention/view.ts'
 
 /** Rows in one answer. */
 const maxRows = 1000
@@ -24,6 +27,20 @@ const sentence = z
 
 const endBody = z.strictObject({ reason: sentence })
 const readBody = z.strictObject({ purpose: sentence })
+const purpose = z.enum(purposes)
+const keyBody = z.intersection(
+  z.discriminatedUnion('change', [
+    z.object({ change: z.literal('rotate'), purpose, overlapMs: z.number().nonnegative().optional() }),
+    z.object({ change: z.literal('activate'), purpose }),
+    z.object({
+      change: z.literal('revoke'),
+      keyId: sentence,
+      why: sentence,
+      sinceMs: z.number().nonnegative().optional(),
+    }),
+  ]),
+  z.object({ by: sentence }),
+)
 const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(maxRows).default(100),
   state: z.enum(['open', 'ended', 'interrupted']).optional(),
@@ -46,9 +63,11 @@ export function createAdmin(deps: AdminDeps): Hono {
   app.post('/sessions/:id/end', c => endSession(c, deps, c.req.param('id')))
   app.post('/recordings/:id/read', c => readRecording(c, deps, c.req.param('id')))
   app.post('/reload', c => reload(c, deps))
+  app.post('/keys', c => changeKeys(c, deps))
   app.post('/sweep', async c => c.json(await deps.sweep()))
   app.get('/metrics', async c => metricsAnswer(c, await deps.metrics()))
   app.post('/probe', async c => c.json({ results: await deps.probe() }))
+  addRetentionRoutes(app, deps.retention, bodyOf)
   app.notFound(c => problemDocument(c, noSession))
   app.onError((thrown, c) => {
     if (thrown instanceof z.ZodError) return problemDocument(c, badRequest(z.prettifyError(thrown)))
@@ -78,6 +97,11 @@ const notOpen: Problem = {
     'No such session is open on this gateway. "sallyport sessions list --state open" shows those that are.',
 }
 
+/** Not "not found": it was there, and this is why it is not any more. */
+function purgedProblem(purged: PurgedView): Problem {
+  return { status: 410, title: 'Removed', detail: purgedText(purged) }
+}
+
 function badRequest(detail: string): Problem {
   return { status: 400, title: 'Bad request', detail }
 }
@@ -90,7 +114,9 @@ async function listSessions(c: Context, deps: AdminDeps): Promise<Response> {
 
 async function oneSession(c: Context, deps: AdminDeps, id: string): Promise<Response> {
   const row = await deps.store.sessions.get(id)
-  return row === undefined ? problemDocument(c, noSession) : c.json(row)
+  if (row === undefined) return problemDocument(c, noSession)
+  const [kept] = await deps.retention.viewsOf([row])
+  return c.json({ ...row, kept })
 }
 
 async function endSession(c: Context, deps: AdminDeps, id: string): Promise<Response> {
@@ -104,10 +130,17 @@ async function readRecording(c: Context, deps: AdminDeps, id: string): Promise<R
   const row = await deps.store.sessions.get(id)
   if (row === undefined) return problemDocument(c, noSession)
   const path = join(deps.recordings, row.recording)
+  const [kept] = await deps.retention.viewsOf([row])
+  if (kept?.purged !== undefined) return problemDocument(c, purgedProblem(kept.purged))
   if (relative(deps.recordings, path).startsWith('..'))
     throw new TypeError(`session ${id} names a recording outside its folder`)
   deps.audit.append({ kind: 'recording-read', session: id, purpose, by: 'admin socket' })
   return c.json({ path })
+}
+
+async function changeKeys(c: Context, deps: AdminDeps): Promise<Response> {
+  const { by, ...ask } = keyBody.parse(await bodyOf(c))
+  return c.json({ changes: await deps.changeKeys(ask, by) })
 }
 
 async function reload(c: Context, deps: AdminDeps): Promise<Response> {

@@ -7,9 +7,13 @@ import type { Issuer } from '../identity/issuer.ts'
 import type { MachineTokens } from '../identity/machine-token.ts'
 import type { Principal, PrincipalRules } from '../identity/principal.ts'
 import type { Log } from '../log.ts'
+import type { KeptView } from '../recorder/retention/view.ts'
 import type { SessionRow, SessionState, Signer, SignInRow } from '../model.ts'
+import type { KeyAsk } from '../credentials/key-changes.ts'
+import type { KeyChange } from '../credentials/key-ring.ts'
 import type { ClientEndpoint, OAuthEndpoint, PostgresEndpoint } from './command-lines.ts'
 import type { Place } from './places.ts'
+import type { RetentionDoor } from './retention-routes.ts'
 
 /** What the web pages and the admin socket need of the rest of the gateway. `main.ts` hands it in. */
 type CommonDeps = {
@@ -41,6 +45,8 @@ export type WebDeps = CommonDeps & {
   readonly signInX509Authority: Signer | undefined
   /** Whether the policy of this very moment lets a person see a session; never one's own. */
   readonly mayReview: (principal: Principal, session: SessionRow) => boolean
+  /** How long recordings are kept, in the order of the sessions. */
+  readonly kept: (sessions: readonly SessionRow[]) => Promise<readonly KeptView[]>
   /** A finished session as its screen showed it. */
   readonly transcript: (session: SessionRow) => Promise<string>
   /** In the text format of Prometheus, for whoever has the token; without one there is no such page. */
@@ -60,8 +66,11 @@ export type AdminDeps = CommonDeps & {
   readonly recordings: string
   /** Reads the configuration again: all or nothing. */
   readonly reload: () => Promise<ReloadResult>
+  readonly retention: RetentionDoor
   /** Removes what crashed sessions left: how many leases went, and how many roles wait. */
   readonly sweep: () => Promise<{ readonly removed: number; readonly left: number }>
+  /** Rotates, activates or revokes a key of the gateway. Throws Fault KEY_CHANGE_REFUSED. */
+  readonly changeKeys: (ask: KeyAsk, by: string) => Promise<readonly KeyChange[]>
   /** In the text format of Prometheus. */
   readonly metrics: () => Promise<string>
   /** Tries the issuer and the targets, for `sallyport check`. */

@@ -38,7 +38,8 @@ async function list(c: WebContext, parts: WebParts): Promise<Response> {
   const before = readCursor(c.req.query('before'))
   const { rows, next } = await reviewable(parts, session, before)
   const older = next === undefined ? undefined : `/sessions?before=${next.openedAtMs}.${next.id}`
-  const page = { rows, older, nowMs: parts.clock.nowMs(), firstPage: before === undefined }
+  const kept = await parts.kept(rows)
+  const page = { rows, kept, older, nowMs: parts.clock.nowMs(), firstPage: before === undefined }
   return await c.html(sessionListPage({ ...parts, person: personOf(parts, session) }, page))
 }
 
@@ -56,9 +57,13 @@ async function show(
   if (running.transcripts >= maxTranscriptsAtOnce) return await answerProblem(c, parts, tooBusy)
   running.transcripts += 1
   try {
-    const transcript = await openTranscript(c, parts, session, row)
+    const [kept] = await parts.kept([row])
+    const transcript: TranscriptView =
+      kept?.purged === undefined
+        ? await openTranscript(c, parts, session, row)
+        : { kind: 'removed', purged: kept.purged }
     const frame = { ...parts, person: personOf(parts, session) }
-    return await c.html(sessionPage(frame, row, parts.clock.nowMs(), transcript))
+    return await c.html(sessionPage(frame, row, { nowMs: parts.clock.nowMs(), kept, transcript }))
   } finally {
     running.transcripts -= 1
   }

@@ -4,11 +4,24 @@ import { request } from 'node:http'
 import type { KeyAsk } from '../credentials/key-changes.ts'
 import type { KeyChange } from '../credentials/key-ring.ts'
 import { Fault } from '../errors.ts'
-import type { SessionRow, SessionState } from '../model.ts'
+import type { HoldRow, SessionRow, SessionState } from '../model.ts'
+import type {
+  Forgotten,
+  ForgetWish,
+  HoldWish,
+  ListedHold,
+  PersonWish,
+  ReleaseWish,
+  RetentionPlan,
+  RetentionRun,
+} from '../recorder/retention/retention.ts'
 import type { ProbeResult } from './probe.ts'
 
 /** A command line does not wait longer than this for its gateway. Probing targets takes the longest. */
 const timeoutMs = 120_000
+
+/** Removing many recordings from a bucket takes its time. */
+const runTimeoutMs = 24 * 3_600_000
 
 /** Answers are lists of at most some hundred rows. */
 const maxAnswerBytes = 4 * 1024 * 1024
@@ -54,6 +67,32 @@ export class AdminClient {
     await this.#ask('POST', `/sessions/${encodeURIComponent(id)}/end`, { reason })
   }
 
+  retentionPlan(): Promise<RetentionPlan> {
+    return this.#ask('GET', '/retention/plan')
+  }
+
+  retentionRun(by: string): Promise<RetentionRun> {
+    return this.#ask('POST', '/retention/run', { by }, runTimeoutMs)
+  }
+
+  async holds(): Promise<readonly ListedHold[]> {
+    return (await this.#ask<{ holds: readonly ListedHold[] }>('GET', '/retention/holds')).holds
+  }
+
+  async hold(wish: HoldWish, by: string): Promise<readonly HoldRow[]> {
+    const body = { ...wish, by }
+    return (await this.#ask<{ holds: readonly HoldRow[] }>('POST', '/retention/holds', body)).holds
+  }
+
+  async release(wish: ReleaseWish, by: string): Promise<readonly HoldRow[]> {
+    const body = { ...wish, by }
+    return (await this.#ask<{ holds: readonly HoldRow[] }>('POST', '/retention/release', body)).holds
+  }
+
+  forget(person: PersonWish, wish: ForgetWish): Promise<Forgotten> {
+    return this.#ask('POST', '/retention/forget', { person, ...wish }, runTimeoutMs)
+  }
+
   reload(): Promise<{ endedSessions: number }> {
     return this.#ask('POST', '/reload')
   }
@@ -70,10 +109,10 @@ export class AdminClient {
     return (await this.#ask<{ results: readonly ProbeResult[] }>('POST', '/probe')).results
   }
 
-  async #ask<T>(method: string, path: string, body?: object): Promise<T> {
-    const { status, text } = await this.#exchange(method, path, body)
+  async #ask<T>(method: string, path: string, body?: object, waitMs = timeoutMs): Promise<T> {
+    const { status, text } = await this.#exchange(method, path, body, waitMs)
     if (status >= 200 && status < 300) return (text === '' ? {} : JSON.parse(text)) as T
-    const code = status === 404 ? 'NOT_FOUND' : 'CONFIG_INVALID'
+    const code = status === 404 || status === 410 ? 'NOT_FOUND' : 'CONFIG_INVALID'
     throw new Fault(code, detailOf(text) ?? `The gateway answered ${status}.`)
   }
 
@@ -81,11 +120,12 @@ export class AdminClient {
     method: string,
     path: string,
     body: object | undefined,
+    waitMs: number,
   ): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
       const headers = { host: 'admin', ...(body === undefined ? {} : { 'content-type': 'application/json' }) }
       const outgoing = request(
-        { socketPath: this.#socket, method, path, timeout: timeoutMs, headers },
+        { socketPath: this.#socket, method, path, timeout: waitMs, headers },
         incoming => {
           const chunks: Buffer[] = []
           let bytes = 0

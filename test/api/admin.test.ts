@@ -3,10 +3,12 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { purgedView, unlimitedView } from './world.ts'
 import { createAdmin } from '../../src/api/admin.ts'
 import { type AdminServer, serveAdmin } from '../../src/api/admin-socket.ts'
 import type { AdminDeps, ReloadResult, WebAuditEvent } from '../../src/api/deps.ts'
 import { systemClock } from '../../src/clock.ts'
+import type { KeyAsk } from '../../src/credentials/key-changes.ts'
 import { Fault } from '../../src/errors.ts'
 import { openLog } from '../../src/log.ts'
 import { sessionRow } from './world.ts'
@@ -17,9 +19,11 @@ let ended: string[]
 let audit: WebAuditEvent[]
 let auditFails: boolean
 let reloaded: ReloadResult
+let keysAsked: KeyAsk[]
 const rows = [
   sessionRow(),
   sessionRow({ id: 'open-one', state: 'open' }),
+  sessionRow({ id: 's-2' }),
   sessionRow({ id: 'bad', recording: '../../../etc/shadow' }),
 ]
 
@@ -27,6 +31,7 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sallyport-admin-'))
   ended = []
   audit = []
+  keysAsked = []
   auditFails = false
   reloaded = { ok: true, endedSessions: 2 }
   server = await serveAdmin(createAdmin(deps()), join(folder, 'admin.sock'))
@@ -35,6 +40,33 @@ afterEach(async () => {
   await server.close()
   rmSync(folder, { recursive: true })
 })
+
+const holdsAsked: unknown[] = []
+const asked = <T>(wish: unknown, answer: T): T => {
+  holdsAsked.push(wish)
+  return answer
+}
+const emptyPlan = {
+  at: '',
+  due: [],
+  dueCount: 0,
+  held: [],
+  heldCount: 0,
+  keptCount: 0,
+  unlimitedCount: 0,
+  nextAt: undefined,
+  rules: [],
+  pending: [],
+}
+const forgotten = {
+  issuer: 'i',
+  subject: 's',
+  dryRun: true,
+  removed: 0,
+  rowsCleared: 0,
+  remains: [],
+  notes: [],
+}
 
 function deps(): AdminDeps {
   return {
@@ -58,9 +90,27 @@ function deps(): AdminDeps {
         audit.push(event)
       },
     },
+    changeKeys: async ask => {
+      keysAsked.push(ask)
+      return [{ change: 'activated', purpose: 'targets', keyId: 'SHA256:new' }]
+    },
     live: { end: (id, reason) => id === 'open-one' && ended.push(reason) > 0, list: () => [] },
     recordings: join(folder, 'recordings'),
     reload: async () => reloaded,
+    retention: {
+      plan: async () => ({ ...emptyPlan, dueCount: 4 }),
+      run: async by => ({
+        purgedCount: 1,
+        bytes: 10,
+        purged: ['s-1'],
+        pending: [{ session: by, problem: '' }],
+      }),
+      hold: async (wish, by) => asked([wish, by], []),
+      release: async (wish, by) => asked([wish, by], []),
+      holds: async () => [],
+      forget: async (person, wish) => asked([person, wish], forgotten),
+      viewsOf: async sessions => sessions.map(({ id }) => (id === 's-2' ? purgedView : unlimitedView)),
+    },
     sweep: async () => ({ removed: 3, left: 0 }),
     metrics: async () => 'sallyport_sessions 1\n',
     probe: async () => [{ what: 'issuer', ok: true, text: 'answers' }],
@@ -128,6 +178,10 @@ test.each([
   ['POST', '/sessions/open-one/end', { reason: 'x'.repeat(20_000) }, 413],
   ['POST', '/recordings/unknown/read', { purpose: 'x' }, 404],
   ['POST', '/recordings/s-1/read', {}, 400],
+  ['POST', '/keys', { change: 'rotate', purpose: 'no purpose', by: 'x' }, 400],
+  ['POST', '/keys', { change: 'rotate', purpose: 'targets', overlapMs: -1, by: 'x' }, 400],
+  ['POST', '/keys', { change: 'revoke', keyId: 'SHA256:x', why: 'a\nb', by: 'x' }, 400],
+  ['POST', '/keys', { change: 'activate', purpose: 'targets' }, 400],
   ['POST', '/recordings/bad/read', { purpose: 'x' }, 500],
 ])('%s %s is refused with a problem document', async (method, path, body, status) => {
   const answer = await call(method, path, body)
@@ -144,6 +198,12 @@ test('nobody learns where a recording is while the audit log cannot say that it 
     undefined,
     expect.stringContaining('cannot be written'),
   ])
+})
+
+test('a change of keys is handed on with who asks for it', async () => {
+  const answer = await call('POST', '/keys', { change: 'rotate', purpose: 'targets', overlapMs: 5, by: 'me' })
+  expect(keysAsked).toEqual([{ change: 'rotate', purpose: 'targets', overlapMs: 5 }])
+  expect(answer.body).toEqual({ changes: [{ change: 'activated', purpose: 'targets', keyId: 'SHA256:new' }] })
 })
 
 test('a reading is in the audit log before the path is told', async () => {
@@ -175,4 +235,49 @@ test('a probe answers what it found', async () => {
   expect((await call('POST', '/probe')).body).toEqual({
     results: [{ what: 'issuer', ok: true, text: 'answers' }],
   })
+})
+
+test('what was purged is not "not found": it says when and by which rule, and nothing is told to have been read', async () => {
+  audit.length = 0
+  const answer = await call('POST', '/recordings/s-2/read', { purpose: 'play' })
+  expect(answer).toMatchObject({
+    status: 410,
+    body: {
+      detail: 'This recording was removed on 2027-04-05 by policy, by the rule of line 12: all, max 400d.',
+    },
+  })
+  expect(audit).toEqual([])
+})
+
+test.each([
+  ['/retention/run', {}],
+  ['/retention/holds', { sessions: ['s-1'], persons: [], who: 'legal', by: 'x' }],
+  ['/retention/holds', { sessions: ['s-1'], persons: [], who: 'legal', why: 'a\u202eb', by: 'x' }],
+  ['/retention/holds', { sessions: ['s-1'], persons: [], who: 'legal', why: 'w', by: 'x', untilMs: -1 }],
+  ['/retention/holds', { sessions: ['s-1'], persons: [{ issuer: 'i' }], who: 'legal', why: 'w', by: 'x' }],
+  ['/retention/release', { ids: ['h1'], who: 'legal', by: 'x' }],
+  ['/retention/forget', { person: { name: 'Alice' }, why: 'asked', by: 'x' }],
+  ['/retention/forget', { person: {}, why: 'asked', by: 'x', dryRun: true }],
+])('retention refuses what is not said: %s %j', async (path, body) => {
+  expect((await call('POST', path, body)).status).toBe(400)
+  expect(holdsAsked).toEqual([])
+})
+
+test('retention is planned, run, held and asked for', async () => {
+  expect((await call('GET', '/retention/plan')).body).toMatchObject({ dueCount: 4 })
+  expect((await call('POST', '/retention/run', { by: 'me' })).body).toMatchObject({ purged: ['s-1'] })
+  const wish = {
+    sessions: ['s-1'],
+    persons: [{ name: 'Alice' }],
+    caseName: 'C-1',
+    who: 'legal',
+    why: 'a dispute',
+  }
+  await call('POST', '/retention/holds', { ...wish, by: 'me' })
+  const forget = { why: 'asked', by: 'me', dryRun: true }
+  await call('POST', '/retention/forget', { person: { issuer: 'i', subject: 's' }, ...forget })
+  expect(holdsAsked.splice(0)).toEqual([
+    [{ ...wish, untilMs: undefined }, 'me'],
+    [{ issuer: 'i', subject: 's' }, forget],
+  ])
 })

@@ -50,6 +50,7 @@ function app(issuerUrl: string, more: Partial<WebDeps> = {}) {
     endpoints: () => ({}),
     audit: { append: () => {} },
     mayReview: () => false,
+    kept: async () => [],
     transcript: async () => '',
     clock: systemClock,
     log: openLog('silent'),

@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Browser } from '../support/browser.ts'
 import { people } from '../support/issuer.ts'
-import { hour, openWorld, sessionRow, type World } from './world.ts'
+import { hour, openWorld, purgedView, sessionRow, unlimitedView, type World } from './world.ts'
 
 let world: World
 const browsers = {
@@ -31,7 +31,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 beforeEach(() => {
-  Object.assign(world.knobs, { auditFails: false, transcripts: 0, transcript: 'hello' })
+  Object.assign(world.knobs, { auditFails: false, transcripts: 0, transcript: 'hello', kept: unlimitedView })
   world.audit.length = 0
 })
 
@@ -269,4 +269,31 @@ test('forms and headers have limits', async () => {
   expect(page.status).toBe(413)
   const long = await fetch(`${world.url}/sessions`, { headers: { 'X-Long': 'x'.repeat(20_000) } })
   expect(long.status).toBe(431)
+})
+
+test('the page of a purged session says when and by which rule, and reads nothing', async () => {
+  world.knobs.kept = purgedView
+  const { text } = await browsers.reviewer.open(`${world.url}/sessions/theirs`)
+  expect(text).toContain('Purged by policy on 2027-04-05 00:00:00 UTC by the rule of line 12: all, max 400d')
+  expect([world.knobs.transcripts, world.audit]).toEqual([0, []])
+  expect((await browsers.reviewer.open(`${world.url}/sessions`)).text).toContain('removed 2027-04-05')
+})
+
+test('the pages say until when a recording is kept, by which rule, and that it is on hold, but not why', async () => {
+  const atMs = Date.parse('2027-01-02T03:04:05Z')
+  world.knobs.kept = { ...unlimitedView, purgeAtMs: atMs, rule: 'line 9: max <400d>' }
+  const { text } = await browsers.reviewer.open(`${world.url}/sessions/theirs`)
+  expect(text).toContain('2027-01-02 03:04:05 UTC')
+  expect(text).toContain('line 9: max <400d>')
+  expect((await browsers.reviewer.open(`${world.url}/sessions`)).text).toContain('2027-01-02')
+  world.knobs.kept = { ...unlimitedView, hold: { untilMs: undefined } }
+  expect((await browsers.reviewer.open(`${world.url}/sessions/theirs`)).text).toContain(
+    'until it is released',
+  )
+  expect((await browsers.reviewer.open(`${world.url}/sessions`)).text).toContain('on hold')
+})
+
+test('every page has a way to the sessions', async () => {
+  const { links } = await browsers.reviewer.open(`${world.url}/keys`)
+  expect(links.filter(link => link.href === '/sessions' && link.text === 'Sessions')).toHaveLength(1)
 })

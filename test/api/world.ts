@@ -15,6 +15,7 @@ import { MachineTokens } from '../../src/identity/machine-token.ts'
 import { WaitingSignIns } from '../../src/identity/waiting-sign-in.ts'
 import { openLog } from '../../src/log.ts'
 import type { SessionRow, Signer, SignInRow } from '../../src/model.ts'
+import type { KeptView } from '../../src/recorder/retention/view.ts'
 import { startTestIssuer, testClient } from '../support/issuer.ts'
 import { openStore } from '../../src/store/sqlite-store.ts'
 import { freePort, scratchFolder } from '../support/openssh.ts'
@@ -45,8 +46,20 @@ export type World = {
     transcripts: number
     beforeTranscript: Promise<void>
     reuse: PasswordReuse | undefined
+    kept: KeptView
   }
   close(): Promise<void>
+}
+
+export const unlimitedView: KeptView = {
+  purgeAtMs: undefined,
+  rule: undefined,
+  hold: undefined,
+  purged: undefined,
+}
+export const purgedView: KeptView = {
+  ...unlimitedView,
+  purged: { atMs: Date.parse('2027-04-05T00:00:00Z'), rule: 'line 12: all, max 400d', cause: 'policy' },
 }
 
 export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
@@ -60,6 +73,7 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
     transcripts: 0,
     beforeTranscript: Promise.resolve(),
     reuse: undefined as PasswordReuse | undefined,
+    kept: unlimitedView,
   }
   const clock = {
     nowMs: () => systemClock.nowMs() + knobs.aheadMs,
@@ -109,6 +123,7 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
     }),
     mayReview: (principal, session) =>
       principal.fields.groups.includes('audit') && session.subject !== principal.fields.subject,
+    kept: async rows => rows.map(() => knobs.kept),
     transcript: async () => {
       knobs.transcripts += 1
       await knobs.beforeTranscript

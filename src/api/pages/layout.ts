@@ -39,7 +39,7 @@ ${page.body}
 }
 
 function person(signedIn: { readonly name: string; readonly formToken: string }): Html {
-  return html`<div class="who"><span>${visibleLine(signedIn.name)}</span><a href="/connect">Connect</a><a href="/keys">Keys</a>
+  return html`<div class="who"><span>${visibleLine(signedIn.name)}</span><a href="/sessions">Sessions</a><a href="/connect">Connect</a><a href="/keys">Keys</a>
 <form method="post" action="/sign-out"><input type="hidden" name="token" value="${signedIn.formToken}"><button class="button plain" type="submit">Sign out</button></form></div>`
 }
 

@@ -1,5 +1,6 @@
 import { html } from 'hono/html'
 import type { SessionRow } from '../../model.ts'
+import type { KeptView, PurgedView } from '../../recorder/retention/view.ts'
 import { type Html, visibleLine, visibleText } from '../visible.ts'
 import { duration, fact, type Layout, layout, utc } from './layout.ts'
 
@@ -7,6 +8,8 @@ type Frame = Pick<Layout, 'gatewayName' | 'person'>
 
 export type SessionListPage = {
   readonly rows: readonly SessionRow[]
+  /** Of each row, how long its recording is kept. */
+  readonly kept: readonly KeptView[]
   readonly nowMs: number
   /** Address of the next page, if there may be more. */
   readonly older: string | undefined
@@ -34,21 +37,33 @@ function nothing(page: SessionListPage): Html {
 
 function table(page: SessionListPage): Html {
   return html`<div class="table"><table>
-<thead><tr><th scope="col">Start</th><th scope="col">Person</th><th scope="col">Login and target</th><th scope="col">State</th><th scope="col">Duration</th></tr></thead>
+<thead><tr><th scope="col">Start</th><th scope="col">Person</th><th scope="col">Login and target</th><th scope="col">State</th><th scope="col">Duration</th><th scope="col">Kept until</th></tr></thead>
 <tbody>
-${page.rows.map(row => line(row, page.nowMs))}
+${page.rows.map((row, at) => line(row, page.kept[at], page.nowMs))}
 </tbody></table></div>`
 }
 
-function line(row: SessionRow, nowMs: number): Html {
+function line(row: SessionRow, kept: KeptView | undefined, nowMs: number): Html {
   return html`<tr>
 <td class="time" data-label="Start"><a href="/sessions/${row.id}">${utc(row.openedAtMs)}</a></td>
 <td data-label="Person">${visibleLine(row.principalName)}</td>
 <td data-label="Login and target"><span class="typed">${where(row)}</span></td>
 <td data-label="State">${state(row)}</td>
 <td class="time" data-label="Duration">${duration((row.endedAtMs ?? nowMs) - row.openedAtMs)}</td>
+<td class="time" data-label="Kept until">${kept === undefined ? '' : keptCell(row, kept)}</td>
 </tr>
 `
+}
+
+function keptCell(row: SessionRow, { purgeAtMs, hold, purged }: KeptView): Html | string {
+  if (purged !== undefined) return `removed ${day(purged.atMs)}`
+  if (hold !== undefined) return hold.untilMs === undefined ? 'on hold' : `on hold until ${day(hold.untilMs)}`
+  if (purgeAtMs !== undefined) return day(purgeAtMs)
+  return row.state === 'open' ? '' : 'for ever'
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
 }
 
 function where(row: SessionRow): Html {
@@ -63,9 +78,15 @@ function state(row: SessionRow): Html {
 export type TranscriptView =
   | { readonly kind: 'text'; readonly text: string; readonly cut: boolean }
   | { readonly kind: 'still-open' }
+  | { readonly kind: 'removed'; readonly purged: PurgedView }
 
 /** One session: who, where, when, why it ended, and what its screen showed. */
-export function sessionPage(frame: Frame, row: SessionRow, nowMs: number, transcript: TranscriptView): Html {
+export function sessionPage(
+  frame: Frame,
+  row: SessionRow,
+  about: { readonly nowMs: number; readonly kept: KeptView | undefined; readonly transcript: TranscriptView },
+): Html {
+  const { nowMs, kept, transcript } = about
   const body = html`<h1>${where(row)}</h1>
 <div class="card"><dl class="facts many">
 ${fact('Person', visibleLine(row.principalName))}
@@ -79,6 +100,7 @@ ${fact('Duration', duration((row.endedAtMs ?? nowMs) - row.openedAtMs))}
 ${fact('State', state(row))}
 ${row.endReason === undefined ? '' : fact('Ended because', visibleLine(row.endReason))}
 ${fact('Session', html`<span class="typed">${visibleLine(row.id)}</span>`)}
+${kept === undefined ? '' : keptFacts(row, kept)}
 </dl></div>
 <h2>${row.protocol === 'postgres' ? 'Statements' : 'Transcript'}</h2>
 ${transcriptPart(row, transcript)}
@@ -86,14 +108,32 @@ ${transcriptPart(row, transcript)}
   return layout({ ...frame, title: `Session of ${row.principalName.slice(0, 80)}`, width: 'wide', body })
 }
 
+function keptFacts(row: SessionRow, { purgeAtMs, rule, hold, purged }: KeptView): Html {
+  if (purged !== undefined) return html`${fact('Removed', utc(purged.atMs))}`
+  const until = hold?.untilMs === undefined ? 'until it is released' : html`until ${utc(hold.untilMs)}`
+  return html`${hold === undefined ? '' : fact('On hold', until)}
+${row.state === 'open' ? '' : fact('Kept until', purgeAtMs === undefined ? 'for ever' : utc(purgeAtMs))}
+${rule === undefined ? '' : fact('By the rule of', visibleLine(rule))}`
+}
+
 function transcriptPart(row: SessionRow, transcript: TranscriptView): Html {
   if (transcript.kind === 'still-open')
     return html`<p>The session is still open. What it did is here once it has ended.</p>`
+  if (transcript.kind === 'removed') return removedPart(transcript.purged)
   const { text, cut } = transcript
   const words = transcriptWords[row.protocol]
   return html`<p class="quiet small">${words.what} Characters that would not show are marked. That you opened this page is in the audit log.</p>
 ${cut ? html`<div class="note warn"><strong>Only the beginning is shown.</strong><p>Take the whole of it out with <span class="typed">sallyport export ${visibleLine(row.id)} --format text</span>.</p></div>` : ''}
 ${text === '' ? html`<p>${words.nothing}</p>` : html`<pre class="transcript" tabindex="0" aria-label="${words.label}">${visibleText(text)}</pre>`}`
+}
+
+/** So that nobody takes it for missing. */
+function removedPart(purged: PurgedView): Html {
+  const { atMs, rule, cause } = purged
+  const by = cause === 'policy' ? 'Purged by policy' : 'Removed on request'
+  const why =
+    cause === 'policy' ? html`by the rule of ${visibleLine(rule)}` : html`for the reason ${visibleLine(rule)}`
+  return html`<div class="note"><strong>${by} on ${utc(atMs)} ${why}</strong><p>What was recorded is gone. The log of sessions has a signed note of it, so that <span class="typed">sallyport verify</span> can tell it from a loss.</p></div>`
 }
 
 const transcriptWords = {

@@ -45,3 +45,9 @@ function longestOf(holds: readonly HoldRow[]): number | undefined {
   if (holds.some(hold => hold.untilMs === undefined)) return undefined
   return Math.max(...holds.map(hold => hold.untilMs ?? 0))
 }
+
+/** One sentence, for whoever looks for the recording. */
+export function purgedText({ atMs, rule, cause }: PurgedView): string {
+  const by = cause === 'policy' ? `by policy, by the rule of ${rule}` : `on request: ${rule}`
+  return `This recording was removed on ${new Date(atMs).toISOString().slice(0, 10)} ${by}.`
+}
