@@ -16,6 +16,7 @@ import { keyListFile } from '../credentials/key-ring.ts'
 import { publicKeyBlob, publicKeyLine } from '../credentials/ssh-key.ts'
 import { certificateFileOf, x509AuthorityPem } from '../credentials/x509.ts'
 import { Fault } from '../errors.ts'
+import { addAuditorKey } from './auditor-key.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
 import { requireConfig } from './gateway.ts'
@@ -75,6 +76,7 @@ export function addKeys(program: Command): void {
       .option('--out <file>', 'write it there instead of printing it'),
   ).action(exportList)
   addKeyChanges(keys)
+  addAuditorKey(keys)
 }
 
 function show(options: WithConfig & { json?: boolean }): void {

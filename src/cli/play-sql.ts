@@ -1,6 +1,6 @@
 /** `sallyport play` for PostgreSQL sessions: statements with their times and results. */
 import { Fault } from '../errors.ts'
-import { readRecording } from '../recorder/reader.ts'
+import { type ReadOptions, readRecording } from '../recorder/reader.ts'
 import { type SqlEntry, sqlEntries } from '../recorder/sql-statements.ts'
 import { linesOf, outcomeOf } from '../recorder/sql-text.ts'
 import { printableLine } from './print.ts'
@@ -8,10 +8,13 @@ import { clockText, type Pace, Playback } from './playback.ts'
 
 export type SqlStart = { readonly statement: number | undefined; readonly startUs: number }
 
+/** A recording's file, and what opens it. */
+export type Readable = ReadOptions & { readonly path: string }
+
 /** Replays the session from a statement or an instant on. */
-export async function playStatements(file: string, pace: Pace, start: SqlStart): Promise<void> {
+export async function playStatements(file: Readable, pace: Pace, start: SqlStart): Promise<void> {
   const playback = new Playback(pace)
-  const reader = readRecording(file)
+  const reader = readRecording(file.path, file)
   const release = playback.takeKeys()
   try {
     const { principal, login, target, openedAt } = reader.header
@@ -54,8 +57,8 @@ function usOf(entry: SqlEntry): number {
 const listedCharacters = 120
 
 /** One line for each result. */
-export function listStatements(file: string): void {
-  const reader = readRecording(file)
+export function listStatements(file: Readable): void {
+  const reader = readRecording(file.path, file)
   let count = 0
   try {
     for (const entry of sqlEntries(reader.events())) {

@@ -3,60 +3,63 @@ import type { Command } from 'commander'
 import { Fault } from '../errors.ts'
 import { carriesData, commandOf, type EventRecord } from '../recorder/event.ts'
 import { type KeyframeIndex, openIndex, screenAt, seekTo } from '../recorder/keyframe.ts'
-import { readRecording, type RecordingReader } from '../recorder/reader.ts'
+import { headerOf, readRecording, type RecordingReader } from '../recorder/reader.ts'
 import { printableLine } from './print.ts'
 import { openAccess, resolveId } from './access.ts'
+import { auditorKeyOption, isCopy, readOptionsOf, type WithAuditorKey } from './auditor-key.ts'
 import { configOption, configFileOf, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway.ts'
 import { clockText, type Pace, Playback } from './playback.ts'
-import { listStatements, playStatements } from './play-sql.ts'
+import { listStatements, playStatements, type Readable } from './play-sql.ts'
 import { TerminalFilter, terminalReset } from './terminal-filter.ts'
 
-type PlayOptions = WithConfig & {
-  speed: string
-  idle: string
-  at?: string
-  command?: string
-  statement?: string
-  list?: boolean
-  channel?: string
-}
+type PlayOptions = WithConfig &
+  WithAuditorKey & {
+    speed: string
+    idle: string
+    at?: string
+    command?: string
+    statement?: string
+    list?: boolean
+    channel?: string
+  }
 
 export function addPlay(program: Command): void {
-  configOption(
-    program
-      .command('play')
-      .description('replay a session in this terminal; space pauses, q leaves, + and - change the speed')
-      .argument('<session>', 'the id of a session, or "last"')
-      .option('--speed <factor>', 'how fast', '1')
-      .option('--idle <seconds>', 'pauses are cut to this length; 0 keeps none', '2')
-      .option('--at <time>', 'start there: seconds or h:mm:ss from the beginning')
-      .option('--command <number>', 'start at this command of --list')
-      .option('--statement <number>', 'start at this statement of a PostgreSQL session')
-      .option('--list', 'list the commands or statements instead of playing')
-      .option('--channel <number>', 'only this channel'),
+  auditorKeyOption(
+    configOption(
+      program
+        .command('play')
+        .description('replay a session in this terminal; space pauses, q leaves, + and - change the speed')
+        .argument('<session>', 'the id of a session, or "last"; with --auditor-key also the file of a copy')
+        .option('--speed <factor>', 'how fast', '1')
+        .option('--idle <seconds>', 'pauses are cut to this length; 0 keeps none', '2')
+        .option('--at <time>', 'start there: seconds or h:mm:ss from the beginning')
+        .option('--command <number>', 'start at this command of --list')
+        .option('--statement <number>', 'start at this statement of a PostgreSQL session')
+        .option('--list', 'list the commands or statements instead of playing')
+        .option('--channel <number>', 'only this channel'),
+    ),
   ).action(play)
 }
 
 async function play(id: string, options: PlayOptions): Promise<void> {
+  if (isCopy(id, options)) return playFile(id, options)
   const access = await openAccess(requireConfig(configFileOf(options), { withoutSecrets: true }))
   try {
-    const file = await access.read(await resolveId(access, id), 'play')
-    if (isSql(file)) return await playSql(file, options)
-    if (options.list === true) return listCommands(await openIndex(file))
-    await new Player(file, pace(options)).run(await startOf(file, options))
+    await playFile(await access.read(await resolveId(access, id), 'play'), options)
   } finally {
     await access.close()
   }
 }
 
-function isSql(file: string): boolean {
-  const reader = readRecording(file)
-  reader.close()
-  return reader.header.protocol === 'postgres'
+async function playFile(path: string, options: PlayOptions): Promise<void> {
+  const readable: Readable = { path, ...(await readOptionsOf(path, options)) }
+  if (headerOf(path).protocol === 'postgres') return await playSql(readable, options)
+  if (options.list === true) return listCommands(await openIndex(path, readable))
+  await new Player(readable, pace(options)).run(await startOf(readable, options))
 }
 
-async function playSql(file: string, options: PlayOptions): Promise<void> {
+async function playSql(file: Readable, options: PlayOptions): Promise<void> {
   if (options.list === true) return listStatements(file)
   const statement =
     options.statement === undefined ? undefined : numberOf(options.statement, '--statement', 1)
@@ -91,11 +94,11 @@ export function parseInstantUs(text: string): number {
   return parts.reduce((sum, part) => sum * 60 + part, 0) * 1e6
 }
 
-async function startOf(file: string, options: PlayOptions): Promise<number> {
+async function startOf(file: Readable, options: PlayOptions): Promise<number> {
   if (options.at !== undefined) return parseInstantUs(options.at)
   if (options.command === undefined) return 0
   const number = numberOf(options.command, '--command', 1)
-  const command = (await openIndex(file)).commands[number - 1]
+  const command = (await openIndex(file.path, file)).commands[number - 1]
   if (command === undefined)
     throw new Fault('NOT_FOUND', `There is no command ${number}. "--list" shows them.`)
   return Math.max(0, command.us - leadUs)
@@ -110,15 +113,15 @@ function listCommands({ commands }: KeyframeIndex): void {
 }
 
 class Player {
-  readonly #file: string
+  readonly #file: Readable
   readonly #recording: RecordingReader
   readonly #filters = new Map<string, TerminalFilter>()
   readonly #channel: number | undefined
   readonly #playback: Playback
 
-  constructor(file: string, pace: Pace) {
+  constructor(file: Readable, pace: Pace) {
     this.#file = file
-    this.#recording = readRecording(file)
+    this.#recording = readRecording(file.path, file)
     this.#playback = new Playback(pace)
     this.#channel = pace.channel
   }
@@ -138,12 +141,12 @@ class Player {
 
   /** Draws the screen of that instant from the keyframe before it, and gives what follows. */
   async #seek(startUs: number): Promise<Iterable<EventRecord>> {
-    const index = await openIndex(this.#file)
+    const index = await openIndex(this.#file.path, this.#file)
     const channel = this.#channel ?? index.keyframes[0]?.channel ?? 0
-    const screen = screenAt(this.#file, index, channel, startUs)
+    const screen = screenAt(this.#file.path, index, channel, startUs, this.#file)
     if (screen !== undefined)
       process.stdout.write(this.#filter(`${channel} output`).push(Buffer.from(screen.drawing())))
-    return seekTo(this.#file, index, channel, startUs).events()
+    return seekTo(this.#file.path, index, channel, startUs, this.#file).events()
   }
 
   async #play(events: Iterable<EventRecord>, startUs: number): Promise<void> {

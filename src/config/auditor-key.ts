@@ -19,7 +19,7 @@ export const maxAuditorKeys = 32
 /** What only whoever can read recordings may have: RSA and octet keys' parts too, so that whatever was put there is refused. */
 const privateParts = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
-const howToMake = 'make a pair with "sallyport keys auditor --out FILE" and write the name of FILE.pub'
+const howToMake = 'make a pair with "sallyport keys auditor --out FILE" and write the name of its public half'
 
 /** Reads the key that `file:/path` refers to. A private key is refused: the gateway must not have it. */
 export function readAuditorKey(reference: unknown, sources: SecretSources): Reading<AuditorPublicKey> {
