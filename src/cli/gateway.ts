@@ -1,4 +1,6 @@
 /** A running gateway, put together from its parts: `serve` and `demo` start the same one. */
+import type { KeyObject } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createAdmin } from '../api/admin.ts'
 import { serveAdmin } from '../api/admin-socket.ts'
@@ -7,8 +9,8 @@ import { placesOf } from '../api/places.ts'
 import { serveWeb, type WebServer } from '../api/serve.ts'
 import { createWeb } from '../api/web.ts'
 import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
-import { openSessionLog } from '../audit/tree/session-log.ts'
-import { appendAll } from '../audit/append.ts'
+import { openSessionLog, type SessionLog } from '../audit/tree/session-log.ts'
+import { appendAsking } from '../audit/append.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Config, SshLimits } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
@@ -17,6 +19,7 @@ import { printProblems } from '../config/problem.ts'
 import { diffNeedsRestart } from '../config/restart.ts'
 import { defaultSshLimits } from '../config/ssh-limits.ts'
 import { type Authorities, openAuthorities } from '../credentials/authority.ts'
+import { changeKeys, tellChanges, watchKeys } from '../credentials/key-changes.ts'
 import { openSshPrivateKey } from '../credentials/ssh-key.ts'
 import { startSweep } from '../credentials/sweep.ts'
 import { TargetHostKeys } from '../credentials/target-host-keys.ts'
@@ -36,6 +39,9 @@ import { mayReview } from '../policy/review.ts'
 import { screenText } from '../recorder/export.ts'
 import { IndexQueue } from '../recorder/index-queue.ts'
 import { openRecorder, type Recorder } from '../recorder/recorder.ts'
+import { type PurgeStep, Retention } from '../recorder/retention/retention.ts'
+import { localStore } from '../recorder/storage/local-store.ts'
+import { Room } from '../recorder/room.ts'
 import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
 import { Cleanups } from '../postgres/cleanups.ts'
 import { LiveSessions } from '../session/live.ts'
@@ -71,6 +77,8 @@ export type GatewayOptions = {
   readonly clock?: Clock
   /** How journal and audit log append; tests make it fail or hang. */
   readonly append?: AppendSync
+  /** Hears of each step of a purge; tests kill the gateway there. */
+  readonly onPurgeStep?: (step: PurgeStep) => void
 }
 
 /**
@@ -118,6 +126,7 @@ type Ground = {
   readonly authorities: Authorities
   readonly watchdog: Watchdog
   readonly audit: AuditLog
+  readonly sessionLog: SessionLog
   readonly recorder: Recorder
 }
 
@@ -147,11 +156,37 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     targets: () => config.targets,
   })
   closers.push(() => postgresCredentials.close())
+  const keysChanged = async (): Promise<void> => {
+    await Promise.all([ground.sessionLog.signAnew(), postgresCredentials.keysChanged()])
+  }
+  tellChanges(authorities.ring, audit) // those of this start
+  const keysWatch = watchKeys({
+    ring: authorities.ring,
+    audit,
+    clock,
+    log,
+    onChange: () => void keysChanged(),
+  })
+  closers.push(() => keysWatch.stop())
   const cleanups = new Cleanups()
   closers.push(() => cleanups.settled())
   const { sweep: roles } = postgresCredentials
   const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId, roles })
   closers.push(() => sweep.stop())
+  const storage = localStore(config.recording.folder)
+  const retention = new Retention({
+    store,
+    audit,
+    sessionLog: ground.sessionLog,
+    folder: config.recording.folder,
+    storage,
+    rules: () => config.recording.retention,
+    clock,
+    log,
+    ...(options.onPurgeStep === undefined ? {} : { onStep: options.onPurgeStep }),
+  })
+  retention.start()
+  closers.push(() => retention.stop())
   const indexes = new IndexQueue(log)
   closers.push(() => indexes.stop())
   const live = new LiveSessions(() => audit.failure)
@@ -203,7 +238,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
       webUrl: config.web?.url ?? '',
       checkCertificate: (proven, sourceAddress) =>
         checkSignInCertificate(proven, {
-          authority: authorities['sign-in'],
+          authorities: authorities.ring.accepted('sign-in', clock.nowMs()),
           gatewayName: config.gateway.name,
           sourceAddress,
           nowMs: clock.nowMs(),
@@ -221,6 +256,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
       owner: lock.ownerId,
       policy: () => config,
       maxSessionsPerPrincipal: () => limits().maxSessionsPerPrincipal,
+      limits: () => config.recording.limits,
       onSealed: session => indexes.add(join(config.recording.folder, session.recording)),
     },
     upstream,
@@ -247,7 +283,13 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
       live,
       recordings: config.recording.folder,
       reload,
+      retention,
       sweep: async () => ({ removed: await sweep.now(), left: roles.pending.count }),
+      changeKeys: async (ask, by) => {
+        const changes = changeKeys(ask, by, { ring: authorities.ring, audit, clock })
+        await keysChanged()
+        return changes
+      },
       metrics: () => metrics.text(),
       probe: () => probeTargets(config, { audit, upstream, issuer, postgres: postgresCredentials }),
     }),
@@ -272,12 +314,14 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     metrics: () => metrics.text(),
     metricsToken: () => config.web?.metrics?.token,
     mayReview: (principal, session) => mayReview(config, principal, session).allowed,
+    kept: sessions => retention.viewsOf(sessions),
     transcript: session => transcriptOf(config, session),
   })
   if (web !== undefined) closers.push(() => web.close())
+  const hostKeys = new OpenSshHostKeys()
   const listener = await startSsh(config, {
     ...ssh,
-    hostKeys: [authorities.gatewayHostKey, authorities.gatewayRsaHostKey].map(openSshPrivateKey),
+    hostKeys: () => hostKeys.of(authorities),
   })
   if (listener !== undefined) closers.push(() => listener.close())
   const postgres = await startPostgres({
@@ -311,6 +355,21 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
   }
 }
 
+/** In the form that the SSH engine reads: one and the same array for as long as the keys are the same. */
+class OpenSshHostKeys {
+  #keys: readonly KeyObject[] = []
+  #pems: readonly string[] = []
+
+  of({ gatewayHostKey, gatewayRsaHostKey }: Authorities): readonly string[] {
+    const keys = [gatewayHostKey, gatewayRsaHostKey]
+    if (keys.some((key, at) => key !== this.#keys[at])) {
+      this.#keys = keys
+      this.#pems = keys.map(openSshPrivateKey)
+    }
+    return this.#pems
+  }
+}
+
 async function openGround(
   config: Config,
   log: Log,
@@ -322,17 +381,21 @@ async function openGround(
   const engine = proveEngine()
   const lock = lockData(config.gateway.data)
   closers.push(() => lock.release())
-  const store = await openStore(config.gateway.data)
-  closers.push(() => store.close())
-  const authorities = openAuthorities(folders.keys)
   const watchdog = startWatchdog(log)
   closers.push(() => watchdog.stop())
-  const guarded = watchdog.guard(append ?? appendAll)
+  const room = openRoom(config, log)
+  closers.push(() => room.close())
+  const { watch } = watchdog
+  const store = await openStore(config.gateway.data, undefined, { watch, makeRoom: room.make })
+  closers.push(() => store.close())
+  const authorities = openAuthorities(folders.keys)
+  const guarded = watchdog.guard(append ?? appendAsking(room.make))
   const sessionLog = openSessionLog({
     folder: folders.sessionLog,
     origin: config.gateway.name,
     publishers: config.log.publish.map(place => publisherTo(place, clock)),
     signer: authorities['log-checkpoints'],
+    alsoSigning: () => authorities.ring.alsoSigning('log-checkpoints'),
     clock,
     log,
     append: guarded,
@@ -356,9 +419,19 @@ async function openGround(
     log,
     sessionLog,
     append: guarded,
+    watch,
+    room,
+    sync: config.recording.sync,
   })
   closers.push(() => recorder.close())
-  return { engine, lock, store, authorities, watchdog, audit, recorder }
+  return { engine, lock, store, authorities, watchdog, audit, sessionLog, recorder }
+}
+
+/** Recordings may lie on another disk than the rest. */
+function openRoom({ gateway, recording }: Config, log: Log): Room {
+  const folders = [gateway.data, recording.folder]
+  for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return new Room({ folders, bytes: recording.reserveBytes, log })
 }
 
 /** Seals the recordings of a gateway that died, and closes the rows of its sessions. */

@@ -233,6 +233,8 @@ export type PostgresConfig = {
   /** Whether the password `browser` asks for a browser at the client's own address. Not where all clients seem to have one address. */
   readonly browserSignIn: boolean
   readonly limits: PostgresLimits
+  /** Worker processes that carry the sessions; 0: the gateway's own process does. */
+  readonly workers: number
   readonly oauth?: PostgresOAuth
 }
 
@@ -280,6 +282,25 @@ export type S3StoreConfig = {
   readonly cacheBytes: number
 }
 
+/** What one session may use up; undefined: as much as it likes. */
+export type SessionLimits = {
+  /** What its recording may hold, before compression. */
+  readonly recordedBytes?: number
+  readonly timeMs?: number
+  /** What may go back to the user in all ... */
+  readonly outputBytes?: number
+  /** ... and in a second, on average over a minute. */
+  readonly outputBytesPerSecond?: number
+}
+
+export type DurabilityConfig = {
+  /** What happens before recorded bytes move on: `os` (the operating system has them), `disk` (besides, 200 ms later the disk), `statement` (the disk has them). */
+  readonly sync: 'os' | 'disk' | 'statement'
+  /** Room kept on each disk for sealing what is open when it fills up; 0: none. */
+  readonly reserveBytes: number
+  readonly limits: SessionLimits
+}
+
 export type Config = {
   /** The file that this was read from, absolute. */
   readonly file: string
@@ -310,7 +331,7 @@ export type Config = {
   readonly targets: readonly Target[]
   readonly roles: readonly Role[]
   readonly log: { readonly publish: readonly CheckpointPlace[] }
-  readonly recording: {
+  readonly recording: DurabilityConfig & {
     /** Where recordings are written to; with `s3`, where they wait until they are in the bucket. */
     readonly folder: string
     /** Where they are kept, if not in the folder. */

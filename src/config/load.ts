@@ -20,6 +20,7 @@ import { crossCheck, type Issue } from './cross-checks.ts'
 import { type Path, YamlFile } from './document.ts'
 import { explainIssue, knownKeys } from './explain-issue.ts'
 import { defaultForwardRules } from './forward-rule.ts'
+import { durabilityOf } from './durability-schema.ts'
 import { freezeDeep } from './freeze.ts'
 import type { Problem } from './problem.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
@@ -27,7 +28,10 @@ import type { SecretSources } from './secret-reference.ts'
 import { storeOf } from './storage-schema.ts'
 import { isLoopbackHttp } from './values.ts'
 
-export type LoadedConfig = { ok: true; config: Config } | { ok: false; problems: readonly Problem[] }
+/** `content` is the file that was read. */
+export type LoadedConfig =
+  | { ok: true; config: Config; content: Buffer }
+  | { ok: false; problems: readonly Problem[] }
 
 /** A working day with a margin; whoever needs longer opens another session. */
 const DEFAULT_SESSION_MAX_MS = 8 * 3_600_000
@@ -37,24 +41,29 @@ const DEFAULT_CHANNELS: AllowRule['channels'] = ['shell', 'exec', 'sftp']
 
 /**
  * Reads and checks a configuration file and the secrets that it refers to. All or nothing: the result is a complete,
- * frozen Config, or every problem that was found. Refuses instead of throwing, also for a file that cannot be read.
+ * frozen Config, or every problem that was found. Refuses instead of throwing, also for a file that cannot be read. `content`: the
+ * file as somebody has read it before.
  */
 export function loadConfig(
   file: string,
   env: NodeJS.ProcessEnv = process.env,
-  options: { withoutSecrets?: boolean } = {},
+  { content, ...options }: { withoutSecrets?: boolean; content?: Buffer } = {},
 ): LoadedConfig {
   const absolute = resolve(file)
-  const bytes = readBytes(absolute)
+  const bytes = content ?? readBytes(absolute)
   if (typeof bytes === 'string') return { ok: false, problems: [problemAtStart(absolute, bytes)] }
   const yaml = YamlFile.parse(bytes)
-  if (yaml instanceof YamlFile)
-    return checkFile(absolute, yaml, { env, folder: dirname(absolute), ...options })
+  if (yaml instanceof YamlFile) {
+    const checked = checkFile(absolute, yaml, { env, folder: dirname(absolute), ...options })
+    return checked.ok ? { ...checked, content: bytes } : checked
+  }
   const problems = yaml.map(problem => ({ ...problem, file: absolute, path: '', suggestion: undefined }))
   return { ok: false, problems }
 }
 
-function checkFile(file: string, yaml: YamlFile, sources: SecretSources): LoadedConfig {
+type Checked = { ok: true; config: Config } | { ok: false; problems: readonly Problem[] }
+
+function checkFile(file: string, yaml: YamlFile, sources: SecretSources): Checked {
   const schema = configSchema(sources)
   const parsed = schema.safeParse(yaml.value)
   const keysAt = knownKeys(schema)
@@ -118,6 +127,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
       folder:
         recording.folder === undefined ? join(data, 'recordings') : resolve(dirname(file), recording.folder),
       ...storedIn(recording.store),
+      ...durabilityOf(recording),
       keepOutputBytes: recording.keepOutput,
       forwards: recording.forwards,
       files: recording.files,
@@ -205,12 +215,13 @@ function keysOf(file: string, { gateway: { keys } }: ConfigFile): { keys?: strin
 }
 
 function postgresOf(postgres: FilePostgres, gatewayName: string): PostgresConfig {
-  const { listen, tls, serverName = gatewayName, browserSignIn, limits, oauth } = postgres
+  const { listen, tls, serverName = gatewayName, browserSignIn, limits, workers, oauth } = postgres
   return {
     listen,
     ...(tls === undefined ? {} : { tls }),
     serverName,
     browserSignIn,
+    workers,
     limits: postgresLimitsOf(limits),
     ...(oauth === undefined
       ? {}

@@ -28,6 +28,7 @@ function boundValues({
     'postgres.listen': JSON.stringify(postgres?.listen ?? null),
     'postgres.tls': postgres?.tls === undefined ? '' : 'with TLS',
     'postgres.serverName': postgres?.serverName ?? '',
+    'postgres.workers': String(postgres?.workers ?? 0),
     'postgres.oauth': JSON.stringify(postgres?.oauth ?? null),
     'web.listen': JSON.stringify(web?.listen ?? null),
     'web.url': web?.url ?? '',
@@ -35,6 +36,8 @@ function boundValues({
     'identity.issuer': identity.issuer,
     'log.publish': JSON.stringify(log.publish),
     'recording.folder': recording.folder,
+    'recording.sync': recording.sync,
+    'recording.reserve': String(recording.reserveBytes),
     'recording.store': JSON.stringify(recording.s3 ?? 'local'),
   }
 }

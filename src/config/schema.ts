@@ -6,6 +6,7 @@ import { parseForwardRule } from './forward-rule.ts'
 import { isTimeZone, parseHours } from './hours.ts'
 import { parseNetwork } from './network.ts'
 import { postgresRecording, postgresRule, postgresSection, postgresTarget } from './postgres-schema.ts'
+import { durability } from './durability-schema.ts'
 import { type Reading, unreadable } from './reading.ts'
 import { count, duration, host, labels, listOf, parseText, reading, size, text } from './schema-values.ts'
 import { readPublicFile, readSecret, type SecretSources } from './secret-reference.ts'
@@ -295,6 +296,7 @@ export function configSchema(sources: SecretSources) {
         copySessionBytes: size().prefault('256MiB'),
         retention,
         encryptTo: auditorKeys(sources),
+        ...durability,
         ...postgresRecording,
       })
       .prefault({}),

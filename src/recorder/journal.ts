@@ -14,6 +14,7 @@ import {
   segmentNumber,
 } from './journal-format.ts'
 import { ReservedFile, reserveAtOnce } from './reserved-file.ts'
+import type { Watch } from './watchdog.ts'
 
 const unlinkAsync = promisify(unlink)
 
@@ -90,6 +91,7 @@ export type JournalOptions = {
   readonly append: AppendSync
   readonly disk: DiskSync
   readonly log: Log
+  readonly watch?: Watch
   /** There is no room for the segment that follows; the open one goes on. */
   readonly onShortage: (error: unknown) => void
   /** A segment's size, smaller in tests. */
@@ -123,21 +125,19 @@ export class Journal {
     this.left = numbers.map(number => join(folder, segmentName(number)))
     this.#nextNumber = (numbers.at(-1) ?? 0) + 1
     this.#spare = new ReservedFile(join(folder, 'spare'), this.#segmentBytes + lastTurnBytes)
-    this.reserve()
+    this.#reserveSoon()
   }
 
   /** Makes room for the segment that follows, if there is none yet. */
-  reserve(): void {
-    this.#spare.make(this.#options.disk.mode !== 'os').catch(this.#options.onShortage)
+  reserve(): Promise<void> {
+    return this.#spare.make(this.#options.disk.mode !== 'os')
   }
 
   /** The segment that the next append goes to. Throws what the operating system says if a new one cannot be made. */
   segment(): Segment {
     if (this.#segment !== undefined && this.#segment.bytes < this.#segmentBytes) return this.#segment
-    this.#segment?.leave()
-    this.#segment = undefined
-    this.#segment = this.#create()
-    return this.#segment
+    const { watch = (action: () => Segment) => action() } = this.#options
+    return watch(() => this.#next())
   }
 
   /** One append, whole or thrown. */
@@ -155,11 +155,22 @@ export class Journal {
     while (this.#shared.removing.size > 0) await Promise.all(this.#shared.removing)
   }
 
+  #reserveSoon(): void {
+    this.reserve().catch(this.#options.onShortage)
+  }
+
+  #next(): Segment {
+    this.#segment?.leave()
+    this.#segment = undefined
+    this.#segment = this.#create()
+    return this.#segment
+  }
+
   #create(): Segment {
     const number = this.#nextNumber++
     const path = join(this.#folder, segmentName(number))
     if (!this.#take(path)) reserveAtOnce(path, this.#segmentBytes + lastTurnBytes, this.#options.append)
-    this.reserve()
+    this.#reserveSoon()
     const fd = openSync(path, 'r+', 0o600)
     this.#options.append(fd, [journalPreamble()])
     this.#options.disk.created(this.#folder)

@@ -28,6 +28,7 @@ import { frameHead, maxDataBytes, maxEventBytes, preamble } from './format.ts'
 import { type About, headerOf, type RecordingHeader } from './header.ts'
 import { DiskSync, type SyncMode } from './disk-sync.ts'
 import { Journal, type Segment } from './journal.ts'
+import { folderCheckMs, KnownFolder } from './known-folder.ts'
 import { isSessionName, OpenNotes } from './open-notes.ts'
 import { Packer } from './pack.ts'
 import { type Heard, type Protection, RecordingFile, type Workshop } from './recording-file.ts'
@@ -115,6 +116,8 @@ class GatewayRecorder implements Recorder {
   readonly #removed = new Map<string, boolean>()
   readonly #register: Register | undefined
   readonly #backlog = new TotalBacklog()
+  readonly #folders: readonly KnownFolder[]
+  readonly #folderTimer: NodeJS.Timeout
   #lastNumber = 0
   #failure: Fault | undefined
   #recovering: Promise<readonly Recovered[]> | undefined
@@ -135,7 +138,10 @@ class GatewayRecorder implements Recorder {
     })
     this.#notes = new OpenNotes(join(options.journalFolder, 'open'))
     this.#turns = new Turns(this.#journal, this.#disk, error => this.#fail(error), options.log)
-    this.#register = options.sessionLog === undefined ? undefined : new Register(options.sessionLog)
+    this.#register =
+      options.sessionLog === undefined
+        ? undefined
+        : new Register(options.sessionLog, { append: this.#append, watch: this.#watch })
     const { signer, clock, log, room } = options
     this.#shop = {
       signer,
@@ -145,6 +151,8 @@ class GatewayRecorder implements Recorder {
       packer: new Packer(),
       buffers: new ChunkBuffers(),
     }
+    this.#folders = [options.folder, options.journalFolder].map(folder => new KnownFolder(folder))
+    this.#folderTimer = setInterval(() => this.#checkFolders(), folderCheckMs).unref()
     room?.takeOnlyIf(() => this.#open.size === 0)
     room?.needs(() => this.#journal.reserve())
     room?.onShortage(fault => this.#endAll(fault))
@@ -215,6 +223,7 @@ class GatewayRecorder implements Recorder {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#folderTimer)
     await this.#turns.committed().catch(() => {}) // a failure is known by now
     for (const recording of this.#open.values()) await recording.abandon()
     this.#open.clear()
@@ -224,9 +233,10 @@ class GatewayRecorder implements Recorder {
     if (this.#options.packer === undefined) await this.#shop.packer.close()
   }
 
-  #create(path: string, header: RecordingHeader): { fd: number; link: Buffer } {
+  #create(path: string, header: RecordingHeader): { fd: number; link: Buffer; keyId: string } {
     const file = join(this.#options.folder, path)
     try {
+      for (const folder of this.#folders) folder.mustBeThere()
       const made = mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
       const note = this.#notes.write(header.session, path)
       const begun = this.#begin(file, header)
@@ -238,7 +248,7 @@ class GatewayRecorder implements Recorder {
     }
   }
 
-  #begin(file: string, header: RecordingHeader): { fd: number; link: Buffer } {
+  #begin(file: string, header: RecordingHeader): { fd: number; link: Buffer; keyId: string } {
     const fd = openSync(file, 'wx', 0o600)
     const body = Buffer.from(JSON.stringify(header))
     const start = preamble()
@@ -251,15 +261,22 @@ class GatewayRecorder implements Recorder {
       rmSync(file, { force: true })
       throw error
     }
-    return { fd, link: linkOf(head, body) }
+    return { fd, link: linkOf(head, body), keyId: header.signing.keyId }
   }
 
   #file(
     recording: Recording,
-    created: { fd: number; link: Buffer },
+    created: { fd: number; link: Buffer; keyId: string },
     sealer: Sealer | undefined,
   ): RecordingFile {
-    const position = { link: created.link, chunks: 0, events: 0, bytes: 0, lastUs: 0 }
+    const position = {
+      link: created.link,
+      chunks: 0,
+      events: 0,
+      bytes: 0,
+      lastUs: 0,
+      headerKeyId: created.keyId,
+    }
     const protection: Protection = sealer === undefined ? { kind: 'clear' } : { kind: 'sealed', sealer }
     const heard: Heard = {
       onFailure: error => this.#turns.fail(error),
@@ -312,6 +329,17 @@ class GatewayRecorder implements Recorder {
     const { room, log } = this.#options
     if (isNoRoom(error) && room !== undefined) return room.isShort(reasonOf(error))
     log.error({ reason: reasonOf(error) }, 'no room could be made for the next segment of the journal')
+  }
+
+  /** What is open goes on in files that nobody finds any more, so it must not. */
+  #checkFolders(): void {
+    try {
+      this.#watch(() => {
+        for (const folder of this.#folders) folder.mustBeThere()
+      })
+    } catch (error) {
+      this.#turns.fail(error)
+    }
   }
 
   /** They can still be written to their end, and must end now. */
@@ -375,8 +403,10 @@ class Recording implements Owner {
   /** Of this turn, one for each stream of a channel: a later one says all that those before it did. */
   readonly #progress = new Map<string, ProgressEvent>()
   #sequence = 0
+  #recordedBytes = 0
   #lastUs = 0
   #failure: Fault | undefined
+  #endsBecause: Fault | undefined
   #sealing: Promise<void> | undefined
 
   constructor(parts: RecordingParts, file: (recording: Recording) => RecordingFile) {
@@ -396,6 +426,11 @@ class Recording implements Owner {
   /** Event bytes that are not in the recording's file yet. */
   get backlogBytes(): number {
     return this.#backlog.bytes
+  }
+
+  /** Event bytes that were recorded so far, before compression. */
+  get recordedBytes(): number {
+    return this.#recordedBytes
   }
 
   /** Counts the turns of the event loop: what is queued in different ones may move on at different times. */
@@ -427,7 +462,7 @@ class Recording implements Owner {
 
   /** Hears once that nothing can be recorded any more, or nothing much: the session has to end and its user to read `fault.userText`. */
   onFailure(listener: (fault: Fault) => void): void {
-    const failure = this.#failure
+    const failure = this.#failure ?? this.#endsBecause
     if (failure === undefined) this.#listeners.push(listener)
     else queueMicrotask(() => listener(failure))
   }
@@ -464,6 +499,7 @@ class Recording implements Owner {
 
   /** Tells whoever listens, once; what is recorded until then is recorded. */
   mustEnd(fault: Fault): void {
+    this.#endsBecause = fault
     for (const listener of this.#listeners.splice(0)) listener(fault)
   }
 
@@ -525,6 +561,11 @@ class Recording implements Owner {
     if (sealer === undefined) return turns.addTold(this, sequence, us, json)
     const bytes = toldEventBytes(json, us)
     return turns.addSealed(this, { sequence, us, bytes, sealed: sealer.event(sequence, bytes), isEnd })
+  }
+
+  #added(bytes: number): void {
+    this.#recordedBytes += bytes
+    this.#backlog.add(bytes)
   }
 
   /** Never goes back, whatever the clock says. */

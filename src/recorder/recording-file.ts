@@ -1,17 +1,18 @@
-import { closeSync, fdatasync, fsync, writev } from 'node:fs'
+import { closeSync, fdatasync, fsync } from 'node:fs'
 import { promisify } from 'node:util'
 import { linkOf } from '../chain.ts'
 import type { Clock } from '../clock.ts'
 import { reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Signer } from '../model.ts'
+import { type AppendAsync, LateWrite } from './append-async.ts'
 import { ChunkBuilder, type ChunkBuffers, type RawChunk, type StoredEvent } from './chunk.ts'
 import type { Sealer } from './encryption/sealer.ts'
 import { recordOverheadBytes } from './encryption/sealed-events.ts'
-import { type ChunkHead, chunkAgeMs, chunkHead, chunkHeadBytes, cipher, codec, frameHead } from './format.ts'
+import { type ChunkHead, chunkAgeMs, chunkHead, cipher, codec, frameHead } from './format.ts'
 import type { Destination, Segment } from './journal.ts'
 import type { PackedChunk, Packer } from './pack.ts'
-import { signedFrame } from './signed.ts'
+import { signedFrame, signingOf } from './signed.ts'
 
 /** A signed head follows so many chunks at the latest ... */
 export const headEveryChunks = 64
@@ -22,9 +23,6 @@ const hurryBytes = 256 * 1024
 /** Frames handed to the operating system at once. */
 const maxFramesPerWrite = 16
 
-/** Appends all the parts to a file off the event loop, or rejects. A seam, so that tests can make it fail. */
-export type AppendAsync = (fd: number, parts: readonly Uint8Array[]) => Promise<void>
-
 /** Where a recording stands: what its next frame must continue. */
 export type Position = {
   readonly link: Buffer
@@ -32,6 +30,8 @@ export type Position = {
   readonly events: number
   readonly bytes: number
   readonly lastUs: number
+  /** The key that the header names. */
+  readonly headerKeyId?: string
 }
 
 /** What every recording of a process shares. */
@@ -58,7 +58,9 @@ export type Heard = {
  * Who can read what is written: whoever has the file; the auditors, for whom it is sealed here; or they, for whom it was sealed before:
  * what is added then are records of `sealedRecord`, as they are.
  */
-export type Protection = { readonly kind: 'clear' | 'sealed-before' } | { readonly kind: 'sealed'; readonly sealer: Sealer }
+export type Protection =
+  | { readonly kind: 'clear' | 'sealed-before' }
+  | { readonly kind: 'sealed'; readonly sealer: Sealer }
 
 type Job = { readonly chunk: RawChunk; readonly packing: Promise<void>; packed: PackedChunk | undefined }
 
@@ -73,6 +75,7 @@ export class RecordingFile implements Destination {
   readonly #heard: Heard
   readonly #builder: ChunkBuilder
   readonly #jobs: Job[] = []
+  readonly #headerKeyId: string | undefined
   #link: Buffer
   #chunks: number
   #events: number
@@ -105,6 +108,7 @@ export class RecordingFile implements Destination {
     this.#heard = heard
     this.#builder = new ChunkBuilder(shop.buffers)
     this.#link = at.link
+    this.#headerKeyId = at.headerKeyId
     this.#chunks = at.chunks
     this.#events = at.events
     this.#bytes = at.bytes
@@ -159,6 +163,7 @@ export class RecordingFile implements Destination {
       interrupted,
       ...(notes.length === 0 ? {} : { notes }),
       sealedAt: this.#now(),
+      ...signingOf(this.#shop.signer, this.#headerKeyId),
     }
     const frame = await signedFrame('seal', text, this.#link, this.#shop.signer)
     try {
@@ -178,7 +183,7 @@ export class RecordingFile implements Destination {
     this.#finish()
     while (this.#writing !== undefined) await this.#writing
     await this.#syncing?.catch(() => {}) // whoever asked was told
-    if (!this.#isClosed) closeSync(this.#fd)
+    if (!this.#isClosed && !(this.#failure instanceof LateWrite)) closeSync(this.#fd)
     this.#isClosed = true
   }
 
@@ -313,7 +318,13 @@ export class RecordingFile implements Destination {
 
   /** A signer that is away (an agent, a KMS) costs a head, not the session: the next one covers all that this would have. */
   async #signedHead(): Promise<Buffer | undefined> {
-    const text = { chunks: this.#chunks, events: this.#events, bytes: this.#bytes, at: this.#now() }
+    const text = {
+      chunks: this.#chunks,
+      events: this.#events,
+      bytes: this.#bytes,
+      at: this.#now(),
+      ...signingOf(this.#shop.signer, this.#headerKeyId),
+    }
     try {
       return await signedFrame('head', text, this.#link, this.#shop.signer)
     } catch (error) {
@@ -344,24 +355,3 @@ function asItIs({ buffer, length }: RawChunk): PackedChunk {
 
 const fsyncAsync = promisify(fsync)
 const fdatasyncAsync = promisify(fdatasync)
-const writevAsync = promisify(writev)
-
-/** The usual AppendAsync: in the thread pool, and again after a short write. */
-export const appendAllAsync: AppendAsync = async (fd, parts) => {
-  let rest: readonly Uint8Array[] = parts
-  while (rest.length > 0) {
-    const { bytesWritten } = await writevAsync(fd, rest as Uint8Array[])
-    if (bytesWritten === 0) throw new Error('the operating system accepted no bytes')
-    rest = afterBytes(rest, bytesWritten)
-  }
-}
-
-function afterBytes(parts: readonly Uint8Array[], written: number): Uint8Array[] {
-  const rest: Uint8Array[] = []
-  let skip = written
-  for (const part of parts) {
-    if (skip < part.byteLength) rest.push(part.subarray(skip))
-    skip = Math.max(0, skip - part.byteLength)
-  }
-  return rest
-}

@@ -6,8 +6,10 @@ import { closeSync, fstatSync, ftruncateSync, openSync, truncateSync } from 'nod
 import { appendAll } from '../audit/append.ts'
 import type { LeafProof, SessionLog } from '../audit/tree/session-log.ts'
 import type { StampedLeaf } from '../audit/tree/leaf.ts'
+import type { AppendSync } from '../model.ts'
 import { frameHead } from './format.ts'
 import { FrameReader } from './frames.ts'
+import type { Watch } from './watchdog.ts'
 
 /** Leaves are stamped with the wall's clock, which may have been set back since. */
 const clockMarginMs = 86_400_000
@@ -74,12 +76,20 @@ function text(value: unknown): string {
 
 export class Register {
   readonly #log: SessionLog
+  readonly #disk: { readonly append: AppendSync; readonly watch: Watch }
   /** Leaves of the openings of this process, until their sessions are sealed. */
   readonly #opened = new Map<string, number>()
   readonly #pending = new Set<Promise<void>>()
 
-  constructor(log: SessionLog) {
+  constructor(
+    log: SessionLog,
+    disk: { readonly append: AppendSync; readonly watch: Watch } = {
+      append: appendAll,
+      watch: action => action(),
+    },
+  ) {
     this.#log = log
+    this.#disk = disk
   }
 
   /** The leaf is with the operating system when this returns. Throws Fault SESSION_LOG_FAILED. */
@@ -114,7 +124,8 @@ export class Register {
       const wanted = { kind, session, sha256: links[kind].toString('hex') } as const
       const index = this.#indexOf(wanted, openedAtMs - clockMarginMs)
       if (proofs.some(proof => proof.of === kind)) continue
-      appendProof(file, seal, { of: kind, ...(await this.#log.proofOf(index)) })
+      const proof = { of: kind, ...(await this.#log.proofOf(index)) }
+      this.#disk.watch(() => appendProof(file, seal, proof, this.#disk.append))
     }
     this.#opened.delete(session)
   }
@@ -132,12 +143,12 @@ function isSame(leaf: StampedLeaf, wanted: { kind: ProofOf; session: string; sha
 }
 
 /** All of it or nothing: half a proof behind the seal would look like tampering. */
-function appendProof(file: string, seal: Buffer, proof: ProofText): void {
+function appendProof(file: string, seal: Buffer, proof: ProofText, append: AppendSync): void {
   const body = Buffer.from(JSON.stringify(proof))
   const fd = openSync(file, 'a')
   const { size } = fstatSync(fd)
   try {
-    appendAll(fd, [Buffer.concat([frameHead('proof', body.length, seal), body])])
+    append(fd, [Buffer.concat([frameHead('proof', body.length, seal), body])])
   } catch (cause) {
     ftruncateSync(fd, size)
     throw cause

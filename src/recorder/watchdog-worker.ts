@@ -11,7 +11,7 @@ let looks = 0
 let lastCount = -1
 
 setInterval(() => {
-  const isRunning = Atomics.load(words, watchdogWord.isRunning) === 1
+  const isRunning = Atomics.load(words, watchdogWord.running) > 0
   const count = Atomics.load(words, watchdogWord.count)
   looks = isRunning && count === lastCount ? looks + 1 : 0
   lastCount = isRunning ? count : -1
@@ -25,7 +25,7 @@ function end(): void {
     level: 60,
     time: Date.now(),
     code: 'RECORDING_APPEND_FAILED',
-    msg: `An append to the journal or the audit log did not return within ${limitMs} ms. All ${closed} sockets are closed and the gateway stops. Look at its disk.`,
+    msg: `A call to the gateway's disk did not return within ${limitMs} ms. All ${closed} sockets are closed and the gateway stops. Look at the disk; the next start saves what was recorded.`,
   })
   process.kill(process.pid, 'SIGKILL')
 }

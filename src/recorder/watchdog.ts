@@ -6,12 +6,16 @@ import type { AppendSync } from '../model.ts'
 /** An append that has not returned after this time is taken for lost, and every connection with it. */
 export const maxAppendMs = 1000
 
-/** What both threads share: whether an append is running, and how many there were. */
-export const watchdogWord = { isRunning: 0, count: 1 } as const
+/** What both threads share: how many calls are running within each other, and how many there were. */
+export const watchdogWord = { running: 0, count: 1 } as const
+
+export type Watch = <T>(action: () => T) => T
 
 export type Watchdog = {
-  /** The same append, watched. Appends must not run within each other. */
+  /** The same append, watched. */
   readonly guard: (append: AppendSync) => AppendSync
+  /** Runs whatever else waits for a disk in this thread: what makes or opens a file, or asks the store. It must not take long by itself. */
+  readonly watch: Watch
   readonly stop: () => void
 }
 
@@ -33,17 +37,19 @@ export function startWatchdog(log: Log, limitMs: number = maxAppendMs): Watchdog
     failure = error
     log.error({ reason: error.message }, 'the watchdog of appends has ended')
   })
+  const watch: Watch = action => {
+    if (failure !== undefined) throw unwatched(failure) // no watchdog, no append: closed, not open
+    Atomics.add(words, watchdogWord.count, 1)
+    Atomics.add(words, watchdogWord.running, 1)
+    try {
+      return action()
+    } finally {
+      Atomics.sub(words, watchdogWord.running, 1)
+    }
+  }
   return {
-    guard: append => (fd, parts) => {
-      if (failure !== undefined) throw unwatched(failure) // no watchdog, no append: closed, not open
-      Atomics.add(words, watchdogWord.count, 1)
-      Atomics.store(words, watchdogWord.isRunning, 1)
-      try {
-        append(fd, parts)
-      } finally {
-        Atomics.store(words, watchdogWord.isRunning, 0)
-      }
-    },
+    guard: append => (fd, parts) => watch(() => append(fd, parts)),
+    watch,
     stop: () => {
       if (isStopped) return
       isStopped = true

@@ -108,12 +108,14 @@ export class LiveSessions {
     return sessions.filter(session => session.ended).length
   }
 
-  /** Ends what is past its grant or idle for too long. */
+  /** Ends what is past its grant, has used up what it may, or is idle for too long. */
   checkLimits(): void {
     const failure = this.#failure()
     for (const session of this.list()) {
+      const over = session.overLimit
       if (failure !== undefined) session.end({ reason: failure.message, userText: failure.userText })
       else if (session.expired) session.decideAgain()
+      else if (over !== undefined) session.end(over)
       else if (session.idleMs >= session.grant.fields.idleTimeoutMs) {
         session.end({
           reason: 'idle',

@@ -19,6 +19,7 @@ import type {
   SignInStore,
   Store,
 } from './store.ts'
+import { anyDisk, type StoreDisk, watchDatabase } from './watched-database.ts'
 import { WriteAheadLog } from './write-ahead-log.ts'
 
 /** Runs an action and resolves once what it wrote is on the disk: for what must outlive a loss of power. */
@@ -34,10 +35,11 @@ const BUSY_TIMEOUT_MS = 250
 export async function openStore(
   dataFolder: string,
   steps: readonly Migration[] = migrations,
+  disk: StoreDisk = anyDisk,
 ): Promise<Store> {
   prepareDataFolder(dataFolder)
   const file = prepareDataFile(dataFolder, 'state.db')
-  const { db, statements } = await connect(file, steps).catch((thrown: unknown) => {
+  const { db, statements } = await connect(file, steps, disk).catch((thrown: unknown) => {
     throw thrown instanceof Fault ? thrown : unusable(`state.db in ${dataFolder}`, thrown)
   })
   const log = new WriteAheadLog(file)
@@ -69,6 +71,7 @@ type Db = Kysely<Tables>
 async function connect(
   file: string,
   steps: readonly Migration[],
+  disk: StoreDisk,
 ): Promise<{ db: Db; statements: Statements }> {
   const database = new Database(file, { timeout: BUSY_TIMEOUT_MS })
   const db: Db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
@@ -78,6 +81,7 @@ async function connect(
     database.pragma('synchronous = NORMAL')
     database.pragma('foreign_keys = ON')
     await migrate(db, steps, Date.now())
+    watchDatabase(database, disk) // from now on: a migration may take its time
   } catch (thrown) {
     database.close()
     throw thrown

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readSegment } from '../../src/recorder/journal-reader.ts'
 import { Packer } from '../../src/recorder/pack.ts'
-import { appendAllAsync } from '../../src/recorder/recording-file.ts'
+import { appendAllAsync } from '../../src/recorder/append-async.ts'
 import { verifyRecording } from '../../src/recorder/verify.ts'
 import {
   type Bench,

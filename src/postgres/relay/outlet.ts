@@ -7,7 +7,7 @@ type Waiting = { readonly turn: number; readonly pieces: Buffer[]; atBoundary: b
 export class Outlet {
   readonly #socket: Socket
   readonly #recording: Recording
-  readonly #onWritten: () => void
+  readonly #onWritten: (bytes: number) => void
   /** What waits, by the turn of the event loop in which it came: later turns may have to wait for the disk for longer. */
   #waiting: Waiting[] = []
   #waitingBytes = 0
@@ -15,7 +15,7 @@ export class Outlet {
   /** Whether the last one that left did end with the end of a frame. */
   #isAtBoundary = true
 
-  constructor(socket: Socket, recording: Recording, onWritten: () => void) {
+  constructor(socket: Socket, recording: Recording, onWritten: (bytes: number) => void) {
     this.#socket = socket
     this.#recording = recording
     this.#onWritten = onWritten
@@ -56,12 +56,14 @@ export class Outlet {
     const oldest = this.#waiting.shift()
     if (oldest === undefined || this.#isOver) return
     const { pieces } = oldest
-    for (const piece of pieces) this.#waitingBytes -= piece.length
+    let bytes = 0
+    for (const piece of pieces) bytes += piece.length
+    this.#waitingBytes -= bytes
     this.#isAtBoundary = oldest.atBoundary
     const [only] = pieces
     if (pieces.length === 1 && only !== undefined) this.#socket.write(only)
     else this.#writeTogether(pieces)
-    this.#onWritten()
+    this.#onWritten(bytes)
   }
 
   #writeTogether(pieces: readonly Buffer[]): void {

@@ -106,7 +106,10 @@ export class Relay {
     })
     this.#facts = new Facts(parts.facts, tell)
     const steer = (): void => this.#steer()
-    this.#toClient = new Outlet(client, recording, steer)
+    this.#toClient = new Outlet(client, recording, bytes => {
+      session.sent(bytes)
+      steer()
+    })
     this.#toTarget = new Outlet(target, recording, steer)
     this.#clientFrames = this.#framesOfClient(parts)
     this.#targetFrames = this.#framesOfTarget(parts, tell)

@@ -82,6 +82,7 @@ export class Circuit {
     this.forward(() => {
       if (this.ended) return
       leg.transport.sendParts(head, data)
+      if (leg === this.client) this.session.sent(data.length)
       this.steerFlow()
     })
   }
