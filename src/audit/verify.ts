@@ -5,21 +5,27 @@ import { type Checkpoint, readCheckpoint, signerOf } from './checkpoint.ts'
 import { type AuditLine, decodeLine, maxLineBytes } from './line.ts'
 import { firstSequenceOf, linesOf, segmentsIn, type StoredLine } from './segments.ts'
 import { keyIdOf } from './signature.ts'
+import { type Revocation, revokedText } from './revocation.ts'
 import type { VerifyResult } from './verify-result.ts'
 
 export type { VerifyResult } from './verify-result.ts'
 
 /**
  * Proves an audit log whole, a folder of it or one of its files, or names the first line that fails: counted from 0 in the
- * file, with its offset. Without keys the signatures are not checked, and a note says so.
+ * file, with its offset. Without keys the signatures are not checked, and a note says so. What a revoked key signed is believed only as
+ * far as a later checkpoint by a good key covers it.
  */
-export function verifyAudit(path: string, publicKeyPem?: string | readonly string[]): VerifyResult {
+export function verifyAudit(
+  path: string,
+  publicKeyPem?: string | readonly string[],
+  revoked: readonly Revocation[] = [],
+): VerifyResult {
   const keys = typeof publicKeyPem === 'string' ? [publicKeyPem] : publicKeyPem
   try {
     const files = statSync(path).isDirectory() ? segmentsIn(path) : [path]
     if (files.length === 0)
       return { ok: false, file: path, record: 0, offset: 0, reason: 'no audit log is here' }
-    return new Verification(keys).run(files)
+    return new Verification(keys, revoked).run(files)
   } catch (error) {
     if (error instanceof LineProblem) return { ok: false, ...error.place, reason: error.message }
     return { ok: false, file: path, record: 0, offset: 0, reason: reasonOf(error) }
@@ -42,6 +48,7 @@ const maxRememberedLinks = 100_000
 
 class Verification {
   readonly #keys: readonly string[] | undefined
+  readonly #revoked: ReadonlyMap<string, Revocation>
   readonly #signedBy = new Set<string>()
   readonly #notes: string[] = []
   readonly #links = new Map<number, string>()
@@ -52,9 +59,12 @@ class Verification {
   #lastCheckpoint = 0
   /** The first checkpoint by a key that the reader did not give, told only if nothing else is wrong. */
   #signedByAnother: LineProblem | undefined
+  /** The first checkpoint by a revoked key that none by a good one follows; told likewise. */
+  #signedByRevoked: LineProblem | undefined
 
-  constructor(keys: readonly string[] | undefined) {
+  constructor(keys: readonly string[] | undefined, revoked: readonly Revocation[]) {
     this.#keys = keys
+    this.#revoked = new Map(revoked.map(revocation => [revocation.keyId, revocation]))
   }
 
   run(files: readonly string[]): VerifyResult {
@@ -62,6 +72,7 @@ class Verification {
     for (const file of files) this.#checkFile(file, file === files.at(-1))
     this.#checkEnd()
     if (this.#signedByAnother !== undefined) throw this.#signedByAnother
+    if (this.#signedByRevoked !== undefined) throw this.#signedByRevoked
     const sealed = this.#lastCheckpoint === this.#sequence && this.#signedUpTo === this.#sequence - 1
     return {
       ok: true,
@@ -151,6 +162,16 @@ class Verification {
       )
     this.#signedBy.add(signer)
     this.#signedUpTo = checkpoint.upTo
+    this.#noteRevoked(place, this.#revoked.get(signer))
+  }
+
+  #noteRevoked(place: Place, revocation: Revocation | undefined): void {
+    if (revocation === undefined) this.#signedByRevoked = undefined
+    else
+      this.#signedByRevoked ??= new LineProblem(
+        place,
+        `it is signed by a revoked key (${revokedText(revocation)}), and no later checkpoint by a good one covers it; nothing else is wrong`,
+      )
   }
 
   /** Whoever took the key of another gateway, or of another time, should not be told that somebody touched the log. */

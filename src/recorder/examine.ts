@@ -48,7 +48,8 @@ function begin(frame: Frame | undefined): Examined {
   if (frame === undefined) throw new FormatProblem(0, 0, 'the header is cut')
   const header = readHeader(frame.body)
   if (typeof header === 'string') throw new FormatProblem(0, frame.offset, header)
-  const position = { link: frame.link, chunks: 0, events: 0, bytes: 0, lastUs: 0 }
+  const { keyId: headerKeyId } = header.signing
+  const position = { link: frame.link, chunks: 0, events: 0, bytes: 0, lastUs: 0, headerKeyId }
   return {
     header,
     position,
@@ -79,6 +80,7 @@ function afterChunk(before: Examined, frame: Frame): Examined {
   return {
     ...before,
     position: {
+      ...before.position,
       link: frame.link,
       chunks: chunks + 1,
       events: known + head.events,

@@ -10,7 +10,12 @@ export type HeadText = {
   readonly bytes: number
   /** ISO 8601, UTC. */
   readonly at: string
+  /** The key that signs, where it is another than the header names: keys rotate while sessions run. */
+  readonly signing?: SigningKey
 }
+
+/** Believe it only if you know it from elsewhere. */
+export type SigningKey = { readonly keyId: string; readonly publicKey: string }
 
 /** What the seal says of the whole. */
 export type SealText = {
@@ -25,10 +30,21 @@ export type SealText = {
   /** What recovery could not save, if anything. */
   readonly notes?: readonly string[]
   readonly sealedAt: string
+  readonly signing?: SigningKey
 }
 
 /** Signatures of different purposes can never stand for each other: each begins with a text of its own. */
 const domains = { head: 'sallyport recording head v1\n', seal: 'sallyport recording seal v1\n' } as const
+
+/** What a head or seal says of its key: nothing if it is that of the header. Ask where you sign. */
+export function signingOf(
+  { keyId, publicKeyPem }: Signer,
+  headerKeyId: string | undefined,
+): { readonly signing?: SigningKey } {
+  return headerKeyId === undefined || keyId === headerKeyId
+    ? {}
+    : { signing: { keyId, publicKey: publicKeyPem } }
+}
 
 /**
  * A whole frame: its head, the JSON text and the signature. Signed is the domain's text followed by all the frame's
@@ -86,6 +102,12 @@ function readJson(body: Buffer): Record<string, unknown> | string {
   } catch {
     return 'it is not valid JSON'
   }
+}
+
+/** The key that a head or seal claims to be signed with, if it names one. */
+export function signingIn(text: HeadText | SealText): string | undefined {
+  const publicKey: unknown = text.signing?.publicKey
+  return typeof publicKey === 'string' ? publicKey : undefined
 }
 
 function hasCounts(fields: Record<string, unknown>): boolean {

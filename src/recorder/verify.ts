@@ -1,3 +1,4 @@
+import { goodBefore, type Revocation, revokedText } from '../audit/revocation.ts'
 import { keyIdOf } from '../audit/signature.ts'
 import { decodeLeaf } from '../audit/tree/leaf.ts'
 import { checkProof } from '../audit/tree/tree-proof.ts'
@@ -12,23 +13,24 @@ import { type Frame, FrameReader } from './frames.ts'
 import { readHeader, type RecordingHeader } from './header.ts'
 import { lookAtChunk, type ReadOptions } from './reader.ts'
 import { readProof } from './register.ts'
-import { type HeadText, isSignedBy, readHeadText, readSealText } from './signed.ts'
+import { type HeadText, isSignedBy, readHeadText, readSealText, signingIn } from './signed.ts'
 
 /**
  * Proves a recording whole, or names the first record that fails and its offset. Works on files that are not sealed (and
  * says so) and offline. `publicKeyPem` is the key, or the keys, that the reader trusts; without one the recording's own
  * word is taken for whose key it is, which shows damage but not forgery, and a note says so. Of an encrypted recording the
- * chain is proven without any key to its content; with `keys` each event is opened and checked besides.
+ * chain is proven without any key to its content; with `keys` each event is opened and checked besides. What only a revoked key
+ * signed is not believed, unless the log of sessions shows that it was sealed while the key was good.
  */
 export function verifyRecording(
   file: string,
   publicKeyPem?: string | readonly string[],
-  { keys }: ReadOptions = {},
+  { keys, revoked = [] }: ReadOptions & { readonly revoked?: readonly Revocation[] } = {},
 ): VerifyResult {
   try {
     const frames = new FrameReader(file)
     try {
-      return new Verification(frames, publicKeyPem, keys).run()
+      return new Verification(frames, publicKeyPem, keys, revoked).run()
     } finally {
       frames.close()
     }
@@ -42,6 +44,7 @@ export function verifyRecording(
 class Verification {
   readonly #frames: FrameReader
   readonly #trusted: readonly string[] | undefined
+  readonly #revoked: ReadonlyMap<string, Revocation>
   readonly #signedBy = new Set<string>()
   readonly #notes: string[] = []
   readonly #contentKeys: ContentKeys | undefined
@@ -59,13 +62,19 @@ class Verification {
   #isSealed = false
   /** The first signature by a key that the reader did not give, told only if nothing else is wrong. */
   #signedByAnother: FormatProblem | undefined
+  /** The first signature by a revoked key that none by a good one follows. */
+  #byRevoked: { readonly frame: Frame; readonly revocation: Revocation } | undefined
+  /** When the log of sessions, signed by a good key that was given, took in the seal. */
+  #sealEnteredAt: string | undefined
 
   constructor(
     frames: FrameReader,
     publicKeyPem: string | readonly string[] | undefined,
     contentKeys: ContentKeys | undefined,
+    revoked: readonly Revocation[],
   ) {
     this.#frames = frames
+    this.#revoked = new Map(revoked.map(revocation => [revocation.keyId, revocation]))
     this.#contentKeys = contentKeys
     this.#trusted = typeof publicKeyPem === 'string' ? [publicKeyPem] : publicKeyPem
   }
@@ -78,6 +87,7 @@ class Verification {
     if (this.#header === undefined) throw new FormatProblem(0, 0, 'the header is cut')
     this.#checkEnd()
     if (this.#signedByAnother !== undefined) throw this.#signedByAnother
+    this.#judgeRevoked()
     return {
       ok: true,
       kind: 'recording',
@@ -143,7 +153,7 @@ class Verification {
     const text = readHeadText(frame.body)
     if (typeof text === 'string') throw problem(frame, `the head cannot be read: ${text}`)
     this.#checkCounts(frame, text)
-    this.#checkSignature('head', frame)
+    this.#checkSignature('head', frame, signingIn(text))
   }
 
   #checkSeal(frame: Frame): void {
@@ -151,7 +161,7 @@ class Verification {
     if (typeof seal === 'string') throw problem(frame, `the seal cannot be read: ${seal}`)
     this.#checkCounts(frame, seal)
     if (seal.durationUs !== this.#lastUs) throw problem(frame, 'the seal gives another duration')
-    this.#checkSignature('seal', frame)
+    this.#checkSignature('seal', frame, signingIn(seal))
     this.#isSealed = true
     this.#sealLink = frame.link
     if (seal.interrupted) this.#notes.push(`Interrupted: ${seal.reason}`)
@@ -170,6 +180,8 @@ class Verification {
     if (typeof checked === 'string') throw problem(frame, checked)
     const what = of === 'session-open' ? 'opening' : 'seal'
     const { index, checkpoint, signedBy } = checked
+    const isGood = signedBy !== undefined && !this.#revoked.has(keyIdOf(signedBy))
+    if (of === 'session-seal' && isGood) this.#sealEnteredAt = leaf.at
     const by = signedBy === undefined ? 'whose key was not given, so its signature was not checked' : 'signed'
     this.#notes.push(`Its ${what} is entry ${index} in the log of ${checkpoint.origin} (${by}).`)
   }
@@ -180,16 +192,37 @@ class Verification {
     if (!isSame) throw problem(frame, `the ${frame.kind} counts other chunks, events or bytes than there are`)
   }
 
-  #checkSignature(kind: 'head' | 'seal', frame: Frame): void {
-    const key = this.#keys.find(key => isSignedBy(kind, frame.stored, key))
-    if (key === undefined) return this.#checkOwnSignature(kind, frame)
-    this.#signedBy.add(keyIdOf(key))
+  /** `claimed` is the key that the frame names, if another than the header's. */
+  #checkSignature(kind: 'head' | 'seal', frame: Frame, claimed: string | undefined): void {
+    const keys = this.#trusted === undefined && claimed !== undefined ? [claimed] : this.#keys
+    const key = keys.find(key => isSignedBy(kind, frame.stored, key))
+    if (key === undefined) return this.#checkOwnSignature(kind, frame, claimed)
+    const keyId = keyIdOf(key)
+    this.#signedBy.add(keyId)
     this.#signedRecords = this.#records + 1
+    const revocation = this.#revoked.get(keyId)
+    if (revocation === undefined) this.#byRevoked = undefined
+    else this.#byRevoked ??= { frame, revocation }
+  }
+
+  /** Whoever has a stolen key can sign anything, but cannot enter it in the past of a log that another key signs. */
+  #judgeRevoked(): void {
+    if (this.#byRevoked === undefined) return
+    const { frame, revocation } = this.#byRevoked
+    const isOlder = this.#sealEnteredAt !== undefined && this.#sealEnteredAt < goodBefore(revocation)
+    if (!isOlder)
+      throw problem(
+        frame,
+        `it is signed by a revoked key (${revokedText(revocation)}); nothing else is wrong`,
+      )
+    this.#notes.push(
+      `Signed by a key that was revoked later (${revokedText(revocation)}): the log of sessions has its seal since ${this.#sealEnteredAt}.`,
+    )
   }
 
   /** Whoever took the key of another gateway, or of another time, should not be told that somebody touched the file. */
-  #checkOwnSignature(kind: 'head' | 'seal', frame: Frame): void {
-    const own = this.#header?.signing.publicKey ?? ''
+  #checkOwnSignature(kind: 'head' | 'seal', frame: Frame, claimed: string | undefined): void {
+    const own = claimed ?? this.#header?.signing.publicKey ?? ''
     if (!isSignedBy(kind, frame.stored, own))
       throw problem(frame, `the signature of the ${kind} is not by the key that should have signed it`)
     this.#signedRecords = this.#records + 1

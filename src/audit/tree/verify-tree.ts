@@ -2,11 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { reasonOf } from '../../errors.ts'
+import { type Revocation, revokedText } from '../revocation.ts'
+import { keyIdOf } from '../signature.ts'
 import type { VerifyResult } from '../verify-result.ts'
 import { openCheckpoint, parseCheckpoint, type ReadCheckpoint } from './checkpoint.ts'
 import { decodeLeaf, type StampedLeaf } from './leaf.ts'
 import { CompactRange, leafHash, rootOf } from './merkle.ts'
-import { type NoteVerifier, verifierOf } from './note.ts'
+import { isSignedBy, type NoteVerifier, verifierOf } from './note.ts'
 import { decodeEntries, tilePath, tileWidth } from './tile.ts'
 import { isEd25519 } from './tree-proof.ts'
 import { checkpointFile, checkpointsFile, growingFile, TreeFiles } from './tree-files.ts'
@@ -20,6 +22,8 @@ export type TreeVerification = {
 export type TreeTrust = {
   /** Public keys (PEM) that checkpoints may be signed with; without any, signatures are not checked. */
   readonly keys?: readonly string[] | undefined
+  /** Those of the keys that must not be believed any more: what they signed counts where a newer checkpoint by a good key covers it. */
+  readonly revoked?: readonly Revocation[]
   /** Checkpoints that were kept elsewhere: the log must still begin with what each of them saw. */
   readonly checkpoints?: readonly string[]
 }
@@ -91,7 +95,9 @@ class Verification {
     const path = this.#files.path(checkpointFile)
     if (!existsSync(path))
       throw new TreeProblem({ file: path, record: 0, offset: 0 }, 'no checkpoint is here')
-    const newest = this.#claim(readFileSync(path, 'utf8'), { file: path, record: 0, offset: 0 })
+    const place = { file: path, record: 0, offset: 0 }
+    const newest = this.#claim(readFileSync(path, 'utf8'), place)
+    this.#checkNewest(newest, place)
     this.#readHistory()
     for (const file of this.#trust.checkpoints ?? []) this.#readKept(file, newest.origin)
     this.#claims.sort((one, other) => one.checkpoint.size - other.checkpoint.size)
@@ -142,6 +148,20 @@ class Verification {
       const key = verifiers.find(verifier => verifier.keyId.equals(keyId))
       if (key !== undefined) this.#signedBy.add(keyName(key))
     }
+  }
+
+  /** It covers all there was before, so it alone has to be by a good key. */
+  #checkNewest({ origin, note }: ReadCheckpoint, place: Place): void {
+    const revoked = this.#trust.revoked ?? []
+    const isRevoked = (pem: string): boolean => revoked.some(({ keyId }) => keyId === keyIdOf(pem))
+    const good = (this.#trust.keys ?? []).filter(pem => isEd25519(pem) && !isRevoked(pem))
+    if (this.#trust.keys === undefined || good.some(pem => isSignedBy(note, verifierOf(origin, pem)))) return
+    const by = revoked.find(({ publicKeyPem }) => isSignedBy(note, verifierOf(origin, publicKeyPem)))
+    if (by !== undefined)
+      throw new TreeProblem(
+        place,
+        `the newest checkpoint is signed by a revoked key only (${revokedText(by)})`,
+      )
   }
 
   /** A full bundle: 256 entries, and the hash of each in its tile. */
