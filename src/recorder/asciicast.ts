@@ -1,15 +1,16 @@
 import { StringDecoder } from 'node:string_decoder'
-import { encodeLine } from '../audit/line.ts'
 import { type ChannelAbout, channelOf, chooseChannel, sizeOf, usualSize } from './choose-channel.ts'
 import { carriesData, commandOf, type DataEvent, type EventRecord, type TextEvent } from './event.ts'
 import type { RecordingHeader } from './header.ts'
 import type { RecordingReader } from './reader.ts'
+import { jsonLine as line } from './table.ts'
+import { terminalSafe } from './terminal-safe.ts'
 
 export type AsciicastVersion = 2 | 3
 
 /**
  * One channel as asciicast: https://docs.asciinema.org/manual/asciicast/v2/ and v3. Times count from the session's opening.
- * Commands and typed lines become markers. What was sent without a terminal gets the carriage returns that a terminal
+ * Commands and typed lines become markers; what was kept of input is input.  What was sent without a terminal gets the carriage returns that a terminal
  * would have added; the recording itself stays the evidence.
  */
 export function* asciicast(
@@ -27,10 +28,6 @@ export function* asciicast(
   yield writer.rest().map(line).join('')
 }
 
-function line(value: Readonly<Record<string, unknown>> | readonly unknown[]): string {
-  return encodeLine(value).toString()
-}
-
 function castHeader(
   header: RecordingHeader,
   version: AsciicastVersion,
@@ -38,7 +35,10 @@ function castHeader(
 ): Record<string, unknown> {
   const { columns, rows } = about.terminal ?? usualSize
   const timestamp = Math.floor(Date.parse(header.openedAt) / 1000)
-  const title = `${header.login}@${header.target.name} by ${header.principal.name}, session ${header.session}`
+  const title = oneLine(
+    `${header.login}@${header.target.name} by ${header.principal.name}, session ${header.session}`,
+  )
+  const command = about.command === undefined ? {} : { command: oneLine(about.command.toString()) }
   const term = about.terminal?.term
   if (version === 2)
     return {
@@ -47,6 +47,7 @@ function castHeader(
       height: rows,
       timestamp,
       title,
+      ...command,
       ...(term === undefined ? {} : { env: { TERM: term } }),
     }
   return {
@@ -54,6 +55,7 @@ function castHeader(
     term: { cols: columns, rows, ...(term === undefined ? {} : { type: term }) },
     timestamp,
     title,
+    ...command,
   }
 }
 
@@ -63,7 +65,11 @@ class CastWriter {
   readonly #version: AsciicastVersion
   readonly #channel: number
   readonly #hasTerminal: boolean
-  readonly #decoders = { output: new StringDecoder('utf8'), 'error-output': new StringDecoder('utf8') }
+  readonly #decoders = {
+    output: new StringDecoder('utf8'),
+    'error-output': new StringDecoder('utf8'),
+    input: new StringDecoder('utf8'),
+  }
   #lastUs = 0
   #endsInReturn = false
 
@@ -75,8 +81,10 @@ class CastWriter {
 
   lines(record: EventRecord): (readonly unknown[])[] {
     if (channelOf(record.event) !== this.#channel) return []
-    const said = carriesData(record.event) ? this.#output(record.event) : this.#told(record.event)
-    return said === undefined ? [] : [[this.#time(record.us), ...said]]
+    const { event, us } = record
+    const output = carriesData(event) ? this.#output(event) : undefined
+    const said = carriesData(event) ? (output === undefined ? [] : [output]) : this.#told(event)
+    return said.map(words => [this.#time(us), ...words])
   }
 
   /** What an unfinished character leaves at the end. */
@@ -87,9 +95,10 @@ class CastWriter {
 
   /** Characters that are cut between events come with the later one. */
   #output(event: DataEvent): readonly [string, string] | undefined {
-    if (event.type === 'input') return undefined
     const text = this.#decoders[event.type].write(event.data)
-    return text === '' ? undefined : ['o', this.#hasTerminal ? text : this.#withReturns(text)]
+    if (text === '') return undefined
+    if (event.type === 'input') return ['i', text]
+    return ['o', this.#hasTerminal ? text : this.#withReturns(text)]
   }
 
   #withReturns(text: string): string {
@@ -99,20 +108,26 @@ class CastWriter {
     return text.replace(bareLineFeed, '\r\n')
   }
 
-  #told(event: TextEvent): readonly [string, string] | undefined {
+  /** Typed lines are input as far as the screen has shown them, and marks to jump to. */
+  #told(event: TextEvent): readonly (readonly [string, string])[] {
     switch (event.type) {
       case 'resize': {
         const { columns, rows } = sizeOf(event.fields)
-        return ['r', `${columns}x${rows}`]
+        return [['r', `${columns}x${rows}`]]
       }
       case 'exec':
-        return ['m', commandOf(event)?.toString() ?? '']
-      case 'typed':
-        return ['m', String(event.fields['text'])]
+        return [['m', oneLine(commandOf(event)?.toString() ?? '')]]
+      case 'typed': {
+        const text = String(event.fields['text'])
+        return [
+          ['i', `${text}\r`],
+          ['m', oneLine(text)],
+        ]
+      }
       case 'exit-status':
-        return this.#version === 3 ? ['x', String(event.fields['status'])] : undefined
+        return this.#version === 3 ? [['x', String(event.fields['status'])]] : []
       default:
-        return undefined
+        return []
     }
   }
 
@@ -122,4 +137,9 @@ class CastWriter {
     this.#lastUs = us
     return time
   }
+}
+
+/** Players show a marker's label in lists of their own. */
+function oneLine(text: string): string {
+  return terminalSafe(text, { oneLine: true })
 }

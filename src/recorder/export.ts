@@ -2,23 +2,31 @@ import { on } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { isUtf8 } from 'node:buffer'
-import { encodeLine } from '../audit/line.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { asciicast } from './asciicast.ts'
 import { carriesData, type EventRecord } from './event.ts'
 import { encrypted } from './encryption/auditor-key.ts'
 import { headerOf, type ReadOptions, readRecording, type RecordingReader } from './reader.ts'
-import { sqlScript, sqlTable } from './sql-export.ts'
+import { sqlLines, sqlScript, sqlTable } from './sql-export.ts'
+import { commandColumns, commandRows, fileColumns, fileRows } from './ssh-table.ts'
+import { csv, jsonLine as line, ndjson } from './table.ts'
 
-/** asciicast is its second version, which every player reads; sql and csv are for PostgreSQL sessions. */
+/**
+ * asciicast is its second version, which every player reads. csv and ndjson hold what was run: statements with their results, or
+ * commands; files-csv and files-ndjson the files that passed. json has every event.
+ */
 export const exportFormats = [
   'asciicast',
   'asciicast-v2',
   'asciicast-v3',
   'text',
+  'html',
   'json',
   'sql',
   'csv',
+  'ndjson',
+  'files-csv',
+  'files-ndjson',
 ] as const
 export type ExportFormat = (typeof exportFormats)[number]
 
@@ -27,8 +35,7 @@ export const maxBlocksAhead = 4
 
 /**
  * Takes a recording out, piece by piece. `channel` chooses where a format holds one: by default the first with a terminal,
- * else the first command. Text and JSON hold all channels unless one is chosen. JSON lines are safe to print; text holds
- * what the target's screen showed and is not, unless it is the statements of a PostgreSQL session. Throws FormatProblem where the recording is damaged, after what comes before.
+ * else the first command. Text, JSON and HTML hold all channels unless one is chosen. All but asciicast are safe to print. Throws FormatProblem where the recording is damaged, after what comes before.
  */
 export async function* exportRecording(
   file: string,
@@ -36,13 +43,13 @@ export async function* exportRecording(
   channel?: number,
   options: ReadOptions = {},
 ): AsyncGenerator<string> {
-  if (format === 'text') yield* textFromWorker(file, channel, options)
+  if (format === 'text' || format === 'html') yield* fromWorker(file, format, channel, options)
   else yield* fromReader(file, options, reader => pieces(reader, format, channel))
 }
 
 function pieces(
   reader: RecordingReader,
-  format: Exclude<ExportFormat, 'text'>,
+  format: Exclude<ExportFormat, 'text' | 'html'>,
   channel: number | undefined,
 ): Iterable<string> {
   const { protocol, openedAt } = reader.header
@@ -50,15 +57,24 @@ function pieces(
     case 'json':
       return json(reader, channel)
     case 'sql':
-    case 'csv':
       if (protocol !== 'postgres')
-        throw new Fault('RECORDING_FORMAT', `Only PostgreSQL sessions can be taken out as ${format}.`)
-      return (format === 'sql' ? sqlScript : sqlTable)(reader.events(), openedAt)
+        throw new Fault('RECORDING_FORMAT', 'Only PostgreSQL sessions can be taken out as sql.')
+      return sqlScript(reader.events(), openedAt)
+    case 'csv':
+      if (protocol === 'postgres') return sqlTable(reader.events(), openedAt)
+      return csv(commandColumns, commandRows(reader.events(), openedAt))
+    case 'ndjson':
+      if (protocol === 'postgres') return sqlLines(reader.events(), openedAt)
+      return ndjson(commandRows(reader.events(), openedAt))
+    case 'files-csv':
+      return csv(fileColumns, fileRows(reader.events(), openedAt, protocol))
+    case 'files-ndjson':
+      return ndjson(fileRows(reader.events(), openedAt, protocol))
     default:
       if (protocol !== 'ssh')
         throw new Fault(
           'RECORDING_FORMAT',
-          'This session had no terminal. Take it out as sql, csv, text or json.',
+          'This session had no terminal. Take it out as html, sql, csv, ndjson, text or json.',
         )
       return asciicast(reader, format === 'asciicast-v3' ? 3 : 2, channel)
   }
@@ -92,7 +108,7 @@ const maxScreenTextLength = 16 * 1024 * 1024
 export async function screenText(file: string, options: ReadOptions = {}): Promise<string> {
   const blocks: string[] = []
   let length = 0
-  for await (const block of textFromWorker(file, undefined, options)) {
+  for await (const block of fromWorker(file, 'text', undefined, options)) {
     blocks.push(block)
     length += block.length
     if (length <= maxScreenTextLength) continue
@@ -102,8 +118,9 @@ export async function screenText(file: string, options: ReadOptions = {}): Promi
   return blocks.join('')
 }
 
-async function* textFromWorker(
+async function* fromWorker(
   file: string,
+  format: 'text' | 'html',
   channel: number | undefined,
   { keys }: ReadOptions,
 ): AsyncGenerator<string> {
@@ -111,7 +128,7 @@ async function* textFromWorker(
   if (encryption !== null && keys === undefined) throw encrypted(encryption)
   const ahead = new Int32Array(new SharedArrayBuffer(4))
   const worker = new Worker(new URL('export-worker.ts', import.meta.url), {
-    workerData: { file, channel, ahead, keys },
+    workerData: { file, format, channel, ahead, keys },
     name: 'export',
   })
   try {
@@ -136,10 +153,6 @@ function* json(reader: RecordingReader, channel: number | undefined): Generator<
   }
   const { end } = reader
   yield line({ end: end?.kind === 'sealed' ? { sealed: true, ...end.seal } : { sealed: false } })
-}
-
-function line(value: Readonly<Record<string, unknown>>): string {
-  return encodeLine(value).toString()
 }
 
 function isOf({ event }: EventRecord, channel: number): boolean {

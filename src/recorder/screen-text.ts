@@ -82,7 +82,7 @@ class SessionText {
 
   #say(channel: number, line: string): void {
     if (this.#speaker !== channel) this.#announce(channel)
-    this.#push(`${line}\n`)
+    this.#push(`${terminalSafe(line)}\n`)
   }
 
   /** A session of one terminal needs no such lines. */

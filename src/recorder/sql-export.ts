@@ -3,9 +3,7 @@ import { printable } from '../config/printable.ts'
 import type { EventRecord } from './event.ts'
 import { type SqlEntry, sqlEntries, type SqlResult, type SqlStatement } from './sql-statements.ts'
 import { linesOf, outcomeOf, shownValue } from './sql-text.ts'
-
-/** Pieces are handed on at about this length (UTF-16 units). */
-const pieceLength = 64 * 1024
+import { csv, inPieces, ndjson, printableText, type Row } from './table.ts'
 
 export function* sqlText(records: Iterable<EventRecord>): Generator<string> {
   yield* inPieces(textLines(sqlEntries(records)))
@@ -13,14 +11,6 @@ export function* sqlText(records: Iterable<EventRecord>): Generator<string> {
 
 function* textLines(entries: Iterable<SqlEntry>): Generator<string> {
   for (const entry of entries) for (const line of linesOf(entry, true)) yield `${printableText(line)}\n`
-}
-
-/** Tabs stay; everything that does not show, or that reorders what does, is written as its number. */
-function printableText(line: string): string {
-  return line
-    .split('\t')
-    .map(part => printable(part, Infinity))
-    .join('\t')
 }
 
 /**
@@ -125,65 +115,56 @@ const columns = [
   'copy_sha256',
 ] as const
 
-/** One line for each result (RFC 4180), all cells quoted. */
-export function* sqlTable(records: Iterable<EventRecord>, openedAt: string): Generator<string> {
-  yield* inPieces(tableLines(sqlEntries(records), Date.parse(openedAt)))
+/** One line for each result. */
+export function sqlTable(records: Iterable<EventRecord>, openedAt: string): Generator<string> {
+  return csv(columns, resultRows(sqlEntries(records), Date.parse(openedAt)))
 }
 
-function* tableLines(entries: Iterable<SqlEntry>, openedAtMs: number): Generator<string> {
-  yield csvLine(columns)
+/** The same as NDJSON, with everything that is known of a result, the first rows too where they are kept. */
+export function sqlLines(records: Iterable<EventRecord>, openedAt: string): Generator<string> {
+  return ndjson(wholeRows(sqlEntries(records), Date.parse(openedAt)))
+}
+
+function* resultRows(entries: Iterable<SqlEntry>, openedAtMs: number): Generator<Row> {
+  for (const entry of entries) if (entry.kind === 'result') yield rowOf(entry.result, openedAtMs)
+}
+
+function* wholeRows(entries: Iterable<SqlEntry>, openedAtMs: number): Generator<Row> {
   for (const entry of entries) {
-    if (entry.kind === 'result') yield csvLine(cellsOf(entry.result, openedAtMs))
+    if (entry.kind !== 'result') continue
+    const { during, columns: fields, head, masked, copy } = entry.result
+    const names = fields?.map(({ name }) => name)
+    yield {
+      ...rowOf(entry.result, openedAtMs),
+      during,
+      columns: names,
+      head,
+      masked: masked || undefined,
+      copy,
+    }
   }
 }
 
-function cellsOf(result: SqlResult, openedAtMs: number): readonly (string | number | undefined)[] {
+function rowOf(result: SqlResult, openedAtMs: number): Row {
   const { of, status, tag, rows, bytes, durationUs, sqlstate, message, blocked, copy } = result
   const values = of?.parameters ?? []
-  return [
-    result.statement,
-    result.part,
-    new Date(openedAtMs + (of?.us ?? result.us) / 1000).toISOString(),
-    of?.how,
-    of?.name,
-    result.ran ?? of?.text ?? of?.function,
-    values.length === 0 ? undefined : JSON.stringify(values),
+  return {
+    statement: result.statement,
+    part: result.part,
+    at: new Date(openedAtMs + (of?.us ?? result.us) / 1000).toISOString(),
+    how: of?.how,
+    name: of?.name,
+    text: result.ran ?? of?.text ?? of?.function,
+    parameters: values.length === 0 ? undefined : values,
     status,
     tag,
     rows,
     bytes,
-    durationUs,
+    duration_us: durationUs,
     sqlstate,
     message,
     blocked,
-    copy?.bytes,
-    copy?.sha256,
-  ]
-}
-
-function csvLine(cells: readonly (string | number | undefined)[]): string {
-  return `${cells.map(csvCell).join(',')}\r\n`
-}
-
-/** A cell that a spreadsheet would take for a formula begins with an apostrophe, which it hides. */
-export function csvCell(cell: string | number | undefined): string {
-  if (cell === undefined) return ''
-  if (typeof cell === 'number') return String(cell)
-  const text = cell.split('\n').map(printableText).join('\n')
-  const safe = /^[\s]*[=+\-@\t\r]/.test(text) || /^[\t\r]/.test(cell) ? `'${text}` : text
-  return `"${safe.replaceAll('"', '""')}"`
-}
-
-function* inPieces(lines: Iterable<string>): Generator<string> {
-  let piece: string[] = []
-  let length = 0
-  for (const line of lines) {
-    piece.push(line)
-    length += line.length
-    if (length < pieceLength) continue
-    yield piece.join('')
-    piece = []
-    length = 0
+    copy_bytes: copy?.bytes,
+    copy_sha256: copy?.sha256,
   }
-  if (piece.length > 0) yield piece.join('')
 }

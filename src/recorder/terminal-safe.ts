@@ -11,6 +11,8 @@ export function terminalSafe(text: string, options: { oneLine?: boolean } = {}):
 const hiddenRanges =
   '\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f' +
   '\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb\\ud800-\\udfff\\u{e0000}-\\u{e0fff}'
+/** One of them, in the middle of JSON, where it can be written by its number. */
+export const hiddenInJson: RegExp = new RegExp(`[${hiddenRanges}]`, 'gu')
 const hidden = new RegExp(`[${hiddenRanges}]`, 'gu')
 const anyHidden = new RegExp(`[\\n\\t${hiddenRanges}]`, 'gu')
 

@@ -125,7 +125,7 @@ describe('where the rule denies it', () => {
     terminal.type(`cat ${there('looks-like')}; stty sane; echo; echo A-$((40+2))\r`)
     await terminal.waitFor(/A-42/)
     terminal.type('exit\r')
-    await terminal.exited
+    await terminal.exit()
     const events = await eventsOf()
     expect(ofType(events, 'request-refused')).toEqual([])
     expect(ofType(events, 'transfer')).toEqual([])

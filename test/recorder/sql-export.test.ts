@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { RecordedEvent } from '../../src/recorder/event.ts'
 import { type ExportFormat, exportRecording, screenText } from '../../src/recorder/export.ts'
-import { csvCell } from '../../src/recorder/sql-export.ts'
+import { csvCell } from '../../src/recorder/table.ts'
 import { newBench, newGrant, startRecorder } from './support.ts'
 
 /** A sealed recording with these events. */
@@ -62,7 +62,7 @@ const session: readonly RecordedEvent[] = [
 test('formats for terminals are refused for SQL, and formats for SQL for terminals', async () => {
   const sql = await recorded(session)
   await expect(exported(sql, 'asciicast')).rejects.toThrow('no terminal')
-  await expect(exported(await recorded([], 'ssh'), 'csv')).rejects.toThrow('Only PostgreSQL')
+  await expect(exported(await recorded([], 'ssh'), 'sql')).rejects.toThrow('Only PostgreSQL')
 })
 
 test('a script runs what ran, and nothing that failed, was refused, or hides something', async () => {

@@ -29,6 +29,8 @@ export type ProgramName =
   | 'script'
   | 'ssh-audit'
   | 'plink'
+  | 'sz'
+  | 'rz'
 
 /** Where servers live, whatever the PATH of an ordinary user says. */
 const extraFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/usr/bin', '/bin']

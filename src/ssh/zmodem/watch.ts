@@ -21,6 +21,9 @@ export type Watched = {
 /** Files of one transfer that are named at its end; each has events of its own. */
 const maxPaths = 100
 
+/** Senders begin with the command that would start a receiver. */
+const callText = Buffer.from('rz\r')
+
 type Side = 'client' | 'target'
 type Passing = {
   readonly number: number
@@ -88,7 +91,7 @@ export class ZmodemWatch {
         if (refused) break
         this.#begin(piece.type)
       }
-      if (piece.is === 'broken' || (piece.is === 'outside' && !this.#isFarewell(piece.bytes)))
+      if (piece.is === 'broken' || (piece.is === 'outside' && !this.#isWrapping(piece.bytes)))
         typing.push(piece.bytes)
       this.#take('client', piece)
     }
@@ -126,7 +129,12 @@ export class ZmodemWatch {
     }
   }
 
-  /** "OO", over and out, which a sender says last of all (section 8.4). */
+  /** What a sender says first and last of all: "rz", and "OO", over and out (section 8.4). */
+  #isWrapping(bytes: Buffer): boolean {
+    const isCall = this.#wasAnnounced && this.#transfer === undefined && callText.equals(bytes)
+    return isCall || this.#isFarewell(bytes)
+  }
+
   #isFarewell(bytes: Buffer): boolean {
     const isOne = bytes.length <= this.#farewellLeft && bytes.every(byte => byte === 0x4f)
     this.#farewellLeft = isOne ? this.#farewellLeft - bytes.length : 0
