@@ -132,11 +132,11 @@ type Ground = {
 
 async function compose(first: Config, log: Log, options: GatewayOptions, closers: Closers): Promise<Gateway> {
   const clock = options.clock ?? systemClock
-  const ground = await openGround(first, log, clock, options.append, closers)
+  let config = first
+  const ground = await openGround(() => config, log, clock, options.append, closers)
   const { engine, lock, store, authorities, recorder } = ground
   const metrics = new Metrics()
   const audit = metrics.observe(ground.audit)
-  let config = first
   audit.append({
     kind: 'gateway-start',
     gateway: config.gateway.name,
@@ -371,12 +371,13 @@ class OpenSshHostKeys {
 }
 
 async function openGround(
-  config: Config,
+  current: () => Config,
   log: Log,
   clock: Clock,
   append: AppendSync | undefined,
   closers: Closers,
 ): Promise<Ground> {
+  const config = current()
   const folders = foldersOf(config)
   const engine = proveEngine()
   const lock = lockData(config.gateway.data)
@@ -422,6 +423,7 @@ async function openGround(
     watch,
     room,
     sync: config.recording.sync,
+    encryptTo: () => current().recording.encryptTo,
   })
   closers.push(() => recorder.close())
   return { engine, lock, store, authorities, watchdog, audit, sessionLog, recorder }
