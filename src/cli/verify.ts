@@ -8,58 +8,64 @@ import { verifyTree } from '../audit/tree/verify-tree.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type VerifyResult, verifyRecording } from '../recorder/verify.ts'
-import { verifyPlaces } from '../recorder/verify-places.ts'
+import type { Decision } from '../recorder/retention/decision.ts'
+import { decisionsIn } from '../recorder/retention/decisions-in.ts'
+import { type RemovedRecording, verifyPlaces } from '../recorder/verify-places.ts'
+import { type AuditorKey, unlock } from '../recorder/encryption/auditor-key.ts'
+import type { ContentKeys } from '../recorder/encryption/content-keys.ts'
+import { auditorKeyOption, auditorKeysOf, type WithAuditorKey } from './auditor-key.ts'
 import { printableLine, printJson } from './print.ts'
+import { type TrustedKeys, trustedKeys } from './trusted-keys.ts'
 
-type VerifyOptions = { key?: string[]; checkpoint?: string[]; json?: boolean }
+type VerifyOptions = WithAuditorKey & { key?: string[]; checkpoint?: string[]; json?: boolean }
 
 export function addVerify(program: Command): void {
-  program
-    .command('verify')
-    .description(
-      'prove recordings, folders of them, and audit logs whole, or name the first record that fails',
-    )
-    .argument(
-      '<path...>',
-      'recordings (*.sallyport), audit logs (audit-*.ndjson), logs of sessions (log/), or folders with any of them',
-    )
-    .option(
-      '--key <file...>',
-      'public keys (PEM) that signatures must be of; without any, each file is held only against itself',
-    )
-    .option(
-      '--checkpoint <file...>',
-      'checkpoints of the log of sessions that were kept elsewhere: the log must still begin with what they saw',
-    )
-    .option('--json', 'for scripts')
-    .action(verify)
+  auditorKeyOption(
+    program
+      .command('verify')
+      .description(
+        'prove recordings, folders of them, and audit logs whole, or name the first record that fails',
+      )
+      .argument(
+        '<path...>',
+        'recordings (*.sallyport), audit logs (audit-*.ndjson), logs of sessions (log/), or folders with any of them',
+      )
+      .option(
+        '--key <file...>',
+        'whose signatures they must be: public keys (PEM), or the list of "sallyport keys export", which names revoked keys too; a list beside a PEM adds what that key vouches for. Without any, each file is held only against itself',
+      )
+      .option(
+        '--checkpoint <file...>',
+        'checkpoints of the log of sessions that were kept elsewhere: the log must still begin with what they saw',
+      )
+      .option('--json', 'for scripts'),
+  ).action(verify)
 }
 
-function verify(paths: string[], options: VerifyOptions): void {
-  const keys = options.key?.flatMap(keysIn)
+async function verify(paths: string[], options: VerifyOptions): Promise<void> {
+  const trusted = trustedKeys(options.key)
   const files = paths.flatMap(path => filesAt(path))
   if (files.length === 0) throw new Fault('NOT_FOUND', 'There is nothing to verify at these paths.')
-  const logs = files.filter(isSessionLog).map(file => verifyLog(file, keys, options.checkpoint ?? []))
+  const logs = files.filter(isSessionLog).map(file => verifyLog(file, trusted, options.checkpoint ?? []))
   const others = files.filter(file => !isSessionLog(file))
-  const results = [...others.map(file => verifyOne(file, keys)), ...logs.map(log => log.result)]
-  for (const log of logs) results.push(...placesIn(log, others.filter(isRecording)))
+  const auditors = auditorKeysOf(options)
+  const results: Result[] = []
+  for (const file of others) results.push(await verifyOne(file, trusted, auditors))
+  results.push(...logs.map(log => log.result))
+  const decisions = decisionsOf(others.filter(file => !isRecording(file)))
+  for (const log of logs) results.push(...placesIn(log, others.filter(isRecording), decisions))
   if (options.json === true) printJson(results)
   else for (const result of results) process.stdout.write(`${describe(result)}\n`)
-  if (keys === undefined && options.json !== true) {
-    process.stdout.write(
-      'No --key was given: the files agree with themselves, but not with a key that you know.\n',
-    )
-  }
+  if (options.json !== true)
+    for (const note of notesOn(trusted)) process.stdout.write(`${printableLine(note)}\n`)
   if (results.some(result => !result.ok)) process.exitCode = 1
 }
 
-type Result = VerifyResult & { readonly file: string }
+type Result = VerifyResult & { readonly file: string; readonly removed?: readonly RemovedRecording[] }
 
-/** Every public key in a file, so that the output of `keys show` will do as it is. */
-function keysIn(file: string): readonly string[] {
-  const keys = readText(file).match(/-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/g)
-  if (keys !== null) return keys
-  throw new Fault('KEY_UNUSABLE', `${file} holds no public key in PEM (-----BEGIN PUBLIC KEY-----).`)
+function notesOn({ keys, notes }: TrustedKeys): readonly string[] {
+  const none = 'No --key was given: the files agree with themselves, but not with a key that you know.'
+  return keys === undefined ? [none] : notes
 }
 
 function readText(file: string): string {
@@ -100,18 +106,22 @@ type VerifiedLog = { readonly result: Result; readonly leaves: readonly StampedL
 
 function verifyLog(
   file: string,
-  keys: readonly string[] | undefined,
+  { keys, revoked }: TrustedKeys,
   checkpoints: readonly string[],
 ): VerifiedLog {
   for (const checkpoint of checkpoints) readText(checkpoint) // says plainly if it is not there
-  const { result, leaves } = verifyTree(file, { keys, checkpoints })
+  const { result, leaves } = verifyTree(file, { keys, revoked, checkpoints })
   return { result: { ...result, file }, leaves }
 }
 
 /** What the log says of recordings, if any were given beside it. */
-function placesIn({ result, leaves }: VerifiedLog, recordings: readonly string[]): readonly Result[] {
-  if (!result.ok || recordings.length === 0) return []
-  const { misplaced, notes, found } = verifyPlaces(leaves, recordings)
+function placesIn(
+  { result, leaves }: VerifiedLog,
+  recordings: readonly string[],
+  decisions: ReadonlyMap<string, Decision> | undefined,
+): readonly Result[] {
+  if (!result.ok || (recordings.length === 0 && !areAllRemoved(leaves))) return []
+  const { misplaced, notes, found, removed } = verifyPlaces(leaves, recordings, decisions)
   const wrong = misplaced.map(({ file, reason }) => ({
     ok: false as const,
     file,
@@ -121,17 +131,41 @@ function placesIn({ result, leaves }: VerifiedLog, recordings: readonly string[]
   }))
   if (wrong.length > 0) return wrong
   const text = `All ${found} recordings that the log tells of are there, and are those that it tells of.`
-  return [{ ...result, records: found, notes: [text, ...notes] }]
+  return [
+    { ...result, records: found, notes: [text, ...notes], ...(removed.length === 0 ? {} : { removed }) },
+  ]
+}
+
+/** Without any recording: either none was given, or there is none any more. */
+function areAllRemoved(leaves: readonly StampedLeaf[]): boolean {
+  const removed = new Set(leaves.flatMap(leaf => (leaf.kind === 'tombstone' ? leaf.session : [])))
+  return removed.size > 0 && leaves.every(leaf => leaf.kind !== 'session-open' || removed.has(leaf.session))
+}
+
+/** Of the audit logs that were given as whole folders; undefined without any. */
+function decisionsOf(audits: readonly string[]): ReadonlyMap<string, Decision> | undefined {
+  const whole = audits.filter(audit => statSync(audit).isDirectory())
+  return whole.length === 0 ? undefined : new Map(whole.flatMap(audit => [...decisionsIn(audit)]))
 }
 
 function isAudit(path: string): boolean {
   return /(^|\/)audit-[^/]*\.ndjson$/.test(path)
 }
 
-function verifyOne(file: string, keys: readonly string[] | undefined): Result {
+async function verifyOne(
+  file: string,
+  { keys: trusted, revoked }: TrustedKeys,
+  auditors: readonly AuditorKey[],
+): Promise<Result> {
   const isLog = isAudit(file) || statSync(file).isDirectory()
-  const result = isLog ? verifyAudit(file, keys) : verifyRecording(file, keys)
-  return { ...result, file }
+  if (isLog) return { ...verifyAudit(file, trusted, revoked), file }
+  return { ...verifyRecording(file, trusted, { revoked, keys: await contentKeys(file, auditors) }), file }
+}
+
+/** Of a recording that none of the auditors' keys opens the chain is proven, and a note says that what it holds was not looked at. */
+async function contentKeys(file: string, auditors: readonly AuditorKey[]): Promise<ContentKeys | undefined> {
+  if (auditors.length === 0) return undefined
+  return unlock(file, auditors).catch(() => undefined)
 }
 
 function describe(result: Result): string {

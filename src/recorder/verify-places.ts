@@ -1,9 +1,13 @@
-/** Holds recordings against the log of sessions: none is missing, none was replaced, none came by another way. */
+/**
+ * Holds recordings against the log of sessions: none is missing, none was replaced, none came by another way. One that is not
+ * there and has a tombstone was removed by rule, if the audit log has the decision that the tombstone is the hash of.
+ */
 import { basename } from 'node:path'
 import type { StampedLeaf } from '../audit/tree/leaf.ts'
 import { reasonOf } from '../errors.ts'
 import { readRecording } from './reader.ts'
 import { type Anchors, anchorsOf } from './register.ts'
+import type { Decision } from './retention/decision.ts'
 
 export type Misplaced = { readonly file: string; readonly reason: string }
 export type PlacesResult = {
@@ -11,6 +15,17 @@ export type PlacesResult = {
   readonly notes: readonly string[]
   /** Recordings whose leaves were found and are right. */
   readonly found: number
+  /** Recordings that were removed by rule. */
+  readonly removed: readonly RemovedRecording[]
+}
+
+export type RemovedRecording = {
+  readonly session: string
+  /** When its tombstone was written. */
+  readonly at: string
+  /** Undefined where no audit log was given. */
+  readonly decision: Decision | undefined
+  readonly isStillThere: boolean
 }
 
 type Entered = { open?: StampedLeaf; seal?: StampedLeaf; tombstone?: StampedLeaf }
@@ -19,7 +34,11 @@ type Entered = { open?: StampedLeaf; seal?: StampedLeaf; tombstone?: StampedLeaf
  * `leaves` are those of a log that was verified; `files` all recordings that there are. A recording that is older than the log's
  * first leaf is only noted.
  */
-export function verifyPlaces(leaves: readonly StampedLeaf[], files: readonly string[]): PlacesResult {
+export function verifyPlaces(
+  leaves: readonly StampedLeaf[],
+  files: readonly string[],
+  decisions?: ReadonlyMap<string, Decision>,
+): PlacesResult {
   const entered = bySession(leaves)
   const present = new Set(files.map(sessionOf))
   const missing = [...entered].filter(
@@ -34,9 +53,55 @@ export function verifyPlaces(leaves: readonly StampedLeaf[], files: readonly str
     const problem = problemOf(file, entered.get(sessionOf(file)), leaves[0]?.at, notes)
     if (problem !== undefined) misplaced.push({ file, reason: problem })
   }
-  const purged = [...entered.values()].filter(({ tombstone }) => tombstone !== undefined).length
-  if (purged > 0) notes.push(`${purged} recordings were purged by policy, as the log says.`)
-  return { misplaced, notes, found: files.filter(file => entered.has(sessionOf(file))).length }
+  const removed = [...entered].flatMap(([session, { tombstone }]) =>
+    tombstone === undefined ? [] : [removedOf(session, tombstone, present.has(session), decisions)],
+  )
+  if (decisions !== undefined)
+    misplaced.push(...removed.filter(one => one.decision === undefined).map(undecided))
+  notes.push(...notesOn(removed, decisions !== undefined))
+  return { misplaced, notes, found: files.filter(file => entered.has(sessionOf(file))).length, removed }
+}
+
+function removedOf(
+  session: string,
+  { at, sha256 }: StampedLeaf,
+  isStillThere: boolean,
+  decisions: ReadonlyMap<string, Decision> | undefined,
+): RemovedRecording {
+  const decision = decisions?.get(sha256)
+  return {
+    session,
+    at,
+    decision: decision?.session === session ? decision : undefined,
+    isStillThere,
+  }
+}
+
+/** Whoever takes a recording away and writes a tombstone for it has to say why where everybody reads it. */
+function undecided({ session, at }: RemovedRecording): Misplaced {
+  const reason = `the log says at ${at} that this recording was removed, and the audit log has no such decision`
+  return { file: `${session}.sallyport`, reason }
+}
+
+/** Removed recordings that are told one by one; all of them are in the result. */
+const maxTold = 20
+
+function notesOn(removed: readonly RemovedRecording[], isDecided: boolean): readonly string[] {
+  if (removed.length === 0) return []
+  const notes = [`${removed.length} recordings were removed by rule, as the log says.`]
+  for (const { session, at, decision } of removed.slice(0, maxTold)) {
+    if (decision === undefined) continue
+    const by = decision.cause === 'policy' ? 'purged by policy' : 'removed on request'
+    notes.push(`${session} was ${by} on ${at}: ${decision.rule}`)
+  }
+  if (isDecided && removed.length > maxTold) notes.push(`So were ${removed.length - maxTold} more.`)
+  if (!isDecided) notes.push('Give the audit log too to see by which rules.')
+  const left = removed.filter(one => one.isStillThere).map(one => one.session)
+  if (left.length > 0)
+    notes.push(
+      `Still there, although they should be gone: ${left.slice(0, maxTold).join(', ')}${left.length > maxTold ? ', …' : ''}. A purge was interrupted, or a backup brought them back.`,
+    )
+  return notes
 }
 
 function bySession(leaves: readonly StampedLeaf[]): ReadonlyMap<string, Entered> {

@@ -126,7 +126,7 @@ describe('the log of sessions and the recordings', () => {
 
   test('recordings that are all there are found, and each proves its own place', async () => {
     const bench = await recorded(['one', 'two'])
-    expect(placesOf(bench)).toEqual({ misplaced: [], notes: [], found: 2 })
+    expect(placesOf(bench)).toEqual({ misplaced: [], notes: [], found: 2, removed: [] })
     const keys = [bench.signer.publicKeyPem, logSigner.publicKeyPem]
     expect(verifyRecording(bench.files[1] ?? '', keys)).toMatchObject({
       ok: true,
