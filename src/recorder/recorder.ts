@@ -55,8 +55,8 @@ export type RecorderOptions = {
   readonly append?: AppendSync
   /** Appends to the recordings. */
   readonly appendAsync?: AppendAsync
-  /** To whom new recordings are encrypted, each time one is opened; nobody by default: whoever has the file can read it. */
-  readonly encryptTo?: () => readonly AuditorPublicKey[]
+  /** To whom new recordings are encrypted, each time one is opened. Nobody: whoever has the file can read it. */
+  readonly encryptTo: () => readonly AuditorPublicKey[]
   /** Compresses chunks; one of its own, with a thread, if none is given. */
   readonly packer?: Packer
   /** Room for when the disk fills up. Without one a full disk ends recording for good. */
@@ -168,7 +168,7 @@ class GatewayRecorder implements Recorder {
   }
 
   get #recipients(): readonly AuditorPublicKey[] {
-    return this.#options.encryptTo?.() ?? []
+    return this.#options.encryptTo()
   }
 
   open(grant: Grant, about: About, key?: RecordingKey): Recording {

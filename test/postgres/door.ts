@@ -110,7 +110,14 @@ export class Door {
       failure: undefined,
     }
     const folders = { folder: join(folder, 'recordings'), journalFolder: join(folder, 'journal') }
-    const recorder = openRecorder({ ...folders, signer: signer(), gateway: 'test', clock, log })
+    const recorder = openRecorder({
+      ...folders,
+      signer: signer(),
+      gateway: 'test',
+      clock,
+      log,
+      encryptTo: () => [],
+    })
     const brokers = new Brokers({ audit: this.audit, log, owner: 'owner' })
     this.#passwords = new ConnectionPasswords({ clock, audit: this.audit, reuse: () => undefined })
     const databases =

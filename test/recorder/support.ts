@@ -139,6 +139,7 @@ export function startRecorder(bench: Bench, options: Partial<RecorderOptions> = 
     gateway: 'bastion.example.com',
     log: quiet,
     segmentBytes: smallSegment,
+    encryptTo: () => [],
     ...options,
   })
 }
