@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { appendAll, isNoRoom } from '../audit/append.ts'
 import type { SessionLog } from '../audit/tree/session-log.ts'
+import type { Leaf } from '../audit/tree/leaf.ts'
 import { linkOf } from '../chain.ts'
 import type { Clock } from '../clock.ts'
 import { Fault, reasonOf } from '../errors.ts'
@@ -35,7 +36,9 @@ import { type Heard, type Protection, RecordingFile, type Workshop } from './rec
 import { type Recovered, recover } from './recover.ts'
 import { anchorsOf, cutTornProof, Register } from './register.ts'
 import type { Room } from './room.ts'
+import type { Spool } from './storage/spool.ts'
 import { type Owner, Turns } from './turns.ts'
+import { dataLine, toldLine, type Watch, Watches, type WatchLine } from './watch.ts'
 import type { Watch } from './watchdog.ts'
 
 export type RecorderOptions = {
@@ -65,6 +68,8 @@ export type RecorderOptions = {
   readonly watch?: Watch
   /** When what was recorded is on the disk; `os` by default. */
   readonly sync?: SyncMode
+  /** Hears of recordings that begin and end, where they are kept elsewhere. */
+  readonly spool?: Spool
   /** A journal segment's size; smaller in tests. */
   readonly segmentBytes?: number
 }
@@ -112,7 +117,7 @@ class GatewayRecorder implements Recorder {
   readonly #notes: OpenNotes
   readonly #turns: Turns
   readonly #open = new Map<string, Recording>()
-  /** Sessions that recovery has asked about: whether they have a tombstone. */
+  /** Sessions that recovery has asked about: whether their recordings went by what the log of sessions says. */
   readonly #removed = new Map<string, boolean>()
   readonly #register: Register | undefined
   readonly #backlog = new TotalBacklog()
@@ -156,6 +161,7 @@ class GatewayRecorder implements Recorder {
     room?.takeOnlyIf(() => this.#open.size === 0)
     room?.needs(() => this.#journal.reserve())
     room?.onShortage(fault => this.#endAll(fault))
+    options.spool?.onFull(fault => this.#endAll(fault))
   }
 
   get failure(): Fault | undefined {
@@ -173,7 +179,8 @@ class GatewayRecorder implements Recorder {
 
   open(grant: Grant, about: About, key?: RecordingKey): Recording {
     if (this.#failure !== undefined) throw this.#failure
-    if (this.#options.room?.shortage !== undefined) throw this.#options.room.shortage
+    const refusal = this.#options.room?.shortage ?? this.#options.spool?.refusal()
+    if (refusal !== undefined) throw refusal
     if (!isSessionName(about.session)) throw new TypeError('a session id that cannot name a file')
     if (this.#open.has(about.session)) throw new TypeError(`session ${about.session} is recorded already`)
     if (key === undefined && this.#recipients.length > 0)
@@ -201,6 +208,7 @@ class GatewayRecorder implements Recorder {
       recording => this.#file(recording, created, sealer),
     )
     this.#open.set(about.session, recording)
+    this.#options.spool?.opened(path)
     return recording
   }
 
@@ -291,10 +299,10 @@ class GatewayRecorder implements Recorder {
   /** The note stays until the log of sessions has the seal: a start after a crash goes on from there. */
   #sealed({ session, path, openedAtMs }: Recording, header: Buffer, seal: Buffer): void {
     this.#open.delete(session)
-    if (this.#register === undefined) return this.#notes.remove(session)
+    if (this.#register === undefined) return this.#finished(session, path)
     const file = join(this.#options.folder, path)
     this.#register.sealed(session, file, { header, seal, proofs: [], openedAtMs }).then(
-      () => this.#notes.remove(session),
+      () => this.#finished(session, path),
       (cause: unknown) =>
         this.#options.log.error(
           { session, reason: reasonOf(cause) },
@@ -303,16 +311,27 @@ class GatewayRecorder implements Recorder {
     )
   }
 
+  /** Nothing will be added to the file: it may go where recordings are kept. */
+  #finished(session: string, path: string): void {
+    this.#notes.remove(session)
+    this.#options.spool?.finished(path)
+  }
+
   /** Asked for each journalled event of a recording that is not there; there are few of those, and looking takes its time. */
   #wasRemoved(session: string): boolean {
     const known = this.#removed.get(session)
     if (known !== undefined) return known
     const leaf = this.#options.sessionLog?.find(
-      leaf => leaf.kind === 'tombstone' && leaf.session === session,
+      leaf => leaf.kind !== 'audit-log' && leaf.session === session && this.#allowsAbsence(leaf.kind),
       0,
     )
     this.#removed.set(session, leaf !== undefined)
     return leaf !== undefined
+  }
+
+  /** Where recordings go elsewhere, those that were sealed need not be here. */
+  #allowsAbsence(leaf: Leaf['kind']): boolean {
+    return leaf === 'tombstone' || (leaf === 'session-seal' && this.#options.spool !== undefined)
   }
 
   /** What an earlier process sealed, or this one for it. */
@@ -322,6 +341,7 @@ class GatewayRecorder implements Recorder {
     if (this.#register === undefined) return
     cutTornProof(file)
     await this.#register.sealed(recovered.session, file, { ...anchorsOf(file), openedAtMs })
+    this.#options.spool?.finished(recovered.path)
   }
 
   /** The open segment goes on; there is none behind it. */
@@ -402,6 +422,7 @@ class Recording implements Owner {
   readonly #backlog: Backlog
   /** Of this turn, one for each stream of a channel: a later one says all that those before it did. */
   readonly #progress = new Map<string, ProgressEvent>()
+  readonly #watches = new Watches()
   #sequence = 0
   #recordedBytes = 0
   #lastUs = 0
@@ -451,8 +472,16 @@ class Recording implements Owner {
     if (this.#isOver) return
     if (event.type === 'progress') return this.#describe(event)
     this.#tellProgress()
-    if (isData(event)) this.#recordData(event)
-    else this.#recordTold(jsonOf(event))
+    if (isData(event)) return this.#recordData(event)
+    const json = jsonOf(event)
+    if (event.type === 'pty' || event.type === 'resize') this.#watches.screen(event.channel, json)
+    if (event.type === 'channel-close') this.#watches.screen(event.channel, undefined)
+    this.#recordTold(json)
+  }
+
+  /** Begins to watch from here on; undefined if too many do, or if the recording is over. */
+  watch(): Watch | undefined {
+    return this.#isOver ? undefined : this.#watches.begin(this.#now())
   }
 
   /** Queues what may happen only after everything recorded so far, in this turn too, is with the operating system. */
@@ -494,6 +523,7 @@ class Recording implements Owner {
   fail(fault: Fault): void {
     this.#failure = fault
     this.#backlog.giveUp()
+    this.#watches.end({ reason: 'ended', text: 'The session has ended: its recording failed' })
     this.mustEnd(fault)
   }
 
@@ -523,6 +553,7 @@ class Recording implements Owner {
         data.length <= maxDataBytes ? event : { ...event, data: data.subarray(at, at + maxDataBytes) }
       this.#backlog.add(this.#addData(us, part))
     }
+    if (!this.#watches.isEmpty) this.#show(dataLine(us, event))
   }
 
   /** At the end of the turn, or before whatever else is recorded. */
@@ -544,6 +575,12 @@ class Recording implements Owner {
         `an event of ${Buffer.byteLength(json)} bytes exceeds its limit of ${maxEventBytes}`,
       )
     this.#backlog.add(this.#addTold(json, isEnd))
+    if (!this.#watches.isEmpty) this.#show(toldLine(this.#lastUs, json))
+  }
+
+  /** Watchers see what is with the operating system, no more. */
+  #show(line: WatchLine): void {
+    this.#parts.turns.send(() => this.#watches.push(line))
   }
 
   #addData(us: number, event: DataEvent): number {
@@ -585,6 +622,7 @@ class Recording implements Owner {
       throw this.#failure ?? appendFailed(error)
     } finally {
       this.#parts.sealer?.forget()
+      this.#watches.end({ reason: 'ended', text: `The session has ended: ${reason}` })
     }
   }
 }
