@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
-import { openAuthorities } from '../credentials/authority.ts'
+import { type Authorities, openAuthorities } from '../credentials/authority.ts'
 import { Fault } from '../errors.ts'
 import { openLog } from '../log.ts'
 import type { SessionRow, SessionState } from '../model.ts'
@@ -83,8 +83,11 @@ async function byOurselves(config: Config): Promise<Access> {
   }
 }
 
-export function openOwnAudit(config: Config): AuditLog {
-  const { keys, audit } = foldersOf(config)
-  const signer = openAuthorities(keys)['log-checkpoints']
+export function openOwnAudit(
+  config: Config,
+  authorities: Authorities = openAuthorities(foldersOf(config).keys),
+): AuditLog {
+  const { audit } = foldersOf(config)
+  const signer = authorities['log-checkpoints']
   return openAuditLog({ folder: audit, signer, clock: systemClock, log: openLog('warn') })
 }

@@ -1,4 +1,5 @@
 /** `sallyport check`: validates a configuration, then tries its issuer and targets. */
+import { isAbsolute, relative } from 'node:path'
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
@@ -30,14 +31,27 @@ export function addCheck(program: Command): void {
     .action(async (options: CheckOptions) => {
       const config = requireConfig(configFileOf(options), { withoutSecrets: options.offline === true })
       const results = options.offline === true ? [] : await probe(config)
-      if (options.json === true) printJson({ configuration: 'valid', results })
-      else print(results)
+      const notes = notesOn(config)
+      if (options.json === true) printJson({ configuration: 'valid', notes, results })
+      else print(results, notes)
       if (results.some(result => !result.ok)) process.exitCode = 1
     })
 }
 
-function print(results: readonly ProbeResult[]): void {
+/** What is allowed, and not wise. */
+function notesOn(config: Config): readonly string[] {
+  const path = relative(config.gateway.data, foldersOf(config).keys)
+  const isInside = !path.startsWith('..') && !isAbsolute(path)
+  return isInside
+    ? [
+        'The keys lie in the data folder, so that whoever has its backup can sign as this gateway. Set gateway.keys to a folder outside, with a backup of its own.',
+      ]
+    : []
+}
+
+function print(results: readonly ProbeResult[], notes: readonly string[]): void {
   process.stdout.write('The configuration is valid.\n')
+  for (const note of notes) process.stdout.write(`note    ${note}\n`)
   for (const { what, ok, text } of results) {
     process.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${printableLine(what)}: ${printableLine(text)}\n`)
   }
@@ -74,7 +88,13 @@ async function probeOurselves(config: Config): Promise<readonly ProbeResult[]> {
   }
   try {
     const issuer = openIssuer(config.identity, { clock })
-    return await probeTargets(config, { audit, upstream, issuer, postgres })
+    return await probeTargets(config, {
+      audit,
+      upstream,
+      nextTargetsKey: authorities.ring.next('targets'),
+      issuer,
+      postgres,
+    })
   } finally {
     await postgres.close()
     await audit.close()

@@ -76,10 +76,10 @@ async function change(ask: KeyAsk, options: ChangeOptions): Promise<void> {
 /** No gateway runs: the data folder is ours. The next start signs what has to be signed anew. */
 async function changeOurselves(ask: KeyAsk, by: string, config: Config): Promise<readonly KeyChange[]> {
   const lock = lockData(config.gateway.data)
-  const audit = openOwnAudit(config)
+  const authorities = openAuthorities(foldersOf(config).keys)
+  const audit = openOwnAudit(config, authorities)
   try {
-    const { ring } = openAuthorities(foldersOf(config).keys)
-    return changeKeys(ask, by, { ring, audit, clock: systemClock })
+    return changeKeys(ask, by, { ring: authorities.ring, audit, clock: systemClock })
   } finally {
     await audit.close()
     lock.release()

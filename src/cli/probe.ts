@@ -4,6 +4,7 @@ import type { Config, PostgresTarget, SshTarget, Target } from '../config/config
 import { defaultSshLimits } from '../config/ssh-limits.ts'
 import { checkBroker, checkLogin, type Remark } from '../credentials/postgres/check.ts'
 import { reasonOf } from '../errors.ts'
+import type { Signer } from '../model.ts'
 import type { Issuer } from '../identity/issuer.ts'
 import { matchesTarget } from '../policy/rules.ts'
 import type { SshListenerParts } from '../ssh/listener.ts'
@@ -16,6 +17,8 @@ export type ProbeResult = { readonly what: string; readonly ok: boolean; readonl
 export type ProbeParts = {
   readonly audit: AuditLog
   readonly upstream: SshListenerParts['upstream']
+  /** The key of the targets authority that is announced, if one is: do targets trust it already? */
+  readonly nextTargetsKey: Signer | undefined
   readonly issuer: Issuer
   readonly postgres: Pick<PostgresCredentials, 'brokers' | 'tryLogin'>
 }
@@ -28,7 +31,7 @@ export async function probeTargets(config: Config, parts: ProbeParts): Promise<r
     if (logins.length === 0)
       results.push({ what: target.name, ok: false, text: 'no role allows any login on it' })
     if (target.protocol === 'postgres') results.push(...(await probePostgres(target, logins, parts)))
-    else for (const login of logins) results.push(await probeLogin(target, login, config, parts))
+    else for (const login of logins) results.push(...(await probeLogins(target, login, config, parts)))
   }
   return results
 }
@@ -75,7 +78,24 @@ async function probeIssuer(issuer: Issuer): Promise<ProbeResult> {
   })
 }
 
+/** With the key that signs, and with the one that is to sign next. */
+async function probeLogins(
+  target: SshTarget,
+  login: string,
+  config: Config,
+  parts: ProbeParts,
+): Promise<readonly ProbeResult[]> {
+  const { upstream, nextTargetsKey } = parts
+  const what = `${login}@${target.name}`
+  const now = await probeLogin(what, target, login, config, parts)
+  if (nextTargetsKey === undefined) return [now]
+  const mint = { ...upstream.mint, authority: nextTargetsKey }
+  const withNext = { ...parts, upstream: { ...upstream, mint } }
+  return [now, await probeLogin(`${what} with the next key of targets`, target, login, config, withNext)]
+}
+
 function probeLogin(
+  what: string,
   target: SshTarget,
   login: string,
   config: Config,
@@ -83,7 +103,7 @@ function probeLogin(
 ): Promise<ProbeResult> {
   const limits = config.ssh?.limits ?? defaultSshLimits
   const probe = parts.audit.probe(target.name, `check of login ${login}`)
-  return attempt(`${login}@${target.name}`, async () => {
+  return attempt(what, async () => {
     const proof = await probeUpstream(
       probe,
       { target, login },
