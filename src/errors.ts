@@ -25,6 +25,7 @@ export type FaultCode =
   | 'PORT_IN_USE'
   | 'GATEWAY_NOT_RUNNING'
   | 'NOT_FOUND'
+  | 'EVENTS_INVALID'
 
 /**
  * A fault with two texts: `userText` may leave the process and says what to do next, `message` is for the log.

@@ -1,5 +1,6 @@
 /** The composition root: reads the command line and runs the command. `bin/sallyport.js` finds the Node that runs this. */
 import { Command } from 'commander'
+import { addBacktest } from './cli/backtest.ts'
 import { addCheck } from './cli/check.ts'
 import { addDemo } from './cli/demo.ts'
 import { addExplain } from './cli/explain.ts'
@@ -35,6 +36,7 @@ for (const add of [
   addTargets,
   addRetention,
   addSweep,
+  addBacktest,
 ]) {
   add(program)
 }

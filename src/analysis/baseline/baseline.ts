@@ -1,0 +1,250 @@
+/**
+ * Baselines of people: each block of a person's events is measured against what they and their peers did before, scored, and
+ * learned only if it is not too unusual. All of it is causal: nothing later than a block has a part in its score.
+ *
+ * A score says how a block differs from a history. It says nothing of anybody's purpose.
+ */
+import { Dictionary } from './dictionary.ts'
+import type { ActivityEvent } from './event.ts'
+import { explain, type Term } from './explain.ts'
+import { learnLevels, measure, type Measured } from './features.ts'
+import { Hours } from './hours.ts'
+import { logOdds } from './logistic.ts'
+import { Persistence } from './persistence.ts'
+import { Peers, Population } from './population.ts'
+import { type Block, type Family, pairOf, Profile } from './profile.ts'
+import { Surrogates } from './surrogates.ts'
+import type { TokenId } from './tally.ts'
+import { tokensOf } from './tokens.ts'
+
+export const scoringVersion = 1
+
+/** Blocks with higher log odds are not learned: whoever wanted to teach a profile would have to stay below. */
+const gateNats = 1.5
+/** A new person's first events are learned whatever they look like: there is nothing yet to compare with but their peers. */
+const coldEvents = 1000
+/** With so many events a profile counts half. */
+const halfTrustEvents = 200
+/** Before that, a profile is too thin to be a stand-in for anybody. */
+const minSurrogateEvents = 500
+/** Of each block of a person, so many others are measured against their profile. */
+const surrogatesOfBlock = 2
+/** A first visit to a target counts for this at most, and for less with people who often go to new ones. */
+const maxTargetNats = 2
+
+export type ScoredBlock = {
+  readonly principal: string
+  /** Counted from 0 for each person. */
+  readonly block: number
+  readonly events: number
+  readonly fromMs: number
+  readonly toMs: number
+  /** Log odds, higher is more unusual; 0 is as much like the person as like somebody else. */
+  readonly score: number
+  /** What adds most to it, largest first. */
+  readonly terms: readonly Term[]
+  /** Events that the person's profile held before. */
+  readonly profileEvents: number
+  /** Whether the profile learned from it. */
+  readonly learned: boolean
+}
+
+type OpenBlock = { readonly events: ActivityEvent[]; readonly tokens: TokenCounts }
+
+type Person = {
+  readonly profile: Profile
+  readonly hours: Hours
+  readonly targets: Set<string>
+  readonly persistence: Persistence
+  blocks: number
+  newTargets: number
+  open: OpenBlock | undefined
+  /** The last block that was learned: it stands in for a stranger with others. */
+  last: Block | undefined
+}
+
+export type BaselineOptions = {
+  /** Events of a block. */
+  readonly blockEvents: number
+}
+
+export class Baseline {
+  readonly #options: BaselineOptions
+  readonly #dictionary = new Dictionary([''])
+  readonly #population = new Population()
+  readonly #everybodysHours = new Hours()
+  readonly #surrogates = new Surrogates()
+  readonly #people = new Map<string, Person>()
+  readonly #names: string[] = []
+  /** Once some history was taken for people's own, only that teaches how much a feature says: what is learned later was chosen. */
+  #trust: 'none yet' | 'now' | 'before' = 'none yet'
+  /** Chooses stand-ins; the same history gives the same scores. */
+  #random = 1
+
+  constructor(options: BaselineOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Adds an event; events come in order of time. Answers when it completes a block. While `isTraining`, blocks are learned
+   * whatever they look like: that history is taken for the person's own.
+   */
+  observe(event: ActivityEvent, isTraining: boolean): ScoredBlock | undefined {
+    const person = this.#personOf(event.principal)
+    person.open ??= { events: [], tokens: new TokenCounts(this.#dictionary) }
+    person.open.events.push(event)
+    person.open.tokens.add(event)
+    return person.open.events.length < this.#options.blockEvents
+      ? undefined
+      : this.#complete(event.principal, person, person.open, isTraining)
+  }
+
+  /** What is left in blocks that were not filled. */
+  *rest(isTraining: boolean): Generator<ScoredBlock> {
+    for (const [principal, person] of this.#people)
+      if (person.open !== undefined) yield this.#complete(principal, person, person.open, isTraining)
+  }
+
+  #personOf(principal: string): Person {
+    const known = this.#people.get(principal)
+    if (known !== undefined) return known
+    const person: Person = {
+      profile: new Profile(),
+      hours: new Hours(),
+      targets: new Set(),
+      persistence: new Persistence(),
+      blocks: 0,
+      newTargets: 0,
+      open: undefined,
+      last: undefined,
+    }
+    this.#people.set(principal, person)
+    this.#names.push(principal)
+    return person
+  }
+
+  #complete(principal: string, person: Person, open: OpenBlock, isTraining: boolean): ScoredBlock {
+    person.open = undefined
+    this.#follow(isTraining)
+    const { events } = open
+    const block = open.tokens.block(events.length)
+    const peers = new Peers(this.#population, [person.profile])
+    const measured = measure(block, person.profile, peers, this.#dictionary.size, true)
+    const model = this.#surrogates.model
+    const { events: known } = person.profile
+    const odds = (logOdds(model, measured.features) * known) / (known + halfTrustEvents)
+    const isLearned = isTraining || odds <= gateNats || known < coldEvents
+    const extra = { ...this.#beyondTokens(person, events), persistence: person.persistence.prior }
+    const score = (isTraining ? odds : person.persistence.follow(odds)) + extra.hours + extra.target
+    const scored: ScoredBlock = {
+      principal,
+      block: person.blocks++,
+      events: events.length,
+      fromMs: events[0]?.atMs ?? 0,
+      toMs: events.at(-1)?.atMs ?? 0,
+      score,
+      terms: explain({
+        measured,
+        model,
+        block,
+        own: person.profile,
+        peers,
+        extra,
+        events,
+        dictionary: this.#dictionary,
+      }),
+      profileEvents: known,
+      learned: isLearned,
+    }
+    if (this.#trust !== 'before') this.#addSurrogates(person, measured, isLearned)
+    if (isLearned) this.#learn(person, block, events, measured)
+    return scored
+  }
+
+  #follow(isTraining: boolean): void {
+    if (isTraining) this.#trust = 'now'
+    else if (this.#trust === 'now') {
+      this.#surrogates.learn(true)
+      this.#trust = 'before'
+    }
+    if (this.#trust !== 'before') this.#surrogates.learn()
+  }
+
+  #beyondTokens(person: Person, events: readonly ActivityEvent[]): { hours: number; target: number } {
+    const instants = events.map(({ atMs }) => atMs)
+    const isNewTarget = person.targets.size > 0 && events.some(({ target }) => !person.targets.has(target))
+    const surprise = Math.log((person.blocks + 1) / (person.newTargets + 1))
+    return {
+      hours: person.hours.unusual(instants, this.#everybodysHours),
+      target: isNewTarget ? Math.min(maxTargetNats, surprise) : 0,
+    }
+  }
+
+  #learn(person: Person, block: Block, events: readonly ActivityEvent[], { features }: Measured): void {
+    this.#population.learn(block, person.profile)
+    learnLevels(person.profile, features)
+    person.profile.learn(block)
+    person.last = block
+    for (const { target, atMs } of events) {
+      if (!person.targets.has(target)) person.newTargets += person.targets.size > 0 ? 1 : 0
+      person.targets.add(target)
+      person.hours.add(atMs)
+      this.#everybodysHours.add(atMs)
+    }
+  }
+
+  #addSurrogates(person: Person, measured: Measured, isLearned: boolean): void {
+    if (person.profile.events < minSurrogateEvents) return
+    if (isLearned) this.#surrogates.add('own', measured.features)
+    for (let count = 0; count < surrogatesOfBlock; count++) {
+      const other = this.#people.get(this.#names[this.#next(this.#names.length)] ?? '')
+      if (other?.last === undefined || other === person) continue
+      const peers = new Peers(this.#population, [person.profile, other.profile])
+      const foreign = measure(other.last, person.profile, peers, this.#dictionary.size, false)
+      this.#surrogates.add('foreign', foreign.features)
+    }
+  }
+
+  /** A linear congruential generator; nothing depends on its quality. */
+  #next(limit: number): number {
+    this.#random = (Math.imul(this.#random, 1_103_515_245) + 12_345) & 0x7fff_ffff
+    return (this.#random >>> 8) % limit
+  }
+}
+
+/** Counts the tokens of a block while it fills. */
+class TokenCounts {
+  readonly #dictionary: Dictionary
+  readonly #counts: Record<Family, Map<TokenId, number>> = {
+    command: new Map(),
+    shape: new Map(),
+    word: new Map(),
+  }
+  readonly #pairs = new Map<number, number>()
+  #before: TokenId | undefined
+
+  constructor(dictionary: Dictionary) {
+    this.#dictionary = dictionary
+  }
+
+  add({ protocol, text }: ActivityEvent): void {
+    const { commands, shapes, words } = tokensOf(protocol, text)
+    for (const command of commands) this.#addCommand(this.#dictionary.idOf(`c ${command}`))
+    for (const shape of shapes) bump(this.#counts.shape, this.#dictionary.idOf(`s ${shape}`))
+    for (const word of words) bump(this.#counts.word, this.#dictionary.idOf(`w ${word}`))
+  }
+
+  block(events: number): Block {
+    return { events, counts: this.#counts, pairs: this.#pairs }
+  }
+
+  #addCommand(id: TokenId): void {
+    bump(this.#counts.command, id)
+    if (this.#before !== undefined) bump(this.#pairs, pairOf(this.#before, id))
+    this.#before = id
+  }
+}
+
+function bump(counts: Map<number, number>, token: number): void {
+  counts.set(token, (counts.get(token) ?? 0) + 1)
+}

@@ -1,0 +1,60 @@
+/** When in the week somebody works: 168 hours, smoothed, against the same of everybody. */
+
+const hoursOfWeek = 168
+const hourMs = 3_600_000
+/** 1970-01-01 was a Thursday: with this the first hour is Monday's. */
+const mondayOffsetMs = 4 * 24 * hourMs
+/** What an event says of the hours around it. */
+const kernel = [0.1, 0.2, 0.4, 0.2, 0.1] as const
+/** Before that, hours say nothing about a person. */
+const minEvents = 500
+const minSpanMs = 14 * 24 * hourMs
+/** Events of everybody that a person's hours begin with. */
+const priorEvents = 50
+/** What hours can add or take away; people move their work for many good reasons. */
+const maxNats = 1.5
+const minNats = -0.5
+
+export class Hours {
+  readonly #counts = new Float64Array(hoursOfWeek)
+  #total = 0
+  #firstMs: number | undefined
+  #lastMs = 0
+
+  add(atMs: number): void {
+    const hour = hourOf(atMs)
+    kernel.forEach((share, offset) => {
+      const at = (hour + offset - 2 + hoursOfWeek) % hoursOfWeek
+      this.#counts[at] = (this.#counts[at] ?? 0) + share
+    })
+    this.#total++
+    this.#firstMs ??= atMs
+    this.#lastMs = atMs
+  }
+
+  /** Nats that these instants add; 0 while there is too little to compare with. */
+  unusual(instantsMs: readonly number[], everybody: Hours): number {
+    if (this.#total < minEvents || this.#lastMs - (this.#firstMs ?? 0) < minSpanMs) return 0
+    let sum = 0
+    for (const atMs of instantsMs) {
+      const expected = everybody.share(hourOf(atMs))
+      const usual = ((this.#counts[hourOf(atMs)] ?? 0) + priorEvents * expected) / (this.#total + priorEvents)
+      sum += Math.log(expected / usual)
+    }
+    return Math.max(minNats, Math.min(maxNats, sum / Math.max(1, instantsMs.length)))
+  }
+
+  /** Of all events, the share in an hour; never 0. */
+  share(hour: number): number {
+    return ((this.#counts[hour] ?? 0) + 1) / (this.#total + hoursOfWeek)
+  }
+
+  shareAt(atMs: number): number {
+    return this.share(hourOf(atMs))
+  }
+}
+
+/** 0 is Monday, midnight to one, UTC. */
+export function hourOf(atMs: number): number {
+  return Math.floor(((((atMs - mondayOffsetMs) / hourMs) % hoursOfWeek) + hoursOfWeek) % hoursOfWeek)
+}

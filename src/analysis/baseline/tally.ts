@@ -1,0 +1,88 @@
+/** How often tokens of one family were seen: by one person, or by everybody. */
+
+/** A token's number; the dictionary gives them out. */
+export type TokenId = number
+
+/** After so many events of a person the older half of the fast counts weighs half. */
+const fastHalfLifeEvents = 1500
+/** Growing weights are scaled back before they leave the range in which sums are exact enough. */
+const maxWeight = 1e9
+
+/** Counts that keep everything. */
+export class Tally {
+  readonly counts: Map<TokenId, number>
+  total: number
+
+  constructor(counts: Iterable<readonly [TokenId, number]> = []) {
+    this.counts = new Map(counts)
+    this.total = 0
+    for (const count of this.counts.values()) this.total += count
+  }
+
+  of(token: TokenId): number {
+    return this.counts.get(token) ?? 0
+  }
+
+  add(token: TokenId, count: number): void {
+    this.counts.set(token, this.of(token) + count)
+    this.total += count
+  }
+
+  /** Drops what was seen least, so that at most `limit` tokens stay. Rare tokens become new again: that errs towards showing. */
+  trim(limit: number): void {
+    if (this.counts.size <= limit) return
+    const kept = [...this.counts].toSorted((a, b) => b[1] - a[1]).slice(0, Math.floor(limit * 0.9))
+    this.counts.clear()
+    this.total = 0
+    for (const [token, count] of kept) this.add(token, count)
+  }
+}
+
+/** Counts that forget: what was seen lately weighs more. Weights grow instead of old counts shrinking. */
+export class FadingTally {
+  readonly #tally: Tally
+  #weight: number
+
+  constructor(counts: Iterable<readonly [TokenId, number]> = [], weight = 1) {
+    this.#tally = new Tally(counts)
+    this.#weight = weight
+  }
+
+  get counts(): ReadonlyMap<TokenId, number> {
+    return this.#tally.counts
+  }
+
+  get weight(): number {
+    return this.#weight
+  }
+
+  get total(): number {
+    return this.#tally.total / this.#weight
+  }
+
+  of(token: TokenId): number {
+    return this.#tally.of(token) / this.#weight
+  }
+
+  add(token: TokenId, count: number): void {
+    this.#tally.add(token, count * this.#weight)
+  }
+
+  /** So many events have gone by. */
+  age(events: number): void {
+    this.#weight *= 2 ** (events / fastHalfLifeEvents)
+    if (this.#weight > maxWeight) this.#rescale()
+  }
+
+  trim(limit: number): void {
+    this.#tally.trim(limit)
+  }
+
+  #rescale(): void {
+    const scaled = [...this.#tally.counts].map(([token, count]) => [token, count / this.#weight] as const)
+    this.#tally.counts.clear()
+    this.#tally.total = 0
+    for (const [token, count] of scaled) if (count > 1e-3) this.#tally.add(token, count)
+    this.#weight = 1
+  }
+}

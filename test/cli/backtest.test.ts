@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { simulateCompany } from '../support/activity.ts'
+
+const program = join(import.meta.dirname, '../../bin/sallyport.js')
+const company = simulateCompany({ seed: 3, people: 6, blocks: 12, trainingBlocks: 8 })
+let folder: string
+
+type Answer = { readonly code: number; readonly out: string; readonly err: string }
+
+function backtest(...options: string[]): Promise<Answer> {
+  return new Promise(resolve => {
+    execFile(
+      process.execPath,
+      [program, 'backtest', ...options],
+      { maxBuffer: 1e8, cwd: folder, env: { PATH: process.env['PATH'] } },
+      (error, out, err) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err }),
+    )
+  })
+}
+
+function file(name: string, lines: readonly unknown[]): string {
+  const path = join(folder, name)
+  writeFileSync(path, lines.map(line => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'))
+  return path
+}
+
+const line = { principal: 'ada', target: 'web1', protocol: 'ssh', at: 1, text: 'ls' }
+const lines = company.events.map(({ atMs, ...event }) => ({ ...event, at: atMs }))
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sallyport-backtest-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('refuses, with the line and what it should look like,', () => {
+  test.each([
+    ['what is not JSON', ['{"principal":'], 'Line 1 of the events: it is not JSON'],
+    ['what is no object', [line, 'null'], 'Line 2 of the events: it is not an object'],
+    ['an instant that is no number', [{ ...line, at: '2026' }], '"at" must be a number of milliseconds'],
+    ['an event without a person', [{ ...line, principal: undefined }], '"principal" must be a text'],
+  ])('%s', async (_, content, message) => {
+    const { code, err, out } = await backtest('--events', file('bad.ndjson', content), '--json')
+    expect([code, out]).toEqual([1, ''])
+    expect(err).toContain(message)
+    expect(err).toContain('{"principal": "ada"')
+  })
+
+  test.each([
+    ['a file that is not there', ['--events', 'nowhere.ndjson'], 'cannot be read'],
+    ['a block of nothing', ['--events', '-', '--block', '0'], '--block must be a whole number'],
+    [
+      'an instant that is none',
+      ['--events', '-', '--train-until', 'soon'],
+      '--train-until must be an instant',
+    ],
+  ])('%s', async (_, options, message) => {
+    const { code, err } = await backtest(...options)
+    expect(code).toBe(1)
+    expect(err).toContain(message)
+  })
+})
+
+test('prints one object for each person and block, in order of time whatever the order of the lines', async () => {
+  const until = String(company.trainUntilMs)
+  const sorted = await backtest('--events', file('a.ndjson', lines), '--train-until', until, '--json')
+  const mixed = await backtest(
+    '--events',
+    file('b.ndjson', lines.toReversed()),
+    '--train-until',
+    until,
+    '--json',
+  )
+  const blocks = sorted.out
+    .trimEnd()
+    .split('\n')
+    .map(text => JSON.parse(text) as Record<string, unknown>)
+  expect(blocks.map(({ principal, block }) => `${String(principal)} ${String(block)}`).toSorted()).toEqual(
+    Array.from({ length: 6 }, (_, person) =>
+      Array.from({ length: 12 }, (__, block) => `person${person} ${block}`),
+    )
+      .flat()
+      .toSorted(),
+  )
+  for (const { score, terms } of blocks) {
+    expect(score).toBeTypeOf('number')
+    expect(terms).toBeInstanceOf(Array)
+  }
+  expect(mixed.out).toBe(sorted.out)
+})
+
+test('takes another size of block, and prints for people what it prints for scripts', async () => {
+  const { out } = await backtest('--events', file('c.ndjson', lines), '--block', '300')
+  expect(out.match(/^"person0" block \d+ from 2026-01-0\dT\d\d:\d\d  score -?\d+\.\d\d$/gm)).toHaveLength(4)
+})
