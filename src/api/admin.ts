@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { purposes } from '../credentials/key-list.ts'
 import { reasonOf } from '../errors.ts'
 import type { AdminDeps } from './deps.ts'
+import { watchSession } from './watch-route.ts'
 import { metricsAnswer } from './metrics-route.ts'
 import { type Problem, problemDocument, problemOf } from './problem.ts'
 import { addRetentionRoutes } from './retention-routes.ts'
@@ -26,7 +27,8 @@ const sentence = z
   .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'has characters that do not show')
 
 const endBody = z.strictObject({ reason: sentence })
-const readBody = z.strictObject({ purpose: sentence })
+/** `signed`: with the proof of who reads, for a bundle. */
+const readBody = z.strictObject({ purpose: sentence, signed: z.boolean().default(false) })
 const purpose = z.enum(purposes)
 const keyBody = z.intersection(
   z.discriminatedUnion('change', [
@@ -60,6 +62,7 @@ export function createAdmin(deps: AdminDeps): Hono {
   )
   app.get('/sessions', c => listSessions(c, deps))
   app.get('/sessions/:id', c => oneSession(c, deps, c.req.param('id')))
+  app.get('/sessions/:id/watch', c => watchSession(c, deps, c.req.param('id')))
   app.post('/sessions/:id/end', c => endSession(c, deps, c.req.param('id')))
   app.post('/recordings/:id/read', c => readRecording(c, deps, c.req.param('id')))
   app.post('/reload', c => reload(c, deps))
@@ -126,7 +129,7 @@ async function endSession(c: Context, deps: AdminDeps, id: string): Promise<Resp
 
 /** The path of a recording, after the reading is in the audit log; if it cannot be, nobody learns the path. */
 async function readRecording(c: Context, deps: AdminDeps, id: string): Promise<Response> {
-  const { purpose } = readBody.parse(await bodyOf(c))
+  const { purpose, signed } = readBody.parse(await bodyOf(c))
   const row = await deps.store.sessions.get(id)
   if (row === undefined) return problemDocument(c, noSession)
   const path = join(deps.recordings, row.recording)
@@ -134,7 +137,9 @@ async function readRecording(c: Context, deps: AdminDeps, id: string): Promise<R
   if (kept?.purged !== undefined) return problemDocument(c, purgedProblem(kept.purged))
   if (relative(deps.recordings, path).startsWith('..'))
     throw new TypeError(`session ${id} names a recording outside its folder`)
-  deps.audit.append({ kind: 'recording-read', session: id, purpose, by: 'admin socket' })
+  const event = { kind: 'recording-read', session: id, purpose, by: 'admin socket' } as const
+  if (signed) return c.json({ path, signed: await deps.appendSigned(event) })
+  deps.audit.append(event)
   return c.json({ path })
 }
 

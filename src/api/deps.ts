@@ -1,3 +1,4 @@
+import type { SigningAuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
 import type { Secret } from '../config/secret.ts'
 import type { BrowserHalf } from '../identity/browser-half.ts'
@@ -9,6 +10,7 @@ import type { Principal, PrincipalRules } from '../identity/principal.ts'
 import type { Log } from '../log.ts'
 import type { KeptView } from '../recorder/retention/view.ts'
 import type { SessionRow, SessionState, Signer, SignInRow } from '../model.ts'
+import type { Watching } from '../session/live.ts'
 import type { KeyAsk } from '../credentials/key-changes.ts'
 import type { KeyChange } from '../credentials/key-ring.ts'
 import type { ClientEndpoint, OAuthEndpoint, PostgresEndpoint } from './command-lines.ts'
@@ -67,6 +69,8 @@ export type AdminDeps = CommonDeps & {
   /** Reads the configuration again: all or nothing. */
   readonly reload: () => Promise<ReloadResult>
   readonly retention: RetentionDoor
+  /** Notes a reading, and proves that it did. */
+  readonly appendSigned: SigningAuditLog['appendSigned']
   /** Removes what crashed sessions left: how many leases went, and how many roles wait. */
   readonly sweep: () => Promise<{ readonly removed: number; readonly left: number }>
   /** Rotates, activates or revokes a key of the gateway. Throws Fault KEY_CHANGE_REFUSED. */
@@ -86,6 +90,7 @@ export type ReloadResult =
 export interface LiveSessions {
   /** False if no such session is open here. */
   end(id: string, reason: string): boolean
+  watch(id: string): Watching
   list(): readonly { readonly id: string }[]
 }
 
@@ -113,6 +118,8 @@ export type WebAuditEvent = {
     | 'code-shown'
     | 'refusal'
     | 'recording-read'
+    | 'watch-begin'
+    | 'watch-end'
     | 'key-enrolled'
     | 'key-revoked'
     | 'password-made'

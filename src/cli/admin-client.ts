@@ -1,8 +1,10 @@
 /** Speaks to a running gateway over its admin socket. Whoever may open the socket may do this: the file's mode decides. */
 import { existsSync } from 'node:fs'
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
+import { createInterface } from 'node:readline'
 import type { KeyAsk } from '../credentials/key-changes.ts'
 import type { KeyChange } from '../credentials/key-ring.ts'
+import type { SignedLine } from '../audit/audit-log.ts'
 import { Fault } from '../errors.ts'
 import type { HoldRow, SessionRow, SessionState } from '../model.ts'
 import type {
@@ -63,6 +65,12 @@ export class AdminClient {
     return (await this.#ask<{ path: string }>('POST', path, { purpose: `${purpose} by ${by}` })).path
   }
 
+  async readSigned(id: string, purpose: string): Promise<{ path: string; signed: SignedLine }> {
+    const path = `/recordings/${encodeURIComponent(id)}/read`
+    const by = `local user ${process.getuid?.() ?? ''}`
+    return this.#ask('POST', path, { purpose: `${purpose} by ${by}`, signed: true })
+  }
+
   async end(id: string, reason: string): Promise<void> {
     await this.#ask('POST', `/sessions/${encodeURIComponent(id)}/end`, { reason })
   }
@@ -91,6 +99,35 @@ export class AdminClient {
 
   forget(person: PersonWish, wish: ForgetWish): Promise<Forgotten> {
     return this.#ask('POST', '/retention/forget', { person, ...wish }, runTimeoutMs)
+  }
+
+  /** Gives each line that comes, until there are no more or `signal` says so. */
+  async watch(id: string, by: string, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
+    const path = `/sessions/${encodeURIComponent(id)}/watch?by=${encodeURIComponent(by)}`
+    const incoming = await this.#stream(path, signal)
+    if (incoming.statusCode !== 200) {
+      const parts: Buffer[] = []
+      for await (const part of incoming) parts.push(part as Buffer)
+      const text = Buffer.concat(parts).toString()
+      throw new Fault('NOT_FOUND', detailOf(text) ?? `The gateway answered ${incoming.statusCode}.`)
+    }
+    try {
+      for await (const line of createInterface({ input: incoming })) onLine(line)
+    } catch (cause) {
+      if (!signal.aborted) throw new Fault('GATEWAY_NOT_RUNNING', 'The gateway has gone away.', { cause })
+    }
+  }
+
+  #stream(path: string, signal: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const options = { socketPath: this.#socket, path, signal, headers: { host: 'admin' } }
+      const outgoing = request(options, resolve)
+      outgoing.on('error', cause => {
+        if (!signal.aborted)
+          reject(new Fault('GATEWAY_NOT_RUNNING', 'The gateway does not answer. Is it running?', { cause }))
+      })
+      outgoing.end()
+    })
   }
 
   reload(): Promise<{ endedSessions: number }> {

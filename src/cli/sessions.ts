@@ -6,11 +6,12 @@ import { type Access, openAccess, resolveId } from './access.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway.ts'
 import { printJson, table } from './print.ts'
+import { addWatch } from './watch.ts'
 
 type ListOptions = WithConfig & { limit: string; state?: string; json?: boolean }
 
 export function addSessions(program: Command): void {
-  const sessions = program.command('sessions').description('list, show and end sessions')
+  const sessions = program.command('sessions').description('list, show, watch and end sessions')
   configOption(
     sessions
       .command('list')
@@ -26,6 +27,7 @@ export function addSessions(program: Command): void {
       show(await access.get(await resolveId(access, id)), options.json === true),
     ),
   )
+  addWatch(sessions)
   configOption(
     sessions
       .command('end')

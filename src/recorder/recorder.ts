@@ -38,7 +38,7 @@ import { anchorsOf, cutTornProof, Register } from './register.ts'
 import type { Room } from './room.ts'
 import type { Spool } from './storage/spool.ts'
 import { type Owner, Turns } from './turns.ts'
-import { dataLine, toldLine, type Watch, Watches, type WatchLine } from './watch.ts'
+import { dataLine, type LiveWatch, toldLine, Watches, type WatchLine } from './live-watch.ts'
 import type { Watch } from './watchdog.ts'
 
 export type RecorderOptions = {
@@ -480,7 +480,7 @@ class Recording implements Owner {
   }
 
   /** Begins to watch from here on; undefined if too many do, or if the recording is over. */
-  watch(): Watch | undefined {
+  watch(): LiveWatch | undefined {
     return this.#isOver ? undefined : this.#watches.begin(this.#now())
   }
 

@@ -83,7 +83,8 @@ type Growing = {
   readonly parameters: SqlValue[]
 }
 
-class StatementReader {
+/** For events as they come: what `take` gives is whole, and `finish` gives what only waits to know whether more belongs to it. */
+export class StatementReader {
   readonly #texts = new Map<number, { text: string; isUndecoded: boolean }>()
   readonly #parameters = new Map<number, readonly SqlValue[]>()
   readonly #open = new Map<number, SqlStatement>()

@@ -1,6 +1,7 @@
 /** The sessions of a gateway until their recordings are sealed: to list and end them, and to end those whose time is over. */
 import type { Fault } from '../errors.ts'
 import type { SessionRow } from '../model.ts'
+import type { LiveWatch } from '../recorder/live-watch.ts'
 import type { Ending, Session } from './session.ts'
 
 /** How often limits are looked at; a session outlives its grant by no more. */
@@ -26,6 +27,10 @@ export type Elsewhere = {
   /** Asks for its end; false if no such session is open there. */
   readonly end: (id: string, ending: Ending) => boolean
 }
+
+export type Watching =
+  | { readonly kind: 'watching'; readonly watch: LiveWatch; readonly row: SessionRow }
+  | { readonly kind: 'not-open' | 'elsewhere' | 'too-many' }
 
 export class LiveSessions {
   readonly #sessions = new Map<string, { session: Session; principal: string }>()
@@ -99,6 +104,17 @@ export class LiveSessions {
     if (session.ended) return false
     session.end(ending)
     return true
+  }
+
+  /** Begins to watch an open session of this process. */
+  watch(id: string): Watching {
+    const session = this.#sessions.get(id)?.session
+    if (session === undefined || session.ended) {
+      const isElsewhere = this.#elsewhere?.rows().some(row => row.id === id) ?? false
+      return { kind: isElsewhere ? 'elsewhere' : 'not-open' }
+    }
+    const watch = session.recording.watch()
+    return watch === undefined ? { kind: 'too-many' } : { kind: 'watching', watch, row: session.row }
   }
 
   /** After the policy changed: whoever lost the right loses the session. Returns how many ended. */

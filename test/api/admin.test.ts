@@ -3,6 +3,8 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { LiveWatch } from '../../src/recorder/live-watch.ts'
+import type { Watching } from '../../src/session/live.ts'
 import { purgedView, unlimitedView } from './world.ts'
 import { createAdmin } from '../../src/api/admin.ts'
 import { type AdminServer, serveAdmin } from '../../src/api/admin-socket.ts'
@@ -41,6 +43,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
+let watching: Watching = { kind: 'not-open' }
 const holdsAsked: unknown[] = []
 const asked = <T>(wish: unknown, answer: T): T => {
   holdsAsked.push(wish)
@@ -94,7 +97,11 @@ function deps(): AdminDeps {
       keysAsked.push(ask)
       return [{ change: 'activated', purpose: 'targets', keyId: 'SHA256:new' }]
     },
-    live: { end: (id, reason) => id === 'open-one' && ended.push(reason) > 0, list: () => [] },
+    live: {
+      end: (id, reason) => id === 'open-one' && ended.push(reason) > 0,
+      watch: () => watching,
+      list: () => [],
+    },
     recordings: join(folder, 'recordings'),
     reload: async () => reloaded,
     retention: {
@@ -122,15 +129,20 @@ function deps(): AdminDeps {
 type Answer = { status: number | undefined; body: Record<string, unknown> }
 
 async function call(method: string, path: string, body?: unknown): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const { status, text } = await callForText(method, path, body)
+  return { status, body: JSON.parse(text) as Record<string, unknown> }
+}
+
+type TextAnswer = { status: number | undefined; text: string }
+
+async function callForText(method: string, path: string, body?: unknown): Promise<TextAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<TextAnswer>()
   const outgoing = request(
     { socketPath: server.path, method, path, headers: { host: 'admin' } },
     response => {
       let text = ''
       response.on('data', (part: Buffer) => void (text += part.toString()))
-      response.on('end', () =>
-        resolve({ status: response.statusCode, body: JSON.parse(text) as Record<string, unknown> }),
-      )
+      response.on('end', () => resolve({ status: response.statusCode, text }))
     },
   )
   outgoing
@@ -280,4 +292,47 @@ test('retention is planned, run, held and asked for', async () => {
     [{ ...wish, untilMs: undefined }, 'me'],
     [{ issuer: 'i', subject: 's' }, forget],
   ])
+})
+
+test('who watches is in the audit log before they see a word, and when they leave', async () => {
+  audit.length = 0
+  const watch = new LiveWatch(() => {})
+  watching = { kind: 'watching', watch, row: sessionRow({ id: 'open-one', state: 'open' }) }
+  watch.push('{"us":1,"event":{"type":"shell","channel":0}}')
+  watch.end({ reason: 'ended', text: 'over' })
+  const { status, text } = await callForText('GET', '/sessions/open-one/watch?by=me')
+  const lines = text
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as Record<string, unknown>)
+  expect(status).toBe(200)
+  expect(lines).toMatchObject([
+    { session: { id: 'open-one' } },
+    { us: 1, event: { type: 'shell' } },
+    { end: { reason: 'ended', text: 'over' } },
+  ])
+  expect(audit).toEqual([
+    { kind: 'watch-begin', session: 'open-one', by: 'me' },
+    { kind: 'watch-end', session: 'open-one', by: 'me', events: 1, reason: 'ended' },
+  ])
+})
+
+test('nobody watches what is not open, nor without the audit log', async () => {
+  audit.length = 0
+  for (const [kind, status] of [
+    ['not-open', 404],
+    ['elsewhere', 409],
+    ['too-many', 429],
+  ] as const) {
+    watching = { kind }
+    expect((await call('GET', '/sessions/open-one/watch?by=me')).status).toBe(status)
+  }
+  expect((await call('GET', '/sessions/open-one/watch')).status).toBe(400)
+  const over: LiveWatch[] = []
+  const watch = new LiveWatch(one => over.push(one))
+  watching = { kind: 'watching', watch, row: sessionRow({ id: 'open-one', state: 'open' }) }
+  auditFails = true
+  const refused = await call('GET', '/sessions/open-one/watch?by=me')
+  auditFails = false
+  expect([refused.status, over, audit]).toEqual([503, [watch], []])
 })
