@@ -1,12 +1,13 @@
-import { chmodSync, closeSync, mkdirSync, openSync, truncateSync } from 'node:fs'
+import { chmodSync, closeSync, fsync, mkdirSync, openSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { firstLink, linkOf } from '../chain.ts'
 import type { Clock } from '../clock.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { AppendSync, Signer } from '../model.ts'
 import { appendAll } from './append.ts'
-import { signCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, signCheckpoint } from './checkpoint.ts'
 import { type AuditValue, decodeLine, encodeLine, storedFields } from './line.ts'
 import { firstSequenceOf, segmentName, segmentsIn, tailOf } from './segments.ts'
 
@@ -47,6 +48,9 @@ export const auditKinds = [
   'hold-placed',
   'hold-released',
   'person-forgotten',
+  'recording-stored',
+  'storage-failing',
+  'storage-recovered',
   'cancel-request',
   'worker-start',
   'worker-end',
@@ -57,6 +61,15 @@ export type AuditKind = (typeof auditKinds)[number]
 
 /** Something that happened, with named fields. Texts may be hostile: they are stored as JSON texts and cut at a limit. */
 export type AuditEvent = { readonly kind: AuditKind; readonly [field: string]: AuditValue }
+
+/** A stored line, its newline included, and a checkpoint that ends with it: together they prove it without any other line. */
+export type SignedLine = { readonly line: string; readonly checkpoint: Checkpoint }
+
+/** The log of the process that writes it. */
+export type SigningAuditLog = AuditLog & {
+  /** Appends, and signs the log up to that line. Rejects with a Fault AUDIT_APPEND_FAILED. */
+  readonly appendSigned: (event: AuditEvent) => Promise<SignedLine>
+}
 
 export type AuditLog = {
   /** The event is with the operating system when this returns. Throws a Fault AUDIT_APPEND_FAILED, and from then on always. */
@@ -87,7 +100,7 @@ export type AuditLogOptions = {
  * Opens the log and goes on where it ended. It must be the only writer. Throws a Fault AUDIT_APPEND_FAILED if the last
  * line cannot be continued: a log that was damaged is for somebody to look at.
  */
-export function openAuditLog(options: AuditLogOptions): AuditLog {
+export function openAuditLog(options: AuditLogOptions): SigningAuditLog {
   const log = new FolderLog(options)
   log.begin()
   return log
@@ -129,7 +142,9 @@ function appendFailed(cause: unknown): Fault {
   })
 }
 
-class FolderLog implements AuditLog {
+const fsyncAsync = promisify(fsync)
+
+class FolderLog implements SigningAuditLog {
   readonly #options: AuditLogOptions
   readonly #append: AppendSync
   #fd = -1
@@ -138,6 +153,9 @@ class FolderLog implements AuditLog {
   #link: Buffer = firstLink
   #signedUpTo = 0
   #checkpointing: Promise<void> | undefined
+  #retiring: Promise<void> = Promise.resolve()
+  #lastLine: Buffer = Buffer.alloc(0)
+  #lastCheckpoint: Checkpoint | undefined
   #timer: NodeJS.Timeout | undefined
   #failure: Fault | undefined
 
@@ -166,6 +184,17 @@ class FolderLog implements AuditLog {
     this.#timer ??= setTimeout(() => void this.#checkpoint(), checkpointAfterMs).unref()
   }
 
+  async appendSigned(event: AuditEvent): Promise<SignedLine> {
+    while (this.#checkpointing !== undefined) await this.#checkpointing // which ends with an earlier line
+    this.append(event)
+    const line = this.#lastLine.toString()
+    const upTo = this.#sequence
+    await this.#checkpoint()
+    const checkpoint = this.#lastCheckpoint
+    if (checkpoint?.upTo === upTo) return { line, checkpoint }
+    throw this.#failure ?? appendFailed(new Error('the line could not be signed'))
+  }
+
   probe(target: string, why: string): Probe {
     this.append({ kind: 'probe', target, why })
     return new Probe(target, why)
@@ -176,6 +205,7 @@ class FolderLog implements AuditLog {
     await this.#checkpointing
     if (this.#failure === undefined && this.#signedUpTo < this.#sequence) await this.#checkpoint()
     clearTimeout(this.#timer)
+    await this.#retiring.catch(() => {})
     if (this.#fd >= 0) closeSync(this.#fd)
     this.#fd = -1
     this.#failure ??= appendFailed(new Error('the log is closed'))
@@ -241,17 +271,24 @@ class FolderLog implements AuditLog {
     }
     this.#sequence = sequence
     this.#link = linkOf(line)
+    this.#lastLine = line
     this.#segmentBytes += line.length
   }
 
   #segment(sequence: number): number {
     const isFull = this.#segmentBytes >= (this.#options.segmentBytes ?? maxSegmentBytes)
     if (this.#fd >= 0 && !isFull) return this.#fd
-    if (this.#fd >= 0) closeSync(this.#fd)
+    if (this.#fd >= 0) this.#retire(this.#fd)
     this.#fd = -1
     this.#fd = openSync(join(this.#options.folder, segmentName(sequence)), 'ax', 0o600)
     this.#segmentBytes = 0
     return this.#fd
+  }
+
+  /** A file that is full is handed to the disk off the event loop. */
+  #retire(fd: number): void {
+    this.#retiring = this.#retiring.then(() => fsyncAsync(fd)).finally(() => closeSync(fd))
+    this.#retiring.catch(() => {}) // told where it is waited for
   }
 
   /** Signs the log as it is now, and appends the signature when it is there. One at a time. */
@@ -262,6 +299,16 @@ class FolderLog implements AuditLog {
       )
       .finally(() => void (this.#checkpointing = undefined))
     return this.#checkpointing
+  }
+
+  /** What others enter in a log of theirs must outlive a power cut, or its loss would look like somebody's scissors. */
+  async #enter(upTo: number, link: string): Promise<void> {
+    const fd = this.#fd
+    await fsyncAsync(fd).catch((cause: unknown) => {
+      if (this.#fd === fd) throw cause // otherwise it was retired meanwhile
+    })
+    await this.#retiring
+    this.#options.onCheckpoint?.(upTo, link)
   }
 
   async #signAndAppend(): Promise<void> {
@@ -275,10 +322,11 @@ class FolderLog implements AuditLog {
       this.#options.signer,
     )
     this.#write('checkpoint', checkpoint)
-    this.#options.onCheckpoint?.(upTo, checkpoint.link)
+    this.#lastCheckpoint = checkpoint
     // The checkpoint's own line needs none; lines that came meanwhile do.
     this.#signedUpTo = this.#sequence === upTo + 1 ? this.#sequence : upTo
     if (this.#signedUpTo < this.#sequence)
       this.#timer ??= setTimeout(() => void this.#checkpoint(), checkpointAfterMs).unref()
+    if (this.#options.onCheckpoint !== undefined) await this.#enter(upTo, checkpoint.link)
   }
 }

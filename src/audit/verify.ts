@@ -13,23 +13,30 @@ export type { VerifyResult } from './verify-result.ts'
 /**
  * Proves an audit log whole, a folder of it or one of its files, or names the first line that fails: counted from 0 in the
  * file, with its offset. Without keys the signatures are not checked, and a note says so. What a revoked key signed is believed only as
- * far as a later checkpoint by a good key covers it.
+ * far as a later checkpoint by a good key covers it. With what the log of sessions has entered of this log, lines that were cut off its
+ * end are missed, and lines that were written anew are found whoever signed them.
  */
 export function verifyAudit(
   path: string,
   publicKeyPem?: string | readonly string[],
-  revoked: readonly Revocation[] = [],
+  { revoked = [], entered = new Map() }: AuditTrust = {},
 ): VerifyResult {
   const keys = typeof publicKeyPem === 'string' ? [publicKeyPem] : publicKeyPem
   try {
     const files = statSync(path).isDirectory() ? segmentsIn(path) : [path]
     if (files.length === 0)
       return { ok: false, file: path, record: 0, offset: 0, reason: 'no audit log is here' }
-    return new Verification(keys, revoked).run(files)
+    return new Verification(keys, revoked, entered).run(files)
   } catch (error) {
     if (error instanceof LineProblem) return { ok: false, ...error.place, reason: error.message }
     return { ok: false, file: path, record: 0, offset: 0, reason: reasonOf(error) }
   }
+}
+
+export type AuditTrust = {
+  readonly revoked?: readonly Revocation[]
+  /** Links (hexadecimal) by the sequence of their lines, as the log of sessions has them. */
+  readonly entered?: ReadonlyMap<number, string>
 }
 
 type Place = { readonly file: string; readonly record: number; readonly offset: number }
@@ -52,6 +59,9 @@ class Verification {
   readonly #signedBy = new Set<string>()
   readonly #notes: string[] = []
   readonly #links = new Map<number, string>()
+  readonly #entered: ReadonlyMap<number, string>
+  /** Where the log ends. */
+  #end: Place = { file: '', record: 0, offset: 0 }
   #sequence = 0
   #link: Buffer | undefined
   #records = 0
@@ -62,8 +72,13 @@ class Verification {
   /** The first checkpoint by a revoked key that none by a good one follows; told likewise. */
   #signedByRevoked: LineProblem | undefined
 
-  constructor(keys: readonly string[] | undefined, revoked: readonly Revocation[]) {
+  constructor(
+    keys: readonly string[] | undefined,
+    revoked: readonly Revocation[],
+    entered: ReadonlyMap<number, string>,
+  ) {
     this.#keys = keys
+    this.#entered = entered
     this.#revoked = new Map(revoked.map(revocation => [revocation.keyId, revocation]))
   }
 
@@ -71,6 +86,7 @@ class Verification {
     this.#begin(files[0] ?? '')
     for (const file of files) this.#checkFile(file, file === files.at(-1))
     this.#checkEnd()
+    this.#checkCut()
     if (this.#signedByAnother !== undefined) throw this.#signedByAnother
     if (this.#signedByRevoked !== undefined) throw this.#signedByRevoked
     const sealed = this.#lastCheckpoint === this.#sequence && this.#signedUpTo === this.#sequence - 1
@@ -124,6 +140,8 @@ class Verification {
     this.#link = linkOf(stored.bytes)
     this.#remember(line.sequence, this.#link)
     this.#records++
+    this.#checkEntered(place, line.sequence)
+    this.#end = { file: place.file, record: place.record + 1, offset: place.offset + stored.bytes.length }
     if (line.kind === 'checkpoint') this.#checkCheckpoint(place, line)
   }
 
@@ -136,6 +154,25 @@ class Verification {
         'it does not continue the line before it: one of the two was changed, moved, added or removed',
       )
     }
+  }
+
+  #checkEntered(place: Place, sequence: number): void {
+    const link = this.#entered.get(sequence)
+    if (link !== undefined && link !== this.#link?.toString('hex'))
+      throw new LineProblem(
+        place,
+        'the log of sessions has another line here: it, or one before it, was written anew',
+      )
+  }
+
+  /** Only of the newest line that was entered: a cut takes all that follow. */
+  #checkCut(): void {
+    const last = Math.max(0, ...this.#entered.keys())
+    if (last > this.#sequence)
+      throw new LineProblem(
+        this.#end,
+        `the log of sessions knows ${last} lines, and only ${this.#sequence} are there: the rest was removed`,
+      )
   }
 
   #remember(sequence: number, link: Buffer): void {

@@ -1,6 +1,6 @@
 /** `sallyport verify`: proves recordings and audit logs whole, or names the first record that is not. Works offline. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { StampedLeaf } from '../audit/tree/leaf.ts'
 import { checkpointFile } from '../audit/tree/tree-files.ts'
@@ -50,7 +50,10 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
   const others = files.filter(file => !isSessionLog(file))
   const auditors = auditorKeysOf(options)
   const results: Result[] = []
-  for (const file of others) results.push(await verifyOne(file, trusted, auditors))
+  for (const file of others) {
+    const log = logs.find(({ result }) => isBeside(file, result.file))
+    results.push(await verifyOne(file, trusted, auditors, log))
+  }
   results.push(...logs.map(log => log.result))
   const decisions = decisionsOf(others.filter(file => !isRecording(file)))
   for (const log of logs) results.push(...placesIn(log, others.filter(isRecording), decisions))
@@ -120,7 +123,11 @@ function placesIn(
   recordings: readonly string[],
   decisions: ReadonlyMap<string, Decision> | undefined,
 ): readonly Result[] {
-  if (!result.ok || (recordings.length === 0 && !areAllRemoved(leaves))) return []
+  if (!result.ok) return []
+  if (recordings.length === 0 && !areAllRemoved(leaves) && !hasFolderBeside(result.file))
+    return leaves.some(leaf => leaf.kind === 'session-open')
+      ? [{ ...result, records: 0, notes: [notLooked] }]
+      : []
   const { misplaced, notes, found, removed } = verifyPlaces(leaves, recordings, decisions)
   const wrong = misplaced.map(({ file, reason }) => ({
     ok: false as const,
@@ -134,6 +141,14 @@ function placesIn(
   return [
     { ...result, records: found, notes: [text, ...notes], ...(removed.length === 0 ? {} : { removed }) },
   ]
+}
+
+const notLooked =
+  'No recordings were given, so whether those that the log tells of are there was not looked at: name their folder too.'
+
+/** Where recordings lie by default: that it is empty says something. */
+function hasFolderBeside(log: string): boolean {
+  return existsSync(join(dirname(resolve(log)), 'recordings'))
 }
 
 /** Without any recording: either none was given, or there is none any more. */
@@ -156,10 +171,23 @@ async function verifyOne(
   file: string,
   { keys: trusted, revoked }: TrustedKeys,
   auditors: readonly AuditorKey[],
+  log: VerifiedLog | undefined,
 ): Promise<Result> {
   const isLog = isAudit(file) || statSync(file).isDirectory()
-  if (isLog) return { ...verifyAudit(file, trusted, revoked), file }
+  if (isLog) return { ...verifyAudit(file, trusted, { revoked, entered: linesIn(log) }), file }
   return { ...verifyRecording(file, trusted, { revoked, keys: await contentKeys(file, auditors) }), file }
+}
+
+/** The log of sessions of an audit log is in the same data folder. */
+function isBeside(audit: string, log: string): boolean {
+  const folder = isAudit(audit) ? dirname(audit) : audit
+  return dirname(resolve(folder)) === dirname(resolve(log))
+}
+
+/** How far the audit log went at its checkpoints, as a log that was proven says. */
+function linesIn(log: VerifiedLog | undefined): ReadonlyMap<number, string> {
+  const leaves = log?.result.ok === true ? log.leaves : []
+  return new Map(leaves.flatMap(leaf => (leaf.kind === 'audit-log' ? [[leaf.upTo, leaf.sha256]] : [])))
 }
 
 /** Of a recording that none of the auditors' keys opens the chain is proven, and a note says that what it holds was not looked at. */
