@@ -9,6 +9,7 @@ import { openAccess, resolveId } from './access.ts'
 import { auditorKeyOption, isCopy, readOptionsOf, type WithAuditorKey } from './auditor-key.ts'
 import { configOption, configFileOf, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway.ts'
+import { listFiles } from './list-files.ts'
 import { clockText, type Pace, Playback } from './playback.ts'
 import { listStatements, playStatements, type Readable } from './play-sql.ts'
 import { TerminalFilter, terminalReset } from './terminal-filter.ts'
@@ -21,6 +22,7 @@ type PlayOptions = WithConfig &
     command?: string
     statement?: string
     list?: boolean
+    files?: boolean
     channel?: string
   }
 
@@ -37,6 +39,7 @@ export function addPlay(program: Command): void {
         .option('--command <number>', 'start at this command of --list')
         .option('--statement <number>', 'start at this statement of a PostgreSQL session')
         .option('--list', 'list the commands or statements instead of playing')
+        .option('--files', 'list the files that passed instead of playing')
         .option('--channel <number>', 'only this channel'),
     ),
   ).action(play)
@@ -54,6 +57,7 @@ async function play(id: string, options: PlayOptions): Promise<void> {
 
 async function playFile(path: string, options: PlayOptions): Promise<void> {
   const readable: Readable = { path, ...(await readOptionsOf(path, options)) }
+  if (options.files === true) return listFiles(readable)
   if (headerOf(path).protocol === 'postgres') return await playSql(readable, options)
   if (options.list === true) return listCommands(await openIndex(path, readable))
   await new Player(readable, pace(options)).run(await startOf(readable, options))
