@@ -1,4 +1,3 @@
-import { join, relative } from 'node:path'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
@@ -9,6 +8,7 @@ import type { AdminDeps } from './deps.ts'
 import { watchSession } from './watch-route.ts'
 import { metricsAnswer } from './metrics-route.ts'
 import { type Problem, problemDocument, problemOf } from './problem.ts'
+import { ReadTickets } from './read-tickets.ts'
 import { addRetentionRoutes } from './retention-routes.ts'
 import { type PurgedView, purgedText } from '../recorder/retention/view.ts'
 
@@ -43,6 +43,8 @@ const keyBody = z.intersection(
   ]),
   z.object({ by: sentence }),
 )
+/** Of recordings whose readers are done with them. */
+const doneBody = z.strictObject({ tickets: z.array(z.int()).max(maxRows) })
 const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(maxRows).default(100),
   state: z.enum(['open', 'ended', 'interrupted']).optional(),
@@ -54,6 +56,7 @@ const listQuery = z.strictObject({
  */
 export function createAdmin(deps: AdminDeps): Hono {
   const app = new Hono()
+  const tickets = new ReadTickets()
   app.use(
     bodyLimit({
       maxSize: maxBodyBytes,
@@ -64,7 +67,11 @@ export function createAdmin(deps: AdminDeps): Hono {
   app.get('/sessions/:id', c => oneSession(c, deps, c.req.param('id')))
   app.get('/sessions/:id/watch', c => watchSession(c, deps, c.req.param('id')))
   app.post('/sessions/:id/end', c => endSession(c, deps, c.req.param('id')))
-  app.post('/recordings/:id/read', c => readRecording(c, deps, c.req.param('id')))
+  app.post('/recordings/:id/read', c => readRecording(c, deps, tickets, c.req.param('id')))
+  app.post('/recordings/done', async c => {
+    for (const ticket of doneBody.parse(await bodyOf(c)).tickets) tickets.release(ticket)
+    return c.json({})
+  })
   app.post('/reload', c => reload(c, deps))
   app.post('/keys', c => changeKeys(c, deps))
   app.post('/sweep', async c => c.json(await deps.sweep()))
@@ -128,19 +135,26 @@ async function endSession(c: Context, deps: AdminDeps, id: string): Promise<Resp
 }
 
 /** The path of a recording, after the reading is in the audit log; if it cannot be, nobody learns the path. */
-async function readRecording(c: Context, deps: AdminDeps, id: string): Promise<Response> {
+async function readRecording(
+  c: Context,
+  deps: AdminDeps,
+  tickets: ReadTickets,
+  id: string,
+): Promise<Response> {
   const { purpose, signed } = readBody.parse(await bodyOf(c))
   const row = await deps.store.sessions.get(id)
   if (row === undefined) return problemDocument(c, noSession)
-  const path = join(deps.recordings, row.recording)
   const [kept] = await deps.retention.viewsOf([row])
   if (kept?.purged !== undefined) return problemDocument(c, purgedProblem(kept.purged))
-  if (relative(deps.recordings, path).startsWith('..'))
-    throw new TypeError(`session ${id} names a recording outside its folder`)
+  const { path, release } = await deps.recordings.fetch(row.recording)
   const event = { kind: 'recording-read', session: id, purpose, by: 'admin socket' } as const
-  if (signed) return c.json({ path, signed: await deps.appendSigned(event) })
-  deps.audit.append(event)
-  return c.json({ path })
+  try {
+    const proof = signed ? { signed: await deps.appendSigned(event) } : deps.audit.append(event)
+    return c.json({ path, ticket: tickets.keep(release), ...proof })
+  } catch (cause) {
+    release()
+    throw cause
+  }
 }
 
 async function changeKeys(c: Context, deps: AdminDeps): Promise<Response> {

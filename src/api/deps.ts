@@ -13,6 +13,7 @@ import type { SessionRow, SessionState, Signer, SignInRow } from '../model.ts'
 import type { Watching } from '../session/live.ts'
 import type { KeyAsk } from '../credentials/key-changes.ts'
 import type { KeyChange } from '../credentials/key-ring.ts'
+import type { RecordingStore } from '../recorder/storage/recording-store.ts'
 import type { ClientEndpoint, OAuthEndpoint, PostgresEndpoint } from './command-lines.ts'
 import type { Place } from './places.ts'
 import type { RetentionDoor } from './retention-routes.ts'
@@ -64,8 +65,8 @@ export type Endpoints = {
 
 export type AdminDeps = CommonDeps & {
   readonly live: LiveSessions
-  /** The folder under which `SessionRow.recording` lies, absolute. */
-  readonly recordings: string
+  /** By `SessionRow.recording`. */
+  readonly recordings: Pick<RecordingStore, 'fetch'>
   /** Reads the configuration again: all or nothing. */
   readonly reload: () => Promise<ReloadResult>
   readonly retention: RetentionDoor

@@ -32,6 +32,8 @@ const faultStatus: Partial<Record<FaultCode, { status: ContentfulStatusCode; tit
   STORE_UNAVAILABLE: { status: 503, title: 'The gateway cannot look that up' },
   AUDIT_APPEND_FAILED: { status: 503, title: 'The gateway cannot keep its records' },
   RECORDING_FORMAT: { status: 500, title: 'The recording cannot be read' },
+  RECORDING_STORE_UNAVAILABLE: { status: 503, title: 'The storage of recordings is away' },
+  RECORDING_LOCKED: { status: 409, title: 'The bucket keeps this recording' },
   RECORDING_NOT_FOUND: { status: 404, title: 'The recording is not there' },
   NOT_FOUND: { status: 404, title: 'Not found' },
   KEY_CHANGE_REFUSED: { status: 409, title: 'Nothing was changed' },

@@ -2,8 +2,7 @@
  * How commands reach sessions and recordings: through the running gateway, or, where none runs, by holding the data folder
  * themselves. Either way each read is in the audit log before anything is shown (invariant 9).
  */
-import { join } from 'node:path'
-import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
+import { openAuditLog, type SignedLine, type SigningAuditLog } from '../audit/audit-log.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { type Authorities, openAuthorities } from '../credentials/authority.ts'
@@ -14,12 +13,15 @@ import { lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
 import { AdminClient } from './admin-client.ts'
 import { foldersOf } from './folders.ts'
+import { CommandStore } from './storage.ts'
 
 export type Access = {
   readonly list: (wish: { limit: number; state?: SessionState }) => Promise<readonly SessionRow[]>
   readonly get: (id: string) => Promise<SessionRow>
   /** Notes the reading, then says where the recording is. */
   readonly read: (id: string, purpose: string) => Promise<string>
+  /** The same, with the proof that it was noted. */
+  readonly readSigned: (id: string, purpose: string) => Promise<{ path: string; signed: SignedLine }>
   readonly end: (id: string, reason: string) => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -44,8 +46,9 @@ function throughGateway(client: AdminClient): Access {
     list: wish => client.sessions(wish),
     get: id => client.session(id),
     read: (id, purpose) => client.readRecording(id, purpose),
+    readSigned: (id, purpose) => client.readSigned(id, purpose),
     end: (id, reason) => client.end(id, reason),
-    close: async () => {},
+    close: () => client.done(),
   }
 }
 
@@ -59,23 +62,26 @@ async function byOurselves(config: Config): Promise<Access> {
       throw new Fault('NOT_FOUND', `There is no session ${id}. "sallyport sessions list" shows all.`)
     return row
   }
+  const by = `local user ${process.getuid?.() ?? ''}`
+  const recordings = new CommandStore(config)
   return {
     list: wish => store.sessions.list(wish),
     get,
     read: async (id, purpose) => {
       const row = await get(id)
-      audit.append({
-        kind: 'recording-read',
-        session: id,
-        purpose,
-        by: `local user ${process.getuid?.() ?? ''}`,
-      })
-      return join(config.recording.folder, row.recording)
+      audit.append({ kind: 'recording-read', session: id, purpose, by })
+      return recordings.fetch(row.recording)
+    },
+    readSigned: async (id, purpose) => {
+      const row = await get(id)
+      const signed = await audit.appendSigned({ kind: 'recording-read', session: id, purpose, by })
+      return { path: await recordings.fetch(row.recording), signed }
     },
     end: async () => {
       throw new Fault('GATEWAY_NOT_RUNNING', 'The gateway is not running, so no session is open.')
     },
     close: async () => {
+      recordings.close()
       await audit.close()
       await store.close()
       lock.release()
@@ -86,7 +92,7 @@ async function byOurselves(config: Config): Promise<Access> {
 export function openOwnAudit(
   config: Config,
   authorities: Authorities = openAuthorities(foldersOf(config).keys),
-): AuditLog {
+): SigningAuditLog {
   const { audit } = foldersOf(config)
   const signer = authorities['log-checkpoints']
   return openAuditLog({ folder: audit, signer, clock: systemClock, log: openLog('warn') })

@@ -30,6 +30,8 @@ const maxAnswerBytes = 4 * 1024 * 1024
 
 export class AdminClient {
   readonly #socket: string
+  /** Of recordings that are being read. */
+  readonly #tickets: number[] = []
 
   constructor(socket: string) {
     this.#socket = socket
@@ -60,15 +62,26 @@ export class AdminClient {
   }
 
   async readRecording(id: string, purpose: string): Promise<string> {
-    const path = `/recordings/${encodeURIComponent(id)}/read`
-    const by = `local user ${process.getuid?.() ?? ''}`
-    return (await this.#ask<{ path: string }>('POST', path, { purpose: `${purpose} by ${by}` })).path
+    return (await this.#read<{ path: string }>(id, purpose)).path
   }
 
-  async readSigned(id: string, purpose: string): Promise<{ path: string; signed: SignedLine }> {
+  readSigned(id: string, purpose: string): Promise<{ path: string; signed: SignedLine }> {
+    return this.#read(id, purpose, { signed: true })
+  }
+
+  /** What was read need not stay where it is any more. */
+  async done(): Promise<void> {
+    const tickets = this.#tickets.splice(0)
+    if (tickets.length > 0) await this.#ask('POST', '/recordings/done', { tickets })
+  }
+
+  /** It may have to come from a bucket first. */
+  async #read<T extends object>(id: string, purpose: string, more: object = {}): Promise<T> {
     const path = `/recordings/${encodeURIComponent(id)}/read`
-    const by = `local user ${process.getuid?.() ?? ''}`
-    return this.#ask('POST', path, { purpose: `${purpose} by ${by}`, signed: true })
+    const body = { purpose: `${purpose} by local user ${process.getuid?.() ?? ''}`, ...more }
+    const answer = await this.#ask<T & { ticket: number }>('POST', path, body, runTimeoutMs)
+    this.#tickets.push(answer.ticket)
+    return answer
   }
 
   async end(id: string, reason: string): Promise<void> {

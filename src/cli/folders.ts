@@ -11,6 +11,10 @@ export function foldersOf(config: Pick<Config, 'gateway'>) {
     audit: join(data, 'audit'),
     sessionLog: join(data, 'log'),
     journal: join(data, 'journal'),
+    /** Of worker processes for PostgreSQL, one each. */
+    workers: join(data, 'workers'),
+    /** Copies of recordings from a bucket. */
+    recordingCache: join(data, 'cache'),
     adminSocket: join(data, 'admin.sock'),
   }
 }

@@ -2,6 +2,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { AuditEvent, AuditLog } from '../audit/audit-log.ts'
 import type { PendingRoles } from '../credentials/postgres/sweep.ts'
+import type { SpoolState } from '../recorder/storage/uploader.ts'
 import type { LiveSessions } from '../session/live.ts'
 
 /** Codes are words of ours; should one ever hold more than that, no more series than these come of it. */
@@ -25,6 +26,7 @@ export class Metrics {
   ])
   readonly #minted = this.#counter('credentials_minted_total', 'Credentials that were minted', [])
   readonly #removed = this.#counter('credentials_removed_total', 'Credentials that were removed', ['by'])
+  readonly #stored = this.#counter('recordings_stored_total', 'Recordings that were stored in the bucket', [])
   readonly #stuck = this.#counter('credentials_stuck_total', 'Credentials whose removal failed at first', [])
 
   constructor() {
@@ -64,6 +66,24 @@ export class Metrics {
     )
   }
 
+  /** Where recordings are kept elsewhere; of a local folder there is nothing to tell. */
+  watchStorage(state: () => SpoolState | undefined): void {
+    if (state() === undefined) return
+    const told: readonly [string, string, (state: SpoolState) => number][] = [
+      ['storage_up', 'Whether the bucket takes recordings: 1 or 0', ({ isUp }) => (isUp ? 1 : 0)],
+      ['storage_waiting', 'Finished recordings that are not stored', ({ waiting }) => waiting],
+      ['storage_waiting_bytes', 'Bytes that are not stored, of live recordings too', s => s.waitingBytes],
+      ['storage_oldest_waiting_seconds', 'How long the oldest of them has waited', s => s.oldestMs / 1000],
+      ['storage_spool_bytes', 'Bytes here of recordings that are not stored', ({ spoolBytes }) => spoolBytes],
+      ['storage_failed_attempts', 'Attempts to store that failed since the start', s => s.failedAttempts],
+    ]
+    for (const [name, help, value] of told)
+      this.#gauge(name, help, [], gauge => {
+        const now = state()
+        if (now !== undefined) gauge.set(value(now))
+      })
+  }
+
   /** In the text format of Prometheus. */
   text(): Promise<string> {
     return this.#registry.metrics()
@@ -79,6 +99,8 @@ export class Metrics {
         return this.#minted.inc()
       case 'credential-removed':
         return this.#removed.inc({ by: event['by'] === 'sweep' ? 'sweep' : 'session' })
+      case 'recording-stored':
+        return this.#stored.inc()
       case 'credential-stuck':
         return this.#stuck.inc()
       default:

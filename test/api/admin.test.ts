@@ -9,6 +9,7 @@ import { purgedView, unlimitedView } from './world.ts'
 import { createAdmin } from '../../src/api/admin.ts'
 import { type AdminServer, serveAdmin } from '../../src/api/admin-socket.ts'
 import type { AdminDeps, ReloadResult, WebAuditEvent } from '../../src/api/deps.ts'
+import { pathIn } from '../../src/recorder/storage/local-store.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { KeyAsk } from '../../src/credentials/key-changes.ts'
 import { Fault } from '../../src/errors.ts'
@@ -20,6 +21,7 @@ let server: AdminServer
 let ended: string[]
 let audit: WebAuditEvent[]
 let auditFails: boolean
+let released: number
 let reloaded: ReloadResult
 let keysAsked: KeyAsk[]
 const rows = [
@@ -35,6 +37,7 @@ beforeEach(async () => {
   audit = []
   keysAsked = []
   auditFails = false
+  released = 0
   reloaded = { ok: true, endedSessions: 2 }
   server = await serveAdmin(createAdmin(deps()), join(folder, 'admin.sock'))
 })
@@ -102,7 +105,13 @@ function deps(): AdminDeps {
       watch: () => watching,
       list: () => [],
     },
-    recordings: join(folder, 'recordings'),
+    recordings: {
+      fetch: async recording => ({
+        path: pathIn(join(folder, 'recordings'), recording),
+        release: () => released++,
+      }),
+    },
+    appendSigned: () => Promise.reject(new Error('nobody asks for it here')),
     reload: async () => reloaded,
     retention: {
       plan: async () => ({ ...emptyPlan, dueCount: 4 }),
@@ -210,6 +219,7 @@ test('nobody learns where a recording is while the audit log cannot say that it 
     undefined,
     expect.stringContaining('cannot be written'),
   ])
+  expect(released).toBe(1)
 })
 
 test('a change of keys is handed on with who asks for it', async () => {
@@ -220,8 +230,16 @@ test('a change of keys is handed on with who asks for it', async () => {
 
 test('a reading is in the audit log before the path is told', async () => {
   const answer = await call('POST', '/recordings/s-1/read', { purpose: 'play' })
-  expect(answer.body).toEqual({ path: join(folder, 'recordings', 's-1.sprec') })
+  expect(answer.body).toMatchObject({ path: join(folder, 'recordings', 's-1.sprec') })
   expect(audit).toEqual([{ kind: 'recording-read', session: 's-1', purpose: 'play', by: 'admin socket' }])
+})
+
+test('what is read stays where it is until its reader is done', async () => {
+  const { body } = await call('POST', '/recordings/s-1/read', { purpose: 'play' })
+  expect([typeof body['ticket'], released]).toEqual(['number', 0])
+  await call('POST', '/recordings/done', { tickets: [body['ticket'], 77] })
+  await call('POST', '/recordings/done', { tickets: [body['ticket']] })
+  expect(released).toBe(1)
 })
 
 test('sessions are listed, shown and ended', async () => {

@@ -18,6 +18,8 @@ import type { SpoolState, StorageEvent } from './uploader.ts'
 
 /** A thread that fails is started again after this. */
 const restartMs = 5_000
+/** Requests that are under way when the gateway stops; the next start goes on with what is cut off. */
+const closeWithinMs = 3_000
 
 export type RecordingStorage = RecordingStore &
   Spool & {
@@ -53,6 +55,15 @@ function localStorage(folder: string): RecordingStorage {
   }
 }
 
+const nothingYet: SpoolState = {
+  waitingBytes: 0,
+  oldestMs: 0,
+  spoolBytes: 0,
+  waiting: 0,
+  isUp: true,
+  failedAttempts: 0,
+}
+
 type Waiting = { readonly resolve: (answer: Answer) => void; readonly reject: (fault: Fault) => void }
 
 class StorageThread implements RecordingStorage {
@@ -65,7 +76,7 @@ class StorageThread implements RecordingStorage {
   readonly #onFull: ((fault: Fault) => void)[] = []
   #worker: Worker
   #restarting: NodeJS.Timeout | undefined
-  #state: SpoolState | undefined
+  #state = nothingYet
   #lastId = 0
   #isClosed = false
 
@@ -88,7 +99,6 @@ class StorageThread implements RecordingStorage {
 
   refusal(): Fault | undefined {
     const { bytes, ageMs } = this.#limits
-    if (this.#state === undefined) return undefined
     const { waitingBytes, oldestMs } = this.#state
     if (waitingBytes < bytes && oldestMs < ageMs) return undefined
     const text =
@@ -106,7 +116,7 @@ class StorageThread implements RecordingStorage {
     await this.#ask({ kind: 'take-up' })
   }
 
-  state(): SpoolState | undefined {
+  state(): SpoolState {
     return this.#state
   }
 
@@ -134,9 +144,11 @@ class StorageThread implements RecordingStorage {
     this.#isClosed = true
     clearTimeout(this.#restarting)
     this.#worker.ref()
+    const given = setTimeout(() => void this.#worker.terminate(), closeWithinMs)
     const gone = new Promise<void>(resolve => this.#worker.once('exit', () => resolve()))
     await this.#ask({ kind: 'close' }).catch(() => {})
     if (this.#worker.threadId !== -1) await gone
+    clearTimeout(given)
   }
 
   #spawn(): Worker {

@@ -30,6 +30,8 @@ export type SpoolState = {
   readonly waiting: number
   /** False while the bucket does not take anything. */
   readonly isUp: boolean
+  /** Since the start. */
+  readonly failedAttempts: number
 }
 
 export type StorageEvent =
@@ -40,7 +42,6 @@ export type StorageEvent =
   /** One recording cannot be stored, the others can. */
   | { readonly kind: 'stuck'; readonly session: string; readonly reason: string }
   | { readonly kind: 'vanished'; readonly session: string }
-  | { readonly kind: 'attempt-failed' }
   | { readonly kind: 'state'; readonly state: SpoolState }
 
 export type UploaderOptions = UploadParts & {
@@ -80,6 +81,7 @@ export class Uploader {
   readonly #running = new Set<Promise<void>>()
   /** While the bucket is away, one of them tries and the others wait. */
   #outage: { sinceMs: number; failures: number; tryAtMs: number } | undefined
+  #failedAttempts = 0
   #isClosed = false
 
   constructor(options: UploaderOptions) {
@@ -162,7 +164,8 @@ export class Uploader {
       if (isFinished) waiting++
       if (dueSinceMs !== undefined) oldestMs = Math.max(oldestMs, nowMs - dueSinceMs)
     }
-    return { waitingBytes, oldestMs, spoolBytes, waiting, isUp: this.#outage === undefined }
+    const isUp = this.#outage === undefined
+    return { waitingBytes, oldestMs, spoolBytes, waiting, isUp, failedAttempts: this.#failedAttempts }
   }
 
   /** Starts what is due. */
@@ -280,7 +283,7 @@ export class Uploader {
   }
 
   #failed(item: Item, error: unknown): void {
-    this.#options.heard({ kind: 'attempt-failed' })
+    this.#failedAttempts++
     const isOfThisOne = !(error instanceof BucketError) || ofOneRecording.has(error.problem)
     if (isOfThisOne) this.#failedAlone(item, reasonOf(error))
     else this.#failedForAll(error.message)
