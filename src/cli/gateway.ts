@@ -12,7 +12,7 @@ import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
 import { openSessionLog, type SessionLog } from '../audit/tree/session-log.ts'
 import { appendAsking } from '../audit/append.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import type { Config, SshLimits } from '../config/config.ts'
+import type { Config, PostgresLimits, SshLimits } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { defaultPostgresLimits } from '../config/postgres-limits.ts'
 import { printProblems } from '../config/problem.ts'
@@ -26,6 +26,7 @@ import { TargetHostKeys } from '../credentials/target-host-keys.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { joinWaiting } from '../identity/browser-half.ts'
 import { ConnectionPasswords } from '../identity/connection-passwords.ts'
+import { RefusalNotes } from '../identity/refusal-notes.ts'
 import { EnrolledKeys, type EnrolmentRules } from '../identity/enrolled-keys.ts'
 import { discoverKeys, openIssuer } from '../identity/issuer.ts'
 import { MachineTokens } from '../identity/machine-token.ts'
@@ -43,7 +44,9 @@ import { type PurgeStep, Retention } from '../recorder/retention/retention.ts'
 import { localStore } from '../recorder/storage/local-store.ts'
 import { Room } from '../recorder/room.ts'
 import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
+import { CancelKeys } from '../postgres/cancel-keys.ts'
 import { Cleanups } from '../postgres/cleanups.ts'
+import { WorkerPool } from '../postgres/workers/worker-pool.ts'
 import { LiveSessions } from '../session/live.ts'
 import { type Engine, proveEngine } from '../ssh/engine.ts'
 import { type SshListener, type SshListenerParts, startSshListener } from '../ssh/listener.ts'
@@ -52,11 +55,13 @@ import { unusablePath } from '../store/data-folder.ts'
 import { type DataLock, lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
 import type { Store } from '../store/store.ts'
+import { Crashed } from './crashed.ts'
 import { endpointsOf } from './endpoints.ts'
 import { foldersOf } from './folders.ts'
 import { Metrics } from './metrics.ts'
 import { openPostgresCredentials } from './postgres-credentials.ts'
-import { startPostgres } from './postgres.ts'
+import { type PostgresParts, type RunningPostgres, startPostgres } from './postgres.ts'
+import { KeysForWorkers, startPostgresWorkers, workerEntry } from './postgres-workers.ts'
 import { probeTargets } from './probe.ts'
 import { trustsIssuer } from './trusted-issuers.ts'
 
@@ -77,6 +82,8 @@ export type GatewayOptions = {
   readonly clock?: Clock
   /** How journal and audit log append; tests make it fail or hang. */
   readonly append?: AppendSync
+  /** What is forked for each of `postgres.workers`; tests have one whose appends fail or hang. */
+  readonly workerEntry?: URL
   /** Hears of each step of a purge; tests kill the gateway there. */
   readonly onPurgeStep?: (step: PurgeStep) => void
 }
@@ -86,8 +93,15 @@ export type GatewayOptions = {
  * that does not have the gateway's secrets.
  */
 export function requireConfig(file: string, options: { withoutSecrets?: boolean } = {}): Config {
+  return readConfig(file, options).config
+}
+
+/** With the file as it was read: worker processes start with the same. */
+type ConfigRead = { readonly config: Config; readonly content: Buffer }
+
+function readConfig(file: string, options: { withoutSecrets?: boolean } = {}): ConfigRead {
   const loaded = loadConfig(file, process.env, options)
-  if (loaded.ok) return loaded.config
+  if (loaded.ok) return loaded
   throw new Fault('CONFIG_INVALID', printProblems(loaded.problems))
 }
 
@@ -97,10 +111,10 @@ export async function startGateway(
   log: Log,
   options: GatewayOptions = {},
 ): Promise<Gateway> {
-  const config = requireConfig(configFile)
+  const read = readConfig(configFile)
   const closers: (() => Promise<void> | void)[] = []
   try {
-    return await compose(config, log, options, closers)
+    return await compose(read, log, options, closers)
   } catch (cause) {
     for (const close of closers.toReversed()) await close()
     throw unusablePath(cause) ?? cause
@@ -128,11 +142,18 @@ type Ground = {
   readonly audit: AuditLog
   readonly sessionLog: SessionLog
   readonly recorder: Recorder
+  /** Another one, on the journal of a process that is gone. */
+  readonly recorderIn: (journalFolder: string) => Recorder
 }
 
-async function compose(first: Config, log: Log, options: GatewayOptions, closers: Closers): Promise<Gateway> {
+async function compose(
+  first: ConfigRead,
+  log: Log,
+  options: GatewayOptions,
+  closers: Closers,
+): Promise<Gateway> {
   const clock = options.clock ?? systemClock
-  let config = first
+  let { config, content } = first
   const ground = await openGround(() => config, log, clock, options.append, closers)
   const { engine, lock, store, authorities, recorder } = ground
   const metrics = new Metrics()
@@ -143,13 +164,27 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     owner: lock.ownerId,
     crypto: engine.crypto,
   })
-  await closeWhatCrashed(ground, log, clock)
+  const notes = new RefusalNotes({ audit, clock })
+  const crashed = new Crashed({ store, audit, clock, log, recorderIn: ground.recorderIn })
+  const folders = foldersOf(config)
+  const takeover = { audit, auditFolder: folders.audit, sessionLog: ground.sessionLog, notes, clock }
+  const recovery = {
+    takeover,
+    recoverJournal: (folder: string) => crashed.recoverJournal(folder),
+    closeRow: (...row: Parameters<Crashed['closeRow']>) => crashed.closeRow(...row),
+  }
+  await WorkerPool.recover(folders.workers, recovery)
+  await crashed.recover(recorder)
+  await crashed.closeRowsOf(owner => owner !== lock.ownerId)
+  let pool: WorkerPool | undefined
+  const isAlive = (owner: string): boolean => pool?.isAlive(owner) ?? false
   const postgresCredentials = await openPostgresCredentials({
     store,
     audit,
     clock,
     log,
     owner: lock.ownerId,
+    isAlive,
     authorities,
     keysFolder: foldersOf(config).keys,
     gateway: config.gateway.name,
@@ -171,7 +206,7 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
   const cleanups = new Cleanups()
   closers.push(() => cleanups.settled())
   const { sweep: roles } = postgresCredentials
-  const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId, roles })
+  const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId, isAlive, roles })
   closers.push(() => sweep.stop())
   const storage = localStore(config.recording.folder)
   const retention = new Retention({
@@ -269,12 +304,19 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     clock,
     log,
   }
-  const reload = async (): Promise<ReloadResult> => {
-    const result = reloadConfig(config, audit)
+  const reloadOnce = async (): Promise<ReloadResult> => {
+    const result = await reloadConfig(config, audit, pool)
     if (!result.ok) return result
-    config = result.config
+    ;({ config, content } = result)
     postgresCredentials.targetsChanged()
-    return { ok: true, endedSessions: live.decideAgain() }
+    const endedHere = live.decideAgain()
+    return { ok: true, endedSessions: endedHere + ((await pool?.adopt()) ?? 0) }
+  }
+  let reloading: Promise<unknown> = Promise.resolve()
+  const reload = (): Promise<ReloadResult> => {
+    const reloaded = reloading.then(reloadOnce) // one after the other: workers remember one that they have prepared
+    reloading = reloaded.catch(() => {})
+    return reloaded
   }
   const common = { store, audit, clock, log }
   const admin = await serveAdmin(
@@ -324,9 +366,9 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     hostKeys: () => hostKeys.of(authorities),
   })
   if (listener !== undefined) closers.push(() => listener.close())
-  const postgres = await startPostgres({
+  const postgresParts: PostgresParts = {
     config: () => config,
-    authorities,
+    signInKeys: () => authorities.ring.accepted('sign-in-x509', clock.nowMs()),
     session: ssh.session,
     mint: postgresCredentials.mint,
     brokerOf: target => postgresCredentials.brokers.of(target),
@@ -334,10 +376,48 @@ async function compose(first: Config, log: Log, options: GatewayOptions, closers
     passwords,
     machines,
     waiting: postgresSignIns,
+    notes,
+    cancels: new CancelKeys(),
     audit,
     clock,
     log,
-  })
+  }
+  const startWorkers = async (count: number): Promise<RunningPostgres | undefined> => {
+    const keys = new KeysForWorkers(authorities, config, clock)
+    const postgresLimits = (): PostgresLimits => config.postgres?.limits ?? defaultPostgresLimits
+    pool = new WorkerPool({
+      ...recovery,
+      count,
+      entry: options.workerEntry ?? workerEntry,
+      folder: folders.workers,
+      config: () => ({ file: config.file, content }),
+      keys: () => keys.now,
+      failure: () => audit.failure,
+      closeRowsOf: owner => crashed.closeRowsOf(one => one === owner),
+      sweep: () => void sweep.now().catch(() => {}), // it says why, and comes again
+      onPasswordRevoked: listener => void passwords.onRevoked(listener),
+      limits: postgresLimits,
+      desk: {
+        store,
+        live,
+        passwords,
+        machines,
+        waiting: postgresSignIns,
+        signerOf: (purpose, keyId) => keys.signerOf(purpose, keyId),
+        inHand: postgresCredentials.brokers.inHand,
+        onSealed: ssh.session.onSealed,
+        checkpoint: () => ground.sessionLog.checkpoint(),
+      },
+      clock,
+      log,
+    })
+    live.join(pool)
+    return config.postgres === undefined
+      ? undefined
+      : startPostgresWorkers(config.postgres, pool, postgresLimits)
+  }
+  const workers = config.postgres?.workers ?? 0
+  const postgres = await (workers > 0 ? startWorkers(workers) : startPostgres(postgresParts))
   if (postgres !== undefined) closers.push(() => postgres.close())
   return {
     sshPort: listener?.port,
@@ -411,22 +491,24 @@ async function openGround(
     onCheckpoint: (upTo, sha256) => void sessionLog.add({ kind: 'audit-log', upTo, sha256 }),
   })
   closers.push(() => audit.close())
-  const recorder = openRecorder({
-    folder: config.recording.folder,
-    journalFolder: folders.journal,
-    signer: authorities['recording-heads'],
-    gateway: config.gateway.name,
-    clock,
-    log,
-    sessionLog,
-    append: guarded,
-    watch,
-    room,
-    sync: config.recording.sync,
-    encryptTo: () => current().recording.encryptTo,
-  })
+  const recorderIn = (journalFolder: string): Recorder =>
+    openRecorder({
+      folder: config.recording.folder,
+      journalFolder,
+      signer: authorities['recording-heads'],
+      gateway: config.gateway.name,
+      clock,
+      log,
+      sessionLog,
+      append: guarded,
+      watch,
+      room,
+      sync: config.recording.sync,
+      encryptTo: () => current().recording.encryptTo,
+    })
+  const recorder = recorderIn(folders.journal)
   closers.push(() => recorder.close())
-  return { engine, lock, store, authorities, watchdog, audit, sessionLog, recorder }
+  return { engine, lock, store, authorities, watchdog, audit, sessionLog, recorder, recorderIn }
 }
 
 /** Recordings may lie on another disk than the rest. */
@@ -436,33 +518,23 @@ function openRoom({ gateway, recording }: Config, log: Log): Room {
   return new Room({ folders, bytes: recording.reserveBytes, log })
 }
 
-/** Seals the recordings of a gateway that died, and closes the rows of its sessions. */
-async function closeWhatCrashed(ground: Ground, log: Log, clock: Clock): Promise<void> {
-  const { recorder, store, audit, lock } = ground
-  const end = async (id: string, endedAtMs: number): Promise<void> => {
-    if ((await store.sessions.get(id))?.state !== 'open') return // only the proof of its place was missing
-    const reason = 'the gateway stopped before this session ended'
-    audit.append({ kind: 'session-close', session: id, reason, sealed: 'interrupted' })
-    await store.sessions.end(id, { endedAtMs, state: 'interrupted', endReason: reason })
-  }
-  for (const recovered of await recorder.recover()) {
-    log.warn({ session: recovered.session, events: recovered.events }, 'recovered an interrupted recording')
-    await end(recovered.session, recovered.endedAtMs)
-  }
-  for (const row of await store.sessions.openNotOf(lock.ownerId)) await end(row.id, clock.nowMs())
-}
+type Reloaded = ({ ok: true } & ConfigRead) | { ok: false; problems: string }
 
-type Reloaded = { ok: true; config: Config } | { ok: false; problems: string }
-
-/** All or nothing: a file with any problem, or one that needs a restart, changes nothing. */
-function reloadConfig(current: Config, audit: AuditLog): Reloaded {
+/** All or nothing: a file with any problem, here or for a worker, or one that needs a restart, changes nothing. */
+async function reloadConfig(
+  current: Config,
+  audit: AuditLog,
+  pool: WorkerPool | undefined,
+): Promise<Reloaded> {
   const loaded = loadConfig(current.file)
-  const problems = loaded.ok
+  const ours = loaded.ok
     ? restartText(diffNeedsRestart(current, loaded.config))
     : printProblems(loaded.problems)
+  const theirs = loaded.ok && ours === '' ? await pool?.prepare(current.file, loaded.content) : undefined
+  const problems = theirs ?? ours
   audit.append({ kind: 'reload', result: problems === '' ? 'done' : 'refused', problems })
   if (problems !== '' || !loaded.ok) return { ok: false, problems }
-  return { ok: true, config: loaded.config }
+  return loaded
 }
 
 function restartText(keys: readonly string[]): string {

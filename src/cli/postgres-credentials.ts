@@ -26,6 +26,8 @@ export type PostgresCredentialsOptions = {
   readonly log: Log
   /** The process that holds the data folder. */
   readonly owner: string
+  /** Owners besides it that are processes of this gateway, and live. */
+  readonly isAlive?: (owner: string) => boolean
   readonly authorities: Authorities
   /** Where the authorities' keys lie. */
   readonly keysFolder: string

@@ -4,21 +4,23 @@ import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
 import type { Config, PostgresConfig, PostgresLimits } from '../config/config.ts'
 import { defaultPostgresLimits } from '../config/postgres-limits.ts'
-import type { Authorities } from '../credentials/authority.ts'
+import { Fault } from '../errors.ts'
 import { AccessTokens } from '../identity/access-token.ts'
 import type { ConnectionPasswords } from '../identity/connection-passwords.ts'
 import { discoverTokenIssuer } from '../identity/issuer.ts'
 import type { MachineTokens } from '../identity/machine-token.ts'
 import { principalOfAccessToken } from '../identity/principal.ts'
-import { RefusalNotes } from '../identity/refusal-notes.ts'
-import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
+import type { RefusalNotes } from '../identity/refusal-notes.ts'
 import { checkX509SignIn } from '../identity/x509-sign-in.ts'
 import type { Log } from '../log.ts'
-import type { AuthenticationParts } from '../postgres/authentication.ts'
+import type { Signer } from '../model.ts'
+import type { AuthenticationParts, PasswordRedeemer } from '../postgres/authentication.ts'
+import type { SignInOpener } from '../postgres/authentication-browser.ts'
 import type { BearerParts } from '../postgres/authentication-oauth.ts'
-import { CancelKeys } from '../postgres/cancel-keys.ts'
+import type { CancelKeys } from '../postgres/cancel-keys.ts'
 import type { Cleanups } from '../postgres/cleanups.ts'
-import { type PostgresListenerParts, startPostgresListeners } from '../postgres/listener.ts'
+import type { PostgresEndpoint } from '../postgres/connection.ts'
+import { Connections, type PostgresListenerParts, startPostgresListeners } from '../postgres/listener.ts'
 import type { RelayEnds, RunningRelay } from '../postgres/passage.ts'
 import { MaskedDatabases, type MaskedDatabasesParts } from '../postgres/relay/masked-databases.ts'
 import { secretScan } from '../postgres/relay/secret-scan.ts'
@@ -29,15 +31,20 @@ import { trustsIssuer } from './trusted-issuers.ts'
 export type PostgresParts = {
   /** The configuration in force. */
   readonly config: () => Config
-  readonly authorities: Authorities
+  /** Whose client certificates sign in now. */
+  readonly signInKeys: () => readonly Pick<Signer, 'publicKeyPem'>[]
   readonly session: Omit<SessionParts, 'maxSessionsPerPrincipal'>
   readonly mint: PostgresListenerParts['mint']
   readonly cleanups: Cleanups
   readonly brokerOf: MaskedDatabasesParts['brokerOf']
-  readonly passwords: ConnectionPasswords
-  readonly machines: MachineTokens
+  readonly passwords: PasswordRedeemer & Pick<ConnectionPasswords, 'onRevoked'>
+  readonly machines: Pick<MachineTokens, 'verify'>
   /** Those of this listener alone. */
-  readonly waiting: WaitingSignIns
+  readonly waiting: SignInOpener
+  readonly notes: Pick<RefusalNotes, 'note'>
+  readonly cancels: CancelKeys
+  /** Where cancel requests are taken, if not here. */
+  readonly takeCancel?: PostgresListenerParts['takeCancel']
   readonly audit: AuditLog
   readonly clock: Clock
   readonly log: Log
@@ -54,15 +61,10 @@ export type RunningPostgres = {
 export async function startPostgres(parts: PostgresParts): Promise<RunningPostgres | undefined> {
   const { postgres } = parts.config()
   if (postgres === undefined) return undefined
-  const { brokerOf, clock, log } = parts
-  const grammar = new Grammar()
-  grammar.warm()
-  const maskedDatabases = new MaskedDatabases({ brokerOf, grammar, clock, log })
-  const { listen, oauth } = postgres
-  const endpoints = oauth?.listen === undefined ? [listen] : [listen, { ...oauth.listen, oauth: true }]
+  const reading = openReading(parts)
   const [main, other] = await startPostgresListeners(
-    endpoints,
-    listenerParts(postgres, { grammar, maskedDatabases }, parts),
+    endpointsOfPostgres(postgres),
+    listenerParts(postgres, reading, parts),
   )
   if (main === undefined) return undefined
   return {
@@ -70,9 +72,34 @@ export async function startPostgres(parts: PostgresParts): Promise<RunningPostgr
     oauthPort: other?.port,
     close: async () => {
       await Promise.all([main.close(), other?.close()])
-      await grammar.close()
+      await reading.grammar.close()
     },
   }
+}
+
+/** The same without listening, for what another process has accepted. Throws Fault CONFIG_INVALID without a section `postgres`. */
+export function takePostgres(parts: PostgresParts): {
+  readonly connections: Connections
+  readonly close: () => Promise<void>
+} {
+  const { postgres } = parts.config()
+  if (postgres === undefined) throw new Fault('CONFIG_INVALID', 'There is no section `postgres`.')
+  const reading = openReading(parts)
+  return {
+    connections: new Connections(listenerParts(postgres, reading, parts)),
+    close: () => reading.grammar.close(),
+  }
+}
+
+/** Where to listen; a worker counts them in this order. */
+export function endpointsOfPostgres({ listen, oauth }: PostgresConfig): readonly PostgresEndpoint[] {
+  return oauth?.listen === undefined ? [listen] : [listen, { ...oauth.listen, oauth: true }]
+}
+
+function openReading({ brokerOf, clock, log }: PostgresParts): Reading {
+  const grammar = new Grammar()
+  grammar.warm()
+  return { grammar, maskedDatabases: new MaskedDatabases({ brokerOf, grammar, clock, log }) }
 }
 
 /** What reads statements, and what it must know of databases. */
@@ -96,7 +123,8 @@ function listenerParts(
     passwords,
     session: { ...session, maxSessionsPerPrincipal: () => limits().maxSessionsPerPrincipal },
     mint,
-    cancels: new CancelKeys(),
+    cancels: parts.cancels,
+    ...(parts.takeCancel === undefined ? {} : { takeCancel: parts.takeCancel }),
     cleanups,
     relay: ends => relay(ends, reading, parts),
     audit,
@@ -121,7 +149,7 @@ function relay(
 }
 
 function authenticationParts(postgres: PostgresConfig, parts: PostgresParts): AuthenticationParts {
-  const { config, passwords, machines, waiting, authorities, audit, clock, log } = parts
+  const { config, passwords, machines, waiting, notes, audit, clock, log } = parts
   return {
     passwords,
     machines,
@@ -129,7 +157,7 @@ function authenticationParts(postgres: PostgresConfig, parts: PostgresParts): Au
     signInTimeoutMs: () => limitsOf(config()).signInTimeoutMs,
     checkCertificate: (der, sourceAddress) =>
       checkX509SignIn(der, {
-        authorities: authorities.ring.accepted('sign-in-x509', clock.nowMs()),
+        authorities: parts.signInKeys(),
         gatewayName: config().gateway.name,
         sourceAddress,
         nowMs: clock.nowMs(),
@@ -147,7 +175,7 @@ function authenticationParts(postgres: PostgresConfig, parts: PostgresParts): Au
         return config().postgres?.browserSignIn ?? false
       },
     },
-    notes: new RefusalNotes({ audit, clock }),
+    notes,
     audit,
     clock,
     log,

@@ -5,6 +5,9 @@ const MINUTE = 60 * SECOND
 const KiB = 1024
 const MiB = 1024 * KiB
 
+/** Worker processes (`postgres.workers`). More than cores of one machine are no use; their numbers have to fit into keys to cancel with. */
+export const maxPostgresWorkers = 16
+
 /** Defaults for `postgres.limits`, each with the reason for its size. */
 export const defaultPostgresLimits: PostgresLimits = {
   /** From the connection to the end of the password; the server's own authentication_timeout. */

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { denyWords, isDenyWord } from './deny-words.ts'
 import { isLoopback } from './network.ts'
-import { defaultPostgresLimits } from './postgres-limits.ts'
+import { defaultPostgresLimits, maxPostgresWorkers } from './postgres-limits.ts'
 import { type Reading, read, unreadable } from './reading.ts'
 import { parseColumnPattern, parseSensitivePattern, parseTablePattern } from './relation-pattern.ts'
 import { count, duration, host, labels, listOf, reading, size, text } from './schema-values.ts'
@@ -49,6 +49,7 @@ export function postgresSection(sources: SecretSources) {
     serverName: host().optional(),
     browserSignIn: z.boolean().default(true),
     limits: postgresLimits.prefault({}),
+    workers: z.int().min(0).max(maxPostgresWorkers).default(0),
     oauth: z
       .strictObject({
         serverName: host().optional(),

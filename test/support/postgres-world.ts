@@ -13,6 +13,8 @@ import { finish, type Person, type RawConfig, World, type WorldOptions } from '.
 
 export type PostgresWorldOptions = Omit<WorldOptions, 'withoutSshd' | 'configure'> & {
   readonly version?: PostgresVersion
+  /** With an SSH server besides. */
+  readonly sshd?: boolean
   readonly server?: TestPostgresOptions
   /** Changes the configuration after the database was written into it. */
   readonly configure?: (config: RawConfig) => void
@@ -46,12 +48,12 @@ export class PostgresWorld {
   static async start(options: PostgresWorldOptions = {}): Promise<PostgresWorld> {
     const server = await startPostgres(options.version ?? 18, options.server)
     const port = await freePort()
-    const { configure = () => {}, rule, target, ...rest } = options
+    const { configure = () => {}, rule, target, sshd = false, ...rest } = options
     let authorityFile = ''
     const tls = await makeServerCertificate(['localhost', '127.0.0.1', 'bastion.test', '*.bastion.test'])
     const world = await World.start({
       ...rest,
-      withoutSshd: true,
+      withoutSshd: !sshd,
       configure: config => {
         const folder = join(config['gateway'].data as string, '..', 'postgres')
         mkdirSync(folder, { recursive: true })
@@ -82,6 +84,8 @@ export class PostgresWorld {
           review: { targets: { name: 'orders' } },
         }
         configure(config)
+        const workers = Number(process.env['SALLYPORT_TEST_POSTGRES_WORKERS'] ?? '0')
+        if (workers > 0) config['postgres'] = { workers, ...config['postgres'] }
       },
     })
     return new PostgresWorld({ world, server, port, authorityFile })

@@ -1,0 +1,299 @@
+/** A worker process for PostgreSQL: it carries sessions as the gateway would, and asks the gateway for everything that counts once. */
+import type { Socket } from 'node:net'
+import { appendAll } from '../audit/append.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
+import { Outbox } from '../audit/outbox/outbox.ts'
+import { outboxAudit, outboxSessionLog } from '../audit/outbox/outbox-logs.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { loadConfig } from '../config/load.ts'
+import { printProblems } from '../config/problem.ts'
+import { Brokers } from '../credentials/postgres/broker.ts'
+import { mintPostgresCredential } from '../credentials/postgres/certificate.ts'
+import { Fault, reasonOf } from '../errors.ts'
+import { type Log, openLog } from '../log.ts'
+import type { AppendSync } from '../model.ts'
+import { CancelKeys } from '../postgres/cancel-keys.ts'
+import { Cleanups } from '../postgres/cleanups.ts'
+import type { PostgresEndpoint } from '../postgres/connection.ts'
+import { linkToGateway, type WorkerLink } from '../postgres/workers/ports.ts'
+import { journalOf, lockAsWorker } from '../postgres/workers/worker-folder.ts'
+import { KeysOfGateway } from '../postgres/workers/worker-keys.ts'
+import { WorkerSessions } from '../postgres/workers/worker-sessions.ts'
+import { WorkerPasswords, WorkerSignIns, workerMachines } from '../postgres/workers/worker-sign-in.ts'
+import { workerStore } from '../postgres/workers/worker-store.ts'
+import type { StartOrder } from '../postgres/workers/messages.ts'
+import { openRecorder, type Recorder } from '../recorder/recorder.ts'
+import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
+import type { DataLock } from '../store/lock.ts'
+import { endpointsOfPostgres, takePostgres } from './postgres.ts'
+
+/** After the gateway is gone, its next start waits for us: sessions end and journals close within this time. Milliseconds. */
+const orphanMs = 5000
+
+/** Runs until the gateway says that it is over, or is gone. `append`: how journal and outbox append; tests make it fail or hang. */
+export function runPostgresWorker({ append = appendAll }: { append?: AppendSync } = {}): void {
+  const log = openLog()
+  let worker: PostgresWorker | undefined
+  const running = (): PostgresWorker => {
+    if (worker !== undefined) return worker
+    throw new Fault('STORE_UNAVAILABLE', 'The gateway is starting. Try again in a moment.')
+  }
+  const link: WorkerLink = linkToGateway({
+    log,
+    onViolation: reason => {
+      log.error({ reason }, 'the gateway says what this worker does not know')
+      process.exit(1)
+    },
+    calls: {
+      start: order => {
+        if (worker !== undefined) throw new TypeError('the worker runs already')
+        worker = new PostgresWorker(order, link, append, log)
+        return { owner: worker.owner }
+      },
+      prepare: ({ file, content }) => ({ problems: running().prepare(file, content) }),
+      adopt: () => ({ ended: running().adopt() }),
+      cancel: ({ pid, key, sourceAddress }) => running().cancel(pid, Buffer.from(key), sourceAddress),
+      close: ({ reason }) => running().close(reason),
+      areYouThere: () => undefined,
+    },
+    tells: {
+      connection: (told, socket) => worker?.take(told, socket),
+      makeRoom: ({ connection }) => worker?.makeRoom(connection),
+      endSession: ({ id, reason, userText }) => worker?.endSession(id, reason, userText),
+      passwordRevoked: ({ id }) => worker?.passwords.revoked(id),
+      signInEnded: ({ id, how }) => worker?.signIns.ended(id, how),
+      taken: ({ upTo }) => worker?.outbox.taken(upTo),
+      failed: ({ reason }) => worker?.outbox.fail(new Error(reason)),
+      keys: keys => worker?.keys.replace(keys),
+    },
+  })
+  // Signals of a terminal or a service manager come to all of its processes: the gateway says what becomes of us.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+  process.once('disconnect', () => {
+    setTimeout(() => process.exit(1), orphanMs).unref()
+    const ending = worker === undefined ? Promise.resolve() : worker.close('the gateway is gone')
+    ending.then(
+      () => process.exit(0),
+      (cause: unknown) => {
+        log.error({ cause: reasonOf(cause) }, 'a worker without a gateway could not close')
+        process.exit(1)
+      },
+    )
+  })
+}
+
+class PostgresWorker {
+  readonly outbox: Outbox
+  readonly keys: KeysOfGateway
+  readonly passwords: WorkerPasswords
+  readonly signIns: WorkerSignIns
+  readonly #log: Log
+  readonly #link: WorkerLink
+  readonly #lock: DataLock
+  readonly #watchdog: Watchdog
+  readonly #audit: AuditLog
+  readonly #recorder: Recorder
+  readonly #sessions: WorkerSessions
+  readonly #brokers: Brokers
+  readonly #cleanups = new Cleanups()
+  readonly #cancels: CancelKeys
+  readonly #postgres: ReturnType<typeof takePostgres>
+  readonly #endpoints: readonly PostgresEndpoint[]
+  /** Strangers that may be asked to go, by connection. */
+  readonly #strangers = new Map<number, () => void>()
+  #config: Config
+  #prepared: Config | undefined
+  #closing: Promise<void> | undefined
+
+  /** Throws Fault DATA_FOLDER_IN_USE, CONFIG_INVALID, KEY_UNUSABLE. */
+  constructor({ number, folder, config, keys }: StartOrder, link: WorkerLink, append: AppendSync, log: Log) {
+    this.#link = link
+    this.#log = log.child({ worker: number })
+    this.#lock = lockAsWorker(folder)
+    this.#config = configOf(config.file, config.content)
+    this.#watchdog = startWatchdog(this.#log)
+    const guarded = this.#watchdog.guard(append)
+    this.keys = new KeysOfGateway(link, keys)
+    this.outbox = this.#openOutbox(folder, guarded)
+    this.#audit = outboxAudit(this.outbox)
+    this.#recorder = this.#openRecorder(journalOf(folder), guarded)
+    this.#sessions = new WorkerSessions(link, () => this.#audit.failure)
+    this.#brokers = new Brokers({
+      audit: this.#audit,
+      log: this.#log,
+      owner: this.owner,
+      hands: {
+        taken: lease => void link.tell('inHand', { lease }),
+        left: lease => void link.tell('outOfHand', { lease }),
+      },
+    })
+    this.passwords = new WorkerPasswords(link)
+    this.signIns = new WorkerSignIns(link)
+    this.#cancels = new CancelKeys(number)
+    this.#postgres = this.#takePostgres()
+    const { postgres } = this.#config
+    this.#endpoints = postgres === undefined ? [] : endpointsOfPostgres(postgres)
+  }
+
+  get owner(): string {
+    return this.#lock.ownerId
+  }
+
+  /** What is wrong with a configuration, or nothing: then `adopt` puts it into force. */
+  prepare(file: string, content: Uint8Array): string {
+    this.#prepared = undefined
+    const loaded = loadConfig(file, process.env, { content: Buffer.from(content) })
+    if (!loaded.ok) return printProblems(loaded.problems)
+    this.#prepared = loaded.config
+    return ''
+  }
+
+  /** How many sessions ended because they are no longer allowed. */
+  adopt(): number {
+    if (this.#prepared === undefined) throw new TypeError('no configuration was prepared')
+    this.#config = this.#prepared
+    this.#prepared = undefined
+    void this.#brokers.keepOnly(this.#config.targets)
+    return this.#sessions.here.decideAgain()
+  }
+
+  async cancel(pid: number, key: Buffer, sourceAddress: string): Promise<void> {
+    const cancel = this.#cancels.find(pid, key)
+    if (cancel === undefined) this.#log.info({ sourceAddress }, 'a cancel request with a key that is none')
+    await cancel?.(sourceAddress)
+  }
+
+  take(told: { id: number; endpoint: number; sourceAddress: string }, socket: Socket | undefined): void {
+    const { id, sourceAddress } = told
+    const endpoint = this.#endpoints[told.endpoint]
+    if (socket === undefined || endpoint === undefined || this.#closing !== undefined) {
+      socket?.destroy()
+      this.#link.tell('gone', { connection: id })
+      return
+    }
+    socket.once('close', () => this.#link.tell('gone', { connection: id }))
+    this.#postgres.connections.take({
+      socket,
+      endpoint,
+      sourceAddress,
+      enter: makeRoom => {
+        this.#strangers.set(id, makeRoom)
+        return () => {
+          if (this.#strangers.delete(id)) this.#link.tell('signedIn', { connection: id })
+        }
+      },
+    })
+  }
+
+  makeRoom(connection: number): void {
+    this.#strangers.get(connection)?.()
+  }
+
+  endSession(id: string, reason: string, userText: string): void {
+    this.#sessions.here
+      .list()
+      .find(session => session.id === id)
+      ?.end({ reason, userText })
+  }
+
+  /** Ends and seals everything; what cannot be sealed any more, the gateway's next start finishes. */
+  close(reason: string): Promise<void> {
+    return (this.#closing ??= this.#close(reason))
+  }
+
+  async #close(reason: string): Promise<void> {
+    this.signIns.close()
+    this.#postgres.connections.stop()
+    await this.#sessions.here.close(reason)
+    await this.#cleanups.settled()
+    await this.#brokers.close()
+    await this.#postgres.close()
+    await this.#recorder.close()
+    await this.#audit.close()
+    this.#watchdog.stop()
+    this.#lock.release()
+  }
+
+  #openOutbox(folder: string, append: AppendSync): Outbox {
+    let isTelling = false
+    const tell = (): void => {
+      isTelling = false
+      this.#link.tell('said', undefined)
+    }
+    return new Outbox({
+      folder,
+      owner: this.owner,
+      clock: systemClock,
+      log: this.#log,
+      append,
+      onEntry: () => {
+        if (!isTelling) setImmediate(tell) // one for all that is said in a turn
+        isTelling = true
+      },
+    })
+  }
+
+  #openRecorder(journalFolder: string, append: AppendSync): Recorder {
+    return openRecorder({
+      folder: this.#config.recording.folder,
+      journalFolder,
+      signer: this.keys.live('recording-heads'),
+      gateway: this.#config.gateway.name,
+      clock: systemClock,
+      log: this.#log,
+      sessionLog: outboxSessionLog(this.outbox, {
+        proofOf: entry => this.#link.ask('proofOf', { entry }),
+        checkpoint: () => this.#link.ask('checkpoint', undefined),
+      }),
+      append,
+      watch: this.#watchdog.watch,
+      sync: this.#config.recording.sync,
+      encryptTo: () => this.#config.recording.encryptTo,
+    })
+  }
+
+  #takePostgres(): ReturnType<typeof takePostgres> {
+    const store = workerStore(this.#link)
+    const common = { audit: this.#audit, clock: systemClock, log: this.#log }
+    const minting = { ...common, store, brokers: this.#brokers, owner: this.owner }
+    return takePostgres({
+      ...common,
+      config: () => this.#config,
+      signInKeys: () => this.keys.signIn,
+      session: {
+        ...common,
+        store,
+        recorder: this.#recorder,
+        live: this.#sessions,
+        owner: this.owner,
+        policy: () => this.#config,
+        limits: () => this.#config.recording.limits,
+        onSealed: ({ id }) => void this.#link.tell('sealed', { id }),
+      },
+      mint: (evidence, about) =>
+        mintPostgresCredential(evidence, about, {
+          ...minting,
+          gateway: this.#config.gateway.name,
+          installation: this.keys.installation,
+          databases: this.keys.databases,
+        }),
+      brokerOf: target => this.#brokers.of(target),
+      cleanups: this.#cleanups,
+      passwords: this.passwords,
+      machines: workerMachines(this.#link),
+      waiting: this.signIns,
+      notes: {
+        note: (sourceAddress, event) => void this.outbox.say({ note: { sourceAddress, event } }),
+      },
+      cancels: this.#cancels,
+      takeCancel: ({ pid, key, sourceAddress }) => this.#link.ask('cancel', { pid, key, sourceAddress }),
+    })
+  }
+}
+
+function configOf(file: string, content: Uint8Array): Config {
+  const loaded = loadConfig(file, process.env, { content: Buffer.from(content) })
+  if (loaded.ok) return loaded.config
+  throw new Fault('CONFIG_INVALID', printProblems(loaded.problems))
+}

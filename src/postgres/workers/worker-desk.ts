@@ -1,0 +1,244 @@
+/** What the gateway does for one worker: it answers its questions, and keeps what is the worker's, to let go of it when the worker goes. */
+import type { RedeemResult } from '../../identity/connection-passwords.ts'
+import type { ConnectionPasswords } from '../../identity/connection-passwords.ts'
+import type { MachineTokens } from '../../identity/machine-token.ts'
+import type { WaitingSignIn, WaitingSignIns } from '../../identity/waiting-sign-in.ts'
+import type { LeaseRow, SessionRow, Signer } from '../../model.ts'
+import { Fault } from '../../errors.ts'
+import type { LiveSessions, ReservedPlace } from '../../session/live.ts'
+import type { Ending } from '../../session/session.ts'
+import type { Store } from '../../store/store.ts'
+import type { CancelAsked } from '../cancel-requests.ts'
+import type { CallHandlers, TellHandlers } from './link.ts'
+import type { gatewaySide, SigningPurpose } from './messages.ts'
+import type { GatewayLink } from './ports.ts'
+import type { Takeover } from './takeover.ts'
+
+/** What all workers share. */
+export type DeskParts = {
+  readonly store: Store
+  readonly live: LiveSessions
+  readonly passwords: ConnectionPasswords
+  readonly machines: MachineTokens
+  readonly waiting: WaitingSignIns
+  /** The key with this id, if it is one that workers were told of. */
+  readonly signerOf: (purpose: SigningPurpose, keyId: string) => Signer | undefined
+  /** Leases that the sweep leaves to sessions. */
+  readonly inHand: { readonly add: (lease: string) => void; readonly delete: (lease: string) => void }
+  readonly onSealed: (row: SessionRow) => void
+  readonly takeCancel: (asked: CancelAsked) => Promise<void>
+  readonly checkpoint: () => Promise<void>
+}
+
+export class WorkerDesk {
+  readonly #parts: DeskParts
+  readonly #owner: () => string
+  readonly #takeover: () => Takeover
+  readonly #link: () => GatewayLink
+  readonly #sessions = new Map<string, SessionRow>()
+  readonly #ending = new Set<string>()
+  /** Rows that are on their way into the store, and those of them that nobody wants any more. */
+  readonly #inserting = new Set<string>()
+  readonly #withdrawn = new Set<string>()
+  readonly #places = new Map<number, ReservedPlace>()
+  readonly #leases = new Set<string>()
+  readonly #inHand = new Set<string>()
+  readonly #signIns = new Map<number, WaitingSignIn>()
+  /** What leaves the places of strangers, by connection. */
+  readonly #strangers = new Map<number, () => void>()
+  readonly #connections = new Set<number>()
+  #lastNumber = 0
+
+  constructor(
+    parts: DeskParts,
+    worker: { owner: () => string; takeover: () => Takeover; link: () => GatewayLink },
+  ) {
+    this.#parts = parts
+    this.#owner = worker.owner
+    this.#takeover = worker.takeover
+    this.#link = worker.link
+  }
+
+  get rows(): readonly SessionRow[] {
+    return [...this.#sessions.values()]
+  }
+
+  /** Connections that it has now. */
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  countOf(principal: string): number {
+    return this.rows.filter(({ issuer, subject }) => `${issuer}\n${subject}` === principal).length
+  }
+
+  /** False if it is not the worker's, or was asked for before. */
+  end(id: string, { reason, userText }: Ending): boolean {
+    if (!this.#sessions.has(id) || this.#ending.has(id)) return false
+    this.#ending.add(id)
+    return this.#link().tell('endSession', { id, reason, userText })
+  }
+
+  /** Counts a connection in; its number. */
+  enter(enter: (makeRoom: () => void) => () => void): number {
+    const id = ++this.#lastNumber
+    this.#connections.add(id)
+    this.#strangers.set(
+      id,
+      enter(() => void this.#link().tell('makeRoom', { connection: id })),
+    )
+    return id
+  }
+
+  /** The worker is gone: nothing is its own any more. What it had of leases is the sweep's. */
+  letGo(): void {
+    for (const leave of this.#strangers.values()) leave()
+    for (const place of this.#places.values()) place.release()
+    for (const signIn of this.#signIns.values()) signIn.cancel()
+    for (const lease of this.#inHand) this.#parts.inHand.delete(lease)
+    const held = [
+      this.#strangers,
+      this.#places,
+      this.#signIns,
+      this.#inHand,
+      this.#connections,
+      this.#sessions,
+    ]
+    for (const of of held) of.clear()
+  }
+
+  readonly calls: CallHandlers<typeof gatewaySide.answer> = {
+    reserve: ({ principal, max }) => this.#reserve(principal, max),
+    insertSession: row => this.#insertSession(row),
+    endSession: async ({ id, end }) => {
+      if (!this.#sessions.has(id)) throw notIts('session')
+      const ended = await this.#parts.store.sessions.end(id, end)
+      this.#takeover().forget(id)
+      return ended
+    },
+    insertLease: async row => {
+      if (!this.#isItsLease(row)) throw notIts('lease')
+      this.#leases.add(row.id)
+      await this.#parts.store.leases.insert(row)
+    },
+    advanceLease: ({ id, state }) => this.#withLease(id, leases => leases.advance(id, state)),
+    removeLease: async ({ id }) => {
+      await this.#withLease(id, leases => leases.remove(id))
+      this.#leases.delete(id)
+    },
+    redeem: ({ password, use }) => answerOf(this.#parts.passwords.redeem(password, use)),
+    verifyToken: async ({ jwt, fingerprint }) => (await this.#parts.machines.verify(jwt, fingerprint)).fields,
+    openSignIn: question => {
+      const opened = this.#parts.waiting.open(question)
+      return opened.kind === 'refused' ? opened : this.#wait(opened.signIn)
+    },
+    sign: async ({ purpose, keyId, data }) => {
+      const signer = this.#parts.signerOf(purpose, keyId)
+      if (signer === undefined)
+        throw new Fault('KEY_UNUSABLE', 'A key of the gateway was replaced. Connect again.')
+      return await signer.sign(data)
+    },
+    proofOf: ({ entry }) => this.#takeover().proofOf(entry),
+    checkpoint: () => this.#parts.checkpoint(),
+    cancel: ({ pid, key, sourceAddress }) =>
+      this.#parts.takeCancel({ pid, key: Buffer.from(key), sourceAddress }),
+  }
+
+  readonly tells: TellHandlers<typeof gatewaySide.hear> = {
+    said: () => {}, // whatever comes from a worker is taken over before
+    signedIn: ({ connection }) => this.#leaveStrangers(connection),
+    gone: ({ connection }) => {
+      this.#leaveStrangers(connection)
+      this.#connections.delete(connection)
+    },
+    release: ({ place }) => {
+      this.#places.get(place)?.release()
+      this.#places.delete(place)
+    },
+    sealed: ({ id }) => {
+      const row = this.#sessions.get(id)
+      if (row !== undefined) this.#parts.onSealed(row)
+    },
+    withdrawSession: ({ id }) => {
+      if (this.#inserting.has(id)) this.#withdrawn.add(id)
+      else if (this.#sessions.delete(id)) void this.#endWithdrawn(id).catch(() => {}) // its worker's end closes it
+    },
+    sessionOver: ({ id }) => {
+      this.#sessions.delete(id)
+      this.#ending.delete(id)
+    },
+    inHand: ({ lease }) => {
+      this.#inHand.add(lease)
+      this.#parts.inHand.add(lease)
+    },
+    outOfHand: ({ lease }) => {
+      if (this.#inHand.delete(lease)) this.#parts.inHand.delete(lease)
+    },
+    cancelSignIn: ({ id }) => this.#signIns.get(id)?.cancel(),
+  }
+
+  #reserve(principal: string, max: number): number | undefined {
+    const place = this.#parts.live.reserve(principal, max)
+    if (place === undefined) return undefined
+    const number = ++this.#lastNumber
+    this.#places.set(number, place)
+    return number
+  }
+
+  async #insertSession(row: SessionRow): Promise<void> {
+    if (row.owner !== this.#owner() || this.#sessions.has(row.id) || this.#inserting.has(row.id))
+      throw notIts('session')
+    this.#inserting.add(row.id)
+    try {
+      await this.#parts.store.sessions.insert(row)
+      if (this.#withdrawn.has(row.id)) await this.#endWithdrawn(row.id)
+      else this.#sessions.set(row.id, row)
+    } finally {
+      this.#inserting.delete(row.id)
+      this.#withdrawn.delete(row.id)
+    }
+  }
+
+  async #endWithdrawn(id: string): Promise<void> {
+    const endReason = 'the session could not be opened'
+    await this.#parts.store.sessions.end(id, { endedAtMs: Date.now(), state: 'interrupted', endReason })
+  }
+
+  #isItsLease({ owner, session }: LeaseRow): boolean {
+    return owner === this.#owner() && this.#sessions.has(session)
+  }
+
+  async #withLease(id: string, work: (leases: Store['leases']) => Promise<void>): Promise<void> {
+    if (!this.#leases.has(id)) throw notIts('lease')
+    await work(this.#parts.store.leases)
+  }
+
+  #wait(signIn: WaitingSignIn): { kind: 'waiting'; id: number; url: string } {
+    const id = ++this.#lastNumber
+    this.#signIns.set(id, signIn)
+    void signIn.ended.then(how => {
+      this.#signIns.delete(id)
+      const said = how.kind === 'proven' ? { kind: 'proven' as const, principal: how.principal.fields } : how
+      this.#link().tell('signInEnded', { id, how: said })
+    })
+    return { kind: 'waiting', id, url: signIn.url }
+  }
+
+  #leaveStrangers(connection: number): void {
+    this.#strangers.get(connection)?.()
+    this.#strangers.delete(connection)
+  }
+}
+
+function answerOf(result: RedeemResult) {
+  if (result.kind === 'proven') return { ...result, principal: result.principal.fields }
+  const { owner, ...rest } = result
+  return { ...rest, ...(owner === undefined ? {} : { owner: owner.fields }) }
+}
+
+/** Processes of ours do not ask for what is not theirs: one that does is not as it should be. */
+function notIts(what: string): Fault {
+  return new Fault('STORE_UNAVAILABLE', 'The gateway is busy or starts again. Try again in a moment.', {
+    log: `a worker process asked for a ${what} that is not its own`,
+  })
+}
