@@ -50,6 +50,8 @@ class LineProblem extends Error {
   }
 }
 
+const checkpointFields = ['upTo', 'link', 'keyId', 'signature']
+
 /** Links of lines that a checkpoint may still speak of: those since the last one, and its signer's delay. */
 const maxRememberedLinks = 100_000
 
@@ -143,6 +145,8 @@ class Verification {
     this.#checkEntered(place, line.sequence)
     this.#end = { file: place.file, record: place.record + 1, offset: place.offset + stored.bytes.length }
     if (line.kind === 'checkpoint') this.#checkCheckpoint(place, line)
+    else if (checkpointFields.every(field => field in line))
+      throw new LineProblem(place, 'it has what only a checkpoint has, and says that it is none')
   }
 
   #checkPlace(place: Place, line: AuditLine): void {

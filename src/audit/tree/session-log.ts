@@ -94,11 +94,13 @@ function logFailed(cause: unknown): Fault {
 }
 
 /** A full disk or a power cut may leave half a line, which the next one must not continue. Its checkpoint was never given out. */
-function cutTornLine(path: string): void {
-  if (!existsSync(path)) return
+function lastWholeLine(path: string): string {
+  if (!existsSync(path)) return ''
   const bytes = readFileSync(path)
   const wholeBytes = bytes.lastIndexOf('\n') + 1
   if (wholeBytes < bytes.length) truncateSync(path, wholeBytes)
+  const start = wholeBytes < 2 ? 0 : bytes.lastIndexOf('\n', wholeBytes - 2) + 1
+  return bytes.toString('utf8', start, wholeBytes)
 }
 
 type Signed = { readonly size: number; readonly text: string }
@@ -127,6 +129,7 @@ class TreeLog implements SessionLog {
   #signing: Promise<void> | undefined
   #keeping: Promise<void> = Promise.resolve()
   #keptSize = 0
+  #lastRemembered = ''
   #timer: NodeJS.Timeout | undefined
   #failure: Fault | undefined
 
@@ -209,7 +212,7 @@ class TreeLog implements SessionLog {
       this.#fullBundles = this.#files.fullBundles()
       this.#restoreEdges()
       this.#takeUpGrowing()
-      cutTornLine(this.#files.path(checkpointsFile))
+      this.#lastRemembered = lastWholeLine(this.#files.path(checkpointsFile))
       this.#takeUpCheckpoint()
     } catch (cause) {
       const userText = `The log of sessions in ${this.#options.folder} cannot be continued: ${reasonOf(cause)}. Check it with "sallyport verify", then restore it from a backup.`
@@ -349,12 +352,7 @@ class TreeLog implements SessionLog {
     this.#writePartials(head.size)
     await this.#reachDisk()
     const text = await signCheckpoint(head, this.#options.signer, ...(this.#options.alsoSigning?.() ?? []))
-    const history = openSync(this.#files.path(checkpointsFile), 'a', 0o600)
-    try {
-      this.#append(history, [Buffer.from(`${JSON.stringify({ size: head.size, note: text })}\n`)])
-    } finally {
-      closeSync(history)
-    }
+    this.#remember(`${JSON.stringify({ size: head.size, note: text })}\n`)
     await this.#keep({ size: head.size, text })
     const before = this.#signed
     this.#signed = { size: head.size, text }
@@ -362,6 +360,18 @@ class TreeLog implements SessionLog {
     this.#answerWaiting(this.#signed)
     void this.#publish(text, head.size)
     if (this.size !== head.size) this.#signSoon(this.#options.checkpointAfterMs ?? checkpointAfterMs)
+  }
+
+  /** Each checkpoint is in the history once: the same one is signed again after a crash, or when another key was changed. */
+  #remember(line: string): void {
+    if (line === this.#lastRemembered) return
+    const history = openSync(this.#files.path(checkpointsFile), 'a', 0o600)
+    try {
+      this.#append(history, [Buffer.from(line)])
+    } finally {
+      closeSync(history)
+    }
+    this.#lastRemembered = line
   }
 
   /** What is signed must outlive a power cut. A bundle that was closed meanwhile has been handed to the disk then. */

@@ -1,5 +1,5 @@
 /** Proves a log of sessions whole, offline: every entry, every hash, every checkpoint that was ever signed. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { reasonOf } from '../../errors.ts'
 import { type Revocation, revokedText } from '../revocation.ts'
@@ -7,9 +7,9 @@ import { keyIdOf } from '../signature.ts'
 import type { VerifyResult } from '../verify-result.ts'
 import { openCheckpoint, parseCheckpoint, type ReadCheckpoint } from './checkpoint.ts'
 import { decodeLeaf, type StampedLeaf } from './leaf.ts'
-import { CompactRange, leafHash, rootOf } from './merkle.ts'
-import { isSignedBy, type NoteVerifier, verifierOf } from './note.ts'
-import { decodeEntries, tilePath, tileWidth } from './tile.ts'
+import { CompactRange, hashBytes, leafHash, rootOf } from './merkle.ts'
+import { isSignedBy, type NoteVerifier, printNote, verifierOf } from './note.ts'
+import { decodeEntries, encodeEntry, tilePath, tileWidth } from './tile.ts'
 import { isEd25519 } from './tree-proof.ts'
 import { checkpointFile, checkpointsFile, growingFile, TreeFiles } from './tree-files.ts'
 
@@ -62,6 +62,8 @@ class Verification {
   readonly #signedBy = new Set<string>()
   readonly #notes: string[] = []
   #claims: Claim[] = []
+  /** The first hash in a tile that is not that of its entry: where each of the two lies. */
+  #wrong: { readonly tile: Place; readonly entry: Place } | undefined
 
   constructor(folder: string, trust: TreeTrust) {
     this.#files = new TreeFiles(folder)
@@ -74,9 +76,14 @@ class Verification {
     for (let bundle = 0; bundle < full; bundle++) this.#checkBundle(bundle)
     this.#checkEdge(full, newest)
     const missing = this.#claims[0]
+    if (missing === undefined && this.#wrong !== undefined)
+      throw new TreeProblem(
+        this.#wrong.tile,
+        'it is not what the entries hash to: it was changed, and the entries were not',
+      )
     if (missing !== undefined) {
       const said = `the checkpoint counts ${missing.checkpoint.size} entries, and only ${this.#range.size} are there: the rest was removed`
-      throw new TreeProblem(missing.place, said)
+      throw new TreeProblem(this.#wrong?.entry ?? missing.place, said)
     }
     if (this.#trust.keys === undefined)
       this.#notes.push('The signatures were not checked: give the public key to prove whose log it is.')
@@ -98,15 +105,15 @@ class Verification {
     const place = { file: path, record: 0, offset: 0 }
     const newest = this.#claim(readFileSync(path, 'utf8'), place)
     this.#checkNewest(newest, place)
-    this.#readHistory()
+    this.#readHistory(newest)
     for (const file of this.#trust.checkpoints ?? []) this.#readKept(file, newest.origin)
     this.#claims.sort((one, other) => one.checkpoint.size - other.checkpoint.size)
     return newest
   }
 
-  #readHistory(): void {
+  #readHistory(newest: ReadCheckpoint): void {
     const file = this.#files.path(checkpointsFile)
-    if (existsSync(file)) this.#readLines(file)
+    if (existsSync(file)) this.#checkOrder(file, newest.size, this.#readLines(file))
     else this.#notes.push('Earlier checkpoints were not given.')
   }
 
@@ -117,13 +124,40 @@ class Verification {
     else this.#claim(text, { file, record: 0, offset: 0 }, origin)
   }
 
-  #readLines(file: string, origin?: string): void {
+  #readLines(file: string, origin?: string): readonly Claim[] {
+    const claims: Claim[] = []
+    const lines = readFileSync(file, 'utf8').split('\n')
+    const torn = lines.pop() ?? ''
     let offset = 0
-    for (const [record, line] of readFileSync(file, 'utf8').split('\n').entries()) {
+    for (const [record, line] of lines.entries()) {
       const place = { file, record, offset }
-      if (line !== '') this.#claim(noteIn(line, place), place, origin)
+      claims.push({ checkpoint: this.#claim(noteIn(line, place), place, origin), place })
       offset += Buffer.byteLength(line) + 1
     }
+    if (torn !== '')
+      this.#notes.push(`The last ${Buffer.byteLength(torn)} bytes of ${file} are a line that is not whole.`)
+    return claims
+  }
+
+  /** The log's own history grows, says nothing twice, and has the newest. */
+  #checkOrder(file: string, newest: number, claims: readonly Claim[]): void {
+    for (const [index, { checkpoint, place }] of claims.entries()) {
+      const before = claims[index - 1]?.checkpoint
+      const isTwice =
+        before?.size === checkpoint.size && printNote(before.note) === printNote(checkpoint.note)
+      if (isTwice || (before?.size ?? 0) > checkpoint.size)
+        throw new TreeProblem(
+          place,
+          'the line does not follow the one before it: one of the two was moved or added',
+        )
+    }
+    const last = claims.at(-1)
+    if ((last?.checkpoint.size ?? 0) >= newest) return
+    const offset = statSync(file).size
+    throw new TreeProblem(
+      { file, record: claims.length, offset },
+      'the newest checkpoint is not here: lines were removed',
+    )
   }
 
   #claim(text: string, place: Place, origin?: string): ReadCheckpoint {
@@ -144,9 +178,12 @@ class Verification {
     const verifiers = this.#trust.keys.filter(isEd25519).map(pem => verifierOf(checkpoint.origin, pem))
     const opened = openCheckpoint(text, verifiers)
     if (typeof opened === 'string') throw new TreeProblem(place, opened)
-    for (const { keyId } of checkpoint.note.signatures) {
-      const key = verifiers.find(verifier => verifier.keyId.equals(keyId))
-      if (key !== undefined) this.#signedBy.add(keyName(key))
+    for (const signature of checkpoint.note.signatures) {
+      const key = verifiers.find(verifier => verifier.keyId.equals(signature.keyId))
+      if (key === undefined) continue // of a witness, or of a key that was not given
+      if (!isSignedBy({ text: checkpoint.note.text, signatures: [signature] }, key))
+        throw new TreeProblem(place, 'a signature of the checkpoint is not by the key that it names')
+      this.#signedBy.add(keyName(key))
     }
   }
 
@@ -169,14 +206,33 @@ class Verification {
     const file = this.#files.path(tilePath('entries', number))
     const bytes = readFileSync(file)
     const { entries, wholeBytes } = decodeEntries(bytes)
+    const hashes = entries.map(leafHash)
+    this.#compareWithTile(tilePath(0, number), hashes, file, entries)
     if (entries.length !== tileWidth || wholeBytes !== bytes.length) {
       const place = { file, record: entries.length, offset: wholeBytes }
-      throw new TreeProblem(place, `the bundle should hold ${tileWidth} whole entries`)
+      throw new TreeProblem(this.#wrong?.entry ?? place, `the bundle should hold ${tileWidth} whole entries`)
     }
-    const hashes = entries.map(leafHash)
-    this.#compareTile(0, number, hashes, file, entries)
     this.#take(file, entries, hashes)
     this.#checkUpperTiles(0, number, hashes)
+  }
+
+  /**
+   * An entry and its hash that do not belong together: which of the two was changed shows at the next checkpoint, whose root follows
+   * from the entries alone.
+   */
+  #compareWithTile(tile: string, hashes: readonly Buffer[], file: string, entries: readonly Buffer[]): void {
+    const path = this.#files.path(tile)
+    if (!existsSync(path)) return void this.#notes.push(`Tile ${tile} is missing.`)
+    const stored = readFileSync(path)
+    const width = Number(/\.p\/([0-9]+)$/.exec(tile)?.[1] ?? tileWidth)
+    const record = firstDifference(stored, hashes.slice(0, width))
+    if (record === undefined && stored.length === width * hashBytes) return
+    const at = record ?? Math.floor(stored.length / hashBytes)
+    const offset = entries.slice(0, at).reduce((sum, entry) => sum + 2 + entry.length, 0)
+    this.#wrong ??= {
+      tile: { file: path, record: at, offset: at * hashBytes },
+      entry: { file, record: at, offset },
+    }
   }
 
   /** Entries after the last full bundle: the gateway's growing file, or the part that the newest checkpoint names. */
@@ -187,11 +243,55 @@ class Verification {
     if (!existsSync(file)) return
     const bytes = readFileSync(file)
     const { entries, wholeBytes } = decodeEntries(bytes)
+    const hashes = entries.map(leafHash)
+    if (width > 0) this.#checkPartials(bundle, width, hashes, file, entries)
     if (wholeBytes < bytes.length)
       this.#notes.push(`The last ${bytes.length - wholeBytes} bytes are an entry that is not whole.`)
-    this.#take(file, entries, entries.map(leafHash))
+    this.#take(file, entries, hashes)
     const unsigned = this.#range.size - newest.size
     if (unsigned > 0) this.#notes.push(`The last ${unsigned} entries are not covered by a checkpoint yet.`)
+  }
+
+  /** What the newest checkpoint names of tiles that are not full: other people's tools read those. */
+  #checkPartials(
+    bundle: number,
+    width: number,
+    hashes: readonly Buffer[],
+    file: string,
+    entries: readonly Buffer[],
+  ): void {
+    this.#compareWithTile(tilePath(0, bundle, width), hashes, file, entries)
+    const copy = this.#files.path(tilePath('entries', bundle, width))
+    if (existsSync(copy) && copy !== file) this.#compareCopy(copy, entries.slice(0, width))
+    const size = bundle * tileWidth + width
+    for (let level = 1; Math.floor(size / tileWidth ** level) > 0; level++) {
+      const full = Math.floor(size / tileWidth ** level)
+      if (full % tileWidth > 0) this.#checkPartialAbove(level, Math.floor(full / tileWidth), full % tileWidth)
+    }
+  }
+
+  #compareCopy(copy: string, entries: readonly Buffer[]): void {
+    const stored = decodeEntries(readFileSync(copy)).entries
+    const wanted = Buffer.concat(entries.map(encodeEntry))
+    if (readFileSync(copy).equals(wanted)) return
+    const same = entries.findIndex((entry, at) => stored[at]?.equals(entry) !== true)
+    const record = same < 0 ? entries.length : same
+    const offset = entries.slice(0, record).reduce((sum, entry) => sum + 2 + entry.length, 0)
+    this.#wrong ??= { tile: { file: copy, record, offset }, entry: { file: copy, record, offset } }
+  }
+
+  #checkPartialAbove(level: number, number: number, width: number): void {
+    const path = this.#files.path(tilePath(level, number, width))
+    if (!existsSync(path)) return void this.#notes.push(`Tile ${tilePath(level, number, width)} is missing.`)
+    const roots = Array.from({ length: width }, (_, at) =>
+      rootOf(this.#files.readTile(level - 1, number * tileWidth + at)),
+    )
+    const stored = readFileSync(path)
+    const record = firstDifference(stored, roots)
+    if (record === undefined && stored.length === width * hashBytes) return
+    const at = record ?? width
+    const place = { file: path, record: at, offset: at * hashBytes }
+    this.#wrong ??= { tile: place, entry: place }
   }
 
   #take(file: string, entries: readonly Buffer[], hashes: readonly Buffer[]): void {
@@ -214,34 +314,21 @@ class Verification {
     for (let claim = this.#claims[0]; claim?.checkpoint.size === this.#range.size; claim = this.#claims[0]) {
       if (!claim.checkpoint.root.equals(this.#range.root())) {
         const said = `the first ${this.#range.size} entries are not those that a checkpoint of ${claim.place.file} was signed over: one up to here was changed, moved, added or removed`
-        throw new TreeProblem(place, said)
+        throw new TreeProblem(this.#wrong?.entry ?? place, said)
       }
       this.#claims.shift()
     }
   }
 
-  #compareTile(
-    level: number,
-    number: number,
-    hashes: readonly Buffer[],
-    file: string,
-    entries?: readonly Buffer[],
-  ): void {
-    if (!this.#files.hasTile(level, number))
-      return void this.#notes.push(`Tile ${tilePath(level, number)} is missing.`)
-    const stored = this.#files.readTile(level, number)
-    const wrong = hashes.findIndex((hash, at) => stored[at]?.equals(hash) !== true)
-    if (wrong < 0 && stored.length === hashes.length) return
-    const record = Math.max(wrong, 0)
-    const offset = (entries ?? []).slice(0, record).reduce((sum, entry) => sum + 2 + entry.length, 0)
-    const place =
-      entries === undefined
-        ? { file: this.#files.path(tilePath(level, number)), record, offset: record * 32 }
-        : { file, record, offset }
-    throw new TreeProblem(
-      place,
-      `the entry and its hash in ${tilePath(level, number)} do not belong together: one of the two was changed`,
-    )
+  #compareUpperTile(level: number, number: number, roots: readonly Buffer[]): void {
+    const path = this.#files.path(tilePath(level, number))
+    if (!existsSync(path)) return void this.#notes.push(`Tile ${tilePath(level, number)} is missing.`)
+    const stored = readFileSync(path)
+    const record = firstDifference(stored, roots)
+    if (record === undefined && stored.length === roots.length * hashBytes) return
+    const at = record ?? roots.length
+    const place = { file: path, record: at, offset: at * hashBytes }
+    this.#wrong ??= { tile: place, entry: place }
   }
 
   /** A tile that fills a tile of the level above is a hash of that. */
@@ -251,9 +338,17 @@ class Verification {
     const roots = Array.from({ length: tileWidth }, (_, at) =>
       at === tileWidth - 1 ? rootOf(hashes) : rootOf(this.#files.readTile(level, above * tileWidth + at)),
     )
-    this.#compareTile(level + 1, above, roots, '')
+    this.#compareUpperTile(level + 1, above, roots)
     this.#checkUpperTiles(level + 1, above, roots)
   }
+}
+
+/** Of a tile's file, the first hash that is not the one it should be; undefined if all are. */
+function firstDifference(stored: Buffer, hashes: readonly Buffer[]): number | undefined {
+  const at = hashes.findIndex(
+    (hash, index) => !stored.subarray(index * hashBytes, (index + 1) * hashBytes).equals(hash),
+  )
+  return at < 0 ? undefined : at
 }
 
 /** The note in a line of the history, which has one spelling. */
