@@ -40,7 +40,7 @@ const filesOf = (here: World, id: string): string[] =>
 
 async function say(here: World, ...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await here.sallyport(...args)
-  expect([args, code, stderr.toString()]).toEqual([args, 0, ''])
+  expect([args, code, stderr]).toEqual([args, 0, ''])
   return stdout.toString()
 }
 
@@ -96,7 +96,7 @@ test('policy removes what is old, a hold keeps what is held, and verify tells wh
   expect([filesOf(here, old).length, filesOf(here, held).length > 0]).toEqual([0, true])
 
   const play = await here.sallyport('play', old)
-  expect([play.code, play.stderr.toString()]).toEqual([
+  expect([play.code, play.stderr]).toEqual([
     1,
     expect.stringContaining('by policy, by the rule of line'),
   ])
