@@ -12,6 +12,8 @@ import { Fault } from '../errors.ts'
 import { bundleOf, type BundleParts } from '../recorder/bundle/bundle.ts'
 import { type ExportFormat, exportFormats, exportRecording } from '../recorder/export.ts'
 import { takeFile } from '../recorder/file-content.ts'
+import { FormatProblem } from '../recorder/format.ts'
+import { type Gap, nextGoodFrame } from '../recorder/next-good.ts'
 import type { ReadOptions } from '../recorder/reader.ts'
 import { type Access, openAccess, resolveId } from './access.ts'
 import { auditorKeyOption, isCopy, readOptionsOf, type WithAuditorKey } from './auditor-key.ts'
@@ -22,7 +24,13 @@ import { requireConfig } from './gateway.ts'
 const bundle = 'bundle'
 
 type ExportOptions = WithConfig &
-  WithAuditorKey & { format?: ExportFormat | typeof bundle; file?: string; output?: string; channel?: string }
+  WithAuditorKey & {
+    format?: ExportFormat | typeof bundle
+    file?: string
+    output?: string
+    channel?: string
+    pastDamage?: boolean
+  }
 
 export function addExport(program: Command): void {
   auditorKeyOption(
@@ -37,7 +45,8 @@ export function addExport(program: Command): void {
           'take out a file that passed, as numbered by "play --files", if it was kept',
         )
         .option('--output <file>', 'where to (default: standard output)')
-        .option('--channel <number>', 'which channel, where a format holds only one'),
+        .option('--channel <number>', 'which channel, where a format holds only one')
+        .option('--past-damage', 'of a damaged recording, also what can be read behind the damage'),
     ),
   ).action(run)
 }
@@ -63,12 +72,39 @@ async function run(id: string, options: ExportOptions): Promise<void> {
 }
 
 async function exportFile(file: string, options: ExportOptions): Promise<void> {
-  const readOptions = await readOptionsOf(file, options)
+  try {
+    await exportReadable(file, options)
+  } catch (error) {
+    throw error instanceof FormatProblem ? withNextGood(file, error) : error
+  }
+}
+
+/** What was written before stands; whoever reads the sentence knows where the rest is. */
+function withNextGood(file: string, problem: FormatProblem): Fault {
+  const next = nextGoodFrame(file, problem.offset + 1)
+  const more =
+    next === undefined
+      ? 'Nothing behind it can be read.'
+      : `From byte ${next} on it can be read again: --past-damage.`
+  return new Fault('RECORDING_FORMAT', `${problem.userText} ${more}`, { cause: problem })
+}
+
+async function exportReadable(file: string, options: ExportOptions): Promise<void> {
+  const onGap = options.pastDamage === true ? tellGap : undefined
+  const readOptions = { ...(await readOptionsOf(file, options)), onGap }
   if (options.file !== undefined) return exportOneFile(file, options, readOptions)
   if (options.format === undefined || options.format === bundle)
     throw new Fault('CONFIG_INVALID', 'A bundle is made on the gateway, where the proofs are.')
   const channel = options.channel === undefined ? undefined : Number(options.channel)
   await writeOut(options, exportRecording(file, options.format, channel, readOptions))
+}
+
+/** What is missing has to be said where the export itself cannot. */
+function tellGap({ record, offset, reason, nextOffset }: Gap): void {
+  const next =
+    nextOffset === undefined ? 'nothing behind it can be read' : `reading goes on at byte ${nextOffset}`
+  process.stderr.write(`sallyport: record ${record} at byte ${offset} cannot be read (${reason}); ${next}\n`)
+  process.exitCode = 1
 }
 
 async function exportOneFile(file: string, options: ExportOptions, readOptions: ReadOptions): Promise<void> {

@@ -1,5 +1,6 @@
 import { Fault } from '../errors.ts'
 import { carriesData, commandOf, type EventRecord, type ReadEvent, type TextEvent } from './event.ts'
+import { FormatProblem } from './format.ts'
 import type { RecordingReader } from './reader.ts'
 
 /** A terminal's size in characters. */
@@ -23,12 +24,7 @@ const maxSide = 1000
  * command, else the first with output. Throws a Fault NOT_FOUND for a channel that the recording does not have.
  */
 export function chooseChannel(reader: RecordingReader, wanted: number | undefined): ChannelAbout {
-  const seen = new Map<number, ChannelAbout>()
-  for (const record of reader.events()) {
-    note(seen, record)
-    const channel = channelOf(record.event)
-    if (wanted === undefined && channel !== undefined && seen.get(channel)?.terminal !== undefined) break
-  }
+  const seen = channelsOf(reader, wanted === undefined)
   const all = [...seen.values()]
   if (wanted !== undefined) return seen.get(wanted) ?? missing(wanted)
   return (
@@ -37,6 +33,21 @@ export function chooseChannel(reader: RecordingReader, wanted: number | undefine
     all[0] ??
     nothing
   )
+}
+
+/** All channels, or those up to the first terminal. Of a damaged recording, those before the damage. */
+function channelsOf(reader: RecordingReader, untilTerminal: boolean): ReadonlyMap<number, ChannelAbout> {
+  const seen = new Map<number, ChannelAbout>()
+  try {
+    for (const record of reader.events()) {
+      note(seen, record)
+      const channel = channelOf(record.event)
+      if (untilTerminal && channel !== undefined && seen.get(channel)?.terminal !== undefined) break
+    }
+  } catch (error) {
+    if (!(error instanceof FormatProblem)) throw error // whoever reads the rest meets it again
+  }
+  return seen
 }
 
 const nothing: ChannelAbout = { channel: 0, terminal: undefined, command: undefined }

@@ -6,6 +6,8 @@ import { Fault, reasonOf } from '../errors.ts'
 import { asciicast } from './asciicast.ts'
 import { carriesData, type EventRecord } from './event.ts'
 import { encrypted } from './encryption/auditor-key.ts'
+import { FormatProblem } from './format.ts'
+import type { Gap } from './next-good.ts'
 import { headerOf, type ReadOptions, readRecording, type RecordingReader } from './reader.ts'
 import { sqlLines, sqlScript, sqlTable } from './sql-export.ts'
 import { commandColumns, commandRows, fileColumns, fileRows } from './ssh-table.ts'
@@ -118,26 +120,36 @@ export async function screenText(file: string, options: ReadOptions = {}): Promi
   return blocks.join('')
 }
 
+/** What the worker says: a block of text, a gap in what it reads, or where it could not go on. */
+export type WorkerWord =
+  | string
+  | { readonly gap: Gap }
+  | { readonly problem: Pick<FormatProblem, 'record' | 'offset' | 'reason'> }
+
 async function* fromWorker(
   file: string,
   format: 'text' | 'html',
   channel: number | undefined,
-  { keys }: ReadOptions,
+  { keys, onGap }: ReadOptions,
 ): AsyncGenerator<string> {
   const { encryption } = headerOf(file)
   if (encryption !== null && keys === undefined) throw encrypted(encryption)
   const ahead = new Int32Array(new SharedArrayBuffer(4))
   const worker = new Worker(new URL('export-worker.ts', import.meta.url), {
-    workerData: { file, format, channel, ahead, keys },
+    workerData: { file, format, channel, ahead, keys, pastDamage: onGap !== undefined },
     name: 'export',
   })
   try {
-    for await (const [block] of on(worker, 'message', { close: ['exit'] }) as AsyncIterable<[string]>) {
-      yield block
+    for await (const [said] of on(worker, 'message', { close: ['exit'] }) as AsyncIterable<[WorkerWord]>) {
+      if (typeof said === 'string') yield said
+      else if ('gap' in said) onGap?.(said.gap)
+      else throw new FormatProblem(said.problem.record, said.problem.offset, said.problem.reason)
+      if (typeof said !== 'string') continue
       Atomics.sub(ahead, 0, 1)
       Atomics.notify(ahead, 0)
     }
   } catch (error) {
+    if (error instanceof FormatProblem) throw error
     throw new Fault('RECORDING_FORMAT', reasonOf(error), { cause: error })
   } finally {
     await worker.terminate()

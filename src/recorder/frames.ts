@@ -27,6 +27,10 @@ export type Frame = {
 /** How a file ends: at the end of a frame, or with so many bytes of a frame that is not whole. */
 export type Tail = { readonly offset: number; readonly tornBytes: number }
 
+/** Why a frame is not believed whose link is another. */
+export const discontinued =
+  'it does not continue the record before it: one of the two was changed, moved, added or removed'
+
 /** Small frames are read together. */
 const readAheadBytes = 256 * 1024
 
@@ -102,10 +106,7 @@ export class FrameReader {
     if ((this.#sealed !== undefined) !== (kind === 'proof'))
       throw new FormatProblem(...at, `a ${kind} stands where none may be`)
     if (!link.equals(this.#sealed ?? this.#link)) {
-      throw new FormatProblem(
-        ...at,
-        'it does not continue the record before it: one of the two was changed, moved, added or removed',
-      )
+      throw new FormatProblem(...at, discontinued)
     }
   }
 

@@ -4,8 +4,9 @@ import { encrypted } from './encryption/auditor-key.ts'
 import type { ContentKeys } from './encryption/content-keys.ts'
 import { type Content, contentOf, eventBytesOf, lockedProblem } from './encryption/content.ts'
 import { type ChunkHead, FormatProblem, readChunkHead } from './format.ts'
-import { type Frame, FrameReader } from './frames.ts'
+import { discontinued, type Frame, FrameReader } from './frames.ts'
 import { readHeader, type RecordingHeader } from './header.ts'
+import { type Gap, nextGoodFrame } from './next-good.ts'
 import { readSealText, type SealText } from './signed.ts'
 
 /** How a recording ends: with its seal, or not yet (it is being written, or the gateway stopped and has not started since). */
@@ -38,6 +39,8 @@ export type RecordingReader = {
 export type ReadOptions = {
   /** Of an encrypted recording, as `unlock` gives them. Without them its header can be read, and its events cannot. */
   readonly keys?: ContentKeys | undefined
+  /** Reads on behind what is damaged, and hears of each gap. Without it, reading ends there with a FormatProblem. */
+  readonly onGap?: ((gap: Gap) => void) | undefined
 }
 
 /**
@@ -60,9 +63,13 @@ class FileReader implements RecordingReader {
   readonly header: RecordingHeader
   readonly #start: ChunkPlace
   readonly #content: Content
+  readonly #file: string
+  readonly #onGap: ReadOptions['onGap']
   #end: RecordingEnd | undefined
 
-  constructor(file: string, { keys }: ReadOptions) {
+  constructor(file: string, { keys, onGap }: ReadOptions) {
+    this.#file = file
+    this.#onGap = onGap
     this.#frames = new FrameReader(file)
     try {
       const first = this.#frames.next()
@@ -85,12 +92,33 @@ class FileReader implements RecordingReader {
 
   *chunks(from?: ChunkPlace): Generator<Chunk> {
     if (this.#content.kind === 'locked') throw encrypted(this.#content.encryption)
-    this.#goTo(from ?? this.#start)
-    for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
-      if (frame.kind === 'chunk') yield openChunk(frame, this.#content)
-      if (frame.kind === 'seal') this.#end = { kind: 'sealed', seal: sealIn(frame), link: frame.link }
+    for (let place: ChunkPlace | undefined = from ?? this.#start; place !== undefined; ) {
+      this.#goTo(place)
+      place = yield* this.#readOn()
     }
     this.#end ??= { kind: 'open', tornBytes: this.#frames.tail?.tornBytes ?? 0, link: this.#frames.link }
+  }
+
+  /** Reads to the end, or to damage: then it gives the place where reading goes on, if it may and can. */
+  *#readOn(): Generator<Chunk, ChunkPlace | undefined> {
+    try {
+      for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
+        if (frame.kind === 'chunk') yield openChunk(frame, this.#content)
+        if (frame.kind === 'seal') this.#end = { kind: 'sealed', seal: sealIn(frame), link: frame.link }
+      }
+      return undefined
+    } catch (error) {
+      if (this.#onGap === undefined || !(error instanceof FormatProblem)) throw error
+      return this.#skip(error, this.#onGap)
+    }
+  }
+
+  #skip({ record, offset, reason }: FormatProblem, onGap: (gap: Gap) => void): ChunkPlace | undefined {
+    // Only the first frame after a jump is believed without its link: that one may be what reading stopped at.
+    const isLink = reason === discontinued
+    const nextOffset = nextGoodFrame(this.#file, isLink ? offset : offset + 1)
+    onGap({ record, offset, reason, nextOffset })
+    return nextOffset === undefined ? undefined : { offset: nextOffset, record: isLink ? record : record + 1 }
   }
 
   close(): void {

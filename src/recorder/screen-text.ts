@@ -21,14 +21,15 @@ const blockLength = 64 * 1024
  */
 export function* screenTextOf(reader: RecordingReader, wanted?: number): Generator<string> {
   const text = new SessionText(wanted)
-  for (const chunk of reader.chunks()) {
-    for (const record of chunk.events) {
+  try {
+    for (const record of reader.events()) {
       text.take(record)
       if (text.length >= blockLength) yield text.flush()
     }
+  } finally {
+    text.end()
+    if (text.length > 0) yield text.flush() // also where the recording is damaged: what was shown before that
   }
-  text.end()
-  if (text.length > 0) yield text.flush()
 }
 
 class SessionText {

@@ -56,7 +56,9 @@ async function joined(
   const run = await world.ssh(`${world.login}@${target}`, {
     arguments: ['-tt', '-e', 'none'],
     command: [command],
-    onStart: ssh => (local = joinedTo(ssh, program)),
+    onStart: ssh => {
+      local = joinedTo(ssh, program)
+    },
   })
   return { run, local: await local }
 }

@@ -16,7 +16,7 @@ export function tarHead(name: string, bytes: number, modifiedAtMs: number): Buff
   head.write(`${octal(Math.floor(modifiedAtMs / 1000), 11)}\0`, 136)
   head.write('        ', 148) // the sum is taken with blanks in its place
   head.write('0', 156) // a plain file
-  head.write('ustar\0' + '00', 257)
+  head.write('ustar\x0000', 257)
   const sum = head.reduce((total, byte) => total + byte, 0)
   head.write(`${octal(sum, 6)}\0 `, 148)
   return head
