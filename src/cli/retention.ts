@@ -167,7 +167,8 @@ function printRun(run: RetentionRun): void {
   say(`Removed ${run.purgedCount} recordings, ${run.bytes} bytes here.`)
   for (const session of run.purged) say(printableLine(session))
   printPending(run.pending)
-  if (run.pending.length > 0) process.exitCode = 1
+  for (const { session, problem } of run.refused) say(printableLine(`${session} stays: ${problem}`))
+  if (run.pending.length + run.refused.length > 0) process.exitCode = 1
 }
 
 function printPending(pending: RetentionRun['pending']): void {

@@ -120,6 +120,7 @@ function deps(): AdminDeps {
         bytes: 10,
         purged: ['s-1'],
         pending: [{ session: by, problem: '' }],
+        refused: [],
       }),
       hold: async (wish, by) => asked([wish, by], []),
       release: async (wish, by) => asked([wish, by], []),

@@ -49,7 +49,7 @@ export async function forgetPerson(
   const done: Purged[] = []
   for (let at = 0; at < due.length; at += batchSessions)
     done.push(...(await parts.purger.purge(due.slice(at, at + batchSessions), by)))
-  for (const one of done) if (one.kind === 'pending') remains.push({ session: one.session, why: one.problem })
+  for (const one of done) if (one.kind !== 'purged') remains.push({ session: one.session, why: one.problem })
   const removed = done.filter(one => one.kind === 'purged').length
   parts.audit.append({ kind: 'person-forgotten', ...person, why, by, removed, remain: remains.length })
   const rowsCleared = await parts.store.purges.forgetPerson(person)

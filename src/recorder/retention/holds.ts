@@ -63,10 +63,12 @@ export async function placeHolds(wish: HoldWish, by: string, parts: HoldParts): 
   return rows
 }
 
+/** `letGo` comes first: a bucket that is away keeps its own hold, and then ours stays too, to be released again. */
 export async function releaseHolds(
   wish: ReleaseWish,
   by: string,
   parts: HoldParts,
+  letGo: (released: readonly HoldRow[], left: readonly HoldRow[]) => Promise<void>,
 ): Promise<readonly HoldRow[]> {
   const all = await parts.store.holds.unreleased()
   const wanted = all.filter(
@@ -75,6 +77,10 @@ export async function releaseHolds(
   const unknown = wish.ids.find(id => !wanted.some(hold => hold.id === id))
   if (unknown !== undefined || wanted.length === 0)
     throw new Fault('NOT_FOUND', 'There is no such hold. "sallyport retention holds" shows all.')
+  await letGo(
+    wanted,
+    all.filter(hold => !wanted.includes(hold)),
+  )
   const { who, why } = wish
   for (const { id, session, issuer, subject, caseName } of wanted) {
     parts.audit.append({

@@ -27,7 +27,7 @@ export type PurgeParts = {
   readonly sessionLog: Pick<SessionLog, 'add' | 'find' | 'proofOf' | 'checkpoint'>
   /** Of recordings, absolute. */
   readonly folder: string
-  readonly storage: Pick<RecordingStore, 'remove'>
+  readonly storage: Pick<RecordingStore, 'remove' | 'mayRemove'>
   readonly clock: Clock
   /** Hears after each step; tests stop the process there. */
   readonly onStep?: (step: PurgeStep) => void
@@ -41,6 +41,8 @@ export type Purged =
   | { readonly session: string; readonly kind: 'purged'; readonly bytes: number }
   /** Decided, and its content is still there. */
   | { readonly session: string; readonly kind: 'pending'; readonly problem: string }
+  /** Nothing was decided, since the storage would not remove it. */
+  | { readonly session: string; readonly kind: 'refused'; readonly problem: string }
 
 export class Purger {
   readonly #parts: PurgeParts
@@ -51,15 +53,33 @@ export class Purger {
 
   /** Removes these. The caller has judged them a moment ago, and nobody can place a hold meanwhile. */
   async purge(due: readonly Due[], by: string): Promise<readonly Purged[]> {
+    const refused: Purged[] = []
+    const free: Due[] = []
+    for (const one of due) {
+      const problem = await this.#problemOf(one.session)
+      if (problem === undefined) free.push(one)
+      else refused.push({ session: one.session.id, kind: 'refused', problem })
+    }
+    return [...refused, ...(await this.#decide(free, by))]
+  }
+
+  async #decide(due: readonly Due[], by: string): Promise<readonly Purged[]> {
     if (due.length === 0) return []
     const nowMs = this.#parts.clock.nowMs()
-    const rows = due.map(one => purgeRow(one, nowMs))
-    await this.#parts.store.purges.insert(rows)
+    const decided = due.map(one => ({ session: one.session, row: purgeRow(one, nowMs) }))
+    await this.#parts.store.purges.insert(decided.map(({ row }) => row))
     this.#parts.onStep?.('decided')
-    return await this.#carryOut(
-      due.map(({ session }, at) => ({ session, row: rows[at] as PurgeRow })),
-      by,
-    )
+    return await this.#carryOut(decided, by)
+  }
+
+  /** No tombstone for what is locked: it would stand there for years beside what it says is gone. */
+  async #problemOf({ recording }: SessionRow): Promise<string | undefined> {
+    try {
+      await this.#parts.storage.mayRemove(recording)
+      return undefined
+    } catch (cause) {
+      return textOf(cause)
+    }
   }
 
   /**
@@ -127,7 +147,7 @@ export class Purger {
       await store.purges.finish(session.id, clock.nowMs())
       return { session: session.id, kind: 'purged', bytes }
     } catch (cause) {
-      return await this.#note(row, cause instanceof Fault ? cause.userText : reasonOf(cause))
+      return await this.#note(row, textOf(cause))
     }
   }
 
@@ -151,6 +171,10 @@ export class Purger {
 }
 
 type Decided = { readonly session: SessionRow; readonly row: PurgeRow }
+
+function textOf(thrown: unknown): string {
+  return thrown instanceof Fault ? thrown.userText : reasonOf(thrown)
+}
 
 /** The audit log would cut longer texts than four times that. In UTF-16 units. */
 const maxRuleLength = 1000

@@ -50,7 +50,7 @@ const clockJumpMs = 86_400_000
 
 export type RetentionParts = Omit<PurgeParts, 'store' | 'storage'> & {
   readonly store: Pick<Store, 'sessions' | 'purges' | 'holds'>
-  readonly storage: Pick<RecordingStore, 'remove' | 'hold'>
+  readonly storage: Pick<RecordingStore, 'remove' | 'mayRemove' | 'hold'>
   /** The rules in force now; a reload changes what it returns. */
   readonly rules: () => readonly RetentionRule[]
   readonly log: Log
@@ -61,8 +61,12 @@ export type RetentionRun = {
   readonly bytes: number
   readonly purged: readonly string[]
   /** Decided, and still there. */
-  readonly pending: readonly { readonly session: string; readonly problem: string }[]
+  readonly pending: readonly Unremoved[]
+  /** The storage keeps them. */
+  readonly refused: readonly Unremoved[]
 }
+
+export type Unremoved = { readonly session: string; readonly problem: string }
 
 export type ListedHold = HoldRow & { readonly inForce: boolean }
 
@@ -133,11 +137,9 @@ export class Retention {
   }
 
   release(wish: ReleaseWish, by: string): Promise<readonly HoldRow[]> {
-    return this.#inTurn(async () => {
-      const released = await releaseHolds(wish, by, this.#parts)
-      await this.#letGoInStorage(released)
-      return released
-    })
+    return this.#inTurn(() =>
+      releaseHolds(wish, by, this.#parts, (released, left) => this.#letGoInStorage(released, left)),
+    )
   }
 
   /** Those that nobody released; some are over by themselves. */
@@ -210,9 +212,8 @@ export class Retention {
     }
   }
 
-  async #letGoInStorage(released: readonly HoldRow[]): Promise<void> {
+  async #letGoInStorage(released: readonly HoldRow[], left: readonly HoldRow[]): Promise<void> {
     const { store, storage, clock } = this.#parts
-    const left = await store.holds.unreleased()
     const nowMs = clock.nowMs()
     for await (const { session } of survey(store.sessions, () => ({ kind: 'open' })))
       if (isOf(released, session) && holdsOn(left, session, nowMs).length === 0)
@@ -258,7 +259,7 @@ export class Retention {
   }
 }
 
-/** Released holds are not in force, so what they were on is asked without their time. */
+/** Some may be over by themselves, so what they are on is asked without their time. */
 function isOf(holds: readonly HoldRow[], session: SessionRow): boolean {
   const unending = holds.map(hold => ({ ...hold, releasedAtMs: undefined, untilMs: undefined }))
   return holdsOn(unending, session, 0).length > 0
@@ -270,8 +271,14 @@ function runOf(done: readonly Purged[]): RetentionRun {
     purgedCount: purged.length,
     bytes: purged.reduce((sum, { bytes }) => sum + bytes, 0),
     purged: purged.slice(0, maxListed).map(({ session }) => session),
-    pending: done
-      .flatMap(one => (one.kind === 'pending' ? [{ session: one.session, problem: one.problem }] : []))
-      .slice(0, maxListed),
+    pending: unremoved(done, 'pending'),
+    refused: unremoved(done, 'refused'),
   }
+}
+
+function unremoved(done: readonly Purged[], kind: 'pending' | 'refused'): readonly Unremoved[] {
+  const found = done.flatMap(one =>
+    one.kind === kind ? [{ session: one.session, problem: one.problem }] : [],
+  )
+  return found.slice(0, maxListed)
 }

@@ -41,6 +41,7 @@ export function bucketStore({ bucket, prefix, folder, cache, uploader }: BucketS
       cache.remove(recording)
       removeLocal(folder, recording)
     },
+    mayRemove: recording => faulty(() => mustBeFree(bucket, keyOf(recording), recording)),
     hold: async (recording, on) => {
       const key = keyOf(recording)
       if (uploader?.keepHold(recording, on) !== true) await faulty(() => bucket.hold(key, on))

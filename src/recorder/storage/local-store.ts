@@ -12,6 +12,7 @@ export function localStore(folder: string): RecordingStore {
       return { path, release: () => {} }
     },
     remove: async recording => removeLocal(folder, recording),
+    mayRemove: async () => {},
     hold: async () => {},
   }
 }

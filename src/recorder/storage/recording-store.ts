@@ -19,6 +19,8 @@ export type RecordingStore = {
    * RECORDING_LOCKED, which says until when, if the bucket holds it, and has removed nothing then.
    */
   readonly remove: (recording: string) => Promise<void>
+  /** Rejects as `remove` would for what is locked, and changes nothing. */
+  readonly mayRemove: (recording: string) => Promise<void>
   /**
    * Sets or lifts the bucket's own legal hold on the object; what is not stored yet gets it when it is. A local folder has no such
    * thing, so there it does nothing: the gateway's own holds (retention) decide. Rejects with a Fault RECORDING_STORE_UNAVAILABLE.

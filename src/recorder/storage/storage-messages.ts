@@ -18,7 +18,7 @@ export type StorageNews =
 export type StorageQuestion =
   | { readonly kind: 'take-up' }
   | { readonly kind: 'fetch'; readonly recording: string }
-  | { readonly kind: 'remove'; readonly recording: string }
+  | { readonly kind: 'remove' | 'may-remove'; readonly recording: string }
   | { readonly kind: 'hold'; readonly recording: string; readonly on: boolean }
   | { readonly kind: 'close' }
 

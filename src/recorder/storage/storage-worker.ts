@@ -61,6 +61,9 @@ async function answerTo(question: StorageQuestion): Promise<Answer> {
     case 'remove':
       await store.remove(question.recording)
       return {}
+    case 'may-remove':
+      await store.mayRemove(question.recording)
+      return {}
     case 'hold':
       await store.hold(question.recording, question.on)
       return {}

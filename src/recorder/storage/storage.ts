@@ -135,6 +135,10 @@ class StorageThread implements RecordingStorage {
     await this.#ask({ kind: 'remove', recording })
   }
 
+  async mayRemove(recording: string): Promise<void> {
+    await this.#ask({ kind: 'may-remove', recording })
+  }
+
   async hold(recording: string, on: boolean): Promise<void> {
     await this.#ask({ kind: 'hold', recording, on })
   }

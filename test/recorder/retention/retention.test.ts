@@ -44,7 +44,7 @@ class Ground {
   readonly sessionLog: SessionLog
   readonly retention: Retention
   rules: RetentionRule[] = [year]
-  storage: Pick<RecordingStore, 'remove' | 'hold'>
+  storage: RecordingStore
   readonly heldThere: string[] = []
 
   private constructor(bench: Bench, store: Store, onStep?: (step: PurgeStep) => void) {
@@ -63,6 +63,7 @@ class Ground {
       folder: bench.folder,
       storage: {
         remove: recording => this.storage.remove(recording),
+        mayRemove: recording => this.storage.mayRemove(recording),
         hold: async (recording, on) => void this.heldThere.push(`${on ? '+' : '-'}${recording}`),
       },
       rules: () => this.rules,
@@ -240,7 +241,24 @@ describe('what is not removed', () => {
     expect((await ground.retention.run('test')).purgedCount).toBe(1)
   })
 
-  test('what the storage refuses is still there, is told with its reason, and goes once it may', async () => {
+  test('what the storage has locked is not decided on: nothing says that it is gone', async () => {
+    const ground = await Ground.open()
+    await ground.record(['one', 'two'])
+    const locked = new Fault('RECORDING_LOCKED', 'The bucket keeps it until 2030-01-01.')
+    const mayRemove = async (recording: string): Promise<void> => {
+      if (recording.includes('one')) throw locked
+    }
+    ground.storage = { ...ground.storage, mayRemove }
+    ground.bench.clock.advance(366 * day)
+    const refused = [{ session: 'one', problem: 'The bucket keeps it until 2030-01-01.' }]
+    expect(await ground.retention.run('test')).toMatchObject({ purged: ['two'], pending: [], refused })
+    const wish = { why: 'asked', by: 'test', dryRun: false }
+    const forgotten = await ground.retention.forget({ issuer, subject: 'alice' }, wish)
+    expect(forgotten).toMatchObject({ removed: 0, remains: [{ session: 'one', why: locked.userText }] })
+    expect(ground.verify()).toMatchObject({ misplaced: [], removed: [{ session: 'two' }] })
+  })
+
+  test('what the storage refuses in the middle is still there, is told with its reason, and goes once it may', async () => {
     const ground = await Ground.open()
     await ground.record(['one', 'two'])
     const { remove } = ground.storage
