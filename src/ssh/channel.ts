@@ -178,12 +178,19 @@ export class RelayChannel {
         onlyThese: undefined,
       }
     if (this.#zmodem === undefined) return { events: typed.typed(data), onlyThese: undefined }
-    const { events, typing, refused } = this.#zmodem.fromClient(data)
-    const typedBytes = typing.reduce((sum, bytes) => sum + bytes.length, 0)
-    const framed = refused ? 0 : data.length - typedBytes
-    const told: RecordedEvent[] = typing.flatMap(bytes => typed.typed(bytes))
-    if (framed > 0) told.push({ type: 'input-count', channel: this.id, bytes: framed })
-    return { events: [...told, ...events], onlyThese: refused ? Buffer.concat(typing) : undefined }
+    const { events, typing, brokenBytes, refused } = this.#zmodem.fromClient(data)
+    if (refused) return { events: [...typed.typed(typing), ...events], onlyThese: typing }
+    return {
+      events: [...this.#typing(typed, data, typing), ...hidden(this.id, brokenBytes), ...events],
+      onlyThese: undefined,
+    }
+  }
+
+  /** What a program sends is looked at like typing, in case it is; but that a file does not show means nothing. */
+  #typing(typed: TypedInput, data: Buffer, typing: Buffer): readonly RecordedEvent[] {
+    const told = typed.typed(data)
+    const isFrames = this.#zmodem?.isMoving === true && typing.length < data.length
+    return isFrames ? told.filter(({ type }) => type !== 'unechoed-line') : told
   }
 
   /** What the recording gets before the target's bytes go on. A terminal's output is always kept whole. */
@@ -194,7 +201,12 @@ export class RelayChannel {
     }
     const event = { type: stream, channel: this.id, data } as const
     if (stream !== 'output') return [event]
-    return [event, ...this.#typed.shown(data), ...(this.#zmodem?.fromTarget(data) ?? [])]
+    const wasMoving = this.#zmodem?.isMoving === true
+    const files = this.#zmodem?.fromTarget(data) ?? []
+    const shown = this.#typed.shown(data)
+    if (!wasMoving) return [event, ...shown, ...files]
+    if (this.#zmodem?.isMoving !== true) this.#typed.forget() // nothing of what a program sent is waited for
+    return [event, ...shown.filter(({ type }) => type !== 'unechoed-line'), ...files]
   }
 
   /** The channel ends: lines that were entered and never shown are told, by their length. */
@@ -207,4 +219,9 @@ export class RelayChannel {
     this.#typed?.forget()
     this.heldInput.length = 0
   }
+}
+
+/** Bytes that looked like a program's and were not: of somebody who types what is not to be seen, most likely. */
+function hidden(channel: number, bytes: number): readonly RecordedEvent[] {
+  return bytes === 0 ? [] : [{ type: 'unechoed-line', channel, characters: bytes }]
 }

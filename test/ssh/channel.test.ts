@@ -34,6 +34,27 @@ describe('an end of a channel', () => {
     }
   })
 
+  test('is not told of room that bytes of ours have taken, and has all of it again once that is paid', () => {
+    const end = new ChannelEnd()
+    end.grant(20_000)
+    expect(end.addOurs(100)).toBe(true)
+    expect(end.allowanceBytes).toBe(20_000)
+    expect(end.afterOurs(60)).toBe(0)
+    expect(end.afterOurs(60)).toBe(20)
+    expect(end.afterOurs(60)).toBe(60)
+  })
+
+  test('gets no bytes of ours where its window is small, nor without end', () => {
+    const narrow = new ChannelEnd()
+    narrow.grant(1000)
+    expect(narrow.addOurs(10)).toBe(false)
+    const end = new ChannelEnd()
+    end.grant(1_000_000)
+    let added = 0
+    while (end.addOurs(100)) added += 100
+    expect(added).toBeLessThanOrEqual(4096)
+  })
+
   test('gets our own replies at once when nothing waits, and in turn otherwise', () => {
     const end = new ChannelEnd()
     const log: string[] = []
@@ -95,7 +116,9 @@ describe('what the recording gets', () => {
     const channel = new RelayChannel(0)
     channel.terminal = 'asked'
     channel.settleTerminal(false)
-    expect(channel.recordInput(Buffer.from('id')).events).toMatchObject([{ type: 'input', data: Buffer.from('id') }])
+    expect(channel.recordInput(Buffer.from('id')).events).toMatchObject([
+      { type: 'input', data: Buffer.from('id') },
+    ])
   })
 
   test('of a terminal is all that it shows, past any limit, and of typing the count', () => {

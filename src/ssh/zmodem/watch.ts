@@ -12,8 +12,10 @@ import { FrameReader, frameType, type Piece } from './frames.ts'
 /** What the client's bytes mean. */
 export type Watched = {
   readonly events: readonly FileEvent[]
-  /** Those of the bytes that somebody may have typed. */
-  readonly typing: readonly Buffer[]
+  /** Those of the bytes that are in no frame: somebody may have typed them. */
+  readonly typing: Buffer
+  /** Bytes, of earlier reads too, that began like a frame and were none: somebody may have hidden typing in them. */
+  readonly brokenBytes: number
   /** The client's program began a transfer: nothing from there on may go to the target. */
   readonly refused: boolean
 }
@@ -84,20 +86,25 @@ export class ZmodemWatch {
 
   fromClient(data: Buffer): Watched {
     const typing: Buffer[] = []
-    let refused = false
+    let [refused, brokenBytes] = [false, 0]
     for (const piece of this.#client.take(data)) {
       if (piece.is === 'header' && this.#begins(piece.type)) {
         refused = !this.#isAllowed()
         if (refused) break
         this.#begin(piece.type)
       }
-      if (piece.is === 'broken' || (piece.is === 'outside' && !this.#isWrapping(piece.bytes)))
-        typing.push(piece.bytes)
+      if (piece.is === 'broken') brokenBytes += piece.bytes.length
+      if (piece.is === 'outside' && !this.#isWrapping(piece.bytes)) typing.push(piece.bytes)
       this.#take('client', piece)
     }
     if (this.#transfer !== undefined) this.#transfer.inputBytes += data.length
     this.#tellProgress()
-    return { events: this.#takeEvents(), typing, refused }
+    return { events: this.#takeEvents(), typing: Buffer.concat(typing), brokenBytes, refused }
+  }
+
+  /** Whether files are passing: what is not shown then is no password. */
+  get isMoving(): boolean {
+    return this.#transfer !== undefined
   }
 
   /** The channel is over. */
