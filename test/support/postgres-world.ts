@@ -122,6 +122,12 @@ export class PostgresWorld {
     return password
   }
 
+  /** As the person who made them, at the page: the first that is listed. */
+  async revokePassword(person: Person = people.ada): Promise<void> {
+    const browser = this.#browsers.get(person.name) ?? new Browser()
+    await browser.press(await browser.open(`${this.world.webUrl}/connect`), 'Revoke')
+  }
+
   /** What a client of libpq reads of the connection; the password is one that works once. */
   async environment(login = 'app_readonly', person: Person = people.ada): Promise<NodeJS.ProcessEnv> {
     return {
