@@ -10,6 +10,7 @@ import type { MaskedTables } from './masked-tables.ts'
 import type { ParseAnswer, ParseRequest } from './parse-worker.ts'
 import { Recent } from './recent.ts'
 import { shapeOf } from './shape.ts'
+import { TurnQueue } from './turn-queue.ts'
 
 /** Longer texts (UTF-16 units) are not read: the parser needs a second and some 500 MB for a hostile megabyte. */
 const maxTextLength = 1_048_576
@@ -21,8 +22,12 @@ const parseCheckMs = 500
 const startTimeoutMs = 60_000
 /** Texts handed to the thread at once: enough to keep it busy, few enough that a session that waits does not wait for many. */
 const maxHandedOver = 4
+/** ... and nothing more behind so many characters: a session that waits, waits for one long text at most. */
+const maxHandedOverCharacters = 32 * 1024
 /** Texts that wait beside the path. Beyond it they are not read, and their facts say so. */
 const maxWaiting = 10_000
+/** ... and those of one session. */
+const maxWaitingOfOne = 1000
 /** Their characters together. */
 const maxWaitingCharacters = 16 * 1_048_576
 /** Memory of the thread's JavaScript (MiB); the largest honest trees take less than half. */
@@ -41,11 +46,17 @@ const cacheLimits = { maxEntries: 5000, maxCharacters: 1_048_576 }
 /** `gate`: a session waits for it, so it goes first. `beside`: for the record; may be given up when there are too many. */
 export type Urgency = 'gate' | 'beside'
 
+/** Who asks, by the session's id: they take turns. */
+export type Asker = string
+/** Whoever does not say. */
+const nobody: Asker = ''
+
 /** What is masked in one database, as the parser's thread knows it. Hold it for the session and forget it at its end. */
 export type MaskNumber = number
 
 type Waiting = {
   readonly id: number
+  readonly asker: Asker
   readonly text: string
   readonly masks: MaskNumber | undefined
   readonly key: string | undefined
@@ -58,9 +69,10 @@ export class Grammar {
   readonly #known = new Recent<Analysis>(cacheLimits)
   readonly #knownShapes = new Recent<Analysis>(cacheLimits)
   readonly #asked = new Map<string, Waiting>()
-  readonly #gate: Waiting[] = []
-  #beside: Waiting[] = []
-  #besideCharacters = 0
+  /** What the thread that was lost had not read: it goes first. */
+  #again: Waiting[] = []
+  readonly #gate = new TurnQueue<Waiting>()
+  readonly #beside = new TurnQueue<Waiting>()
   readonly #handedOver: Waiting[] = []
   readonly #parseTimeoutMs: number
   readonly #masks = new Map<MaskNumber, MaskedTables>()
@@ -90,23 +102,28 @@ export class Grammar {
   }
 
   /** Never rejects: what cannot be read is `unparsable`, with the reason. */
-  analyse(text: string, urgency: Urgency = 'beside', masks?: MaskNumber): Promise<Analysis> {
+  analyse(
+    text: string,
+    urgency: Urgency = 'beside',
+    masks?: MaskNumber,
+    asker: Asker = nobody,
+  ): Promise<Analysis> {
     const known = this.known(text, masks)
     if (known !== undefined) return Promise.resolve(known)
-    const refused = this.#refusal(text, urgency)
+    const refused = this.#refusal(text, urgency, asker)
     if (refused !== undefined) return Promise.resolve(unparsable(refused))
     const key = keyOf(text, masks)
     const asked = key === undefined ? undefined : this.#asked.get(key)
     if (asked !== undefined) {
-      if (urgency === 'gate') this.#hurry(asked)
+      if (urgency === 'gate') this.#hurry(asked, asker)
       return asked.done
     }
-    return this.#ask(text, urgency, masks, key)
+    return this.#ask({ text, masks, key, asker }, urgency)
   }
 
   /** The facts of a whole text. */
-  async facts(text: string, urgency: Urgency = 'beside'): Promise<StatementFacts> {
-    return (await this.analyse(text, urgency)).facts
+  async facts(text: string, urgency: Urgency = 'beside', asker: Asker = nobody): Promise<StatementFacts> {
+    return (await this.analyse(text, urgency, undefined, asker)).facts
   }
 
   /** Starts the thread, so that the first statement does not wait for it. */
@@ -129,50 +146,47 @@ export class Grammar {
   /** Whoever still waits gets `unparsable`. */
   async close(): Promise<void> {
     this.#isClosed = true
-    const waiting = [...this.#handedOver, ...this.#gate, ...this.#beside]
-    this.#handedOver.length = this.#gate.length = this.#beside.length = 0
+    const waiting = [
+      ...this.#handedOver.splice(0),
+      ...this.#again.splice(0),
+      ...this.#gate.clear(),
+      ...this.#beside.clear(),
+    ]
     for (const each of waiting) this.#answer(each, unparsable('the gateway is shutting down'))
     await this.#stop()
   }
 
-  #refusal(text: string, urgency: Urgency): string | undefined {
+  #refusal(text: string, urgency: Urgency, asker: Asker): string | undefined {
     if (this.#isClosed) return 'the gateway is shutting down'
     if (text.length > maxTextLength) return `longer than ${maxTextLength} characters`
+    if (urgency === 'gate') return undefined // a session waits for one at a time
     const isFull =
-      this.#beside.length >= maxWaiting || this.#besideCharacters + text.length > maxWaitingCharacters
-    return urgency === 'beside' && isFull ? 'too many statements waited to be read' : undefined
+      this.#beside.size >= maxWaiting || this.#beside.characters + text.length > maxWaitingCharacters
+    if (isFull) return 'too many statements waited to be read'
+    const isMuch = this.#beside.sizeOf(asker) >= maxWaitingOfOne
+    return isMuch ? 'too many statements of this session waited to be read' : undefined
   }
 
-  #ask(
-    text: string,
-    urgency: Urgency,
-    masks: MaskNumber | undefined,
-    key: string | undefined,
-  ): Promise<Analysis> {
+  #ask(what: Pick<Waiting, 'text' | 'masks' | 'key' | 'asker'>, urgency: Urgency): Promise<Analysis> {
+    const { text, masks, key, asker } = what
     const { promise, resolve } = Promise.withResolvers<Analysis>()
     const shape = masks === undefined ? shapeOf(text) : undefined
-    const waiting: Waiting = { id: this.#nextId++, text, masks, key, shape, done: promise, resolve }
+    const waiting: Waiting = { id: this.#nextId++, ...what, shape, done: promise, resolve }
     if (key !== undefined) this.#asked.set(key, waiting)
-    if (urgency === 'gate') this.#gate.push(waiting)
-    else {
-      this.#beside.push(waiting)
-      this.#besideCharacters += text.length
-    }
+    const queue = urgency === 'gate' ? this.#gate : this.#beside
+    queue.push(asker, waiting)
     this.#handOver()
     return promise
   }
 
-  #hurry(waiting: Waiting): void {
-    const at = this.#beside.indexOf(waiting)
-    if (at === -1) return
-    this.#beside.splice(at, 1)
-    this.#besideCharacters -= waiting.text.length
-    this.#gate.push(waiting)
+  /** It takes its turn among those that somebody waits for, as if the one who does had asked first. */
+  #hurry(waiting: Waiting, asker: Asker): void {
+    if (this.#beside.remove(waiting.asker, waiting)) this.#gate.push(asker, waiting)
   }
 
   #handOver(): void {
-    while (this.#handedOver.length < maxHandedOver) {
-      const next = this.#next()
+    while (this.#mayHandOver) {
+      const next = this.#again.shift() ?? this.#gate.shift() ?? this.#beside.shift()
       if (next === undefined) return
       // Another text of its shape may have been read meanwhile.
       const known = next.masks === undefined ? this.known(next.text) : undefined
@@ -181,12 +195,9 @@ export class Grammar {
     }
   }
 
-  #next(): Waiting | undefined {
-    const urgent = this.#gate.shift()
-    if (urgent !== undefined) return urgent
-    const next = this.#beside.shift()
-    if (next !== undefined) this.#besideCharacters -= next.text.length
-    return next
+  get #mayHandOver(): boolean {
+    if (this.#handedOver.length >= maxHandedOver) return false
+    return this.#handedOver.reduce((sum, { text }) => sum + text.length, 0) < maxHandedOverCharacters
   }
 
   #post(next: Waiting): void {
@@ -268,7 +279,7 @@ export class Grammar {
   #lost(worker: Worker, reason: string): void {
     if (worker !== this.#worker) return
     const [head, ...others] = this.#handedOver.splice(0)
-    this.#gate.unshift(...others)
+    this.#again.unshift(...others)
     void this.#stop()
     if (head !== undefined) {
       const analysis = unparsable(reason)

@@ -18,6 +18,8 @@ export type GateParts = {
   /** The role that was made for this session; with certificates, the login itself. */
   readonly user: string
   readonly grammar: Grammar
+  /** The session: sessions take turns at the parser. */
+  readonly session?: string | undefined
   /** What is masked in the session's database. Asked anew for each text: it changes with the tables. */
   readonly masks?: Pick<SessionMasks, 'number' | 'changed'> | undefined
 }
@@ -59,9 +61,10 @@ class Gate implements StatementGate {
   }
 
   #read(text: string, masks?: MaskNumber): Judgement | Promise<Judgement> {
-    const known = this.#parts.grammar.known(text, masks)
+    const { grammar, session } = this.#parts
+    const known = grammar.known(text, masks)
     if (known !== undefined) return this.#decide(text, known)
-    return this.#parts.grammar.analyse(text, 'gate', masks).then(analysis => this.#decide(text, analysis))
+    return grammar.analyse(text, 'gate', masks, session).then(analysis => this.#decide(text, analysis))
   }
 
   #decide(text: string, analysis: Analysis): Judgement {

@@ -35,7 +35,10 @@ export function startRelay(ends: RelayEnds, parts: StartRelayParts): RunningRela
     limits: parts.limits(),
     gate: gateOf(session, userOf(ends), grammar, masks),
     mask: masks?.results,
-    facts: { known: text => grammar.known(text)?.facts, facts: text => grammar.facts(text) },
+    facts: {
+      known: text => grammar.known(text)?.facts,
+      facts: text => grammar.facts(text, 'beside', session.id),
+    },
     maskSecrets: parts.maskSecrets,
     headRows: parts.headRows(),
     log,
@@ -71,7 +74,7 @@ function gateOf(
   const masksFor = ({ fields }: Grant) =>
     JSON.stringify(fields.mask) === JSON.stringify(opened) ? masks : undefined
   const gateFor = (grant: Grant): StatementGate =>
-    statementGate({ grant, user, grammar, masks: masksFor(grant) })
+    statementGate({ grant, user, grammar, session: session.id, masks: masksFor(grant) })
   let rules = rulesOf(session.grant)
   let gate = gateFor(session.grant)
   session.onDecision(grant => {

@@ -89,3 +89,42 @@ test('after its end everything is unparsable', async () => {
   expect((await waiting).class).toBe('unparsable')
   expect(await own.facts('select 1')).toMatchObject({ reason: 'the gateway is shutting down' })
 })
+
+test('a session that floods the parser is read in turn with the others', async () => {
+  const own = new Grammar()
+  let answered = 0
+  const flood = Array.from({ length: 600 }, (_, i) =>
+    own.analyse(`select flood_${i} from t`, 'gate', undefined, 'flood').then(() => answered++),
+  )
+  await own.analyse('select other from t', 'gate', undefined, 'other')
+  expect(answered).toBeLessThan(20)
+  await Promise.all(flood)
+  await own.close()
+})
+
+test('long texts of one session do not stand together before the short one of another', async () => {
+  const own = new Grammar()
+  let answered = 0
+  const flood = Array.from({ length: 5 }, (_, i) =>
+    own
+      .analyse(`select ${i} in (${'1,'.repeat(40_000)}2), flood_${i}`, 'gate', undefined, 'flood')
+      .then(() => answered++),
+  )
+  await own.analyse('select other from t', 'gate', undefined, 'other')
+  expect(answered).toBe(1)
+  await Promise.all(flood)
+  await own.close()
+})
+
+test('one session cannot take all the room beside the path', async () => {
+  const own = new Grammar()
+  const many = Array.from({ length: 1100 }, (_, i) => own.facts(`select many_${i} from t`, 'beside', 'one'))
+  const other = await own.facts('select other from t', 'beside', 'other')
+  expect(other.class).toBe('read')
+  const refused = (await Promise.all(many)).filter(({ reason }) => reason !== undefined)
+  expect(refused).not.toHaveLength(0)
+  expect(new Set(refused.map(({ reason }) => reason))).toEqual(
+    new Set(['too many statements of this session waited to be read']),
+  )
+  await own.close()
+})
