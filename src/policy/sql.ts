@@ -1,7 +1,7 @@
 /** Which statements a grant covers. Pure; what a statement does, PostgreSQL's own grammar has said before. */
 import { denyWords, isDenyWord } from '../config/deny-words.ts'
 import { printable } from '../config/printable.ts'
-import { matchesTable } from '../config/relation-pattern.ts'
+import { matchesPart, matchesTable } from '../config/relation-pattern.ts'
 import type { StatementFacts, StatementTable } from '../model.ts'
 import type { Grant } from './decide.ts'
 
@@ -33,7 +33,8 @@ export function judgeStatement(grant: Grant, facts: StatementFacts): StatementDe
     return refuse(grant, `deny.statements ${word}`, `Policy refuses this statement here: ${whatIs(word)}.`)
   const found = deniedTable(deny.tables, facts.tables)
   if (found === undefined) return allowed
-  const reason = `Policy refuses statements that name the table ${tableText(found.table)} here.`
+  const what = isWholeSchema(found.table) ? 'concern the whole schema' : 'name the table'
+  const reason = `Policy refuses statements that ${what} ${tableText(found.table)} here.`
   return refuse(grant, `deny.tables ${found.pattern}`, reason)
 }
 
@@ -57,12 +58,29 @@ function deniedTable(
   tables: readonly StatementTable[],
 ): { pattern: string; table: StatementTable } | undefined {
   for (const table of tables) {
-    const pattern = patterns.find(candidate => matchesTable(candidate, table))
+    const pattern = patterns.find(candidate =>
+      isWholeSchema(table) ? coversSchema(candidate, table) : matchesTable(candidate, table),
+    )
     if (pattern !== undefined) return { pattern, table }
   }
   return undefined
 }
 
+/** `schema.*`: all of its tables, whatever their names. */
+function isWholeSchema({ schema, name }: StatementTable): boolean {
+  return schema !== undefined && name === '*'
+}
+
+/**
+ * A rule for tables of that schema covers what gives it another name or owner, since the rule would not find them any more. A rule
+ * for a table in any schema finds it under the new name too, so it covers only what reaches into the schema.
+ */
+function coversSchema(pattern: string, { schema = '', write }: StatementTable): boolean {
+  const [wantedSchema = '', table] = pattern.split('.')
+  return table === undefined ? write : matchesPart(wantedSchema, schema)
+}
+
 function tableText({ schema, name }: StatementTable): string {
+  if (schema !== undefined && name === '*') return printable(schema, 130)
   return printable(schema === undefined ? name : `${schema}.${name}`, 130)
 }

@@ -28,7 +28,10 @@ describe.each(postgresVersions)('PostgreSQL %d', (version: PostgresVersion) => {
           {
             ...rule,
             logins: ['app_owner'],
-            deny: { statements: ['drop', 'truncate', 'copy-program', 'delete'], tables: ['payments'] },
+            deny: {
+              statements: ['drop', 'truncate', 'copy-program', 'delete'],
+              tables: ['payments', 'vault.*'],
+            },
           },
           {
             ...rule,
@@ -118,6 +121,31 @@ describe.each(postgresVersions)('PostgreSQL %d', (version: PostgresVersion) => {
       expect(said).toMatch(/DETAIL:.*rule "role database, line \d+: deny\.statements drop"/)
       expect(said).toContain('100')
       expect(company.server.log()).not.toContain('marked-drop')
+    })
+
+    test('cannot be slipped past its rule by another name of the table, or of its schema', async () => {
+      await company.server.query(
+        `CREATE SCHEMA IF NOT EXISTS vault; CREATE TABLE IF NOT EXISTS vault.secrets (a int); ALTER SCHEMA vault OWNER TO app_owner;
+         ALTER TABLE vault.secrets OWNER TO app_owner; GRANT CREATE ON DATABASE app TO app_owner; GRANT CREATE ON SCHEMA public TO app_owner`,
+        'app',
+      )
+      for (const statement of [
+        'alter table payments rename to p2',
+        'alter table payments set schema vault',
+        'alter table vault.secrets rename to open_secrets',
+        'alter table vault.secrets set schema public',
+        'alter schema vault rename to open',
+        'alter schema vault owner to current_user',
+        'grant select on all tables in schema vault to public',
+      ])
+        expect([statement, await psql(`${statement};\n`)]).toEqual([
+          statement,
+          expect.stringContaining('Policy refuses'),
+        ])
+      expect(await psql('create schema free; alter schema free rename to freer;\n')).toContain('ALTER SCHEMA')
+      expect(
+        await company.server.query("select 1 from pg_tables where schemaname = 'vault'", 'app'),
+      ).toHaveLength(1)
     })
 
     test('takes the whole string with it', async () => {

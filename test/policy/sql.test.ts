@@ -108,6 +108,30 @@ test('a whole schema is refused, and with it every name without one: the search 
   expect([allowed('audit'), allowed(), allowed('public')]).toEqual([false, false, true])
 })
 
+test('a rule for tables of a schema covers what renames or takes the schema, a rule for a table in any schema what reaches into it', () => {
+  const covers = (pattern: string, write: boolean, schema = 'vault'): boolean => {
+    const grant = grantOf({ deny: { statements: [], tables: [pattern] } })
+    return !judgeStatement(grant, facts({ tables: [{ schema, name: '*', write }] })).allowed
+  }
+  expect([covers('vault.*', false), covers('vault.payments', false), covers('v*.payments', true)]).toEqual([
+    true,
+    true,
+    true,
+  ])
+  expect([covers('payments', false), covers('payments', true), covers('audit.log', true)]).toEqual([
+    false,
+    true,
+    false,
+  ])
+  const grant = grantOf({ deny: { statements: [], tables: ['vault.payments'] } })
+  expect(
+    judgeStatement(grant, facts({ tables: [{ schema: 'vault', name: '*', write: false }] })),
+  ).toMatchObject({
+    rule: 'role dba, line 7: deny.tables vault.payments',
+    reason: 'Policy refuses statements that concern the whole schema vault here.',
+  })
+})
+
 test('allows all else, and everything where there are no deny rules', () => {
   const table = { schema: 'public', name: 'log', write: true }
   expect(judgeStatement(grantOf(limits), facts({ tables: [table] }))).toEqual({ allowed: true })

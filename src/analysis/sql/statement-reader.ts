@@ -67,7 +67,8 @@ export class StatementReader {
     DropStmt: body => this.#drop(body),
     CommentStmt: (body, scope) => this.#objects(body, [body['object']], text(body, 'objtype'), scope),
     SecLabelStmt: (body, scope) => this.#objects(body, [body['object']], text(body, 'objtype'), scope),
-    RenameStmt: (body, scope) => this.#objects(body, [body['object']], text(body, 'renameType'), scope),
+    RenameStmt: (body, scope) => this.#rename(body, scope),
+    AlterOwnerStmt: (body, scope) => this.#alterOwner(body, scope),
     TransactionStmt: body => this.#transaction(body),
     VacuumStmt: (body, scope) => {
       if (!flag(body, 'is_vacuumcmd')) this.found.is('ddl', ['analyze'])
@@ -388,6 +389,8 @@ export class StatementReader {
   #grant(body: Tree, scope: Scope): void {
     const words = [flag(body, 'is_grant') ? 'grant' : 'revoke'] as const
     this.found.is('privilege', Array.isArray(body['granted_roles']) ? [...words, 'grant-role'] : words)
+    if (text(body, 'targtype') === 'ACL_TARGET_ALL_IN_SCHEMA' && text(body, 'objtype') === 'OBJECT_TABLE')
+      for (const schema of names(list(body, 'objects'))) this.#wholeSchema(schema, true)
     this.#children(body, scope)
   }
 
@@ -401,7 +404,27 @@ export class StatementReader {
     const kind = text(body, 'removeType') ?? ''
     const word = droppedWords[kind]
     if (word !== undefined) this.found.is('ddl', [word])
-    for (const object of list(body, 'objects')) this.#objectTable(qualifiedName(object), kind)
+    for (const object of list(body, 'objects')) {
+      if (kind === 'OBJECT_SCHEMA') this.#wholeSchema(text(bodyOf(object, 'String'), 'sval'), true)
+      else this.#objectTable(qualifiedName(object), kind)
+    }
+  }
+
+  #rename(body: Tree, scope: Scope): void {
+    const kind = text(body, 'renameType')
+    if (kind === 'OBJECT_SCHEMA') this.#wholeSchema(text(body, 'subname'), false)
+    this.#objects(body, [body['object']], kind, scope)
+  }
+
+  #alterOwner(body: Tree, scope: Scope): void {
+    if (text(body, 'objectType') === 'OBJECT_SCHEMA')
+      this.#wholeSchema(text(bodyOf(body['object'], 'String'), 'sval'), false)
+    this.#children(body, scope)
+  }
+
+  /** All tables of a schema are `schema.*`; `write` where the statement reaches into them, and not just calls them otherwise. */
+  #wholeSchema(schema: string | undefined, write: boolean): void {
+    if (schema !== undefined) this.found.table(schema, '*', write)
   }
 
   #objects(body: Tree, objects: readonly unknown[], kind: string | undefined, scope: Scope): void {

@@ -205,6 +205,26 @@ test('tables are named with their schema, what is done to them, and their column
   expect(facts('grant select on a to b').tables).toMatchObject([{ name: 'a' }])
 })
 
+test('what renames or moves a table names it, and what concerns a whole schema names all of its tables', () => {
+  const named = [{ schema: 'vault', name: 'payments', write: true }]
+  for (const text of [
+    'alter table vault.payments rename to p',
+    'alter table vault.payments set schema public',
+    'alter table vault.payments owner to b',
+    'alter index vault.payments rename to p',
+    'alter view vault.payments set schema public',
+    'alter foreign table vault.payments rename to p',
+  ])
+    expect([text, facts(text).tables]).toEqual([text, named])
+  const all = (write: boolean) => [{ schema: 'vault', name: '*', write }]
+  expect(facts('alter schema vault rename to open').tables).toEqual(all(false))
+  expect(facts('alter schema vault owner to b').tables).toEqual(all(false))
+  expect(facts('drop schema vault cascade').tables).toEqual(all(true))
+  expect(facts('grant select on all tables in schema vault to b').tables).toEqual(all(true))
+  expect(facts('grant execute on all functions in schema vault to b').tables).toEqual([])
+  expect(facts('create schema vault').tables).toEqual([])
+})
+
 test('a column without its table may be of any table at its level', () => {
   expect(facts('select card from a, b').tables).toEqual([
     { name: 'a', columns: ['card'], write: false },
