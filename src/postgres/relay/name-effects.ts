@@ -1,7 +1,7 @@
 /**
  * What SQL does to the names that the protocol knows too: prepared statements and portals live in one namespace, whether they were
  * made by Parse and Bind or by PREPARE and DECLARE. This reads no more of SQL than that takes: where statements begin, and their first
- * words. What a function or DO does to names cannot be seen.
+ * words. What a function does to names cannot be seen; code in a DO that may do something to them is an effect of its own.
  */
 import {
   endOfComment,
@@ -21,6 +21,8 @@ export type NameEffect =
   /** Without a name: all of them. */
   | { readonly kind: 'deallocate' | 'close'; readonly name?: string }
   | { readonly kind: 'discard-all' }
+  /** A DO whose code runs text: names that there are may mean something else, or nothing, behind it. */
+  | { readonly kind: 'hidden' }
 
 /** Cheap and without false negatives: nothing else has an effect on names. */
 const mayHaveEffect = /prepare|execute|deallocate|discard|declare|close/i
@@ -60,6 +62,8 @@ function effectOf([first, second, third]: readonly string[], holds: boolean): Na
       return second === 'prepare' && third !== undefined
         ? allOr('deallocate', third, nameOf(third))
         : allOr('deallocate', second, name)
+    case 'do':
+      return { kind: 'hidden' } // none of the words above stands anywhere else in most of them
     case 'discard':
       return second === 'all' ? { kind: 'discard-all' } : undefined
     default:

@@ -32,6 +32,8 @@ export type Prepared = {
   textAt: number | undefined
   /** By which rules its text was allowed. */
   readonly judged: unknown
+  /** Hidden code has run since it was made: nobody knows whether its name still means it. */
+  isDoubted: boolean
   /** Hears the number once. */
   said: ((statement: number) => void) | undefined
   readonly segment: number
@@ -103,6 +105,7 @@ export class SessionNames {
       statement: undefined,
       textAt: undefined,
       judged,
+      isDoubted: false,
       said,
       segment: this.#segment,
     }
@@ -148,7 +151,7 @@ export class SessionNames {
   /** The number of that statement's event. */
   assumedStatement(name: string): number | undefined {
     const prepared = this.assumed(name)
-    return prepared === undefined ? undefined : this.tellPrepared(prepared)
+    return prepared === undefined || prepared.isDoubted ? undefined : this.tellPrepared(prepared)
   }
 
   /**
@@ -325,9 +328,10 @@ export class SessionNames {
     if (described !== undefined) described.shape = shape
   }
 
-  /** What the portal that is executed now runs: the number of its statement. */
+  /** What the portal that is executed now runs: the number of its statement; undefined if nobody can tell. */
   runs(portalName: string): number | undefined {
-    return this.#portals.get(portalName)?.prepared?.statement
+    const prepared = this.#portals.get(portalName)?.prepared
+    return prepared?.isDoubted === true ? undefined : prepared?.statement
   }
 
   /** `isOwn`: as it was described by itself. A statement may be planned anew behind its description, for other tables of that name. */
@@ -368,7 +372,7 @@ export class SessionNames {
       this.#take(effect, by)
       return i + 1
     }
-    this.#doubtAll()
+    if (kind !== 'hidden') this.#doubtAll()
     return seen
   }
 
@@ -376,6 +380,12 @@ export class SessionNames {
   #doubtAll(): void {
     this.#statements.clear()
     this.#portals.clear()
+  }
+
+  /** Their texts are still what they mean most likely, so they are told; the results say that it is not known. */
+  #doubtEach(): void {
+    for (const prepared of this.#statements.values()) prepared.isDoubted = true
+    for (const { prepared } of this.#portals.values()) if (prepared !== undefined) prepared.isDoubted = true
   }
 
   #take(effect: NameEffect, by: MadeBy): void {
@@ -393,6 +403,8 @@ export class SessionNames {
       case 'discard-all':
         this.#portals.clear()
         return this.#forgetAll()
+      case 'hidden':
+        return this.#doubtEach()
       case 'execute':
     }
   }
@@ -412,6 +424,7 @@ export class SessionNames {
       statement,
       textAt: statement,
       judged,
+      isDoubted: false,
       said: undefined,
       segment: this.#segment,
     }
@@ -444,6 +457,7 @@ const effectOfTag: ReadonlyMap<string, NameEffect['kind']> = new Map([
   ['CLOSE CURSOR', 'close'],
   ['CLOSE CURSOR ALL', 'close'],
   ['DISCARD ALL', 'discard-all'],
+  ['DO', 'hidden'],
 ])
 
 function namedAs({ name }: Prepared): { name: string } | undefined {

@@ -95,6 +95,39 @@ describe('names', () => {
     expect((await relay.said(['statement'])).at(-1)).toMatchObject({ text: 'execute s', executes: 3 })
   })
 
+  test('what a DO makes of a name behind its text is not told as what the name meant before', async () => {
+    await start()
+    await client.ask(parse("select 'benign'", 's'), sync)
+    const hidden = "do $$ begin execute 'dealloc' || 'ate s'; execute 'prepare s as select ''evil'''; end $$"
+    await client.ask(query(hidden))
+    await client.ask(bind('s'), execute(), sync)
+    await client.ask(query('execute s'))
+    const lines = await ran()
+    expect(lines).toEqual([`${hidden}: done`, 'unknown: done', 'execute s: done'])
+    const said = await relay.said(['statement', 'result'])
+    expect(said.find(event => event['type'] === 'result' && event['ran'] === null)).toBeDefined()
+    expect(said.find(event => event['text'] === 'execute s')).not.toHaveProperty('executes')
+  })
+
+  test('... also where all of it is sent at once; and a name that is made again is known again', async () => {
+    await start()
+    await client.ask(parse("select 'benign'", 's'), sync)
+    const hidden = "do $$ begin execute 'deallocate s'; execute 'prepare s as select ''evil'''; end $$"
+    client.send(query(hidden), bind('s'), execute(), sync)
+    await client.until('Z')
+    await client.until('Z')
+    await client.ask(parse('select 3', 't'), bind('t'), execute(), sync)
+    expect(await ran()).toEqual([`${hidden}: done`, 'unknown: done', 'select 3: done'])
+  })
+
+  test('a DO that runs no text leaves names as they were', async () => {
+    await start()
+    await client.ask(parse('select 1', 's'), sync)
+    await client.ask(query('do $$ begin perform 1; end $$'))
+    await client.ask(bind('s'), execute(), sync)
+    expect((await ran()).at(-1)).toBe('select 1: done')
+  })
+
   test('a PREPARE in a transaction that was rolled back is there still', async () => {
     await start()
     await client.ask(query('begin; prepare p as select 3; rollback'))
