@@ -162,7 +162,7 @@ function checkTargetMatch(match: unknown, path: Path, targets: readonly RawTarge
 
 /** Keys of allow rules that mean nothing to targets of the other protocol. */
 const onlyFor: readonly (readonly [string, readonly string[]])[] = [
-  ['ssh', ['channels', 'exec', 'forward']],
+  ['ssh', ['channels', 'exec', 'forward', 'files', 'zmodem']],
   ['postgres', ['deny', 'mask', 'replication', 'passwords']],
 ]
 
