@@ -80,6 +80,8 @@ export class Relay {
   #presenceTimer: NodeJS.Timeout | undefined
   #waitsForRecording = false
   #clientEnded = false
+  /** The target has heard that the client says nothing more. */
+  #passedClientEnd = false
   #terminated = false
   #over = false
   #leaving = false
@@ -157,8 +159,8 @@ export class Relay {
     })
     this.#attend(this.#target, {
       data: chunk => this.#fromTarget(chunk),
-      end: () => this.#leave('target closed the connection'),
-      close: () => this.#leave('target closed the connection'),
+      end: () => this.#targetEnd(),
+      close: () => this.#targetEnd(),
     })
     this.#session.onEnd(ending => this.#end(ending))
   }
@@ -243,6 +245,11 @@ export class Relay {
     if (!this.#terminated) this.#askLater(2)
   }
 
+  /** A client that leaves without a word (pg_dump does) is why the target closes too, once it has heard. */
+  #targetEnd(): void {
+    this.#leave(this.#passedClientEnd ? 'client left' : 'target closed the connection')
+  }
+
   /** The first question is answered by its kernel, if it is gone; the second one finds that out. */
   #askLater(times: number): void {
     if (times === 0) return
@@ -265,7 +272,10 @@ export class Relay {
 
   #finishClient(): void {
     if (!this.#clientEnded || this.#clientFrames.isWaiting || this.#over) return
-    this.#session.recording.forward(() => this.#target.end())
+    this.#session.recording.forward(() => {
+      this.#passedClientEnd = true
+      this.#target.end()
+    })
   }
 
   /** One side is gone. What it has said before still counts, and is answered as far as it goes. */

@@ -91,8 +91,23 @@ describe('ends', () => {
     expect(await relay.said(['result', 'end'])).toMatchObject([
       {},
       { part: 2 },
-      { reason: expect.any(String) },
+      { reason: 'client left' },
     ])
+  })
+
+  test('a client that leaves without a word is who left, although the target closes first', async () => {
+    await start()
+    await client.ask(query('select 1'))
+    client.socket.end()
+    expect(await relay.said(['end'])).toEqual([{ type: 'end', reason: 'client left' }])
+  })
+
+  test('a target that closes while the client is there is who closed', async () => {
+    await start()
+    await client.ask(query('select 1'))
+    await server.query("select pg_terminate_backend(pid) from pg_stat_activity where query = 'select 1'")
+    await client.until('none')
+    expect(await relay.said(['end'])).toEqual([{ type: 'end', reason: 'target closed the connection' }])
   })
 
   test('Terminate ends it, and what follows it is nobody’s', async () => {
