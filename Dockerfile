@@ -13,6 +13,7 @@ RUN npm ci --omit=dev \
  && rm -rf node_modules/node-linux-* node_modules/.bin/node /root/.npm
 COPY bin ./bin
 COPY src ./src
+COPY web ./web
 COPY recordings/README.md ./recordings/README.md
 COPY LICENSE README.md ./
 

@@ -1,3 +1,4 @@
+import type { FetchedRecording } from '../recorder/storage/recording-store.ts'
 import type { SigningAuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
 import type { Secret } from '../config/secret.ts'
@@ -52,6 +53,8 @@ export type WebDeps = CommonDeps & {
   readonly kept: (sessions: readonly SessionRow[]) => Promise<readonly KeptView[]>
   /** A finished session as its screen showed it. */
   readonly transcript: (session: SessionRow) => Promise<string>
+  /** Its recording as a file; pages open encrypted ones in the browser. */
+  readonly stored?: (session: SessionRow) => Promise<FetchedRecording>
   /** In the text format of Prometheus, for whoever has the token; without one there is no such page. */
   readonly metrics?: () => Promise<string>
   readonly metricsToken?: () => Secret | undefined

@@ -4,12 +4,25 @@ import type { MiddlewareHandler } from 'hono'
  * What every answer carries. `form-action` needs no origin but our own: the way to the issuer is a link, not a form, so that an
  * issuer which passes people on to another one is not blocked half-way (Chromium applies form-action to redirects).
  */
-const contentSecurityPolicy = [
+const directives = [
   "default-src 'none'",
   "style-src 'self'",
   "form-action 'self'",
   "frame-ancestors 'none'",
   "base-uri 'none'",
+]
+const contentSecurityPolicy = directives.join('; ')
+
+/**
+ * Of the page that opens an encrypted recording, which sets it: our own scripts, from files of their own, which may ask nobody but us, and
+ * can put nothing into the page but text.
+ */
+export const policyWithScripts: string = [
+  ...directives,
+  "script-src 'self'",
+  "connect-src 'self'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
 ].join('; ')
 
 /** One year, as browsers' preload lists ask for. Seconds. */
@@ -21,7 +34,7 @@ export function securityHeaders(webUrl: string): MiddlewareHandler {
   return async (c, next) => {
     await next()
     const { headers } = c.res
-    headers.set('Content-Security-Policy', contentSecurityPolicy)
+    if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', contentSecurityPolicy)
     headers.set('Cache-Control', 'no-store')
     headers.set('X-Content-Type-Options', 'nosniff')
     headers.set('X-Frame-Options', 'DENY')

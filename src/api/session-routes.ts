@@ -1,6 +1,8 @@
 import type { SessionRow } from '../model.ts'
 import { type BrowserSession, browserAddress, findBrowserSession, type WebContext } from './browser.ts'
 import type { SessionCursor } from './deps.ts'
+import { recipientsFor } from './encrypted-routes.ts'
+import { policyWithScripts } from './headers.ts'
 import { sessionListPage, sessionPage, type TranscriptView } from './pages/sessions.ts'
 import { welcomePage } from './pages/sign-in.ts'
 import type { Problem } from './problem.ts'
@@ -63,6 +65,7 @@ async function show(
         ? await openTranscript(c, parts, session, row)
         : { kind: 'removed', purged: kept.purged }
     const frame = { ...parts, person: personOf(parts, session) }
+    if (transcript.kind === 'encrypted') c.header('Content-Security-Policy', policyWithScripts)
     return await c.html(sessionPage(frame, row, { nowMs: parts.clock.nowMs(), kept, transcript }))
   } finally {
     running.transcripts -= 1
@@ -77,6 +80,8 @@ async function openTranscript(
   row: SessionRow,
 ): Promise<TranscriptView> {
   if (row.state === 'open') return { kind: 'still-open' }
+  const recipients = await recipientsFor(parts, row)
+  if (recipients !== undefined) return { kind: 'encrypted', recipients }
   const { issuer, subject, name } = session.principal.fields
   const sourceAddress = browserAddress(c, parts)
   parts.audit.append({

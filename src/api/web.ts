@@ -8,6 +8,7 @@ import { securityHeaders } from './headers.ts'
 import type { Problem } from './problem.ts'
 import { answerProblem, answerThrown, notFound, type WebApp, type WebParts } from './answers.ts'
 import { addConnectRoutes } from './connect-routes.ts'
+import { addEncryptedRoutes } from './encrypted-routes.ts'
 import { addKeyRoutes } from './key-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { addSessionRoutes } from './session-routes.ts'
@@ -24,7 +25,7 @@ const tooLarge: Problem = {
   detail: `Forms here are at most ${maxBodyBytes} bytes.`,
 }
 
-/** The web pages: browser sign-in and the review of sessions. Server-rendered, without any script. */
+/** The web pages: browser sign-in and the review of sessions. Server-rendered, and without any script but for recordings that only the browser may open. */
 export function createWeb(deps: WebDeps): WebApp {
   const parts: WebParts = { ...deps, flows: new Flows(deps.clock), formTokens: new FormTokens() }
   const app: WebApp = new Hono<NodeEnv>()
@@ -36,6 +37,7 @@ export function createWeb(deps: WebDeps): WebApp {
   app.get('/style.css', c => c.body(styleSheet, 200, { 'Content-Type': 'text/css; charset=utf-8' }))
   app.get('/favicon.ico', c => c.body(null, 204))
   addSignInRoutes(app, parts)
+  addEncryptedRoutes(app, parts)
   addSessionRoutes(app, parts)
   addKeyRoutes(app, parts)
   addConnectRoutes(app, parts)

@@ -1,7 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import { type ChannelAbout, channelOf, note, type Size, sizeOf } from './choose-channel.ts'
 import { carriesData, type DataEvent, type EventRecord } from './event.ts'
-import type { RecordingReader } from './reader.ts'
 import { coreOf, newTerminal, type Terminal, write } from './terminal.ts'
 import { terminalSafe } from './terminal-safe.ts'
 
@@ -11,6 +10,9 @@ import { terminalSafe } from './terminal-safe.ts'
  */
 const pieceBytes = 2048
 const scrollbackLines: number = pieceBytes + 64
+/** A recording as far as it is needed here; a page in a browser has one too. */
+type WithEvents = { readonly events: () => Iterable<EventRecord> }
+
 /** Text is handed on in blocks of about this length. */
 const blockLength = 64 * 1024
 
@@ -19,7 +21,7 @@ const blockLength = 64 * 1024
  * when the channel closed, and the last screen of full-screen programs. Channels without a terminal give their output as it
  * is. All channels in the order of their lines unless one is wanted; where they change, a line in brackets says so.
  */
-export function* screenTextOf(reader: RecordingReader, wanted?: number): Generator<string> {
+export function* screenTextOf(reader: WithEvents, wanted?: number): Generator<string> {
   const text = new SessionText(wanted)
   try {
     for (const record of reader.events()) {

@@ -1,6 +1,7 @@
 import { html } from 'hono/html'
 import type { SessionRow } from '../../model.ts'
 import type { KeptView, PurgedView } from '../../recorder/retention/view.ts'
+import { firstScript } from '../scripts.ts'
 import { type Html, visibleLine, visibleText } from '../visible.ts'
 import { duration, fact, type Layout, layout, utc } from './layout.ts'
 
@@ -79,6 +80,8 @@ export type TranscriptView =
   | { readonly kind: 'text'; readonly text: string; readonly cut: boolean }
   | { readonly kind: 'still-open' }
   | { readonly kind: 'removed'; readonly purged: PurgedView }
+  /** Names of the auditors' keys: their thumbprints. */
+  | { readonly kind: 'encrypted'; readonly recipients: readonly string[] }
 
 /** One session: who, where, when, why it ended, and what its screen showed. */
 export function sessionPage(
@@ -120,11 +123,23 @@ function transcriptPart(row: SessionRow, transcript: TranscriptView): Html {
   if (transcript.kind === 'still-open')
     return html`<p>The session is still open. What it did is here once it has ended.</p>`
   if (transcript.kind === 'removed') return removedPart(transcript.purged)
+  if (transcript.kind === 'encrypted') return encryptedPart(row, transcript.recipients)
   const { text, cut } = transcript
   const words = transcriptWords[row.protocol]
   return html`<p class="quiet small">${words.what} Characters that would not show are marked. That you opened this page is in the audit log.</p>
 ${cut ? html`<div class="note warn"><strong>Only the beginning is shown.</strong><p>Take the whole of it out with <span class="typed">sallyport export ${visibleLine(row.id)} --format text</span>.</p></div>` : ''}
 ${text === '' ? html`<p>${words.nothing}</p>` : html`<pre class="transcript" tabindex="0" aria-label="${words.label}">${visibleText(text)}</pre>`}`
+}
+
+/** The gateway cannot read it. The script opens it here, with a key that stays in the browser. */
+function encryptedPart(row: SessionRow, recipients: readonly string[]): Html {
+  return html`<div id="auditor" data-stored="/sessions/${row.id}/stored">
+<p id="auditor-said" class="quiet small" role="status">This recording is encrypted: the gateway cannot read it. With the key of an auditor your browser can. The key does not leave it. That you fetch the recording is in the audit log.</p>
+<p><label for="auditor-key">The auditor's private key (a .jwk file)</label><br><input id="auditor-key" type="file" accept=".jwk,.json,application/json" autocomplete="off" disabled></p>
+<noscript><div class="note warn"><strong>This page needs JavaScript to open the recording.</strong><p>Or take <a href="/sessions/${row.id}/stored">the encrypted file</a>, and run <span class="typed">sallyport export FILE --format text --auditor-key KEY</span> where your key is.</p></div></noscript>
+</div>
+<p class="quiet small">Encrypted to ${recipients.map((kid, at) => html`${at === 0 ? '' : ', '}<span class="typed">${visibleLine(kid)}</span>`)}. <a href="/sessions/${row.id}/stored">The encrypted file</a></p>
+<script type="module" src="${firstScript}"></script>`
 }
 
 /** So that nobody takes it for missing. */

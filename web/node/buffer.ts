@@ -1,0 +1,70 @@
+/** The little of Node's Buffer that reading a recording needs, over the Uint8Array that it is. */
+const decoders = new Map<string, TextDecoder>()
+
+function decoder(encoding: string): TextDecoder {
+  const known = decoders.get(encoding)
+  if (known !== undefined) return known
+  const made = new TextDecoder(encoding, { ignoreBOM: true })
+  decoders.set(encoding, made)
+  return made
+}
+
+export class Buffer extends Uint8Array {
+  static override from(source: unknown, encoding: unknown = 'utf8'): Buffer {
+    if (typeof source !== 'string') return new Buffer(source as ArrayBuffer)
+    if (encoding === 'utf8') return new Buffer(new TextEncoder().encode(source))
+    const characters = encoding === 'base64' ? atob(source) : source
+    return new Buffer(Uint8Array.from(characters, character => character.charCodeAt(0)))
+  }
+
+  /** Bytes that are no UTF-8 become U+FFFD, as Node's do. */
+  override toString(encoding = 'utf8'): string {
+    if (encoding === 'latin1') return Array.from(this, byte => String.fromCharCode(byte)).join('')
+    return decoder(encoding).decode(this)
+  }
+
+  static alloc(bytes: number): Buffer {
+    return new Buffer(bytes)
+  }
+
+  equals(other: Uint8Array): boolean {
+    return this.length === other.length && this.every((byte, at) => byte === other[at])
+  }
+
+  readUInt8(at: number): number {
+    return this.#view.getUint8(at)
+  }
+
+  readUInt16BE(at: number): number {
+    return this.#view.getUint16(at)
+  }
+
+  readUInt32BE(at: number): number {
+    return this.#view.getUint32(at)
+  }
+
+  readBigUInt64BE(at: number): bigint {
+    return this.#view.getBigUint64(at)
+  }
+
+  readUIntBE(at: number, bytes: number): number {
+    let value = 0
+    for (let i = 0; i < bytes; i++) value = value * 256 + (this[at + i] ?? 0)
+    return value
+  }
+
+  get #view(): DataView {
+    return new DataView(this.buffer, this.byteOffset, this.byteLength)
+  }
+}
+
+export function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf8', { fatal: true }).decode(bytes)
+    return true
+  } catch {
+    return false
+  }
+}
+
+Object.assign(globalThis, { Buffer })

@@ -1,0 +1,3 @@
+import { Terminal } from '@xterm/headless/module'
+
+export default { Terminal }
