@@ -92,6 +92,8 @@ export type JournalOptions = {
   readonly disk: DiskSync
   readonly log: Log
   readonly watch?: Watch
+  /** Room is short: none is taken for what is not needed yet. */
+  readonly isShort?: () => boolean
   /** There is no room for the segment that follows; the open one goes on. */
   readonly onShortage: (error: unknown) => void
   /** A segment's size, smaller in tests. */
@@ -155,7 +157,13 @@ export class Journal {
     while (this.#shared.removing.size > 0) await Promise.all(this.#shared.removing)
   }
 
+  /** A segment that is only being made gives its room back, for what is written now. */
+  stopReserving(): void {
+    if (!this.#spare.isReady) this.#spare.giveUp()
+  }
+
   #reserveSoon(): void {
+    if (this.#options.isShort?.() === true) return
     this.reserve().catch(this.#options.onShortage)
   }
 

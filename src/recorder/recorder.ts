@@ -137,6 +137,7 @@ class GatewayRecorder implements Recorder {
       append: this.#append,
       disk: this.#disk,
       log: options.log,
+      isShort: () => options.room?.shortage !== undefined,
       onShortage: error => this.#journalIsShort(error),
       watch: this.#watch,
       ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
@@ -159,7 +160,10 @@ class GatewayRecorder implements Recorder {
     this.#folders = [options.folder, options.journalFolder].map(folder => new KnownFolder(folder))
     this.#folderTimer = setInterval(() => this.#checkFolders(), folderCheckMs).unref()
     room?.takeOnlyIf(() => this.#open.size === 0)
-    room?.needs(() => this.#journal.reserve())
+    room?.needs(
+      () => this.#journal.reserve(),
+      () => this.#journal.stopReserving(),
+    )
     room?.onShortage(fault => this.#endAll(fault))
     options.spool?.onFull(fault => this.#endAll(fault))
   }

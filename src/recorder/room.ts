@@ -27,6 +27,7 @@ export class Room {
   readonly #retryMs: number
   readonly #onShortage: ((fault: Fault) => void)[] = []
   readonly #attempts: (() => Promise<void>)[] = []
+  readonly #givers: (() => void)[] = []
   #mayTake: () => boolean = () => true
   #shortage: { readonly ending: Fault; readonly refusal: Fault } | undefined
   #timer: NodeJS.Timeout | undefined
@@ -53,9 +54,10 @@ export class Room {
     this.#onShortage.push(listener)
   }
 
-  /** Something else that needs room before sessions may be opened again. */
-  needs(make: () => Promise<void>): void {
+  /** Something else that needs room before sessions may be opened again, and that stops taking it when the disk is full. */
+  needs(make: () => Promise<void>, stop: () => void): void {
     this.#attempts.push(make)
+    this.#givers.push(stop)
   }
 
   /** While this says no, the reserve is not made again: what is open needs the room. */
@@ -65,6 +67,7 @@ export class Room {
 
   /** The disk is full: gives the reserve back. Says whether that made any room. */
   readonly make = (): boolean => {
+    for (const give of this.#givers) give()
     const made = this.#reserves.map(reserve => reserve.giveUp()).includes(true)
     this.isShort('a file could not be continued')
     return made

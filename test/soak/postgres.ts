@@ -14,6 +14,7 @@ import { readRecording } from '../../src/recorder/reader.ts'
 import { sqlEntries } from '../../src/recorder/sql-statements.ts'
 import type { PostgresVersion } from '../support/postgres.ts'
 import { PostgresWorld } from '../support/postgres-world.ts'
+import { randomFrom } from './random.ts'
 import { copyMuch, type CopyReport } from './postgres-copy.ts'
 
 /** Clients at once: below what one source may have unauthenticated, so that nobody is turned away by chance. */
@@ -371,15 +372,4 @@ function openedSessions(audit: readonly Record<string, unknown>[]): readonly str
   const lines = Map.groupBy(audit, ({ session }) => session)
   const opened = audit.filter(({ kind }) => kind === 'session-open').map(({ session }) => session)
   return opened.filter(session => (lines.get(session)?.length ?? 0) > 1).map(String)
-}
-
-/** mulberry32: the same numbers for the same seed, from 0 to below 1. */
-function randomFrom(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

@@ -49,10 +49,15 @@ export type WorldOptions = {
   /** Starts another gateway: what Node runs before `serve --config FILE`, and its log level. */
   readonly gateway?: readonly string[]
   readonly logLevel?: string
+  /** Added to the environment of the gateway. */
+  readonly environment?: NodeJS.ProcessEnv
   readonly sshdConfig?: string
   /** Without a server of its own, for tests that bring a hostile one. */
   readonly withoutSshd?: boolean
 }
+
+/** As faulty-append.ts reads it. */
+type Fault = 'full' | 'hang' | `${'gateway' | 'worker'}-${'full' | 'hang'}`
 
 export type SshRun = Finished & { readonly code: number | null }
 export type SshOptions = {
@@ -200,13 +205,15 @@ export class World {
         ...process.env,
         SALLYPORT_LOG: this.#options.logLevel ?? 'debug',
         SALLYPORT_TEST_FAULT: this.faultFile,
+        ...this.#options.environment,
       },
       stdio: ['ignore', 'inherit', 'pipe'],
     })
     this.#gateway = child
     child.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()))
     await this.until(() => {
-      if (child.exitCode !== null) throw new Error(`the gateway did not start: ${this.#log}`)
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`the gateway did not start: ${this.#log}`)
       return this.#log.includes('"listening')
     })
   }
@@ -433,7 +440,7 @@ export class World {
     return lines.filter(line => line.endsWith('}')).map(line => JSON.parse(line) as Record<string, unknown>)
   }
 
-  setFault(kind: 'full' | 'hang' | undefined): void {
+  setFault(kind: Fault | undefined): void {
     if (kind === undefined) rmSync(this.faultFile, { force: true })
     else writeFileSync(this.faultFile, kind)
   }
