@@ -240,6 +240,7 @@ export class FakeGround {
   } as unknown as AuditLog
 
   readonly recorder = {
+    newKey: async () => undefined,
     open: (): Recording => {
       if (this.recorderFails) throw new Fault('RECORDING_APPEND_FAILED', 'The recording cannot be written.')
       const recording = new FakeRecording()
