@@ -18,29 +18,41 @@ export async function playStatements(file: Readable, pace: Pace, start: SqlStart
   const release = playback.takeKeys()
   try {
     const { principal, login, target, openedAt } = reader.header
-    playback.say(`${principal.name} as ${login}@${target.name}, ${openedAt}`)
-    const found = await show(sqlEntries(reader.events()), playback, start)
-    if (!found && start.statement !== undefined)
-      throw new Fault('NOT_FOUND', `There is no statement ${start.statement}. "--list" shows them.`)
+    const headline = `${principal.name} as ${login}@${target.name}, ${openedAt}`
+    const last = await show(sqlEntries(reader.events()), playback, { ...start, headline })
+    if (last !== undefined) throw new Fault('NOT_FOUND', notThere(start, last))
+    playback.say(playback.stopped ? 'left' : 'end')
   } finally {
     release()
     reader.close()
-    playback.say(playback.stopped ? 'left' : 'end')
   }
 }
 
-/** Whether it began: the statement that was asked for is there. */
-async function show(entries: Iterable<SqlEntry>, playback: Playback, start: SqlStart): Promise<boolean> {
+function notThere({ statement }: SqlStart, last: number): string {
+  if (statement === undefined) return 'Nothing happened from then on: the session is shorter.'
+  if (last === 0) return 'No statement was recorded in this session.'
+  return `There is no statement ${statement}: the last one is ${last}. "--list" shows them.`
+}
+
+/** Undefined once it began; the number of the last statement if there is nothing from there on. */
+async function show(
+  entries: Iterable<SqlEntry>,
+  playback: Playback,
+  start: SqlStart & { readonly headline: string },
+): Promise<number | undefined> {
   let shownUs = -1
+  let last = 0
   for (const entry of entries) {
+    if (entry.kind === 'statement') last = Math.max(last, entry.statement.statement)
     if (shownUs < 0 && !begins(entry, start)) continue
+    if (shownUs < 0) playback.say(start.headline)
     const us = usOf(entry)
     await playback.wait(shownUs < 0 ? 0 : us - shownUs)
-    if (playback.stopped) return true
+    if (playback.stopped) return undefined
     shownUs = Math.max(us, shownUs, 0)
     for (const line of linesOf(entry)) process.stdout.write(`${printableLine(line)}\n`)
   }
-  return shownUs >= 0
+  return shownUs >= 0 ? undefined : last
 }
 
 function begins(entry: SqlEntry, { statement, startUs }: SqlStart): boolean {

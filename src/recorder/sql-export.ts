@@ -27,6 +27,12 @@ class Script {
   #hadEscapes = false
   /** Results of one statement, which stand behind each other: whether it ran is known with the last one. */
   #group: SqlResult[] = []
+  /** The last statement that stands in the script, or in its comments. */
+  #written: number | undefined
+  /** Statements whose results are still to come. */
+  readonly #open = new Set<number>()
+  /** What was said while one of them ran: it stands behind its heading, and not behind the statement before. */
+  #notes: string[] = []
 
   constructor(openedAtMs: number) {
     this.#openedAtMs = openedAtMs
@@ -34,22 +40,36 @@ class Script {
 
   *lines(entries: Iterable<SqlEntry>): Generator<string> {
     for (const entry of entries) {
-      if (entry.kind === 'result') yield* this.#take(entry.result)
+      if (entry.kind === 'statement') this.#open.add(entry.statement.statement)
+      else if (entry.kind === 'result') yield* this.#take(entry.result)
       else if (entry.kind === 'note') yield* this.#note(entry.type, entry.text)
     }
     yield* this.#flush()
+    yield* this.#takeNotes()
   }
 
   *#note(type: string, text: string): Generator<string> {
     if (type === 'parameter' && text.startsWith('standard_conforming_strings is now off'))
       this.#hadEscapes = true
-    if (type === 'transaction' || type === 'parameter') return
-    yield* this.#flush()
+    if (type === 'transaction' || type === 'parameter' || type === 'blocked') return // the last is told by its result
+    const isBetween = this.#open.size === 0 && this.#group.length === 0
+    if (isBetween || type === 'end' || this.#open.size > 0) yield* this.#flush() // a note is about what runs, not about what ran
+    if (!isBetween && type !== 'end') return this.#keepNote(text)
     yield `-- ${comment(text)}\n`
+  }
+
+  #keepNote(text: string): void {
+    if (this.#notes.length < maxParts) this.#notes.push(text)
+    else this.#notes[maxParts - 1] = 'More was said, which the text format has.'
+  }
+
+  *#takeNotes(): Generator<string> {
+    for (const note of this.#notes.splice(0)) yield `-- ${comment(note)}\n`
   }
 
   *#take(result: SqlResult): Generator<string> {
     if (this.#group[0]?.statement !== result.statement) yield* this.#flush()
+    this.#open.delete(result.statement)
     if (this.#group.length < maxParts) this.#group.push(result)
     else this.#group[maxParts - 1] = result // an error comes last
   }
@@ -59,11 +79,17 @@ class Script {
     this.#group = []
     const of = results[0]?.of
     if (of === undefined) return
+    if (this.#written !== of.statement) yield* this.#heading(of, results)
+    this.#written = of.statement
+    for (const result of results) yield `-- ${comment(outcomeOf(result))}\n`
+    yield* this.#takeNotes()
+  }
+
+  *#heading(of: SqlStatement, results: readonly SqlResult[]): Generator<string> {
     yield `\n-- #${of.statement} ${new Date(this.#openedAtMs + of.us / 1000).toISOString()}\n`
     for (const [index, value] of of.parameters.entries())
       yield `-- $${index + 1} = ${comment(shownValue(value))}\n`
     yield this.#statement(of, results)
-    for (const result of results) yield `-- ${comment(outcomeOf(result))}\n`
   }
 
   #statement(of: SqlStatement, results: readonly SqlResult[]): string {

@@ -139,7 +139,9 @@ describe.each(postgresVersions)('PostgreSQL %d', version => {
     expect(list.stdout.toString()).toContain('SELECT 1, 1 row')
     const play = await world.sallyport('play', row.id, '--idle', '0', '--statement', '1')
     expect(play.stdout.toString()).toContain('#1  select name from customers where id = 1')
-    expect((await world.sallyport('play', row.id, '--statement', '99')).code).not.toBe(0)
+    const beyond = await world.sallyport('play', row.id, '--statement', '99')
+    expect([beyond.code, beyond.stdout.toString()]).toEqual([1, ''])
+    expect(beyond.stderr).toMatch(/There is no statement 99: the last one is \d+\. "--list" shows them\./)
     const script = await world.sallyport('export', row.id, '--format', 'sql')
     expect(script.stdout.toString()).toContain(
       "\nselect name from customers where id = 1; select '=1+1' as formula\n;\n",

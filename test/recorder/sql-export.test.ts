@@ -88,6 +88,46 @@ test('a backslash in a session that read strings with escapes stays in a comment
   expect(script).not.toMatch(/^select/m)
 })
 
+test('what was said while a statement ran stands behind its heading, and no statement stands there twice', async () => {
+  const notice = (message: string): RecordedEvent => ({
+    type: 'notice',
+    severity: 'NOTICE',
+    sqlstate: '00000',
+    message,
+  })
+  const script = await exported(
+    await recorded([
+      { type: 'statement', statement: 1, how: 'simple', text: 'select 1' },
+      { type: 'result', statement: 1, status: 'done', tag: 'SELECT 1' },
+      {
+        type: 'statement',
+        statement: 2,
+        how: 'simple',
+        text: 'drop table if exists a; drop table if exists b',
+      },
+      notice('a is not there'),
+      { type: 'result', statement: 2, status: 'done', tag: 'DROP TABLE' },
+      notice('b is not there'),
+      { type: 'result', statement: 2, part: 2, status: 'done', tag: 'DROP TABLE' },
+      { type: 'statement', statement: 3, how: 'simple', text: 'drop table customers' },
+      { type: 'blocked', statement: 3, rule: 'role dba, line 3', reason: 'Not here.' },
+      { type: 'result', statement: 3, status: 'error', sqlstate: '42501', blocked: 'role dba, line 3' },
+    ]),
+    'sql',
+  )
+  const parts = script.split(/\n-- #\d+ [^\n]*\n/)
+  expect(parts.slice(1).map(part => part.trimEnd())).toEqual([
+    expect.stringMatching(/^select 1\n;\n-- → SELECT 1.*$/),
+    expect.stringMatching(
+      /^drop table if exists a; drop table if exists b\n;\n-- .*\n-- .*\n-- NOTICE: [ab] is not there\n-- NOTICE: [ab] is not there$/,
+    ),
+    expect.stringMatching(
+      /^-- drop table customers\n-- → refused by the gateway \(role dba, line 3\)[^\n]*\n-- the session ended: done$/,
+    ),
+  ])
+  expect(parts[0]?.trim()).toBe('')
+})
+
 test('COPY stands in a comment: its data is not in the script, and psql would read what follows as data', async () => {
   const copy = { direction: 'in', bytes: 3, sha256: '00' } as const
   const script = await exported(
