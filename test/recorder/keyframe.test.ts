@@ -10,6 +10,7 @@ import {
   openIndex,
   readIndex,
   screenAt,
+  seekTo,
   showOn,
 } from '../../src/recorder/keyframe.ts'
 import { indexOf } from '../../src/recorder/keyframe-builder.ts'
@@ -205,6 +206,31 @@ describe('the index of a recording', () => {
     }
     reader.close()
     expect(compared).toBeGreaterThan(20)
+  })
+
+  test('makes a seek cost one keyframe and what was shown since, wherever it goes', async () => {
+    const file = await busyRecording()
+    const index = indexOf(file)
+    const reader = readRecording(file)
+    const whole = [...reader.events()]
+    reader.close()
+    const shown = (records: typeof whole): number =>
+      records.reduce(
+        (sum, { event }) => sum + ('data' in event && event.channel === 0 ? event.data.length : 0),
+        0,
+      )
+    for (let us = 0; us <= index.durationUs; us += Math.ceil(index.durationUs / 100)) {
+      const seek = seekTo(file, index, 0, us)
+      const read: typeof whole = []
+      for (const record of seek.events()) {
+        if (record.us > us) break
+        read.push(record)
+      }
+      // A keyframe waits for the end of the sequence that is passing; events of one chunk before it are read and left out.
+      expect(shown(read), `at ${us}`).toBeLessThan(256 * 1024 + 2 * 68 * 1024)
+      const first = index.keyframes.find(keyframe => keyframe.channel === 0)
+      if (first !== undefined && us >= first.us) expect(seek.screen).toBeDefined()
+    }
   })
 
   test('names commands with their times, and is made in a worker and kept beside the recording', async () => {

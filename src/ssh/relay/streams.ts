@@ -78,12 +78,12 @@ export class Streams {
     if (channel.sftp === undefined) {
       const { events, onlyThese } = channel.recordInput(data)
       this.#circuit.record(events)
-      if (onlyThese !== undefined) this.#refuseTransfer(channel, data.length - onlyThese.length)
       passing = onlyThese ?? data
     } else if (!this.#recordFiles(channel, client, channel.sftp.fromClient(data))) return
     session.touch()
     if (passing.length > 0)
       this.#circuit.sendData(target, encodeDataHead(numberOf(channel.target), passing.length), passing)
+    if (passing.length < data.length) this.#refuseTransfer(channel, data.length - passing.length)
   }
 
   /** A program at the client's terminal wants to move files: both ends hear the protocol's own cancel, and the person why. */
