@@ -1,6 +1,6 @@
 /** Takes checkpoints of the log of sessions to where the gateway's operator cannot rewrite them. */
 import { createHmac } from 'node:crypto'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs'
 import { appendAll } from '../audit/append.ts'
 import { parseCheckpoint } from '../audit/tree/checkpoint.ts'
 import { isSignedBy, type NoteVerifier, parseSignature, parseVerifier } from '../audit/tree/note.ts'
@@ -24,17 +24,40 @@ export function publisherTo(place: CheckpointPlace, clock: Clock): Publisher {
   throw new Fault('CONFIG_INVALID', `log.publish: the key of the witness ${place.url} ${key}.`)
 }
 
-/** One line a checkpoint, as in the log's own `checkpoints.ndjson`. */
+/** One line a checkpoint, as in the log's own `checkpoints.ndjson`. A line is whole or it is not there, also on a disk that is full. */
 function appendTo(path: string, note: string): readonly string[] {
   const checkpoint = parseCheckpoint(note)
   const size = typeof checkpoint === 'string' ? undefined : checkpoint.size
-  const fd = openSync(path, 'a', 0o600)
+  const fd = openSync(path, 'a+', 0o600)
   try {
-    appendAll(fd, [Buffer.from(`${JSON.stringify({ size, note })}\n`)])
+    const wholeBytes = cutTornLine(fd)
+    appendWhole(fd, Buffer.from(`${JSON.stringify({ size, note })}\n`), wholeBytes)
   } finally {
     closeSync(fd)
   }
   return []
+}
+
+/** Longer than any checkpoint with all its signatures. */
+const maxLineBytes = 64 * 1024
+
+/** What a crash has left of a line is taken off, since the next one would continue it. Gives the length of what is whole. */
+function cutTornLine(fd: number): number {
+  const { size } = fstatSync(fd)
+  const tail = Buffer.alloc(Math.min(size, maxLineBytes))
+  readSync(fd, tail, 0, tail.length, size - tail.length)
+  const wholeBytes = size - tail.length + tail.lastIndexOf(10) + 1
+  if (wholeBytes < size) ftruncateSync(fd, wholeBytes)
+  return wholeBytes
+}
+
+function appendWhole(fd: number, line: Buffer, wholeBytes: number): void {
+  try {
+    appendAll(fd, [line])
+  } catch (cause) {
+    ftruncateSync(fd, wholeBytes)
+    throw cause
+  }
 }
 
 /** Signed as Standard Webhooks says: HMAC-SHA256 over id, time and body. The id is the tree's size: a repeat is the same message. */

@@ -1,9 +1,9 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { openCheckpoint, parseCheckpoint } from '../../src/audit/tree/checkpoint.ts'
 import { provesConsistency } from '../../src/audit/tree/merkle.ts'
 import { isSignedBy, noteKeyId, parseVerifier, signatureType, verifierOf } from '../../src/audit/tree/note.ts'
@@ -12,6 +12,7 @@ import { verifyTree } from '../../src/audit/tree/verify-tree.ts'
 import { Secret } from '../../src/config/secret.ts'
 import type { CheckpointPlace } from '../../src/config/config.ts'
 import { publisherTo } from '../../src/notify/checkpoint-place.ts'
+import { cannotMount, fill, mountSmall } from '../support/disk/mounted.ts'
 import { HeldClock, newFolder, newSigner, quiet } from '../recorder/support.ts'
 
 const signer = newSigner()
@@ -218,5 +219,33 @@ describe('other places', () => {
     await grow(shorter, 2)
     await shorter.close()
     expect(verifyTree(shorter.folder, trust).result).toMatchObject({ ok: false, file: path, record: 1 })
+  })
+
+  test('a line that was torn is taken off before the next one, which would continue it', async () => {
+    const path = join(newFolder(), 'kept.ndjson')
+    const log = openLog([{ kind: 'file', path }])
+    await grow(log, 2)
+    await expect
+      .poll(() => existsSync(path) && readFileSync(path, 'utf8').split('\n').length, patiently)
+      .toBe(2)
+    appendFileSync(path, '{"size":3,"note":"bas')
+    await grow(log, 3)
+    await log.close()
+    await expect.poll(() => readFileSync(path, 'utf8').split('\n').length, patiently).toBe(3)
+    const { result } = verifyTree(log.folder, { keys: [signer.publicKeyPem], checkpoints: [path] })
+    expect(result).toMatchObject({ ok: true, notes: [] })
+  })
+
+  test.skipIf(cannotMount() !== undefined)('a disk that is full leaves no half line', async () => {
+    const folder = newFolder()
+    const mounted = mountSmall(folder, 1)
+    onTestFinished(() => mounted.remove())
+    const path = join(folder, 'kept.ndjson')
+    const before = `{"size":1,"note":"${'x'.repeat(4000)}"}\n`
+    writeFileSync(path, before)
+    fill(folder)
+    const publishing = publisherTo({ kind: 'file', path }, clock).publish('n'.repeat(500), () => [])
+    await expect(publishing).rejects.toThrow('ENOSPC')
+    expect(readFileSync(path, 'utf8')).toBe(before)
   })
 })
