@@ -44,6 +44,20 @@ export function addVerify(program: Command): void {
 
 async function verify(paths: string[], options: VerifyOptions): Promise<void> {
   const trusted = trustedKeys(options.key)
+  const results = await resultsOf(paths, trusted, options)
+  if (options.json === true) printJson(results)
+  else for (const result of results) process.stdout.write(`${describe(result)}\n`)
+  if (options.json !== true)
+    for (const note of notesOn(trusted)) process.stdout.write(`${printableLine(note)}\n`)
+  if (results.some(result => !result.ok)) process.exitCode = 1
+}
+
+/** Of each recording and log that is found at the paths, and of what the logs of sessions say of them. */
+export async function resultsOf(
+  paths: readonly string[],
+  trusted: TrustedKeys,
+  options: Pick<VerifyOptions, 'checkpoint'> & WithAuditorKey = {},
+): Promise<readonly Result[]> {
   const files = paths.flatMap(path => filesAt(path))
   if (files.length === 0) throw new Fault('NOT_FOUND', 'There is nothing to verify at these paths.')
   const logs = files.filter(isSessionLog).map(file => verifyLog(file, trusted, options.checkpoint ?? []))
@@ -57,14 +71,10 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
   results.push(...logs.map(log => log.result))
   const decisions = decisionsOf(others.filter(file => !isRecording(file)))
   for (const log of logs) results.push(...placesIn(log, others.filter(isRecording), decisions))
-  if (options.json === true) printJson(results)
-  else for (const result of results) process.stdout.write(`${describe(result)}\n`)
-  if (options.json !== true)
-    for (const note of notesOn(trusted)) process.stdout.write(`${printableLine(note)}\n`)
-  if (results.some(result => !result.ok)) process.exitCode = 1
+  return results
 }
 
-type Result = VerifyResult & { readonly file: string; readonly removed?: readonly RemovedRecording[] }
+export type Result = VerifyResult & { readonly file: string; readonly removed?: readonly RemovedRecording[] }
 
 function notesOn({ keys, notes }: TrustedKeys): readonly string[] {
   const none = 'No --key was given: the files agree with themselves, but not with a key that you know.'

@@ -70,6 +70,11 @@ export function readProof(body: Buffer): ProofText {
   return { of, entry: text(fields['entry']), proof: text(fields['proof']) }
 }
 
+/** The one way to write it. */
+export function proofBody({ of, entry, proof }: ProofText): Buffer {
+  return Buffer.from(JSON.stringify({ of, entry, proof }))
+}
+
 function text(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
@@ -144,7 +149,7 @@ function isSame(leaf: StampedLeaf, wanted: { kind: ProofOf; session: string; sha
 
 /** All of it or nothing: half a proof behind the seal would look like tampering. */
 function appendProof(file: string, seal: Buffer, proof: ProofText, append: AppendSync): void {
-  const body = Buffer.from(JSON.stringify(proof))
+  const body = proofBody(proof)
   const fd = openSync(file, 'a')
   const { size } = fstatSync(fd)
   try {

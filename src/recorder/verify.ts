@@ -12,7 +12,7 @@ import { FormatProblem } from './format.ts'
 import { type Frame, FrameReader } from './frames.ts'
 import { readHeader, type RecordingHeader } from './header.ts'
 import { lookAtChunk, type ReadOptions } from './reader.ts'
-import { readProof } from './register.ts'
+import { proofBody, type ProofOf, readProof } from './register.ts'
 import { type HeadText, isSignedBy, readHeadText, readSealText, signingIn } from './signed.ts'
 
 /**
@@ -60,6 +60,8 @@ class Verification {
   #bytes = 0
   #lastUs = 0
   #isSealed = false
+  /** What proofs there were of, in their order. */
+  readonly #proven: ProofOf[] = []
   /** The first signature by a key that the reader did not give, told only if nothing else is wrong. */
   #signedByAnother: FormatProblem | undefined
   /** The first signature by a revoked key that none by a good one follows. */
@@ -171,6 +173,11 @@ class Verification {
   /** Its entry speaks of this recording's own header or seal, and a signed checkpoint of the log covers it. */
   #checkProof(frame: Frame): void {
     const { of, ...proof } = readProof(frame.body)
+    if (!frame.body.equals(proofBody({ of, ...proof })))
+      throw problem(frame, 'the proof is not written as it should be')
+    if (this.#proven.includes(of) || this.#proven.includes('session-seal'))
+      throw problem(frame, 'a proof stands twice, or in another order than it was added')
+    this.#proven.push(of)
     const leaf = decodeLeaf(Buffer.from(proof.entry))
     const link = of === 'session-open' ? this.#headerLink : this.#sealLink
     const isOurs =

@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- kills [--count N] [--seed N]`: the gateway is killed −9 at random instants under SSH and SQL load, also while it starts
+ * `npm run soak -- kills [--count N] [--minutes N] [--seed N]`: the gateway is killed −9 at random instants under SSH and SQL load, also while it starts
  * and finishes what the kill before it left. In the end every recording reads, verifies and is sealed, whatever a client got is in one, and the
  * audit log and the log of sessions prove themselves.
  */
@@ -46,10 +46,15 @@ export type KillsReport = {
 export async function soakKills(args: readonly string[]): Promise<boolean> {
   const { values } = parseArgs({
     args: [...args],
-    options: { count: { type: 'string', default: '1000' }, seed: { type: 'string' } },
+    options: {
+      count: { type: 'string', default: '1000' },
+      minutes: { type: 'string', default: '600' },
+      seed: { type: 'string' },
+    },
   })
   const report = await runKills({
     count: Number(values.count),
+    untilMs: Date.now() + Number(values.minutes) * 60_000,
     seed: Number(values.seed ?? Date.now() % 1_000_000_000),
     onProgress: kills => {
       if (kills % 50 === 0) console.log(`${kills} kills`)
@@ -66,6 +71,8 @@ export function isClean(report: KillsReport): boolean {
 
 export type KillsWish = {
   readonly count: number
+  /** No kill begins after that. */
+  readonly untilMs?: number
   readonly seed: number
   readonly onProgress?: (kills: number) => void
 }
@@ -105,7 +112,8 @@ class Kills {
   async run(): Promise<KillsReport> {
     const began = Date.now()
     await this.#certify()
-    while (this.#kills < this.#wish.count && this.#problems.length === 0) await this.#cycle()
+    const { count, untilMs = Infinity } = this.#wish
+    while (this.#kills < count && Date.now() < untilMs && this.#problems.length === 0) await this.#cycle()
     await this.#company.world.until(async () =>
       (await this.#company.world.sessions()).every(({ state }) => state !== 'open'),
     )
@@ -242,7 +250,7 @@ class Kills {
     const sessions = this.#seen.filter(({ got }) => got !== '').length
     const problems = [...this.#problems]
     if (verified.code !== 0) problems.push(said.slice(-2000))
-    if (sessions < this.#wish.count / 4) problems.push(`only ${sessions} sessions came to anything`)
+    if (sessions < this.#kills / 4) problems.push(`only ${sessions} sessions came to anything`)
     return {
       kills: this.#kills,
       whileStarting: this.#whileStarting,

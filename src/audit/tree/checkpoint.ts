@@ -24,6 +24,8 @@ export function parseCheckpoint(text: string): ReadCheckpoint | string {
   if (origin === '' || !/^(0|[1-9][0-9]{0,15})$/.test(size)) return 'the checkpoint names no log or no size'
   if (root.length !== hashBytes || root.toString('base64') !== encoded)
     return 'the checkpoint has no root hash'
+  if (!note.signatures.some(({ name }) => name === origin))
+    return 'the checkpoint has no signature by the log that it names'
   return { origin, size: Number(size), root, note }
 }
 

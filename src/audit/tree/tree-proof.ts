@@ -1,7 +1,7 @@
 /** Proofs that a leaf is in the log (C2SP tlog-proof), as recordings carry them, checked offline. */
 import { parseCheckpoint, type ReadCheckpoint } from './checkpoint.ts'
 import { leafHash, provesInclusion } from './merkle.ts'
-import { isSignedBy, verifierOf } from './note.ts'
+import { isSignedBy, type Note, type NoteVerifier, verifierOf } from './note.ts'
 import type { LeafProof } from './session-log.ts'
 
 const firstLine = 'c2sp.org/tlog-proof@v1'
@@ -26,6 +26,8 @@ export function checkProof({ entry, proof }: LeafProof, keys: readonly string[] 
   if (typeof checkpoint === 'string') return checkpoint
   const leaf = { hash: leafHash(Buffer.from(entry)), index: Number(index) }
   const steps = hashes.map(hash => Buffer.from(hash, 'base64'))
+  if (steps.some((step, at) => step.toString('base64') !== hashes[at]))
+    return 'the proof is not written as it should be'
   if (!provesInclusion(leaf, checkpoint, steps))
     return 'the proof does not lead to the root of its checkpoint'
   const signedBy = signerOf(checkpoint, keys)
@@ -40,8 +42,17 @@ function signerOf({ origin, note }: ReadCheckpoint, keys: readonly string[]): st
   const named = verifiers.filter(({ verifier }) =>
     note.signatures.some(({ keyId }) => keyId.equals(verifier.keyId)),
   )
-  if (named.length === 0) return undefined
+  // An id that none of them has, and a signature that one of them made: somebody changed the id.
+  if (named.length === 0)
+    return verifiers.some(({ verifier }) => isMadeBy(note, verifier)) ? false : undefined
   return named.find(({ verifier }) => isSignedBy(note, verifier))?.pem ?? false
+}
+
+function isMadeBy({ text, signatures }: Note, verifier: NoteVerifier): boolean {
+  const { name, keyId } = verifier
+  return signatures.some(({ signature }) =>
+    isSignedBy({ text, signatures: [{ name, keyId, signature }] }, verifier),
+  )
 }
 
 /** SubjectPublicKeyInfo of other kinds is longer (RFC 8410). */

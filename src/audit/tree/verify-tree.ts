@@ -1,5 +1,5 @@
 /** Proves a log of sessions whole, offline: every entry, every hash, every checkpoint that was ever signed. */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { reasonOf } from '../../errors.ts'
 import { type Revocation, revokedText } from '../revocation.ts'
@@ -62,6 +62,8 @@ class Verification {
   readonly #signedBy = new Set<string>()
   readonly #notes: string[] = []
   #claims: Claim[] = []
+  /** Bytes of an entry that is not whole stand at the end. */
+  #isTorn = false
   /** The first hash in a tile that is not that of its entry: where each of the two lies. */
   #wrong: { readonly tile: Place; readonly entry: Place } | undefined
 
@@ -91,7 +93,7 @@ class Verification {
       ok: true,
       kind: 'session-log',
       records: this.#range.size,
-      sealed: this.#range.size === newest.size,
+      sealed: this.#range.size === newest.size && !this.#isTorn,
       signedBy: [...this.#signedBy],
       notes: this.#notes,
     }
@@ -113,7 +115,7 @@ class Verification {
 
   #readHistory(newest: ReadCheckpoint): void {
     const file = this.#files.path(checkpointsFile)
-    if (existsSync(file)) this.#checkOrder(file, newest.size, this.#readLines(file))
+    if (existsSync(file)) this.#checkOrder(file, newest.size, ...this.#readLines(file))
     else this.#notes.push('Earlier checkpoints were not given.')
   }
 
@@ -124,7 +126,8 @@ class Verification {
     else this.#claim(text, { file, record: 0, offset: 0 }, origin)
   }
 
-  #readLines(file: string, origin?: string): readonly Claim[] {
+  /** Their claims, and how many bytes whole lines are. */
+  #readLines(file: string, origin?: string): readonly [readonly Claim[], number] {
     const claims: Claim[] = []
     const lines = readFileSync(file, 'utf8').split('\n')
     const torn = lines.pop() ?? ''
@@ -136,11 +139,11 @@ class Verification {
     }
     if (torn !== '')
       this.#notes.push(`The last ${Buffer.byteLength(torn)} bytes of ${file} are a line that is not whole.`)
-    return claims
+    return [claims, offset]
   }
 
   /** The log's own history grows, says nothing twice, and has the newest. */
-  #checkOrder(file: string, newest: number, claims: readonly Claim[]): void {
+  #checkOrder(file: string, newest: number, claims: readonly Claim[], wholeBytes: number): void {
     for (const [index, { checkpoint, place }] of claims.entries()) {
       const before = claims[index - 1]?.checkpoint
       const isTwice =
@@ -153,9 +156,8 @@ class Verification {
     }
     const last = claims.at(-1)
     if ((last?.checkpoint.size ?? 0) >= newest) return
-    const offset = statSync(file).size
     throw new TreeProblem(
-      { file, record: claims.length, offset },
+      { file, record: claims.length, offset: wholeBytes },
       'the newest checkpoint is not here: lines were removed',
     )
   }
@@ -226,8 +228,8 @@ class Verification {
     const stored = readFileSync(path)
     const width = Number(/\.p\/([0-9]+)$/.exec(tile)?.[1] ?? tileWidth)
     const record = firstDifference(stored, hashes.slice(0, width))
-    if (record === undefined && stored.length === width * hashBytes) return
-    const at = record ?? Math.floor(stored.length / hashBytes)
+    if (record === undefined && stored.length === width * hashBytes && hashes.length >= width) return
+    const at = record ?? Math.min(hashes.length, width)
     const offset = entries.slice(0, at).reduce((sum, entry) => sum + 2 + entry.length, 0)
     this.#wrong ??= {
       tile: { file: path, record: at, offset: at * hashBytes },
@@ -245,7 +247,8 @@ class Verification {
     const { entries, wholeBytes } = decodeEntries(bytes)
     const hashes = entries.map(leafHash)
     if (width > 0) this.#checkPartials(bundle, width, hashes, file, entries)
-    if (wholeBytes < bytes.length)
+    this.#isTorn = wholeBytes < bytes.length
+    if (this.#isTorn)
       this.#notes.push(`The last ${bytes.length - wholeBytes} bytes are an entry that is not whole.`)
     this.#take(file, entries, hashes)
     const unsigned = this.#range.size - newest.size
