@@ -14,6 +14,7 @@ import { type RemovedRecording, verifyPlaces } from '../recorder/verify-places.t
 import { type AuditorKey, unlock } from '../recorder/encryption/auditor-key.ts'
 import type { ContentKeys } from '../recorder/encryption/content-keys.ts'
 import { auditorKeyOption, auditorKeysOf, type WithAuditorKey } from './auditor-key.ts'
+import { nextGoodFrame } from '../recorder/next-good.ts'
 import { printableLine, printJson } from './print.ts'
 import { type TrustedKeys, trustedKeys } from './trusted-keys.ts'
 
@@ -208,9 +209,18 @@ async function contentKeys(file: string, auditors: readonly AuditorKey[]): Promi
 
 function describe(result: Result): string {
   if (!result.ok) {
-    return `FAILED  ${printableLine(result.file)}: record ${result.record} at byte ${result.offset}: ${printableLine(result.reason)}`
+    return `FAILED  ${printableLine(result.file)}: record ${result.record} at byte ${result.offset}: ${printableLine(result.reason)}${nextGoodText(result)}`
   }
   const signers = result.signedBy.length === 0 ? 'not signed' : `signed by ${result.signedBy.join(', ')}`
   const notes = result.notes.map(note => `\n          ${printableLine(note)}`).join('')
   return `ok      ${printableLine(result.file)}: ${result.records} records, ${signers}${notes}`
+}
+
+/** Where a damaged recording can be read again, as `export --past-damage` does. */
+function nextGoodText({ file, offset }: Extract<Result, { ok: false }>): string {
+  if (offset === 0 || !isRecording(file) || !existsSync(file)) return ''
+  const next = nextGoodFrame(file, offset + 1)
+  return next === undefined
+    ? '\n          No whole record follows.'
+    : `\n          The next whole record begins at byte ${next}.`
 }
