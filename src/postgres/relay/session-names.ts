@@ -7,8 +7,10 @@ import type { SqlEvent } from '../../recorder/sql-event.ts'
 import { textOfName } from '../wire/body-reader.ts'
 import type { NameEffect } from './name-effects.ts'
 import type { Shape } from './shapes.ts'
+import { addText, type StatementEvent, statementEvent } from './exchange/statement-event.ts'
 import {
   type Arguments,
+  moreOf,
   noArguments,
   parameterFields,
   type StatementText,
@@ -64,7 +66,14 @@ export type Portal = {
   readonly holds: boolean
 }
 
+export type Execution = {
+  readonly event: StatementEvent
+  readonly assumed: number | undefined
+  readonly rest: readonly SqlEvent[]
+}
+
 const noEffects: readonly NameEffect[] = []
+const noEvents: SqlEvent[] = []
 
 export class SessionNames {
   readonly #tell: (event: SqlEvent) => void
@@ -183,31 +192,46 @@ export class SessionNames {
     return this.#binding.get(name)?.at(-1) ?? this.#portals.get(name)
   }
 
-  /** What the event of an Execute says of what runs, and what has to follow it. */
-  execution(
-    name: string,
-    statement: number,
-  ): { fields: object; assumed: number | undefined; rest: readonly SqlEvent[] } {
+  /** The event of an Execute: what runs, as far as its name tells. `rest`: what has to follow it. */
+  execution(name: string, statement: number): Execution {
+    const event = statementEvent(statement, 'execute', undefined)
+    if (name !== '') event.portal = textOfName(name)
     const portal = this.assumedPortal(name)
     const prepared = portal?.prepared
-    if (portal === undefined || prepared === undefined) return { fields: {}, assumed: undefined, rest: [] }
-    const rest: SqlEvent[] = []
-    const text = this.#textFields(prepared, statement, rest)
-    const fields = {
-      ...text,
-      ...namedAs(prepared),
-      ...this.#parameterFields(portal, statement, rest),
-      ...elseOf(this, portal),
-    }
-    return { fields, assumed: prepared.statement, rest }
+    if (portal === undefined || prepared === undefined) return { event, assumed: undefined, rest: noEvents }
+    const rest = prepared.text === undefined && portal.values === undefined ? noEvents : []
+    this.#addText(event, prepared, rest)
+    if (prepared.name !== '') event.name = textOfName(prepared.name)
+    this.#addParameters(event, portal, rest)
+    const { orElse } = portal
+    if (orElse !== undefined) event.orElse = this.tellPrepared(orElse)
+    return { event, assumed: prepared.statement, rest }
   }
 
-  #textFields(prepared: Prepared, statement: number, rest: SqlEvent[]): object {
-    const { text } = prepared
-    if (text === undefined) return prepared.textAt === undefined ? {} : { same: prepared.textAt }
-    this.#told(prepared, statement)
-    tellText(event => rest.push(event), statement, text)
-    return text.fields
+  #addText(event: StatementEvent, prepared: Prepared, rest: SqlEvent[]): void {
+    const { text, textAt } = prepared
+    if (text === undefined) {
+      if (textAt !== undefined) event.same = textAt
+      return
+    }
+    this.#told(prepared, event.statement)
+    addText(event, text.fields)
+    if (text.rest.length > 0) tellText(more => rest.push(more), event.statement, text)
+  }
+
+  #addParameters(event: StatementEvent, portal: Portal, rest: SqlEvent[]): void {
+    const { values, toldAt } = portal
+    if (values === undefined) {
+      if (toldAt !== undefined) event.bound = toldAt
+      return
+    }
+    portal.toldAt = event.statement
+    portal.values = undefined
+    if (values.first.length === 0) return
+    event.parameters = values.first
+    if (values.rest.length === 0) return
+    event.moreParameters = moreOf(values)
+    tellParameters(more => rest.push(more), event.statement, values)
   }
 
   #told(prepared: Prepared, statement: number): void {
@@ -216,15 +240,6 @@ export class SessionNames {
     prepared.text = undefined
     prepared.said?.(statement)
     prepared.said = undefined
-  }
-
-  #parameterFields(portal: Portal, statement: number, rest: SqlEvent[]): object | undefined {
-    const { values } = portal
-    if (values === undefined) return portal.toldAt === undefined ? {} : { bound: portal.toldAt }
-    portal.toldAt = statement
-    portal.values = undefined
-    tellParameters(event => rest.push(event), statement, values)
-    return parameterFields(values)
   }
 
   /** Tells what was prepared and bound in this read of the client and was not told with what runs it. */
@@ -344,8 +359,11 @@ export class SessionNames {
     return this.#portals.get(portalName)?.resultFormats ?? []
   }
 
-  effectsOf(portalName: string): readonly NameEffect[] {
-    return this.#portals.get(portalName)?.prepared?.effects ?? noEffects
+  /** What the portal runs has ended with this tag, as this statement. */
+  executed(portalName: string, tag: string, statement: number): void {
+    if (!effectOfTag.has(tag)) return
+    const effects = this.#portals.get(portalName)?.prepared?.effects ?? noEffects
+    this.took(effects, 0, tag, { statement, judged: this.assumedPortal(portalName)?.prepared?.judged })
   }
 
   /** A simple query has taken the place of the unnamed ones. */

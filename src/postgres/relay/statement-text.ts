@@ -146,5 +146,10 @@ export function parameterFields({
 }: Arguments): { readonly parameters: readonly SqlValue[]; readonly moreParameters?: number } | undefined {
   if (first.length === 0) return undefined
   if (rest.length === 0) return { parameters: first }
-  return { parameters: first, moreParameters: rest.reduce((sum, values) => sum + values.length, 0) }
+  return { parameters: first, moreParameters: moreOf({ rest }) }
+}
+
+/** How many values the events behind the first one have. */
+export function moreOf({ rest }: Pick<Arguments, 'rest'>): number {
+  return rest.reduce((sum, values) => sum + values.length, 0)
 }

@@ -4,7 +4,7 @@
  */
 import { encodeErrorResponse } from '../wire/backend.ts'
 import { encodeBind, encodeExecute, encodeFunctionCall, encodeParse, encodeQuery } from '../wire/frontend.ts'
-import type { Blocked } from './exchange.ts'
+import type { Blocked } from './exchange/requests.ts'
 
 /** Fails in parse analysis: nothing of it runs, and the server's own log names the rule. */
 function failingText({ rule }: Blocked): string {

@@ -4,7 +4,8 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Exchange, ExchangeProblem } from '../../../src/postgres/relay/exchange.ts'
+import { ExchangeProblem } from '../../../src/postgres/relay/exchange/problem.ts'
+import { Exchange } from '../../../src/postgres/relay/exchange.ts'
 import { nameEffects } from '../../../src/postgres/relay/name-effects.ts'
 import type { StatementText } from '../../../src/postgres/relay/statement-text.ts'
 import type { SqlEvent } from '../../../src/recorder/sql-event.ts'
