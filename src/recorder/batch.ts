@@ -1,3 +1,4 @@
+import type { Sealed } from './encryption/sealer.ts'
 import { dataHeadBytes, type DataEvent, eventHeadBytes, writeDataHead, writeJsonHead } from './event.ts'
 import { journalHeadBytes, journalKind, sealedHeadBytes, writeJournalHead } from './journal-format.ts'
 
@@ -22,14 +23,17 @@ export type Entry<Owner> = {
   readonly end: number
   /** Large data, referred to and not copied. */
   readonly far: Buffer | undefined
+  /** Where `from` and `end` are, if not in the slab: what the slab has is sealed. */
+  readonly near?: Buffer
 }
 
-/** An event of an encrypted recording, as its chunk and as the journal will hold it. */
+/** An event of an encrypted recording: its bytes are `near` and then `far`. */
 export type SealedEvent = {
   readonly sequence: number
   readonly us: number
-  readonly bytes: Buffer
-  readonly sealed: Buffer
+  readonly near: Buffer
+  readonly far: Buffer | undefined
+  readonly sealed: Sealed
   /** The session ends with it. */
   readonly isEnd: boolean
 }
@@ -110,19 +114,27 @@ export class Batch<Owner> {
     return this.#add(owner, number, sequence, us, start, body + bytes, undefined)
   }
 
-  /** Adds an event of an encrypted recording: `sealed` for the journal, `bytes` for whoever keeps it; returns its length in the recording. */
+  /** Adds an event of an encrypted recording: sealed for the journal, as it is for whoever keeps it; returns its length in the recording. */
   addSealed(owner: Owner, number: number, event: SealedEvent): number {
-    const { sequence, us, bytes, sealed, isEnd } = event
+    const { sequence, us, near, far, sealed } = event
     const start = this.#end
-    const head = start + journalHeadBytes
-    this.slab.writeUIntBE(us, head, 6)
-    this.slab.writeUInt8(isEnd ? 1 : 0, head + 6)
-    const isSmall = sealed.length <= smallBytes
-    const body = head + sealedHeadBytes
-    const end = isSmall ? body + sealed.copy(this.slab, body) : body
-    this.#close(start, end, isSmall ? undefined : sealed, journalKind.sealed, number, sequence)
-    this.#entries.push({ owner, sequence, us, from: start, end: start, far: bytes })
-    return bytes.length
+    const body = this.#sealedHead(start + journalHeadBytes, event)
+    const isSmall = sealed.near.length + (sealed.far?.length ?? 0) <= smallBytes
+    let end = body
+    // Data is always the second piece; a long text is one piece.
+    if (isSmall || sealed.far !== undefined) end += sealed.near.copy(this.slab, end)
+    if (isSmall && sealed.far !== undefined) end += sealed.far.copy(this.slab, end)
+    const rest = isSmall ? undefined : (sealed.far ?? sealed.near)
+    this.#close(start, end, rest, journalKind.sealed, number, sequence)
+    this.#entries.push({ owner, sequence, us, from: 0, end: near.length, far, near })
+    return near.length + (far?.length ?? 0)
+  }
+
+  #sealedHead(at: number, { us, isEnd, sealed }: SealedEvent): number {
+    this.slab.writeUIntBE(us, at, 6)
+    this.slab.writeUInt8(isEnd ? 1 : 0, at + 6)
+    sealed.tag.copy(this.slab, at + 7)
+    return at + sealedHeadBytes
   }
 
   #add(

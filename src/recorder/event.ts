@@ -157,11 +157,11 @@ export function writeJsonHead(into: Buffer, at: number, jsonBytes: number, us: n
   return at + eventHeadBytes
 }
 
-/** All bytes of a data event, at most `maxDataBytes` of it. */
-export function dataEventBytes(event: DataEvent, us: number): Buffer {
-  const bytes = Buffer.allocUnsafe(dataHeadBytes + event.data.length)
-  event.data.copy(bytes, writeDataHead(bytes, 0, event, event.data.length, us))
-  return bytes
+/** What stands before the bytes of a data event. */
+export function dataEventHead(event: DataEvent, us: number): Buffer {
+  const head = Buffer.allocUnsafe(dataHeadBytes)
+  writeDataHead(head, 0, event, event.data.length, us)
+  return head
 }
 
 /** All bytes of a JSON event. */

@@ -17,12 +17,12 @@ export const journalHeadBytes: number = checkedBytes + 16
 
 /**
  * declare: says which session and path a recording number stands for in this segment. event: the bytes of one event as
- * they will be in a chunk. sealed: u48 microseconds, u8 1 if the session ends with it, and the event as ciphertext and tag, which
+ * they will be in a chunk. sealed: u48 microseconds, u8 1 if the session ends with it, and the event's tag and ciphertext, which
  * recovery copies as they are: its key was in the process alone.
  */
 export const journalKind = { declare: 1, event: 2, sealed: 3 } as const
-/** What stands before a sealed event. */
-export const sealedHeadBytes = 7
+/** What stands before the ciphertext: time, end, tag. */
+export const sealedHeadBytes = 7 + 16
 
 /** A segment is left for the next one at this size, and deleted when all its events are in their recordings. */
 export const segmentBytes: number = 16 * 1024 * 1024

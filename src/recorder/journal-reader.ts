@@ -18,7 +18,7 @@ export type JournalledEvent = {
   readonly sequence: number
 } & (
   | { readonly kind: 'clear'; readonly bytes: Buffer }
-  /** `isEnd`: the session ends with it. */
+  /** Ciphertext and tag. `isEnd`: the session ends with it. */
   | { readonly kind: 'sealed'; readonly us: number; readonly isEnd: boolean; readonly sealed: Buffer }
 )
 
@@ -110,8 +110,9 @@ class SegmentReader {
     if (name === undefined) return `recording ${number} has no name`
     const event = { ...name, sequence: Number(record.readBigUInt64BE(16)) }
     if (kind === journalKind.event) return { ...event, kind: 'clear', bytes: Buffer.from(body) }
-    if (body.length < sealedHeadBytes + tagBytes) return 'a sealed event is cut'
-    const sealed = Buffer.from(body.subarray(sealedHeadBytes))
+    if (body.length < sealedHeadBytes) return 'a sealed event is cut'
+    const tag = body.subarray(sealedHeadBytes - tagBytes, sealedHeadBytes)
+    const sealed = Buffer.concat([body.subarray(sealedHeadBytes), tag])
     return { ...event, kind: 'sealed', us: body.readUIntBE(0, 6), isEnd: body.readUInt8(6) === 1, sealed }
   }
 

@@ -18,7 +18,7 @@ import { newRecordingKey, type RecordingKey } from './encryption/recording-key.t
 import type { Sealer } from './encryption/sealer.ts'
 import {
   type DataEvent,
-  dataEventBytes,
+  dataEventHead,
   isData,
   jsonOf,
   type ProgressEvent,
@@ -517,7 +517,7 @@ class Recording implements Owner {
   // What follows is for the recorder.
 
   keep(entry: Entry<Owner>, slab: Buffer, segment: Segment): void {
-    this.#file.add(entry, slab, segment)
+    this.#file.add(entry, entry.near ?? slab, segment)
   }
 
   wrote(bytes: number): void {
@@ -591,8 +591,9 @@ class Recording implements Owner {
     const { turns, sealer } = this.#parts
     const sequence = ++this.#sequence
     if (sealer === undefined) return turns.addData(this, sequence, us, event)
-    const bytes = dataEventBytes(event, us)
-    return turns.addSealed(this, { sequence, us, bytes, sealed: sealer.event(sequence, bytes), isEnd: false })
+    const near = dataEventHead(event, us)
+    const sealed = sealer.event(sequence, near, event.data)
+    return turns.addSealed(this, { sequence, us, near, far: event.data, sealed, isEnd: false })
   }
 
   #addTold(json: string, isEnd: boolean): number {
@@ -600,8 +601,9 @@ class Recording implements Owner {
     const sequence = ++this.#sequence
     const us = this.#now()
     if (sealer === undefined) return turns.addTold(this, sequence, us, json)
-    const bytes = toldEventBytes(json, us)
-    return turns.addSealed(this, { sequence, us, bytes, sealed: sealer.event(sequence, bytes), isEnd })
+    const near = toldEventBytes(json, us)
+    const sealed = sealer.event(sequence, near)
+    return turns.addSealed(this, { sequence, us, near, far: undefined, sealed, isEnd })
   }
 
   #added(bytes: number): void {

@@ -290,7 +290,8 @@ export class RecordingFile implements Destination {
   #protect(payload: Buffer, fields: ChunkHead): Buffer[] {
     const head = chunkHead(fields)
     if (this.#protection.kind !== 'sealed') return [head, payload]
-    return [head, this.#protection.sealer.chunk(fields.number, head, payload)]
+    const { near, tag } = this.#protection.sealer.chunk(fields.number, head, payload)
+    return [head, near, tag]
   }
 
   #eventBytes({ length, events }: RawChunk): number {

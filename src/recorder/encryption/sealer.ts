@@ -1,6 +1,9 @@
 import { createCipheriv, type KeyObject } from 'node:crypto'
 import { chunkContext, type ContentKeys, eventContext, nonceOf, tagBytes, takeKey } from './content-keys.ts'
 
+/** What was sealed, in the pieces that the cipher gave: to join them would cost as much as to seal them. */
+export type Sealed = { readonly near: Buffer; readonly far: Buffer | undefined; readonly tag: Buffer }
+
 /** Seals what one recording holds, as long as it is written. It can open nothing, and after `forget` it can do nothing. */
 export class Sealer {
   readonly #header: Uint8Array
@@ -14,14 +17,14 @@ export class Sealer {
     this.#events = takeKey(keys.events)
   }
 
-  /** Ciphertext and tag of an event's bytes; each number once. */
-  event(sequence: number, bytes: Uint8Array): Buffer {
-    return seal(this.#events, sequence, eventContext(this.#header), bytes)
+  /** Seals an event's bytes, which are `near` and then `far`; each number once. */
+  event(sequence: number, near: Uint8Array, far?: Uint8Array): Sealed {
+    return seal(this.#events, sequence, eventContext(this.#header), near, far)
   }
 
-  /** Ciphertext and tag of a chunk's payload; each number once. `head` are its fixed fields as stored. */
-  chunk(number: number, head: Uint8Array, payload: Uint8Array): Buffer {
-    return seal(this.#chunks, number, chunkContext(this.#header, head), payload)
+  /** Seals a chunk's payload; each number once. `head` are its fixed fields as stored. */
+  chunk(number: number, head: Uint8Array, payload: Uint8Array): Sealed {
+    return seal(this.#chunks, number, chunkContext(this.#header, head), payload, undefined)
   }
 
   /** Lets go of the keys: what is sealed cannot be read here any more. */
@@ -31,10 +34,17 @@ export class Sealer {
   }
 }
 
-function seal(key: KeyObject | undefined, number: number, context: Uint8Array, bytes: Uint8Array): Buffer {
+function seal(
+  key: KeyObject | undefined,
+  number: number,
+  context: Uint8Array,
+  near: Uint8Array,
+  far: Uint8Array | undefined,
+): Sealed {
   if (key === undefined) throw new Error('the key of this recording is gone')
   const cipher = createCipheriv('aes-256-gcm', key, nonceOf(number), { authTagLength: tagBytes })
   cipher.setAAD(context)
-  const sealed = cipher.update(bytes)
-  return Buffer.concat([sealed, cipher.final(), cipher.getAuthTag()])
+  const sealed = { near: cipher.update(near), far: far === undefined ? undefined : cipher.update(far) }
+  cipher.final() // of this mode nothing is left over
+  return { ...sealed, tag: cipher.getAuthTag() }
 }
