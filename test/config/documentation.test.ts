@@ -84,3 +84,10 @@ test('the hours in the documentation can be read', () => {
       }),
     )
 })
+
+test('the rules of retention in the documentation can be read', () => {
+  const retention = readFileSync(join(docs, 'retention.md'), 'utf8')
+  const examples = [...retention.matchAll(/```yaml\n(recording:[\s\S]*?)```/g)].map(([, text = '']) => text)
+  const rules = examples.map(text => configOf(yamlWith({ recording: text })).recording.retention.length)
+  expect(rules).toEqual([1, 3])
+})
