@@ -8,8 +8,7 @@ import { verifyTree } from '../audit/tree/verify-tree.ts'
 import { verifyAudit } from '../audit/verify.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type VerifyResult, verifyRecording } from '../recorder/verify.ts'
-import type { Decision } from '../recorder/retention/decision.ts'
-import { decisionsIn } from '../recorder/retention/decisions-in.ts'
+import { type Decisions, decisionsIn } from '../recorder/retention/decisions-in.ts'
 import { type RemovedRecording, verifyPlaces } from '../recorder/verify-places.ts'
 import { type AuditorKey, unlock } from '../recorder/encryption/auditor-key.ts'
 import type { ContentKeys } from '../recorder/encryption/content-keys.ts'
@@ -132,7 +131,7 @@ function verifyLog(
 function placesIn(
   { result, leaves }: VerifiedLog,
   recordings: readonly string[],
-  decisions: ReadonlyMap<string, Decision> | undefined,
+  decisions: Decisions | undefined,
 ): readonly Result[] {
   if (!result.ok) return []
   if (recordings.length === 0 && !areAllRemoved(leaves) && !hasFolderBeside(result.file))
@@ -168,10 +167,12 @@ function areAllRemoved(leaves: readonly StampedLeaf[]): boolean {
   return removed.size > 0 && leaves.every(leaf => leaf.kind !== 'session-open' || removed.has(leaf.session))
 }
 
-/** Of the audit logs that were given as whole folders; undefined without any. */
-function decisionsOf(audits: readonly string[]): ReadonlyMap<string, Decision> | undefined {
-  const whole = audits.filter(audit => statSync(audit).isDirectory())
-  return whole.length === 0 ? undefined : new Map(whole.flatMap(audit => [...decisionsIn(audit)]))
+/** Of the audit logs that were given; undefined without any. */
+function decisionsOf(audits: readonly string[]): Decisions | undefined {
+  const found = audits.map(decisionsIn)
+  if (found.length === 0) return undefined
+  const byHash = new Map(found.flatMap(each => [...each.byHash]))
+  return { byHash, isWhole: found.every(each => each.isWhole) }
 }
 
 function isAudit(path: string): boolean {

@@ -8,6 +8,7 @@ import { reasonOf } from '../errors.ts'
 import { readRecording } from './reader.ts'
 import { type Anchors, anchorsOf } from './register.ts'
 import type { Decision } from './retention/decision.ts'
+import type { Decisions } from './retention/decisions-in.ts'
 
 export type Misplaced = { readonly file: string; readonly reason: string }
 export type PlacesResult = {
@@ -37,7 +38,7 @@ type Entered = { open?: StampedLeaf; seal?: StampedLeaf; tombstone?: StampedLeaf
 export function verifyPlaces(
   leaves: readonly StampedLeaf[],
   files: readonly string[],
-  decisions?: ReadonlyMap<string, Decision>,
+  decisions?: Decisions,
 ): PlacesResult {
   const entered = bySession(leaves)
   const present = new Set(files.map(sessionOf))
@@ -54,9 +55,9 @@ export function verifyPlaces(
     if (problem !== undefined) misplaced.push({ file, reason: problem })
   }
   const removed = [...entered].flatMap(([session, { tombstone }]) =>
-    tombstone === undefined ? [] : [removedOf(session, tombstone, present.has(session), decisions)],
+    tombstone === undefined ? [] : [removedOf(session, tombstone, present.has(session), decisions?.byHash)],
   )
-  if (decisions !== undefined)
+  if (decisions?.isWhole === true)
     misplaced.push(...removed.filter(one => one.decision === undefined).map(undecided))
   notes.push(...notesOn(removed, decisions !== undefined))
   return { misplaced, notes, found: files.filter(file => entered.has(sessionOf(file))).length, removed }

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type AuditLog, openAuditLog } from '../../../src/audit/audit-log.ts'
@@ -330,13 +330,26 @@ test('a tombstone whose decision the audit log does not have explains nothing', 
   ])
 })
 
+test('a tombstone whose decision may be in files that were moved away is told, and its rule is not known', async () => {
+  const ground = await Ground.open()
+  await ground.record(['one'])
+  ground.bench.clock.advance(366 * day)
+  await ground.retention.run('test')
+  const [first = ''] = readdirSync(ground.at('audit'))
+  renameSync(join(ground.at('audit'), first), join(ground.at('audit'), 'audit-000000000002.ndjson'))
+  const { leaves } = verifyTree(ground.at('log'), { keys: [signer.publicKeyPem] })
+  expect(decisionsIn(ground.at('audit')).isWhole).toBe(false)
+  const places = verifyPlaces(leaves, [], { byHash: new Map(), isWhole: false })
+  expect(places).toMatchObject({ misplaced: [], removed: [{ session: 'one', decision: undefined }] })
+})
+
 test('a decision about one session explains no tombstone of another', async () => {
   const ground = await Ground.open()
   await ground.record(['one', 'two'])
   ground.bench.clock.advance(366 * day)
   await ground.retention.hold({ ...hold, sessions: ['two'] }, 'test')
   await ground.retention.run('test')
-  const [sha256] = decisionsIn(ground.at('audit')).keys()
+  const [sha256] = decisionsIn(ground.at('audit')).byHash.keys()
   ground.sessionLog.add({ kind: 'tombstone', session: 'two', sha256: sha256 ?? '' })
   await ground.sessionLog.checkpoint()
   expect(ground.verify().misplaced).toHaveLength(1)
