@@ -196,6 +196,8 @@ addEventListener('DOMContentLoaded', () => {
 
   const allMarks = steps.filter(step => step[0] === 'mark' || (isSql && step[3] === 'statement'))
   const maxMarks = 2000
+  // Statements begin with their time, which stands beside them here.
+  const labelOf = step => (isSql ? step[4].replace(/^\S+\s+/, '') : step[3])
   const listMarks = () => {
     const words = find.value.toLowerCase()
     const some = allMarks
@@ -208,7 +210,7 @@ addEventListener('DOMContentLoaded', () => {
     marks.replaceChildren(
       ...some.map(step => {
         const item = make('li')
-        item.append(make('time', '', clock(step[1])), String(step[isSql ? 4 : 3]).slice(0, 300))
+        item.append(make('time', '', clock(step[1])), labelOf(step).slice(0, 300))
         item.addEventListener('click', () => {
           if (!isSql && channels.includes(step[2])) {
             channel = step[2]
