@@ -8,17 +8,11 @@ import { type Problem, problemDocument } from './problem.ts'
 
 const query = z.strictObject({ by: z.string().trim().min(1).max(200) })
 
-const refusals: Readonly<Record<'not-open' | 'elsewhere' | 'too-many', Problem>> = {
+const refusals: Readonly<Record<'not-open' | 'too-many', Problem>> = {
   'not-open': {
     status: 404,
     title: 'Not open',
     detail: 'No such session is open. "sallyport sessions list --state open" shows those that are.',
-  },
-  elsewhere: {
-    status: 409,
-    title: 'In another process',
-    detail:
-      'A worker process relays this session: it can be ended, and played when it is over, but not watched.',
   },
   'too-many': {
     status: 429,

@@ -8,7 +8,7 @@ import type { ReloadResult } from '../api/deps.ts'
 import { placesOf } from '../api/places.ts'
 import { serveWeb, type WebServer } from '../api/serve.ts'
 import { createWeb } from '../api/web.ts'
-import { type AuditLog, openAuditLog } from '../audit/audit-log.ts'
+import { type AuditLog, openAuditLog, type SigningAuditLog } from '../audit/audit-log.ts'
 import { openSessionLog, type SessionLog } from '../audit/tree/session-log.ts'
 import { appendAsking } from '../audit/append.ts'
 import { type Clock, systemClock } from '../clock.ts'
@@ -41,7 +41,9 @@ import { screenText } from '../recorder/export.ts'
 import { IndexQueue } from '../recorder/index-queue.ts'
 import { openRecorder, type Recorder } from '../recorder/recorder.ts'
 import { type PurgeStep, Retention } from '../recorder/retention/retention.ts'
-import { localStore } from '../recorder/storage/local-store.ts'
+import type { RecordingStore } from '../recorder/storage/recording-store.ts'
+import type { RecordingStorage } from '../recorder/storage/storage.ts'
+import type { Spool } from '../recorder/storage/spool.ts'
 import { Room } from '../recorder/room.ts'
 import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
 import { CancelKeys } from '../postgres/cancel-keys.ts'
@@ -63,6 +65,7 @@ import { openPostgresCredentials } from './postgres-credentials.ts'
 import { type PostgresParts, type RunningPostgres, startPostgres } from './postgres.ts'
 import { KeysForWorkers, startPostgresWorkers, workerEntry } from './postgres-workers.ts'
 import { probeTargets } from './probe.ts'
+import { startStorage } from './storage.ts'
 import { trustsIssuer } from './trusted-issuers.ts'
 
 export type Gateway = {
@@ -139,11 +142,13 @@ type Ground = {
   readonly store: Store
   readonly authorities: Authorities
   readonly watchdog: Watchdog
-  readonly audit: AuditLog
+  readonly audit: SigningAuditLog
   readonly sessionLog: SessionLog
   readonly recorder: Recorder
   /** Another one, on the journal of a process that is gone. */
   readonly recorderIn: (journalFolder: string) => Recorder
+  readonly storage: RecordingStorage
+  readonly room: Room
 }
 
 async function compose(
@@ -155,7 +160,7 @@ async function compose(
   const clock = options.clock ?? systemClock
   let { config, content } = first
   const ground = await openGround(() => config, log, clock, options.append, closers)
-  const { engine, lock, store, authorities, recorder } = ground
+  const { engine, lock, store, authorities, recorder, storage } = ground
   const metrics = new Metrics()
   const audit = metrics.observe(ground.audit)
   audit.append({
@@ -178,6 +183,8 @@ async function compose(
   await crashed.closeRowsOf(owner => owner !== lock.ownerId)
   let pool: WorkerPool | undefined
   const isAlive = (owner: string): boolean => pool?.isAlive(owner) ?? false
+  metrics.watchStorage(() => storage.state())
+  takeUp(storage, log)
   const postgresCredentials = await openPostgresCredentials({
     store,
     audit,
@@ -208,7 +215,6 @@ async function compose(
   const { sweep: roles } = postgresCredentials
   const sweep = startSweep({ store, audit, clock, log, owner: lock.ownerId, isAlive, roles })
   closers.push(() => sweep.stop())
-  const storage = localStore(config.recording.folder)
   const retention = new Retention({
     store,
     audit,
@@ -323,8 +329,9 @@ async function compose(
     createAdmin({
       ...common,
       live,
-      recordings: config.recording.folder,
+      recordings: storage,
       reload,
+      appendSigned: event => ground.audit.appendSigned(event),
       retention,
       sweep: async () => ({ removed: await sweep.now(), left: roles.pending.count }),
       changeKeys: async (ask, by) => {
@@ -333,7 +340,14 @@ async function compose(
         return changes
       },
       metrics: () => metrics.text(),
-      probe: () => probeTargets(config, { audit, upstream, issuer, postgres: postgresCredentials }),
+      probe: () =>
+        probeTargets(config, {
+          audit,
+          upstream,
+          nextTargetsKey: authorities.ring.next('targets'),
+          issuer,
+          postgres: postgresCredentials,
+        }),
     }),
     foldersOf(config).adminSocket,
   )
@@ -357,7 +371,8 @@ async function compose(
     metricsToken: () => config.web?.metrics?.token,
     mayReview: (principal, session) => mayReview(config, principal, session).allowed,
     kept: sessions => retention.viewsOf(sessions),
-    transcript: session => transcriptOf(config, session),
+    transcript: session => transcriptOf(storage, session),
+    stored: session => storage.fetch(session.recording),
   })
   if (web !== undefined) closers.push(() => web.close())
   const hostKeys = new OpenSshHostKeys()
@@ -407,11 +422,17 @@ async function compose(
         inHand: postgresCredentials.brokers.inHand,
         onSealed: ssh.session.onSealed,
         checkpoint: () => ground.sessionLog.checkpoint(),
+        refusal: () => ground.room.shortage ?? storage.refusal(),
+        spool: storage,
       },
       clock,
       log,
     })
     live.join(pool)
+    const workers = pool
+    storage.onFull(fault => workers.full(fault))
+    ground.room.onShortage(fault => workers.full(fault))
+    metrics.watchWorkers(pool)
     return config.postgres === undefined
       ? undefined
       : startPostgresWorkers(config.postgres, pool, postgresLimits)
@@ -491,24 +512,52 @@ async function openGround(
     onCheckpoint: (upTo, sha256) => void sessionLog.add({ kind: 'audit-log', upTo, sha256 }),
   })
   closers.push(() => audit.close())
+  const storage = startStorage(config, { audit, log })
+  closers.push(() => storage.close())
+  const common = {
+    folder: config.recording.folder,
+    signer: authorities['recording-heads'],
+    gateway: config.gateway.name,
+    clock,
+    log,
+    sessionLog,
+    append: guarded,
+    watch,
+    sync: config.recording.sync,
+    encryptTo: () => current().recording.encryptTo,
+  }
+  const isElsewhere = config.recording.s3 !== undefined
+  const recorder = openRecorder({
+    ...common,
+    journalFolder: folders.journal,
+    room,
+    ...(isElsewhere ? { spool: storage } : {}),
+  })
+  // It records nothing: what asks for room, and hears that there is none, is the one above.
   const recorderIn = (journalFolder: string): Recorder =>
     openRecorder({
-      folder: config.recording.folder,
+      ...common,
       journalFolder,
-      signer: authorities['recording-heads'],
-      gateway: config.gateway.name,
-      clock,
-      log,
-      sessionLog,
-      append: guarded,
-      watch,
-      room,
-      sync: config.recording.sync,
-      encryptTo: () => current().recording.encryptTo,
+      ...(isElsewhere ? { spool: withoutHearing(storage) } : {}),
     })
-  const recorder = recorderIn(folders.journal)
   closers.push(() => recorder.close())
-  return { engine, lock, store, authorities, watchdog, audit, sessionLog, recorder, recorderIn }
+  return {
+    engine,
+    lock,
+    store,
+    authorities,
+    watchdog,
+    audit,
+    sessionLog,
+    recorder,
+    recorderIn,
+    storage,
+    room,
+  }
+}
+
+function withoutHearing({ opened, finished, refusal }: RecordingStorage): Spool {
+  return { opened, finished, refusal, onFull: () => {} }
 }
 
 /** Recordings may lie on another disk than the rest. */
@@ -516,6 +565,13 @@ function openRoom({ gateway, recording }: Config, log: Log): Room {
   const folders = [gateway.data, recording.folder]
   for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o700 })
   return new Room({ folders, bytes: recording.reserveBytes, log })
+}
+
+/** What earlier gateways have not stored; the listeners need not wait for it. */
+function takeUp(storage: RecordingStorage, log: Log): void {
+  storage.takeUp().catch((cause: unknown) => {
+    log.error({ cause: reasonOf(cause) }, 'what waits to be stored was not looked through')
+  })
 }
 
 type Reloaded = ({ ok: true } & ConfigRead) | { ok: false; problems: string }
@@ -565,6 +621,11 @@ async function startSsh(config: Config, parts: SshListenerParts): Promise<SshLis
   return config.ssh === undefined ? undefined : startSshListener(config.ssh.listen, parts)
 }
 
-function transcriptOf(config: Config, session: SessionRow): Promise<string> {
-  return screenText(join(config.recording.folder, session.recording))
+async function transcriptOf(recordings: RecordingStore, session: SessionRow): Promise<string> {
+  const { path, release } = await recordings.fetch(session.recording)
+  try {
+    return await screenText(path)
+  } finally {
+    release()
+  }
 }

@@ -66,6 +66,16 @@ export class Metrics {
     )
   }
 
+  /** Where there are worker processes. */
+  watchWorkers(pool: { readonly state: { readonly running: number; readonly restarts: number } }): void {
+    this.#gauge('postgres_workers', 'Worker processes for PostgreSQL that run', [], gauge =>
+      gauge.set(pool.state.running),
+    )
+    this.#gauge('postgres_worker_restarts', 'Worker processes that had to be replaced', [], gauge =>
+      gauge.set(pool.state.restarts),
+    )
+  }
+
   /** Where recordings are kept elsewhere; of a local folder there is nothing to tell. */
   watchStorage(state: () => SpoolState | undefined): void {
     if (state() === undefined) return

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts'
 import { openAuthorities } from '../credentials/authority.ts'
 import { sweep } from '../credentials/sweep.ts'
 import { openLog } from '../log.ts'
+import { requireNoWorkers } from '../postgres/workers/worker-folder.ts'
 import { lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
 import { openOwnAudit } from './access.ts'
@@ -41,6 +42,7 @@ function sentence({ removed, left }: Swept): string {
 /** No gateway runs: the data folder is ours, so that every process that it knows is gone. */
 async function sweepOurselves(config: Config): Promise<Swept> {
   const lock = lockData(config.gateway.data)
+  await requireNoWorkers(foldersOf(config).workers)
   const store = await openStore(config.gateway.data)
   const audit = openOwnAudit(config)
   const { keys: keysFolder } = foldersOf(config)

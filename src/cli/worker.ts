@@ -1,6 +1,6 @@
 /** A worker process for PostgreSQL: it carries sessions as the gateway would, and asks the gateway for everything that counts once. */
 import type { Socket } from 'node:net'
-import { appendAll } from '../audit/append.ts'
+import { appendAsking } from '../audit/append.ts'
 import type { AuditLog } from '../audit/audit-log.ts'
 import { Outbox } from '../audit/outbox/outbox.ts'
 import { outboxAudit, outboxSessionLog } from '../audit/outbox/outbox-logs.ts'
@@ -21,8 +21,11 @@ import { journalOf, lockAsWorker } from '../postgres/workers/worker-folder.ts'
 import { KeysOfGateway } from '../postgres/workers/worker-keys.ts'
 import { WorkerSessions } from '../postgres/workers/worker-sessions.ts'
 import { WorkerPasswords, WorkerSignIns, workerMachines } from '../postgres/workers/worker-sign-in.ts'
+import { WorkerWatches } from '../postgres/workers/worker-watches.ts'
 import { workerStore } from '../postgres/workers/worker-store.ts'
 import type { StartOrder } from '../postgres/workers/messages.ts'
+import { Room } from '../recorder/room.ts'
+import type { Spool } from '../recorder/storage/spool.ts'
 import { openRecorder, type Recorder } from '../recorder/recorder.ts'
 import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
 import type { DataLock } from '../store/lock.ts'
@@ -30,9 +33,11 @@ import { endpointsOfPostgres, takePostgres } from './postgres.ts'
 
 /** After the gateway is gone, its next start waits for us: sessions end and journals close within this time. Milliseconds. */
 const orphanMs = 5000
+/** How often is looked whether journal and outbox can be written. Milliseconds. */
+const lookEveryMs = 1000
 
 /** Runs until the gateway says that it is over, or is gone. `append`: how journal and outbox append; tests make it fail or hang. */
-export function runPostgresWorker({ append = appendAll }: { append?: AppendSync } = {}): void {
+export function runPostgresWorker({ append }: { append?: AppendSync } = {}): void {
   const log = openLog()
   let worker: PostgresWorker | undefined
   const running = (): PostgresWorker => {
@@ -66,6 +71,9 @@ export function runPostgresWorker({ append = appendAll }: { append?: AppendSync 
       taken: ({ upTo }) => worker?.outbox.taken(upTo),
       failed: ({ reason }) => worker?.outbox.fail(new Error(reason)),
       keys: keys => worker?.keys.replace(keys),
+      full: ({ userText, reason }) => worker?.full(userText, reason),
+      watch: ({ session, watch }) => worker?.watch(session, watch),
+      unwatch: ({ watch }) => worker?.watches.end(watch),
     },
   })
   // Signals of a terminal or a service manager come to all of its processes: the gateway says what becomes of us.
@@ -88,6 +96,7 @@ class PostgresWorker {
   readonly keys: KeysOfGateway
   readonly passwords: WorkerPasswords
   readonly signIns: WorkerSignIns
+  readonly watches: WorkerWatches
   readonly #log: Log
   readonly #link: WorkerLink
   readonly #lock: DataLock
@@ -102,18 +111,27 @@ class PostgresWorker {
   readonly #endpoints: readonly PostgresEndpoint[]
   /** Strangers that may be asked to go, by connection. */
   readonly #strangers = new Map<number, () => void>()
+  readonly #onFull: ((fault: Fault) => void)[] = []
+  readonly #room: Room
+  readonly #timer: NodeJS.Timeout
   #config: Config
   #prepared: Config | undefined
   #closing: Promise<void> | undefined
 
   /** Throws Fault DATA_FOLDER_IN_USE, CONFIG_INVALID, KEY_UNUSABLE. */
-  constructor({ number, folder, config, keys }: StartOrder, link: WorkerLink, append: AppendSync, log: Log) {
+  constructor(
+    { number, folder, config, keys }: StartOrder,
+    link: WorkerLink,
+    append: AppendSync | undefined,
+    log: Log,
+  ) {
     this.#link = link
     this.#log = log.child({ worker: number })
     this.#lock = lockAsWorker(folder)
     this.#config = configOf(config.file, config.content)
     this.#watchdog = startWatchdog(this.#log)
-    const guarded = this.#watchdog.guard(append)
+    this.#room = new Room({ folders: [folder], bytes: this.#config.recording.reserveBytes, log: this.#log })
+    const guarded = this.#watchdog.guard(append ?? appendAsking(this.#room.make))
     this.keys = new KeysOfGateway(link, keys)
     this.outbox = this.#openOutbox(folder, guarded)
     this.#audit = outboxAudit(this.outbox)
@@ -130,10 +148,12 @@ class PostgresWorker {
     })
     this.passwords = new WorkerPasswords(link)
     this.signIns = new WorkerSignIns(link)
+    this.watches = new WorkerWatches(link)
     this.#cancels = new CancelKeys(number)
     this.#postgres = this.#takePostgres()
     const { postgres } = this.#config
     this.#endpoints = postgres === undefined ? [] : endpointsOfPostgres(postgres)
+    this.#timer = setInterval(() => this.#leaveIfBroken(), lookEveryMs).unref()
   }
 
   get owner(): string {
@@ -197,12 +217,26 @@ class PostgresWorker {
       ?.end({ reason, userText })
   }
 
+  /** There is no room for recordings where the gateway keeps them. */
+  full(userText: string, reason: string): void {
+    const fault = new Fault('RECORDING_APPEND_FAILED', userText, { log: reason })
+    for (const listener of this.#onFull) listener(fault)
+  }
+
+  watch(id: string, number: number): void {
+    this.watches.begin(
+      number,
+      this.#sessions.here.list().find(session => session.id === id),
+    )
+  }
+
   /** Ends and seals everything; what cannot be sealed any more, the gateway's next start finishes. */
   close(reason: string): Promise<void> {
     return (this.#closing ??= this.#close(reason))
   }
 
   async #close(reason: string): Promise<void> {
+    clearInterval(this.#timer)
     this.signIns.close()
     this.#postgres.connections.stop()
     await this.#sessions.here.close(reason)
@@ -211,6 +245,7 @@ class PostgresWorker {
     await this.#postgres.close()
     await this.#recorder.close()
     await this.#audit.close()
+    await this.#room.close()
     this.#watchdog.stop()
     this.#lock.release()
   }
@@ -248,9 +283,29 @@ class PostgresWorker {
       }),
       append,
       watch: this.#watchdog.watch,
+      room: this.#room,
       sync: this.#config.recording.sync,
+      ...(this.#config.recording.s3 === undefined ? {} : { spool: this.#spool }),
       encryptTo: () => this.#config.recording.encryptTo,
     })
+  }
+
+  /** Where recordings are kept elsewhere: the gateway brings them there. Whether one may be begun it says when it gives a place. */
+  get #spool(): Spool {
+    return {
+      opened: recording => void this.#link.tell('recordingOpened', { recording }),
+      finished: recording => void this.#link.tell('recordingFinished', { recording }),
+      refusal: () => undefined,
+      onFull: listener => void this.#onFull.push(listener),
+    }
+  }
+
+  /** One that cannot write any more makes place for another, once its sessions have ended. */
+  #leaveIfBroken(): void {
+    const failure = this.#audit.failure ?? this.#recorder.failure
+    if (failure === undefined || this.#closing !== undefined || this.#sessions.here.size > 0) return
+    this.#log.error({ reason: failure.message }, 'a worker process cannot write any more, and ends')
+    process.exit(1)
   }
 
   #takePostgres(): ReturnType<typeof takePostgres> {

@@ -26,11 +26,13 @@ export type Elsewhere = {
   readonly countOf: (principal: string) => number
   /** Asks for its end; false if no such session is open there. */
   readonly end: (id: string, ending: Ending) => boolean
+  /** Begins to watch it. */
+  readonly watch: (id: string) => Watching
 }
 
 export type Watching =
   | { readonly kind: 'watching'; readonly watch: LiveWatch; readonly row: SessionRow }
-  | { readonly kind: 'not-open' | 'elsewhere' | 'too-many' }
+  | { readonly kind: 'not-open' | 'too-many' }
 
 export class LiveSessions {
   readonly #sessions = new Map<string, { session: Session; principal: string }>()
@@ -106,13 +108,11 @@ export class LiveSessions {
     return true
   }
 
-  /** Begins to watch an open session of this process. */
+  /** Begins to watch an open session. */
   watch(id: string): Watching {
     const session = this.#sessions.get(id)?.session
-    if (session === undefined || session.ended) {
-      const isElsewhere = this.#elsewhere?.rows().some(row => row.id === id) ?? false
-      return { kind: isElsewhere ? 'elsewhere' : 'not-open' }
-    }
+    if (session === undefined) return this.#elsewhere?.watch(id) ?? { kind: 'not-open' }
+    if (session.ended) return { kind: 'not-open' }
     const watch = session.recording.watch()
     return watch === undefined ? { kind: 'too-many' } : { kind: 'watching', watch, row: session.row }
   }

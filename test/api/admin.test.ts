@@ -340,7 +340,6 @@ test('nobody watches what is not open, nor without the audit log', async () => {
   audit.length = 0
   for (const [kind, status] of [
     ['not-open', 404],
-    ['elsewhere', 409],
     ['too-many', 429],
   ] as const) {
     watching = { kind }

@@ -1,4 +1,5 @@
 /** PostgreSQL with worker processes: the same as without, and what happens when one of the processes dies. */
+import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -281,6 +282,83 @@ test('after all of them are killed −9 at once, too', async () => {
   expectAudited(world, rows)
   await noRoles(world)
   await expectVerified(world)
+})
+
+test('a worker whose disk hangs is killed by its own watchdog; the others go on', async () => {
+  const world = await start({ faulty: true })
+  const [one, two] = await twoClients(world)
+  await Promise.all([one, two].map(client => client.query("SELECT 'before'")))
+  const left = Promise.race([ended(one).then(() => two), ended(two).then(() => one)])
+  world.world.setFault('worker-hang')
+  one.query("SELECT 'during'").catch(() => {})
+  const survivor = await left
+  expect((await survivor.query("SELECT 'after' AS after")).rows).toEqual([{ after: 'after' }])
+  await world.world.until(() => startsIn(world) === 3)
+  await survivor.end()
+  const rows = await allEnded(world)
+  expect(rows.map(({ state }) => state).toSorted()).toEqual(['ended', 'interrupted'])
+  await noRoles(world)
+  await expectVerified(world)
+})
+
+test('while workers cannot write, nobody gets in, and what is open ends; then others take their places', async () => {
+  const world = await start({ faulty: true })
+  const [one, two] = await twoClients(world)
+  const both = Promise.all([ended(one), ended(two)])
+  world.world.setFault('worker-full')
+  for (const client of [one, two]) client.query('SELECT 1').catch(() => {})
+  await both
+  await expect(connected(world)).rejects.toThrow()
+  world.world.setFault(undefined)
+  await world.world.until(() => startsIn(world) >= 4)
+  const third = await connected(world)
+  await third.end()
+  await allEnded(world)
+  await noRoles(world)
+})
+
+test('while the gateway cannot write its logs, sessions in workers end, too', async () => {
+  const world = await start({ faulty: true })
+  const [one, two] = await twoClients(world)
+  const both = Promise.all([ended(one), ended(two)])
+  const password = await world.password()
+  world.world.setFault('gateway-full')
+  await expect(connected(world, { password })).rejects.toThrow()
+  await both
+  await world.world.killGateway('SIGKILL')
+  world.world.setFault(undefined)
+  await world.world.startGateway()
+  const rows = await allEnded(world)
+  for (const { id } of rows)
+    expect(world.world.audit().some(line => line['session'] === id && line['kind'] === 'session-close')).toBe(
+      true,
+    )
+  await noRoles(world)
+  await expectVerified(world)
+})
+
+test('a session in a worker is watched as it goes on, until it ends', async () => {
+  const world = await start()
+  const [one, two] = await twoClients(world)
+  const rows = await world.world.sessions()
+  const seen: string[] = []
+  const children = rows.map(({ id }) => {
+    const child = spawn(process.execPath, ['src/main.ts', 'sessions', 'watch', id], {
+      env: { ...process.env, SALLYPORT_CONFIG: world.world.configFile },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    child.stdout?.on('data', (chunk: Buffer) => seen.push(chunk.toString()))
+    return child
+  })
+  const over = children.map(child => new Promise(resolve => child.once('exit', resolve)))
+  await world.world.until(() => world.world.audit().filter(({ kind }) => kind === 'watch-begin').length === 2)
+  await one.query("SELECT 'by the first'")
+  await two.query("SELECT 'by the second'")
+  await world.world.until(() => /by the first/.test(seen.join('')) && /by the second/.test(seen.join('')))
+  process.kill(pidOf(world, 1), 'SIGKILL')
+  await two.end()
+  await Promise.all(over)
+  await world.world.until(() => world.world.audit().filter(({ kind }) => kind === 'watch-end').length === 2)
 })
 
 test('a password that is revoked ends the session that it opened, in whichever process', async () => {

@@ -21,6 +21,9 @@ const nothing = z.void()
 const bytes = z.custom<Uint8Array>(value => value instanceof Uint8Array)
 const key = bytes.refine(({ length }) => length <= 256)
 const count = z.int().nonnegative()
+/** As the recorder names recordings. */
+const recording = z.string().regex(/^\d{4}\/\d\d\/\d\d\/[A-Za-z0-9_-]{1,64}\.sallyport$/)
+const watchEnd = z.object({ reason: z.enum(['ended', 'too-slow', 'left']), text: z.string() })
 
 /** Rows and fields go through as they are, whatever a newer field is called; what decides about access is looked at. */
 const principal = z.custom<PrincipalFields>(
@@ -170,6 +173,8 @@ export const workerCalls = {
     answer: z.object({ entry: z.string(), proof: z.string() }),
     withinMs: proofWithinMs,
   },
+  /** Of a session that somebody watches; answered when there is room for more. */
+  watched: { asked: z.object({ watch: z.int(), lines: z.array(z.string()) }), answer: nothing },
   checkpoint: { asked: nothing, answer: nothing, withinMs: proofWithinMs },
   cancel: {
     asked: z.object({ pid: z.int(), key, sourceAddress: z.string() }),
@@ -197,6 +202,10 @@ export const workerTells = {
   inHand: z.object({ lease: z.string() }),
   outOfHand: z.object({ lease: z.string() }),
   cancelSignIn: z.object({ id: z.int() }),
+  watchOver: z.object({ watch: z.int(), end: watchEnd }),
+  /** Where recordings are kept elsewhere: one was begun, and one has its proofs. */
+  recordingOpened: z.object({ recording }),
+  recordingFinished: z.object({ recording }),
 }
 
 const startOrder = z.object({
@@ -241,6 +250,10 @@ export const gatewayTells = {
   taken: z.object({ upTo: count }),
   /** The logs cannot be written: nothing may go on. */
   failed: z.object({ reason: z.string() }),
+  /** There is no room for recordings, here or where they are kept: what is open has to end. */
+  full: z.object({ userText: z.string(), reason: z.string() }),
+  watch: z.object({ session: z.string(), watch: z.int() }),
+  unwatch: z.object({ watch: z.int() }),
   keys,
 }
 

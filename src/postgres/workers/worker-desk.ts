@@ -5,8 +5,10 @@ import type { MachineTokens } from '../../identity/machine-token.ts'
 import type { WaitingSignIn, WaitingSignIns } from '../../identity/waiting-sign-in.ts'
 import type { LeaseRow, SessionRow, Signer } from '../../model.ts'
 import { Fault } from '../../errors.ts'
-import type { LiveSessions, ReservedPlace } from '../../session/live.ts'
+import type { LiveSessions, ReservedPlace, Watching } from '../../session/live.ts'
 import type { Ending } from '../../session/session.ts'
+import { LiveWatch } from '../../recorder/live-watch.ts'
+import type { Spool } from '../../recorder/storage/spool.ts'
 import type { Store } from '../../store/store.ts'
 import type { CancelAsked } from '../cancel-requests.ts'
 import type { CallHandlers, TellHandlers } from './link.ts'
@@ -28,6 +30,9 @@ export type DeskParts = {
   readonly onSealed: (row: SessionRow) => void
   readonly takeCancel: (asked: CancelAsked) => Promise<void>
   readonly checkpoint: () => Promise<void>
+  /** Why no session may be opened now, if so. */
+  readonly refusal: () => Fault | undefined
+  readonly spool: Pick<Spool, 'opened' | 'finished'>
 }
 
 export class WorkerDesk {
@@ -44,6 +49,7 @@ export class WorkerDesk {
   readonly #leases = new Set<string>()
   readonly #inHand = new Set<string>()
   readonly #signIns = new Map<number, WaitingSignIn>()
+  readonly #watches = new Map<number, LiveWatch>()
   /** What leaves the places of strangers, by connection. */
   readonly #strangers = new Map<number, () => void>()
   readonly #connections = new Set<number>()
@@ -79,6 +85,19 @@ export class WorkerDesk {
     return this.#link().tell('endSession', { id, reason, userText })
   }
 
+  watch(id: string): Watching {
+    const row = this.#sessions.get(id)
+    if (row === undefined || this.#ending.has(id)) return { kind: 'not-open' }
+    const number = ++this.#lastNumber
+    const watch = new LiveWatch(() => {
+      this.#watches.delete(number)
+      this.#link().tell('unwatch', { watch: number })
+    })
+    this.#watches.set(number, watch)
+    this.#link().tell('watch', { session: id, watch: number })
+    return { kind: 'watching', watch, row }
+  }
+
   /** Counts a connection in; its number. */
   enter(enter: (makeRoom: () => void) => () => void): number {
     const id = ++this.#lastNumber
@@ -95,6 +114,7 @@ export class WorkerDesk {
     for (const leave of this.#strangers.values()) leave()
     for (const place of this.#places.values()) place.release()
     for (const signIn of this.#signIns.values()) signIn.cancel()
+    for (const watch of this.#watches.values()) watch.end(sessionGone)
     for (const lease of this.#inHand) this.#parts.inHand.delete(lease)
     const held = [
       this.#strangers,
@@ -140,6 +160,9 @@ export class WorkerDesk {
     },
     proofOf: ({ entry }) => this.#takeover().proofOf(entry),
     checkpoint: () => this.#parts.checkpoint(),
+    watched: ({ watch, lines }) => {
+      for (const line of lines) this.#watches.get(watch)?.push(line)
+    },
     cancel: ({ pid, key, sourceAddress }) =>
       this.#parts.takeCancel({ pid, key: Buffer.from(key), sourceAddress }),
   }
@@ -175,9 +198,14 @@ export class WorkerDesk {
       if (this.#inHand.delete(lease)) this.#parts.inHand.delete(lease)
     },
     cancelSignIn: ({ id }) => this.#signIns.get(id)?.cancel(),
+    watchOver: ({ watch, end }) => this.#watches.get(watch)?.end(end),
+    recordingOpened: ({ recording }) => this.#parts.spool.opened(recording),
+    recordingFinished: ({ recording }) => this.#parts.spool.finished(recording),
   }
 
   #reserve(principal: string, max: number): number | undefined {
+    const refusal = this.#parts.refusal()
+    if (refusal !== undefined) throw refusal
     const place = this.#parts.live.reserve(principal, max)
     if (place === undefined) return undefined
     const number = ++this.#lastNumber
@@ -229,6 +257,8 @@ export class WorkerDesk {
     this.#strangers.delete(connection)
   }
 }
+
+const sessionGone = { reason: 'ended', text: 'The session ended with the process that relayed it.' } as const
 
 function answerOf(result: RedeemResult) {
   if (result.kind === 'proven') return { ...result, principal: result.principal.fields }

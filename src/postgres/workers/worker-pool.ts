@@ -2,11 +2,14 @@
  * The worker processes of a gateway. What comes in goes to the one that has the fewest connections; one that dies takes its sessions
  * with it and nothing else: what it left is finished here, and another one takes its place.
  */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Fault } from '../../errors.ts'
 import { reasonOf } from '../../errors.ts'
 import type { SessionRow } from '../../model.ts'
-import type { Elsewhere } from '../../session/live.ts'
+import { reserveFile } from '../../recorder/room.ts'
+import type { Elsewhere, Watching } from '../../session/live.ts'
 import type { Ending } from '../../session/session.ts'
 import { workerOf } from '../cancel-keys.ts'
 import { type CancelAsked, CancelRequests, type CancelRequestsParts } from '../cancel-requests.ts'
@@ -76,7 +79,10 @@ export class WorkerPool implements Elsewhere {
 
   /** What workers of a gateway before this one left: in the logs, sealed, and their folders ready. Waits until they are gone. */
   static async recover(folder: string, parts: RecoverParts): Promise<void> {
-    for (const of of workerFolders(folder)) await recoverFolder(of, parts)
+    for (const of of workerFolders(folder)) {
+      await recoverFolder(of, parts)
+      rmSync(join(of, reserveFile), { force: true }) // there may be fewer of them from now on
+    }
   }
 
   /** Rejects if one of them cannot start. */
@@ -132,6 +138,19 @@ export class WorkerPool implements Elsewhere {
 
   end(id: string, ending: Ending): boolean {
     return this.#workers().some(({ desk }) => desk.end(id, ending))
+  }
+
+  watch(id: string): Watching {
+    for (const { desk } of this.#workers()) {
+      const watching = desk.watch(id)
+      if (watching.kind !== 'not-open') return watching
+    }
+    return { kind: 'not-open' }
+  }
+
+  /** There is no room for recordings: what is open has to end. */
+  full(fault: Fault): void {
+    for (const worker of this.#workers()) worker.tellFull(fault)
   }
 
   /** A process of this gateway that lives. */

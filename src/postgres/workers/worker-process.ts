@@ -1,7 +1,7 @@
 /** One worker process, as the gateway sees it, from its start to its end. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { reasonOf } from '../../errors.ts'
+import { type Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Arrival } from '../connection.ts'
 import type { StartOrder, WorkerKeys } from './messages.ts'
@@ -126,6 +126,10 @@ export class WorkerProcess {
 
   tellKeys(keys: WorkerKeys): void {
     this.#link.tell('keys', keys)
+  }
+
+  tellFull({ userText, message }: Fault): void {
+    this.#link.tell('full', { userText, reason: message })
   }
 
   tellRevoked(password: string): void {
