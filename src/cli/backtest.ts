@@ -3,9 +3,19 @@ import type { Command } from 'commander'
 import { Baseline, type ScoredBlock } from '../analysis/baseline/baseline.ts'
 import type { ActivityEvent } from '../analysis/baseline/event.ts'
 import { readHistory } from '../analysis/history.ts'
+import { type Catalogue, readCatalogue, type RuleHit } from '../analysis/rules/catalogue.ts'
+import { Grammar } from '../analysis/sql/grammar.ts'
 import { Fault } from '../errors.ts'
+import { printableLine } from './print.ts'
 
-type BacktestOptions = { events: string; trainUntil?: string; block: string; json?: true }
+type BacktestOptions = {
+  events: string
+  trainUntil?: string
+  block: string
+  json?: true
+  each?: true
+  rules?: string
+}
 
 /** Fewer events than this say too little. */
 const minBlockEvents = 1
@@ -23,14 +33,51 @@ export function addBacktest(program: Command): void {
     )
     .option('--train-until <time>', "up to then the history is people's own: ISO 8601, or ms since 1970")
     .option('--block <n>', 'events that are scored together', '100')
+    .option('--each', 'one object for each event, with the rules that it meets')
+    .option('--rules <folder>', 'rules of your own instead of ours')
     .option('--json', 'one object a line')
     .action(async (options: BacktestOptions) => {
       const blockEvents = wholeNumber(options.block)
       const trainUntilMs = options.trainUntil === undefined ? undefined : instantOf(options.trainUntil)
+      const events = await readHistory(options.events)
+      if (options.each === true) return each(events, readCatalogue(options.rules), options.json === true)
       const print = options.json === true ? json : table
-      for (const scored of backtest(await readHistory(options.events), blockEvents, trainUntilMs))
-        await write(`${print(scored)}\n`)
+      for (const scored of backtest(events, blockEvents, trainUntilMs)) await write(`${print(scored)}\n`)
     })
+}
+
+/** Events in order of time, each with the rules that it meets. */
+async function each(events: readonly ActivityEvent[], catalogue: Catalogue, isJson: boolean): Promise<void> {
+  const grammar = new Grammar()
+  try {
+    for (const event of events) {
+      const rules = await rulesOf(event, catalogue, grammar)
+      const { atMs, ...rest } = event
+      if (isJson) await write(`${JSON.stringify({ ...rest, at: atMs, rules })}\n`)
+      else if (rules.length > 0) await write(`${line(event, rules)}\n`)
+    }
+  } finally {
+    await grammar.close()
+  }
+}
+
+async function rulesOf(
+  { protocol, text }: ActivityEvent,
+  catalogue: Catalogue,
+  grammar: Grammar,
+): Promise<RuleHit[]> {
+  return protocol === 'postgres'
+    ? catalogue.ofStatement(text, await grammar.analyse(text))
+    : catalogue.ofLine(text)
+}
+
+function line({ principal, target, atMs, text }: ActivityEvent, rules: readonly RuleHit[]): string {
+  const when = new Date(atMs).toISOString().slice(0, 19)
+  const hits = rules.map(({ id, severity, technique }) => `${id} ${severity} ${technique.join(' ')}`)
+  return [
+    `${when} ${JSON.stringify(principal)} ${JSON.stringify(target)} ${JSON.stringify(text)}`,
+    ...hits,
+  ].join('\n    ')
 }
 
 /** Blocks in the order in which they were filled, and at the end those that were not. */
@@ -54,7 +101,7 @@ function json({ fromMs, toMs, ...scored }: ScoredBlock): string {
 
 function table({ principal, block, score, fromMs, terms }: ScoredBlock): string {
   const from = new Date(fromMs).toISOString().slice(0, 16)
-  const why = terms.map(({ text, nats }) => `    +${nats.toFixed(2)}  ${text}`)
+  const why = terms.map(({ text, nats }) => `    +${nats.toFixed(2)}  ${printableLine(text)}`)
   return [`${JSON.stringify(principal)} block ${block} from ${from}  score ${score.toFixed(2)}`, ...why].join(
     '\n',
   )

@@ -96,3 +96,51 @@ test('takes another size of block, and prints for people what it prints for scri
   const { out } = await backtest('--events', file('c.ndjson', lines), '--block', '300')
   expect(out.match(/^"person0" block \d+ from 2026-01-0\dT\d\d:\d\d  score -?\d+\.\d\d$/gm)).toHaveLength(4)
 })
+
+describe('--each', () => {
+  const events = [
+    { ...line, at: 2, text: 'sudo cat /etc/shadow' },
+    { ...line, at: 1, text: 'ls' },
+    { ...line, at: 3, protocol: 'postgres', text: "COPY t FROM PROGRAM 'id'" },
+    { ...line, at: 4, text: 'reboot; echo \u001B[2J\u202E' },
+  ]
+
+  test('prints one object for each event with the rules that it meets, in order of time', async () => {
+    const { out } = await backtest('--events', file('each.ndjson', events), '--each', '--json')
+    const answers = out
+      .trimEnd()
+      .split('\n')
+      .map(
+        text =>
+          JSON.parse(text) as { at: number; rules: { id: string; severity: string; technique: string[] }[] },
+      )
+    expect(answers.map(({ at }) => at)).toEqual([1, 2, 3, 4])
+    expect(answers.map(({ rules }) => rules.map(({ id }) => id))).toEqual([
+      [],
+      ['SSH-16'],
+      ['PG-01'],
+      expect.arrayContaining(['SSH-20']),
+    ])
+    expect(answers[2]?.rules).toEqual([{ id: 'PG-01', severity: 'critical', technique: ['T1059'] }])
+  })
+
+  test('prints for people only what meets a rule, and nothing that acts on a terminal', async () => {
+    const { out } = await backtest('--events', file('each.ndjson', events), '--each')
+    expect(out).not.toContain(' ls\n')
+    expect(out).toContain('SSH-16 high')
+    expect(out).not.toMatch(/[\u001B\u202E]/)
+  })
+
+  test('takes rules of one’s own', async () => {
+    const { out, code, err } = await backtest(
+      '--events',
+      file('each.ndjson', events),
+      '--each',
+      '--json',
+      '--rules',
+      folder,
+    )
+    expect([code, err]).toEqual([0, ''])
+    expect(out.match(/"rules":\[\]/g)).toHaveLength(4)
+  })
+})

@@ -1,0 +1,64 @@
+/**
+ * Patterns of words: `*` is any text, `?` one character, `{a,b}` alternatives. Case counts. No regular expressions: the person
+ * who is watched chooses the text, and matching takes time linear in it for every pattern.
+ */
+
+/** Alternatives of one pattern after its braces are spread. */
+const maxAlternatives = 200
+
+export type Glob = (text: string) => boolean
+
+export function compileGlobs(patterns: readonly string[]): Glob {
+  const alternatives = patterns.flatMap(spread)
+  if (alternatives.length > maxAlternatives) throw new RangeError(`more than ${maxAlternatives} alternatives`)
+  const plain = new Set(alternatives.filter(pattern => !/[*?]/.test(pattern)))
+  const globs = alternatives.filter(pattern => /[*?]/.test(pattern)).map(compile)
+  return text => plain.has(text) || globs.some(glob => glob(text))
+}
+
+/** `a{b,c}` is `ab` and `ac`. Braces do not nest. */
+function spread(pattern: string): string[] {
+  const open = pattern.indexOf('{')
+  const close = pattern.indexOf('}', open)
+  if (open === -1 || close === -1) return [pattern]
+  const rest = spread(pattern.slice(close + 1))
+  return pattern
+    .slice(open + 1, close)
+    .split(',')
+    .flatMap(each => rest.map(tail => `${pattern.slice(0, open)}${each}${tail}`))
+}
+
+/** Between stars the parts are looked for from left to right; the first place is as good as any other. */
+function compile(pattern: string): Glob {
+  const [head = '', ...parts] = pattern.split('*')
+  const tail = parts.pop()
+  return text => {
+    if (tail === undefined) return head.length === text.length && partAt(text, head, 0)
+    if (text.length < head.length + tail.length || !partAt(text, head, 0)) return false
+    if (!partAt(text, tail, text.length - tail.length)) return false
+    let at = head.length
+    for (const part of parts) {
+      const found = findPart(text, part, at, text.length - tail.length)
+      if (found === -1) return false
+      at = found + part.length
+    }
+    return true
+  }
+}
+
+function findPart(text: string, part: string, from: number, end: number): number {
+  if (!part.includes('?')) {
+    const found = text.indexOf(part, from)
+    return found === -1 || found + part.length > end ? -1 : found
+  }
+  for (let at = from; at + part.length <= end; at++) if (partAt(text, part, at)) return at
+  return -1
+}
+
+function partAt(text: string, part: string, at: number): boolean {
+  if (at < 0 || at + part.length > text.length) return false
+  if (!part.includes('?')) return text.startsWith(part, at)
+  for (let offset = 0; offset < part.length; offset++)
+    if (part[offset] !== '?' && part[offset] !== text[at + offset]) return false
+  return true
+}
