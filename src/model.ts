@@ -185,3 +185,6 @@ export type Signer = {
 
 /** Appends all the bytes to a file or throws. A seam, so that tests can make it fail or hang. */
 export type AppendSync = (fd: number, parts: readonly Uint8Array[]) => void
+
+/** Runs what waits for the disk in this thread, watched by another. */
+export type Watch = <T>(action: () => T) => T

@@ -501,6 +501,7 @@ async function openGround(
     clock,
     log,
     append: guarded,
+    watch,
   })
   closers.push(() => sessionLog.close())
   const audit = openAuditLog({

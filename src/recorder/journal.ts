@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { AppendSync } from '../model.ts'
+import type { AppendSync, Watch } from '../model.ts'
 import type { DiskSync } from './disk-sync.ts'
 import {
   journalPreamble,
@@ -14,7 +14,6 @@ import {
   segmentNumber,
 } from './journal-format.ts'
 import { ReservedFile, reserveAtOnce } from './reserved-file.ts'
-import type { Watch } from './watchdog.ts'
 
 const unlinkAsync = promisify(unlink)
 

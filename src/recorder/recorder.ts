@@ -7,7 +7,7 @@ import { linkOf } from '../chain.ts'
 import type { Clock } from '../clock.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { AppendSync, Signer } from '../model.ts'
+import type { AppendSync, Signer, Watch } from '../model.ts'
 import type { Grant } from '../policy/decide.ts'
 import { type AppendAsync, appendingAsync } from './append-async.ts'
 import { Backlog, TotalBacklog } from './backlog.ts'
@@ -39,7 +39,6 @@ import type { Room } from './room.ts'
 import type { Spool } from './storage/spool.ts'
 import { type Owner, Turns } from './turns.ts'
 import { dataLine, type LiveWatch, toldLine, Watches, type WatchLine } from './live-watch.ts'
-import type { Watch } from './watchdog.ts'
 
 export type RecorderOptions = {
   /** Where recordings are kept. */

@@ -6,10 +6,9 @@ import { closeSync, fstatSync, ftruncateSync, openSync, truncateSync } from 'nod
 import { appendAll } from '../audit/append.ts'
 import type { LeafProof, SessionLog } from '../audit/tree/session-log.ts'
 import type { StampedLeaf } from '../audit/tree/leaf.ts'
-import type { AppendSync } from '../model.ts'
+import type { AppendSync, Watch } from '../model.ts'
 import { frameHead } from './format.ts'
 import { FrameReader } from './frames.ts'
-import type { Watch } from './watchdog.ts'
 
 /** Leaves are stamped with the wall's clock, which may have been set back since. */
 const clockMarginMs = 86_400_000

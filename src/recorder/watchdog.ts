@@ -1,15 +1,13 @@
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { AppendSync } from '../model.ts'
+import type { AppendSync, Watch } from '../model.ts'
 
 /** An append that has not returned after this time is taken for lost, and every connection with it. */
 export const maxAppendMs = 1000
 
 /** What both threads share: how many calls are running within each other, and how many there were. */
 export const watchdogWord = { running: 0, count: 1 } as const
-
-export type Watch = <T>(action: () => T) => T
 
 export type Watchdog = {
   /** The same append, watched. */

@@ -2,6 +2,7 @@ import Database from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import { Fault, reasonOf } from '../errors.ts'
 import type { HostKeyRow, LeaseRow, LeaseState, SessionRow } from '../model.ts'
+import { type Checkpointer, startCheckpointer } from './checkpointer.ts'
 import { enrolledKeyStore } from './enrolled-key-store.ts'
 import { prepareDataFile, prepareDataFolder, unusable } from './data-folder.ts'
 import { principalFromJson } from './principal-json.ts'
@@ -39,7 +40,7 @@ export async function openStore(
 ): Promise<Store> {
   prepareDataFolder(dataFolder)
   const file = prepareDataFile(dataFolder, 'state.db')
-  const { db, statements } = await connect(file, steps, disk).catch((thrown: unknown) => {
+  const { db, statements, checkpoints } = await connect(file, steps, disk).catch((thrown: unknown) => {
     throw thrown instanceof Fault ? thrown : unusable(`state.db in ${dataFolder}`, thrown)
   })
   const log = new WriteAheadLog(file)
@@ -59,6 +60,7 @@ export async function openStore(
     purges: purgeStore(statements, guarded, kept),
     close: () =>
       guarded(async () => {
+        await checkpoints?.close()
         await db.destroy()
         await log.close()
       }),
@@ -72,7 +74,7 @@ async function connect(
   file: string,
   steps: readonly Migration[],
   disk: StoreDisk,
-): Promise<{ db: Db; statements: Statements }> {
+): Promise<{ db: Db; statements: Statements; checkpoints: Checkpointer | undefined }> {
   const database = new Database(file, { timeout: BUSY_TIMEOUT_MS })
   const db: Db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
   try {
@@ -86,7 +88,9 @@ async function connect(
     database.close()
     throw thrown
   }
-  return { db, statements: new Statements(database) }
+  // Commands that look something up are gone before there is much to take over.
+  const checkpoints = disk === anyDisk ? undefined : startCheckpointer(database, file)
+  return { db, statements: new Statements(database), checkpoints }
 }
 
 /** Runs an action on the database and turns whatever it throws into a Fault whose user text tells nothing of it. */

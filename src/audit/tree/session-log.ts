@@ -17,7 +17,7 @@ import { promisify } from 'node:util'
 import type { Clock } from '../../clock.ts'
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
-import type { AppendSync, Signer } from '../../model.ts'
+import type { AppendSync, Signer, Watch } from '../../model.ts'
 import { appendAll } from '../append.ts'
 import { parseCheckpoint, signCheckpoint, type TreeHead } from './checkpoint.ts'
 import { decodeLeaf, encodeLeaf, type Leaf, type StampedLeaf } from './leaf.ts'
@@ -55,6 +55,8 @@ export type SessionLogOptions = {
   readonly clock: Clock
   readonly log: Log
   readonly append?: AppendSync
+  /** Watches what else waits for the disk in this thread, as `append` is watched. */
+  readonly watch?: Watch
   readonly publishers?: readonly Publisher[]
   readonly checkpointAfterMs?: number
 }
@@ -113,6 +115,7 @@ type Waiting = {
 class TreeLog implements SessionLog {
   readonly #options: SessionLogOptions
   readonly #append: AppendSync
+  readonly #watch: Watch
   readonly #files: TreeFiles
   /** The hashes of each level that do not fill a tile yet. */
   readonly #edges: Buffer[][] = []
@@ -137,6 +140,7 @@ class TreeLog implements SessionLog {
     this.#options = options
     this.#origin = options.origin
     this.#append = options.append ?? appendAll
+    this.#watch = options.watch ?? (action => action())
     this.#files = new TreeFiles(options.folder)
     mkdirSync(options.folder, { recursive: true, mode: 0o700 })
     this.#continue()
@@ -156,9 +160,11 @@ class TreeLog implements SessionLog {
     const entry = encodeLeaf(leaf, new Date(this.#options.clock.nowMs()).toISOString())
     const stored = encodeEntry(entry)
     try {
-      this.#append(this.#fd, [stored])
-      this.#growing.push(stored)
-      this.#grow(leafHash(entry))
+      this.#watch(() => {
+        this.#append(this.#fd, [stored])
+        this.#growing.push(stored)
+        this.#grow(leafHash(entry))
+      })
     } catch (cause) {
       this.#failure = logFailed(cause)
       this.#options.log.error({ reason: reasonOf(cause) }, 'the log of sessions has failed')
@@ -349,14 +355,14 @@ class TreeLog implements SessionLog {
 
   async #signAndKeep(): Promise<void> {
     const head: TreeHead = { origin: this.#origin, size: this.size, root: this.#range.root() }
-    this.#writePartials(head.size)
+    this.#watch(() => this.#writePartials(head.size))
     await this.#reachDisk()
     const text = await signCheckpoint(head, this.#options.signer, ...(this.#options.alsoSigning?.() ?? []))
-    this.#remember(`${JSON.stringify({ size: head.size, note: text })}\n`)
+    this.#watch(() => this.#remember(`${JSON.stringify({ size: head.size, note: text })}\n`))
     await this.#keep({ size: head.size, text })
     const before = this.#signed
     this.#signed = { size: head.size, text }
-    this.#dropPartials(before?.size ?? 0, head.size)
+    this.#watch(() => this.#dropPartials(before?.size ?? 0, head.size))
     this.#answerWaiting(this.#signed)
     void this.#publish(text, head.size)
     if (this.size !== head.size) this.#signSoon(this.#options.checkpointAfterMs ?? checkpointAfterMs)
