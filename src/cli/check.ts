@@ -17,6 +17,7 @@ import { foldersOf } from './folders.ts'
 import { requireConfig } from './gateway.ts'
 import { printableLine, printJson } from './print.ts'
 import { type ProbeResult, probeTargets } from './probe.ts'
+import { probeStorage } from './storage.ts'
 
 type CheckOptions = WithConfig & { json?: boolean; offline?: boolean }
 
@@ -30,7 +31,8 @@ export function addCheck(program: Command): void {
     .option('--json', 'for scripts')
     .action(async (options: CheckOptions) => {
       const config = requireConfig(configFileOf(options), { withoutSecrets: options.offline === true })
-      const results = options.offline === true ? [] : await probe(config)
+      const results =
+        options.offline === true ? [] : [...(await probe(config)), ...(await probeStorage(config))]
       const notes = notesOn(config)
       if (options.json === true) printJson({ configuration: 'valid', notes, results })
       else print(results, notes)

@@ -1,6 +1,7 @@
 /** Where recordings are kept, for a gateway and for commands: what is said of it, and how it is opened. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import type { AuditEvent, AuditLog } from '../audit/audit-log.ts'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
@@ -13,8 +14,10 @@ import { bucketStore } from '../recorder/storage/bucket-store.ts'
 import { RecordingCache } from '../recorder/storage/cache.ts'
 import { localStore } from '../recorder/storage/local-store.ts'
 import type { RecordingStore } from '../recorder/storage/recording-store.ts'
+import { probeBucket } from '../recorder/storage/probe-bucket.ts'
 import { accessOf, openS3Bucket } from '../recorder/storage/s3-bucket.ts'
 import { foldersOf } from './folders.ts'
+import type { ProbeResult } from './probe.ts'
 
 type Heard = Parameters<StorageOptions['heard']>[0]
 
@@ -80,6 +83,7 @@ export class CommandStore {
 export async function openBucket(
   config: Config,
   cacheFolder: string,
+  { onlyStored = false } = {},
 ): Promise<{ store: RecordingStore; bucket: Bucket; close: () => void }> {
   const loaded = loadConfig(config.file)
   if (!loaded.ok) throw new Fault('CONFIG_INVALID', printProblems(loaded.problems))
@@ -87,8 +91,52 @@ export async function openBucket(
   if (s3 === undefined) throw new Fault('CONFIG_INVALID', 'The configuration names no bucket.')
   const bucket = await openS3Bucket(accessOf(s3))
   const cache = new RecordingCache(cacheFolder, s3.cacheBytes)
-  const store = bucketStore({ bucket, prefix: s3.prefix, folder, cache })
+  // An empty folder has no recording that would be taken instead.
+  const store = bucketStore({
+    bucket,
+    prefix: s3.prefix,
+    folder: onlyStored ? join(cacheFolder, 'none') : folder,
+    cache,
+  })
   return { store, bucket, close: () => bucket.close() }
+}
+
+/**
+ * Each recording of the bucket that is not `here` (file names), one after the other: its copy is there until the next one is asked
+ * for. Not the gateway's cache: what is verified comes from the bucket now.
+ */
+export async function* storedRecordings(
+  configFile: string,
+  here: ReadonlySet<string>,
+): AsyncGenerator<{ name: string; path: string }> {
+  const loaded = loadConfig(configFile)
+  if (!loaded.ok) throw new Fault('CONFIG_INVALID', printProblems(loaded.problems))
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-verify-'))
+  const { bucket, store, close } = await openBucket(loaded.config, folder, { onlyStored: true })
+  const { bucket: bucketName, prefix = '' } = loaded.config.recording.s3 ?? {}
+  try {
+    for await (const { key } of bucket.list(prefix)) {
+      const recording = key.slice(prefix.length)
+      if (!recordingPattern.test(recording) || here.has(basename(recording))) continue
+      const { path, release } = await store.fetch(recording)
+      yield { name: `s3://${bucketName ?? ''}/${key}`, path }
+      release()
+      rmSync(path, { force: true })
+    }
+  } finally {
+    close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const recordingPattern = /^\d{4}\/\d{2}\/\d{2}\/[A-Za-z0-9_-]{1,64}\.sallyport$/
+
+/** Writes, reads, lists and removes an object of its own in the bucket, if one is configured. Never rejects. */
+export async function probeStorage({ recording: { s3 } }: Config): Promise<readonly ProbeResult[]> {
+  if (s3 === undefined) return []
+  const bucket = await openS3Bucket(accessOf(s3))
+  const what = `bucket ${s3.bucket}`
+  return (await probeBucket(bucket, s3)).map(finding => ({ what, ...finding }))
 }
 
 function sayInLog(event: Heard, log: Log): void {

@@ -9,15 +9,29 @@ import { verifyAudit } from '../audit/verify.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type VerifyResult, verifyRecording } from '../recorder/verify.ts'
 import { type Decisions, decisionsIn } from '../recorder/retention/decisions-in.ts'
-import { type RemovedRecording, verifyPlaces } from '../recorder/verify-places.ts'
+import { storedAsToldBy } from '../recorder/storage/stored-as-told.ts'
+import {
+  type Misplaced,
+  type RemovedRecording,
+  type SeenRecording,
+  verifyPlaces,
+} from '../recorder/verify-places.ts'
+import { readRecording } from '../recorder/reader.ts'
+import { anchorsOf } from '../recorder/register.ts'
 import { type AuditorKey, unlock } from '../recorder/encryption/auditor-key.ts'
 import type { ContentKeys } from '../recorder/encryption/content-keys.ts'
 import { auditorKeyOption, auditorKeysOf, type WithAuditorKey } from './auditor-key.ts'
 import { nextGoodFrame } from '../recorder/next-good.ts'
 import { printableLine, printJson } from './print.ts'
+import { storedRecordings } from './storage.ts'
 import { type TrustedKeys, trustedKeys } from './trusted-keys.ts'
 
-type VerifyOptions = WithAuditorKey & { key?: string[]; checkpoint?: string[]; json?: boolean }
+type VerifyOptions = WithAuditorKey & {
+  key?: string[]
+  checkpoint?: string[]
+  store?: string
+  json?: boolean
+}
 
 export function addVerify(program: Command): void {
   auditorKeyOption(
@@ -38,6 +52,10 @@ export function addVerify(program: Command): void {
         '--checkpoint <file...>',
         'checkpoints of the log of sessions that were kept elsewhere: the log must still begin with what they saw',
       )
+      .option(
+        '--store <file>',
+        'the configuration that names the bucket: recordings that are there and not at the paths are read from it. Without it nothing but files is looked at',
+      )
       .option('--json', 'for scripts'),
   ).action(verify)
 }
@@ -56,21 +74,32 @@ async function verify(paths: string[], options: VerifyOptions): Promise<void> {
 export async function resultsOf(
   paths: readonly string[],
   trusted: TrustedKeys,
-  options: Pick<VerifyOptions, 'checkpoint'> & WithAuditorKey = {},
+  options: Pick<VerifyOptions, 'checkpoint' | 'store'> & WithAuditorKey = {},
 ): Promise<readonly Result[]> {
   const files = paths.flatMap(path => filesAt(path))
   if (files.length === 0) throw new Fault('NOT_FOUND', 'There is nothing to verify at these paths.')
   const logs = files.filter(isSessionLog).map(file => verifyLog(file, trusted, options.checkpoint ?? []))
   const others = files.filter(file => !isSessionLog(file))
-  const auditors = auditorKeysOf(options)
+  const auditors = await auditorKeysOf(options)
   const results: Result[] = []
   for (const file of others) {
     const log = logs.find(({ result }) => isBeside(file, result.file))
     results.push(await verifyOne(file, trusted, auditors, log))
   }
+  const stored: SeenRecording[] = []
+  if (options.store !== undefined) {
+    const here = new Set(others.map(file => basename(file)))
+    for await (const { name, path } of storedRecordings(options.store, here)) {
+      results.push({ ...(await verifyOne(path, trusted, auditors, undefined)), file: name })
+      stored.push({ file: name, seen: seenIn(path) })
+    }
+  }
   results.push(...logs.map(log => log.result))
   const decisions = decisionsOf(others.filter(file => !isRecording(file)))
-  for (const log of logs) results.push(...placesIn(log, others.filter(isRecording), decisions))
+  const inBucket =
+    options.store === undefined ? storedAsToldBy(others.filter(file => !isRecording(file))) : noSessions
+  for (const log of logs)
+    results.push(...placesIn(log, others.filter(isRecording), decisions, { stored, inBucket }))
   return results
 }
 
@@ -132,25 +161,54 @@ function placesIn(
   { result, leaves }: VerifiedLog,
   recordings: readonly string[],
   decisions: Decisions | undefined,
+  { stored, inBucket }: Elsewhere,
 ): readonly Result[] {
   if (!result.ok) return []
-  if (recordings.length === 0 && !areAllRemoved(leaves) && !hasFolderBeside(result.file))
+  if (
+    recordings.length + stored.length + inBucket.size === 0 &&
+    !areAllRemoved(leaves) &&
+    !hasFolderBeside(result.file)
+  )
     return leaves.some(leaf => leaf.kind === 'session-open')
       ? [{ ...result, records: 0, notes: [notLooked] }]
       : []
-  const { misplaced, notes, found, removed } = verifyPlaces(leaves, recordings, decisions)
-  const wrong = misplaced.map(({ file, reason }) => ({
-    ok: false as const,
-    file,
-    record: 0,
-    offset: 0,
-    reason,
-  }))
+  const { misplaced, notes, found, removed } = verifyPlaces(leaves, recordings, decisions, stored)
+  const isInBucket = ({ file, isMissing }: Misplaced) =>
+    isMissing && inBucket.has(basename(file, '.sallyport'))
+  const unseen = misplaced.filter(isInBucket)
+  const wrong = misplaced
+    .filter(one => !isInBucket(one))
+    .map(({ file, reason }) => ({
+      ok: false as const,
+      file,
+      record: 0,
+      offset: 0,
+      reason,
+    }))
   if (wrong.length > 0) return wrong
-  const text = `All ${found} recordings that the log tells of are there, and are those that it tells of.`
+  const text =
+    unseen.length === 0
+      ? `All ${found} recordings that the log tells of are there, and are those that it tells of.`
+      : `${found} recordings are here, and are those that the log tells of. ${unseen.length} more are in the bucket, as the audit log says: they were not looked at. --store looks at them too.`
   return [
     { ...result, records: found, notes: [text, ...notes], ...(removed.length === 0 ? {} : { removed }) },
   ]
+}
+
+/** Recordings that are not files here: those that were read from the bucket, and sessions that are said to be there. */
+type Elsewhere = { readonly stored: readonly SeenRecording[]; readonly inBucket: ReadonlySet<string> }
+
+const noSessions: ReadonlySet<string> = new Set()
+
+/** What the log speaks of, before the copy goes again. */
+function seenIn(path: string): SeenRecording['seen'] {
+  try {
+    const reader = readRecording(path)
+    reader.close()
+    return { ...anchorsOf(path), openedAt: reader.header.openedAt }
+  } catch (error) {
+    return reasonOf(error)
+  }
 }
 
 const notLooked =

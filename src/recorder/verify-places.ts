@@ -10,7 +10,7 @@ import { type Anchors, anchorsOf } from './register.ts'
 import type { Decision } from './retention/decision.ts'
 import type { Decisions } from './retention/decisions-in.ts'
 
-export type Misplaced = { readonly file: string; readonly reason: string }
+export type Misplaced = { readonly file: string; readonly reason: string; readonly isMissing?: boolean }
 export type PlacesResult = {
   readonly misplaced: readonly Misplaced[]
   readonly notes: readonly string[]
@@ -29,6 +29,12 @@ export type RemovedRecording = {
   readonly isStillThere: boolean
 }
 
+/** A recording that was looked at where it is kept and is not here any more: what the log speaks of, or why it cannot be read. */
+export type SeenRecording = {
+  readonly file: string
+  readonly seen: (Anchors & { readonly openedAt: string }) | string
+}
+
 type Entered = { open?: StampedLeaf; seal?: StampedLeaf; tombstone?: StampedLeaf }
 
 /**
@@ -39,13 +45,15 @@ export function verifyPlaces(
   leaves: readonly StampedLeaf[],
   files: readonly string[],
   decisions?: Decisions,
+  elsewhere: readonly SeenRecording[] = [],
 ): PlacesResult {
   const entered = bySession(leaves)
-  const present = new Set(files.map(sessionOf))
+  const present = new Set([...files, ...elsewhere.map(seen => seen.file)].map(sessionOf))
   const missing = [...entered].filter(
     ([session, { tombstone }]) => !present.has(session) && tombstone === undefined,
   )
-  const misplaced = missing.map(([session, { open }]) => ({
+  const misplaced: Misplaced[] = missing.map(([session, { open }]) => ({
+    isMissing: true,
     file: `${session}.sallyport`,
     reason: `the log says that this session was opened at ${open?.at ?? '?'}, and its recording is missing`,
   }))
@@ -54,13 +62,17 @@ export function verifyPlaces(
     const problem = problemOf(file, entered.get(sessionOf(file)), leaves[0]?.at, notes)
     if (problem !== undefined) misplaced.push({ file, reason: problem })
   }
+  for (const { file, seen } of elsewhere) {
+    const problem = seenProblem(seen, entered.get(sessionOf(file)), leaves[0]?.at)
+    if (problem !== undefined) misplaced.push({ file, reason: problem })
+  }
   const removed = [...entered].flatMap(([session, { tombstone }]) =>
     tombstone === undefined ? [] : [removedOf(session, tombstone, present.has(session), decisions?.byHash)],
   )
   if (decisions?.isWhole === true)
     misplaced.push(...removed.filter(one => one.decision === undefined).map(undecided))
   notes.push(...notesOn(removed, decisions !== undefined))
-  return { misplaced, notes, found: files.filter(file => entered.has(sessionOf(file))).length, removed }
+  return { misplaced, notes, found: [...present].filter(session => entered.has(session)).length, removed }
 }
 
 function removedOf(
@@ -146,6 +158,17 @@ function strangerProblem(file: string, logBeganAt: string | undefined, notes: st
   } finally {
     reader.close()
   }
+}
+
+function seenProblem(
+  seen: SeenRecording['seen'],
+  entered: Entered | undefined,
+  logBeganAt: string | undefined,
+): string | undefined {
+  if (typeof seen === 'string') return seen
+  if (entered?.open !== undefined) return anchorProblem(seen, entered)
+  const isOlder = logBeganAt !== undefined && seen.openedAt < logBeganAt
+  return isOlder ? undefined : 'the log of sessions does not know this recording'
 }
 
 function anchorProblem({ header, seal }: Anchors, { open, seal: sealed }: Entered): string | undefined {

@@ -20,10 +20,11 @@ import {
   type Version,
 } from './bucket.ts'
 
-/** To connect, to begin to answer, and what a part of the usual size may take at least 128 KiB/s. */
 const connectMs = 5_000
-const answerMs = 30_000
-const slowestBytesPerMs = 128
+/** How long a server may take: to begin an answer, and for so many bytes of a body. */
+export type Patience = { readonly answerMs: number; readonly bytesPerMs: number }
+/** A part of the usual size may take a minute and a half. */
+const usualPatience: Patience = { answerMs: 30_000, bytesPerMs: 128 }
 /** Parts of two uploads and somebody who reads. */
 const maxSockets = 16
 
@@ -44,7 +45,7 @@ export function accessOf({ credentials, ...store }: S3StoreConfig): S3Access {
 }
 
 /** Connects to nothing yet. */
-export async function openS3Bucket(store: S3Access): Promise<Bucket> {
+export async function openS3Bucket(store: S3Access, patience = usualPatience): Promise<Bucket> {
   const sdk = await import('@aws-sdk/client-s3')
   const client = new sdk.S3Client({
     region: store.region,
@@ -57,18 +58,20 @@ export async function openS3Bucket(store: S3Access): Promise<Bucket> {
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: connectMs, httpsAgent: { maxSockets }, httpAgent: { maxSockets } },
   })
-  return new S3Bucket(sdk, client, store)
+  return new S3Bucket(sdk, client, store, patience)
 }
 
 class S3Bucket implements Bucket {
   readonly #sdk: Sdk
   readonly #client: S3Client
   readonly #store: S3Access
+  readonly #patience: Patience
 
-  constructor(sdk: Sdk, client: S3Client, store: S3Access) {
+  constructor(sdk: Sdk, client: S3Client, store: S3Access, patience: Patience) {
     this.#sdk = sdk
     this.#client = client
     this.#store = store
+    this.#patience = patience
   }
 
   async put(key: string, body: Buffer, protection: Protection): Promise<void> {
@@ -241,9 +244,9 @@ class S3Bucket implements Bucket {
 
   /** A server that takes the connection and says nothing more must not hold anything for ever. */
   async #try<T>(send: (options: { abortSignal: AbortSignal }) => Promise<T>, bytes = 0): Promise<T> {
-    const limitMs = answerMs + bytes / slowestBytesPerMs
+    const { answerMs, bytesPerMs } = this.#patience
     try {
-      return await send({ abortSignal: AbortSignal.timeout(limitMs) })
+      return await send({ abortSignal: AbortSignal.timeout(answerMs + Math.ceil(bytes / bytesPerMs)) })
     } catch (error) {
       throw bucketError(error)
     }

@@ -220,11 +220,24 @@ export class Upload {
         `the bucket has another object under ${this.key} (${facts.bytes} bytes): it is left as it is`,
       )
     await this.#protect(facts)
+    if (this.#isUnsure) await this.#tidy(facts)
     const { etag, version } = facts
     const atMs = this.#with.clock.nowMs()
     const stored = { atMs, bytes: size, sha256, etag, ...(version === undefined ? {} : { version }) }
     this.#change({ stored })
     return stored
+  }
+
+  /** A request whose answer was lost may be carried out later than one that followed it: one object is enough. */
+  async #tidy({ etag, bytes }: ObjectFacts): Promise<void> {
+    const { bucket } = this.#with
+    for (const upload of await bucket.uploads(this.key)) await bucket.abort(this.key, upload)
+    const [, ...older] = (await bucket.versions(this.key)).filter(version => !version.isMarker)
+    for (const { version } of older) {
+      const facts = await bucket.head(this.key, version)
+      if (facts?.etag === etag && facts.bytes === bytes)
+        await bucket.remove(this.key, version).catch(() => {}) // locked, or not allowed: then there are two of the same
+    }
   }
 
   #isEtagRight(etag: string): boolean {
