@@ -1,5 +1,5 @@
 /**
- * `npm run bench [ssh | postgres] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--json FILE]`:
+ * `npm run bench [ssh | postgres] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--workers N] [--json FILE]`:
  * Sallyport beside what a user would pick instead, in one run, as ratios.
  */
 import { writeFileSync } from 'node:fs'
@@ -20,8 +20,12 @@ const { values, positionals } = parseArgs({
     clients: { type: 'string', default: '1,8,32' },
     sessions: { type: 'string', default: '200' },
     only: { type: 'string' },
+    workers: { type: 'string', default: '0' },
   },
 })
+
+// Worlds with databases read it, as in tests.
+process.env['SALLYPORT_TEST_POSTGRES_WORKERS'] = values.workers
 
 // So that what was started goes too.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))

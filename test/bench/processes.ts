@@ -4,8 +4,19 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK']).toString())
 
-/** CPU-seconds of a process, all its threads, and all children that it has waited for. */
-export function cpuSeconds(pid: number): number {
+/** CPU-seconds of a process and its workers, all their threads, and all children that they have waited for. */
+export function cpuSeconds(pid: number, workers: readonly number[] = workersOf(pid)): number {
+  return [pid, ...workers].reduce((sum, one) => sum + ownSeconds(one), 0)
+}
+
+/** A gateway's worker processes for PostgreSQL. */
+function workersOf(pid: number): readonly number[] {
+  return descendants(pid).filter(child =>
+    readOrNothing(`/proc/${child}/cmdline`).includes('postgres-worker.ts'),
+  )
+}
+
+function ownSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0) / ticksPerSecond
@@ -16,17 +27,19 @@ const traceEveryMs = 20
 /** CPU-seconds of a process as they grow, so that one can ask later for the last so many milliseconds. */
 export class CpuTrace {
   readonly #pid: number
+  readonly #workers: readonly number[]
   readonly #timer: NodeJS.Timeout
   readonly #points: { readonly atMs: number; readonly seconds: number }[] = []
 
   constructor(pid: number) {
     this.#pid = pid
+    this.#workers = workersOf(pid)
     this.#timer = setInterval(() => this.#look(), traceEveryMs)
     this.#look()
   }
 
   #look(): void {
-    this.#points.push({ atMs: performance.now(), seconds: cpuSeconds(this.#pid) })
+    this.#points.push({ atMs: performance.now(), seconds: cpuSeconds(this.#pid, this.#workers) })
   }
 
   /** CPU-seconds of the last `lastMs`, and no more points. */
