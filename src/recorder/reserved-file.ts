@@ -64,8 +64,9 @@ export class ReservedFile {
       await this.#fill(file, generation)
       if (toDisk) await file.datasync()
       this.#isReady = generation === this.#generation
+      if (!this.#isReady) rmSync(this.path, { force: true }) // given up before it was there
     } catch (error) {
-      if (generation === this.#generation) rmSync(this.path, { force: true })
+      rmSync(this.path, { force: true })
       throw error
     } finally {
       await file.close()
