@@ -166,7 +166,12 @@ async function createEnrolledKeys(db: Kysely<Tables>): Promise<void> {
 /** Without foreign keys, as leases. */
 async function createRetention(db: Kysely<Tables>): Promise<void> {
   await db.schema.alterTable('sessions').addColumn('labels', 'text').execute()
-  await db.schema.createIndex('sessionsByEnd').on('sessions').columns(['endedAtMs', 'id']).execute()
+  const isPurged = db.schema.alterTable('sessions')
+  await isPurged.addColumn('isPurged', 'integer', column => column.notNull().defaultTo(0)).execute()
+  // The oldest are those that went, and nobody looks through these again.
+  await sql`create index "retainedSessions" on "sessions" ("endedAtMs", "id") where "isPurged" = 0`.execute(
+    db,
+  )
   await db.schema
     .createTable('holds')
     .addColumn('id', 'text', column => column.primaryKey())

@@ -62,6 +62,11 @@ export function purgeStore(statements: Statements, guarded: Guard, kept: Guard):
   const finish = statements.change<{ session: string; nowMs: number }>(
     'update purges set finishedAtMs = @nowMs, problem = null where session = @session',
   )
+  const mark = statements.change<{ session: string }>('update sessions set isPurged = 1 where id = @session')
+  const finishBoth = statements.atOnce((session: string, nowMs: number) => {
+    finish({ session, nowMs })
+    mark({ session })
+  })
   const note = statements.change<{ session: string; problem: string }>(
     'update purges set problem = @problem where session = @session and finishedAtMs is null',
   )
@@ -70,13 +75,13 @@ export function purgeStore(statements: Statements, guarded: Guard, kept: Guard):
   )
   const forget = statements.change<KeyOwner & { name: string }>(
     `update sessions set issuer = '', subject = '', principalName = @name, sourceAddress = '', endReason = null
-      where issuer = @issuer and subject = @subject and id in (select session from purges where finishedAtMs is not null)`,
+      where issuer = @issuer and subject = @subject and isPurged = 1`,
   )
   return {
     insert: rows => kept(async () => insertAll(rows)),
     get: session => guarded(async () => get({ session }).map(purgeFromTable)[0]),
     pending: (limit, after = '') => guarded(async () => pending({ limit, after }).map(purgeFromTable)),
-    finish: (session, nowMs) => guarded(async () => void finish({ session, nowMs })),
+    finish: (session, nowMs) => guarded(async () => finishBoth(session, nowMs)),
     note: (session, problem) => guarded(async () => void note({ session, problem })),
     drop: session => guarded(async () => void drop({ session })),
     forgetPerson: ({ issuer, subject }) => kept(async () => forget({ issuer, subject, name: forgottenName })),

@@ -3,8 +3,8 @@ import type { EnrolledKeyRow, HoldRow, LeaseRow, PurgeRow, SessionRow } from '..
 
 type Nullable<T> = { [K in keyof T]: undefined extends T[K] ? Exclude<T[K], undefined> | null : T[K] }
 
-/** `labels` is JSON of a map of texts. */
-export type SessionTable = Nullable<Omit<SessionRow, 'labels'>> & { labels: string | null }
+/** `labels` is JSON of a map of texts; `isPurged` is 1 once the recording was removed by rule. */
+export type SessionTable = Nullable<Omit<SessionRow, 'labels'>> & { labels: string | null; isPurged: number }
 export type LeaseTable = Nullable<LeaseRow>
 export type HostKeyTable = { target: string; algorithm: string; key: string; firstSeenAtMs: number }
 /** `principal` is JSON of PrincipalFields. */

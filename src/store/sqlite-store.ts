@@ -13,7 +13,6 @@ import { Statements } from './statements.ts'
 import type {
   HostKeyStore,
   LeaseStore,
-  RetainedQuery,
   SessionEnd,
   SessionQuery,
   SessionStore,
@@ -129,10 +128,17 @@ const SESSION_COLUMNS = [
   'labels',
 ] as const satisfies readonly (keyof SessionTable)[]
 
+type Place = { readonly endedAtMs: number; readonly id: string }
+
 function sessionStore(db: Db, statements: Statements): SessionStore {
   const insert = statements.insert('sessions', SESSION_COLUMNS)
   const end = statements.change<SessionEnd & { id: string }>(
     `update sessions set endedAtMs = @endedAtMs, state = @state, endReason = @endReason where id = @id and state = 'open'`,
+  )
+  // Written so that the partial index is used.
+  const retained = statements.query<Place & { limit: number }, SessionTable>(
+    `select * from sessions where isPurged = 0 and (endedAtMs, id) > (@endedAtMs, @id) and state != 'open'
+      order by endedAtMs, id limit @limit`,
   )
   return {
     insert: row => guarded(async () => void insert(sessionToTable(row))),
@@ -152,7 +158,10 @@ function sessionStore(db: Db, statements: Statements): SessionStore {
           .where('owner', '!=', owner)
         return (await others.orderBy('openedAtMs').orderBy('id').execute()).map(sessionFromTable)
       }),
-    retained: query => guarded(async () => (await selectRetained(db, query).execute()).map(sessionFromTable)),
+    retained: ({ limit, after }) =>
+      guarded(async () =>
+        retained({ limit, endedAtMs: after?.endedAtMs ?? -1, id: after?.id ?? '' }).map(sessionFromTable),
+      ),
     peopleNamed: name =>
       guarded(async () =>
         db
@@ -163,21 +172,6 @@ function sessionStore(db: Db, statements: Statements): SessionStore {
           .execute(),
       ),
   }
-}
-
-function selectRetained(db: Db, { limit, after }: RetainedQuery) {
-  const purged = db.selectFrom('purges').select('session').where('finishedAtMs', 'is not', null)
-  let query = db
-    .selectFrom('sessions')
-    .selectAll()
-    .where('state', '!=', 'open')
-    .where('endedAtMs', 'is not', null)
-    .where('id', 'not in', purged)
-  if (after !== undefined) {
-    const { endedAtMs, id } = after
-    query = query.where(eb => eb(eb.refTuple('endedAtMs', 'id'), '>', eb.tuple(endedAtMs, id)))
-  }
-  return query.orderBy('endedAtMs').orderBy('id').limit(limit)
 }
 
 function selectSessions(db: Db, { limit, before, state, subjectKey }: SessionQuery) {
@@ -198,10 +192,10 @@ function selectSessions(db: Db, { limit, before, state, subjectKey }: SessionQue
 
 function sessionToTable(row: SessionRow): SessionTable {
   const labels = row.labels === undefined ? null : JSON.stringify(row.labels)
-  return { ...row, endedAtMs: row.endedAtMs ?? null, endReason: row.endReason ?? null, labels }
+  return { ...row, endedAtMs: row.endedAtMs ?? null, endReason: row.endReason ?? null, labels, isPurged: 0 }
 }
 
-function sessionFromTable({ labels, ...row }: SessionTable): SessionRow {
+function sessionFromTable({ labels, isPurged: _, ...row }: SessionTable): SessionRow {
   return {
     ...row,
     endedAtMs: row.endedAtMs ?? undefined,
