@@ -6,7 +6,7 @@ import { readHistory } from '../analysis/history.ts'
 import { type Catalogue, readCatalogue, type RuleHit } from '../analysis/rules/catalogue.ts'
 import { Grammar } from '../analysis/sql/grammar.ts'
 import { Fault } from '../errors.ts'
-import { printableLine } from './print.ts'
+import { terminalSafe } from '../recorder/terminal-safe.ts'
 
 type BacktestOptions = {
   events: string
@@ -74,10 +74,8 @@ async function rulesOf(
 function line({ principal, target, atMs, text }: ActivityEvent, rules: readonly RuleHit[]): string {
   const when = new Date(atMs).toISOString().slice(0, 19)
   const hits = rules.map(({ id, severity, technique }) => `${id} ${severity} ${technique.join(' ')}`)
-  return [
-    `${when} ${JSON.stringify(principal)} ${JSON.stringify(target)} ${JSON.stringify(text)}`,
-    ...hits,
-  ].join('\n    ')
+  const told = [when, principal, target, text].map(part => terminalSafe(part, { oneLine: true }))
+  return [told.join('  '), ...hits].join('\n    ')
 }
 
 /** Blocks in the order in which they were filled, and at the end those that were not. */
@@ -101,10 +99,13 @@ function json({ fromMs, toMs, ...scored }: ScoredBlock): string {
 
 function table({ principal, block, score, fromMs, terms }: ScoredBlock): string {
   const from = new Date(fromMs).toISOString().slice(0, 16)
-  const why = terms.map(({ text, nats }) => `    +${nats.toFixed(2)}  ${printableLine(text)}`)
-  return [`${JSON.stringify(principal)} block ${block} from ${from}  score ${score.toFixed(2)}`, ...why].join(
-    '\n',
+  const why = terms.map(
+    ({ text, nats }) => `    +${nats.toFixed(2)}  ${terminalSafe(text, { oneLine: true })}`,
   )
+  return [
+    `${terminalSafe(principal, { oneLine: true })} block ${block} from ${from}  score ${score.toFixed(2)}`,
+    ...why,
+  ].join('\n')
 }
 
 async function write(text: string): Promise<void> {

@@ -94,7 +94,7 @@ test('prints one object for each person and block, in order of time whatever the
 
 test('takes another size of block, and prints for people what it prints for scripts', async () => {
   const { out } = await backtest('--events', file('c.ndjson', lines), '--block', '300')
-  expect(out.match(/^"person0" block \d+ from 2026-01-0\dT\d\d:\d\d  score -?\d+\.\d\d$/gm)).toHaveLength(4)
+  expect(out.match(/^person0 block \d+ from 2026-01-0\dT\d\d:\d\d  score -?\d+\.\d\d$/gm)).toHaveLength(4)
 })
 
 describe('--each', () => {
