@@ -85,7 +85,7 @@ describe('an evidence bundle', () => {
     expect(out).toMatch(/taken out: .* export as bundle by local user \d+/)
     expect(code).toBe(0)
     const verified = await world.sallyport('verify', folder, '--key', join(folder, 'keys', 'keys.json'))
-    expect(verified.stdout).toMatch(/^ok /m)
+    expect(verified.stdout.toString()).toMatch(/^ok /m)
     expect(verified.code).toBe(0)
   })
 
@@ -192,7 +192,7 @@ describe('an evidence bundle', () => {
 describe('a file that passed', () => {
   test('is listed, and comes out byte for byte', async () => {
     const listed = await world.sallyport('play', session, '--files')
-    expect(listed.stdout).toMatch(/^1 .* sftp .*to target .*300000 .*all .*up\.bin$/m)
+    expect(listed.stdout.toString()).toMatch(/^1 .* sftp .*to target .*300000 .*all .*up\.bin$/m)
     for (const number of ['1', '2']) {
       const out = at(`file${number}`)
       const done = await world.sallyport('export', session, '--file', number, '--output', out)
@@ -229,6 +229,41 @@ describe('a file that passed', () => {
     expect(done.code).toBe(1)
     expect(done.stderr).toContain('There is no file 99')
   })
+})
+
+test('an encrypted session: its bundle is proven without the key, its files and its page come with the key alone', async () => {
+  const key = at('auditor.jwk')
+  execFileSync(process.execPath, ['src/main.ts', 'keys', 'auditor', '--out', key])
+  const sealed = await World.start({
+    configure: config => {
+      config['recording'] = { files: 'copy', encryptTo: [`file:${at('auditor.pub.jwk')}`] }
+    },
+  })
+  try {
+    const input = `put ${at('up.bin')} ${at('target', 'sealed.bin')}\n`
+    const options = isolatedSshOptions(sealed.sshPort)
+    await sealed.runClient('sftp', [...options, `${sealed.login}@web1@127.0.0.1`], { input })
+    const { id } = await sealed.lastEnded()
+    const take = (...args: string[]) => sealed.sallyport('export', id, ...args)
+    expect((await take('--file', '1')).stderr).toContain('--auditor-key')
+    expect((await take('--format', 'html')).stderr).toContain('--auditor-key')
+    expect((await take('--file', '1', '--auditor-key', key, '--output', at('sealed-out'))).code).toBe(0)
+    expect(sha256(readFileSync(at('sealed-out')))).toBe(sha256(data))
+    const page = await take('--format', 'html', '--auditor-key', key)
+    expect(page.stdout.toString()).toContain('sealed.bin')
+    await sealed.until(async () =>
+      readFileSync(sealed.fileOf(await sealed.lastEnded())).includes('c2sp.org/tlog-proof'),
+    )
+    await take('--format', 'bundle', '--output', at('sealed.tar'))
+    mkdirSync(at('sealed'))
+    execFileSync('tar', ['-xf', at('sealed.tar'), '-C', at('sealed')])
+    const proven = await python(at('sealed', `sallyport-${id}`))
+    expect(proven.out).toContain('session-open is entry')
+    expect(proven.code).toBe(0)
+    expect(readFileSync(at('sealed.tar')).includes('sealed.bin')).toBe(false)
+  } finally {
+    await sealed.stop()
+  }
 })
 
 test('who took what out, in which form, is in the audit log before anything leaves', async () => {

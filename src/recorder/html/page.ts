@@ -8,7 +8,7 @@ import { FormatProblem } from '../format.ts'
 import type { RecordingHeader } from '../header.ts'
 import type { RecordingReader } from '../reader.ts'
 import { terminalSafe } from '../terminal-safe.ts'
-import { type Step, stepsOf } from './steps.ts'
+import { stepsOf } from './steps.ts'
 
 /** A browser takes seconds for more; what comes later is in the other formats. In UTF-16 units. */
 const maxStepsLength: number = 64 * 1024 * 1024
@@ -131,5 +131,3 @@ function jsonInHtml(value: unknown): string {
 function textInHtml(text: string): string {
   return safe(text).replace(/[<>&"']/g, character => `&#${character.charCodeAt(0)};`)
 }
-
-export type { Step }
