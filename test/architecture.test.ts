@@ -43,6 +43,15 @@ test('no folders import each other in a circle', () => {
   ).toBeUndefined()
 })
 
+test('only a worker process takes the word of another process for who somebody is', () => {
+  const taking = filesIn(SRC).filter(file => /\b\w+VouchedFor\b/.test(readFileSync(file, 'utf8')))
+  expect(taking.map(file => relative(SRC, file)).toSorted()).toEqual([
+    'identity/machine-token.ts',
+    'identity/principal.ts',
+    'postgres/workers/worker-sign-in.ts',
+  ])
+})
+
 test('no files need each other in a circle when they are loaded', () => {
   expect(cycleIn(edgesOf(SRC, 'values'))).toBeUndefined()
 })
