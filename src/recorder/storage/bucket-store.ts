@@ -44,7 +44,10 @@ export function bucketStore({ bucket, prefix, folder, cache, uploader }: BucketS
     mayRemove: recording => faulty(() => mustBeFree(bucket, keyOf(recording), recording)),
     hold: async (recording, on) => {
       const key = keyOf(recording)
-      if (uploader?.keepHold(recording, on) !== true) await faulty(() => bucket.hold(key, on))
+      await faulty(async () => {
+        if ((await bucket.hasObjectLock()) === false || uploader?.keepHold(recording, on) === true) return
+        await holdObject(bucket, key, on)
+      })
     },
   }
 }
@@ -64,6 +67,15 @@ async function fetchFrom(
 async function hidden(bucket: Bucket, key: string): Promise<ObjectFacts | undefined> {
   const newest = (await bucket.versions(key)).find(({ isMarker }) => !isMarker)
   return newest === undefined || newest.version === 'null' ? undefined : bucket.head(key, newest.version)
+}
+
+/** What is not there needs no hold. */
+async function holdObject(bucket: Bucket, key: string, on: boolean): Promise<void> {
+  try {
+    await bucket.hold(key, on)
+  } catch (error) {
+    if (!(error instanceof BucketError && error.problem === 'no-object')) throw error
+  }
 }
 
 /** No version of it may be locked. All of them go, since a delete without a version only hides. */

@@ -22,8 +22,8 @@ export type RecordingStore = {
   /** Rejects as `remove` would for what is locked, and changes nothing. */
   readonly mayRemove: (recording: string) => Promise<void>
   /**
-   * Sets or lifts the bucket's own legal hold on the object; what is not stored yet gets it when it is. A local folder has no such
-   * thing, so there it does nothing: the gateway's own holds (retention) decide. Rejects with a Fault RECORDING_STORE_UNAVAILABLE.
+   * Sets or lifts the bucket's own legal hold on the object; what is not stored yet gets it when it is. A local folder and a
+   * bucket without object lock have no such thing, so there it does nothing: the gateway's own holds (retention) decide. Rejects with a Fault RECORDING_STORE_UNAVAILABLE.
    */
   readonly hold: (recording: string, on: boolean) => Promise<void>
 }

@@ -66,6 +66,8 @@ class S3Bucket implements Bucket {
   readonly #client: S3Client
   readonly #store: S3Access
   readonly #patience: Patience
+  /** Asked once: it is switched on when a bucket is made. */
+  #hasLock: boolean | undefined
 
   constructor(sdk: Sdk, client: S3Client, store: S3Access, patience: Patience) {
     this.#sdk = sdk
@@ -212,11 +214,13 @@ class S3Bucket implements Bucket {
 
   async hasObjectLock(): Promise<boolean | undefined> {
     const command = new this.#sdk.GetObjectLockConfigurationCommand({ Bucket: this.#store.bucket })
+    if (this.#hasLock !== undefined) return this.#hasLock
     try {
       const { ObjectLockConfiguration } = await this.#try(options => this.#client.send(command, options))
-      return ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled'
+      this.#hasLock = ObjectLockConfiguration?.ObjectLockEnabled === 'Enabled'
+      return this.#hasLock
     } catch (error) {
-      if (error instanceof BucketError && error.problem === 'no-object') return false
+      if (error instanceof BucketError && error.problem === 'no-object') return (this.#hasLock = false)
       if (error instanceof BucketError && error.problem === 'refused') return undefined
       throw error
     }
