@@ -195,7 +195,9 @@ function sessionToTable(row: SessionRow): SessionTable {
   return { ...row, endedAtMs: row.endedAtMs ?? null, endReason: row.endReason ?? null, labels, isPurged: 0 }
 }
 
-function sessionFromTable({ labels, isPurged: _, ...row }: SessionTable): SessionRow {
+function sessionFromTable({ labels, ...stored }: SessionTable): SessionRow {
+  const row: Omit<typeof stored, 'isPurged'> & { isPurged?: number } = stored
+  delete row.isPurged // the store's own
   return {
     ...row,
     endedAtMs: row.endedAtMs ?? undefined,
