@@ -91,14 +91,16 @@ export class Grammar {
     this.#parseTimeoutMs = options.parseTimeoutMs ?? parseTimeoutMs
   }
 
-  /** What is known at once; costs about a microsecond for a short text. */
+  /**
+   * What is known at once; costs about a microsecond for a short text. Programs send the same statement with other literals, so its
+   * shape is looked up first: the text itself is known only where its literals matter.
+   */
   known(text: string, masks?: MaskNumber): Analysis | undefined {
     const key = keyOf(text, masks)
     if (key === undefined) return undefined
-    const exact = this.#known.get(key)
-    if (exact !== undefined || masks !== undefined) return exact
-    const shape = shapeOf(text)
-    return shape === undefined ? undefined : this.#knownShapes.get(shape)
+    const shape = masks === undefined ? shapeOf(text) : undefined
+    const ofShape = shape === undefined ? undefined : this.#knownShapes.get(shape)
+    return ofShape ?? this.#known.get(key)
   }
 
   /** Never rejects: what cannot be read is `unparsable`, with the reason. */
