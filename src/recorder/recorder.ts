@@ -255,7 +255,7 @@ class GatewayRecorder implements Recorder {
       return begun
     } catch (error) {
       this.#notes.remove(header.session)
-      throw appendFailed(error)
+      throw this.#fullDisk(error) ?? appendFailed(error)
     }
   }
 
@@ -352,6 +352,12 @@ class GatewayRecorder implements Recorder {
     const { room, log } = this.#options
     if (isNoRoom(error) && room !== undefined) return room.isShort(reasonOf(error))
     log.error({ reason: reasonOf(error) }, 'no room could be made for the next segment of the journal')
+  }
+
+  /** A disk that filled up since the room on it was last looked at. */
+  #fullDisk(error: unknown): Fault | undefined {
+    if (isNoRoom(error)) this.#options.room?.make()
+    return this.#options.room?.shortage
   }
 
   /** What is open goes on in files that nobody finds any more, so it must not. */

@@ -1,5 +1,6 @@
 /** The reserve: room on the disk that is given back when it fills up, so that whatever is open can still be written to its end and sealed. */
 import { statSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -23,6 +24,8 @@ export type RoomOptions = {
 /** Whether there is room for recordings and logs, and a reserve for when there is none. */
 export class Room {
   readonly #log: Log
+  readonly #folders: readonly string[]
+  readonly #bytes: number
   readonly #reserves: readonly ReservedFile[]
   readonly #retryMs: number
   readonly #onShortage: ((fault: Fault) => void)[] = []
@@ -36,10 +39,10 @@ export class Room {
   constructor({ folders, bytes, log, retryMs = roomRetryMs }: RoomOptions) {
     this.#log = log
     this.#retryMs = retryMs
+    this.#folders = onDisksOfTheirOwn(folders)
+    this.#bytes = bytes
     this.#reserves =
-      bytes === 0
-        ? []
-        : onDisksOfTheirOwn(folders).map(folder => new ReservedFile(join(folder, reserveFile), bytes))
+      bytes === 0 ? [] : this.#folders.map(folder => new ReservedFile(join(folder, reserveFile), bytes))
     this.#attempts.push(...this.#reserves.map(reserve => () => reserve.make(false)))
     void this.#attempt()
   }
@@ -94,6 +97,14 @@ export class Room {
     for (const reserve of this.#reserves) await reserve.settled()
   }
 
+  /** As much as the reserve is free besides: a disk that has its reserve and nothing else would be full again at the first session. */
+  async #mustHaveRoom(folder: string): Promise<void> {
+    const { bavail, bsize } = await statfs(folder)
+    const needed = Math.max(this.#bytes, minFreeBytes)
+    if (bavail * bsize < needed)
+      throw new Error(`${folder} has ${bavail * bsize} bytes free, and ${needed} are needed to open sessions`)
+  }
+
   #tryLater(): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => void this.#attempt(), this.#retryMs).unref()
@@ -103,6 +114,7 @@ export class Room {
     if (this.#shortage !== undefined && !this.#mayTake()) return this.#tryLater()
     try {
       for (const attempt of this.#attempts) await attempt()
+      for (const folder of this.#folders) await this.#mustHaveRoom(folder)
     } catch (error) {
       this.isShort(reasonOf(error))
       if (!this.#isClosed) this.#tryLater()
@@ -119,6 +131,9 @@ const endingText =
   "The gateway's disk has no room for more recordings, so this session ends. What you did so far is recorded. Ask the operator to make room, then connect again."
 const refusalText =
   "The gateway's disk has no room for more recordings, so no session can be opened. Ask the operator to make room, then connect again."
+
+/** Beyond the reserve, if there is none. */
+const minFreeBytes = 1024 * 1024
 
 function diskFull(userText: string, why: string): Fault {
   return new Fault('DISK_FULL', userText, { log: `the disk is full: ${why}` })

@@ -1,5 +1,5 @@
 import { cpSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readSegment } from '../../src/recorder/journal-reader.ts'
 import { Packer } from '../../src/recorder/pack.ts'
@@ -42,7 +42,10 @@ async function killedGateway(
 function copyOf(bench: { folder: string; journalFolder: string }): { folder: string; journalFolder: string } {
   const to = newFolder()
   cpSync(bench.folder, join(to, 'recordings'), { recursive: true })
-  cpSync(bench.journalFolder, join(to, 'journal'), { recursive: true })
+  cpSync(bench.journalFolder, join(to, 'journal'), {
+    recursive: true,
+    filter: from => basename(from) !== 'spare',
+  })
   return { folder: join(to, 'recordings'), journalFolder: join(to, 'journal') }
 }
 

@@ -131,7 +131,7 @@ export function newBench(): Bench {
 }
 
 /** Thousands of recorders are opened here, and each makes room for its journal. */
-const smallSegment = 4 * 1024 * 1024
+const smallSegment = 1024 * 1024
 
 export function startRecorder(bench: Bench, options: Partial<RecorderOptions> = {}): Recorder {
   return openRecorder({

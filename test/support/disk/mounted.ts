@@ -1,7 +1,7 @@
 /** Real disks that are small, or can be made to stand still: a tmpfs, and an ext4 file system in a file. */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, closeSync, cpSync, ftruncateSync, openSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { scratchFolder } from '../openssh.ts'
 
 /** Why nothing can be mounted here, or undefined. */
@@ -53,9 +53,14 @@ export function freeze(folder: string): () => void {
   }
 }
 
+/** Files that only hold room: the small disk has not as much. */
+function isRoom(path: string): boolean {
+  return ['reserve', 'spare'].includes(basename(path))
+}
+
 function mountOver(folder: string, options: readonly string[]): Mounted {
   const copy = scratchFolder()
-  cpSync(folder, copy.path, { recursive: true, preserveTimestamps: true })
+  cpSync(folder, copy.path, { recursive: true, filter: from => !isRoom(from) })
   execFileSync('mount', [...options, folder])
   cpSync(copy.path, folder, { recursive: true })
   chmodSync(folder, 0o700)
