@@ -127,6 +127,10 @@ export class ObjectStore {
     return Buffer.from((await Body?.transformToByteArray()) ?? [])
   }
 
+  async put(Bucket: string, Key: string, Body: Buffer): Promise<void> {
+    await this.client.send(new PutObjectCommand({ Bucket, Key, Body }))
+  }
+
   async deleteVersion(Bucket: string, Key: string, VersionId?: string): Promise<void> {
     await this.client.send(
       new DeleteObjectCommand({ Bucket, Key, ...(VersionId === undefined ? {} : { VersionId }) }),

@@ -13,7 +13,7 @@ import {
 } from './upload-note.ts'
 
 /** Parts grow with their number, so that the 10,000 that S3 takes are enough for its largest object. */
-const partsOfOneSize = 1000
+const partsOfOneSize = 900
 const dayMs = 86_400_000
 /** Locks that end this much earlier than they should are left as they are. */
 const lockSlackMs = 3_600_000
