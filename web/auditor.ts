@@ -7,7 +7,7 @@ import { screenTextOf } from '../src/recorder/screen-text.ts'
 import { sqlText } from '../src/recorder/sql-export.ts'
 import { hiddenRunInText, markOf } from '../src/api/hidden.ts'
 import { type Opened, openRecording } from './recording.ts'
-import { parseKey } from './unlock.ts'
+import { isLocked, parseKey, unlockKey } from './unlock.ts'
 
 /** Characters that one page shows; `sallyport export` gives the whole. */
 const maxCharacters = 1_000_000
@@ -18,8 +18,36 @@ const part = element('auditor', HTMLElement)
 const input = element('auditor-key', HTMLInputElement)
 const said = element('auditor-said', HTMLElement)
 
+const lock = element('auditor-lock', HTMLElement)
+const passphrase = element('auditor-passphrase', HTMLInputElement)
+const button = element('auditor-open', HTMLButtonElement)
+/** What the file holds, until its passphrase was typed. */
+let locked = ''
+
 input.disabled = false
-input.addEventListener('change', () => void show())
+input.addEventListener('change', () => void choose())
+lock.addEventListener('submit', event => {
+  event.preventDefault()
+  void showLocked()
+})
+
+async function choose(): Promise<void> {
+  const file = input.files?.[0]
+  if (file === undefined) return
+  const text = (await file.text()).trim()
+  input.value = ''
+  lock.hidden = !isLocked(text)
+  if (lock.hidden) return show(async () => text)
+  locked = text
+  said.textContent = 'This key is locked with a passphrase.'
+  passphrase.focus()
+}
+
+async function showLocked(): Promise<void> {
+  const typed = passphrase.value
+  passphrase.value = ''
+  await show(() => unlockKey(locked, typed))
+}
 
 function element<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind {
   const found = document.getElementById(id)
@@ -27,19 +55,19 @@ function element<Kind extends HTMLElement>(id: string, kind: new () => Kind): Ki
   return found
 }
 
-async function show(): Promise<void> {
-  const file = input.files?.[0]
-  if (file === undefined) return
+async function show(readKey: () => Promise<string>): Promise<void> {
   input.disabled = true
+  button.disabled = true
   try {
-    const jwk = parseKey(await file.text())
-    input.value = ''
+    const jwk = parseKey(await readKey())
     said.textContent = 'The recording is fetched and opened.'
     const opened = await openRecording(await stored(part.dataset['stored'] ?? ''), jwk)
+    locked = ''
     showText(textOf(opened), opened)
   } catch (error) {
     said.textContent = error instanceof Error ? error.message : String(error)
     input.disabled = false
+    button.disabled = false
   }
 }
 

@@ -1,11 +1,34 @@
 /** Opens an encrypted recording with an auditor's key, by WebCrypto: nothing leaves this page. recordings/README.md says how. */
 import type { GeneralJWE, JWK } from 'jose'
+import { compactDecrypt } from 'jose/jwe/compact/decrypt'
 import { generalDecrypt } from 'jose/jwe/general/decrypt'
 import { importJWK } from 'jose/key/import'
 
 export type Opener = {
   readonly chunk: (number: number, head: Uint8Array, sealed: Uint8Array) => Promise<Uint8Array>
   readonly event: (sequence: number, sealed: Uint8Array) => Promise<Uint8Array>
+}
+
+/** Rounds of PBKDF2 that a locked file may ask for. */
+const maxRounds = 10_000_000
+
+/** Whether what the file holds is locked with a passphrase: a JWE in compact form. */
+export function isLocked(text: string): boolean {
+  return /^[\w-]+(\.[\w-]+){4}$/.test(text)
+}
+
+/** Throws with a sentence for whoever typed it. */
+export async function unlockKey(text: string, passphrase: string): Promise<string> {
+  try {
+    const { plaintext } = await compactDecrypt(text, new TextEncoder().encode(passphrase), {
+      keyManagementAlgorithms: ['PBES2-HS512+A256KW'],
+      contentEncryptionAlgorithms: ['A256GCM'],
+      maxPBES2Count: maxRounds,
+    })
+    return new TextDecoder().decode(plaintext)
+  } catch {
+    throw new Error('This passphrase does not open the key.')
+  }
 }
 
 /** The key in a file that somebody chose. Throws with a sentence for them. */

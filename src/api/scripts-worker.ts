@@ -13,6 +13,7 @@ const entry = join(root, 'web/auditor.ts')
 /** Where a name leads that is no path. Browsers have nothing of Node: what is needed of it is in `web/node`. */
 const packages: Readonly<Record<string, string>> = {
   fzstd: 'node_modules/fzstd/esm/index.mjs',
+  'jose/jwe/compact/decrypt': 'node_modules/jose/dist/webapi/jwe/compact/decrypt.js',
   'jose/jwe/general/decrypt': 'node_modules/jose/dist/webapi/jwe/general/decrypt.js',
   'jose/key/import': 'node_modules/jose/dist/webapi/key/import.js',
   '@xterm/headless': 'web/node/headless.ts',

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { policyWithScripts } from '../../src/api/headers.ts'
 import { firstScript, scriptAt } from '../../src/api/scripts.ts'
 import type { SessionRow } from '../../src/model.ts'
-import { unlock } from '../../src/recorder/encryption/auditor-key.ts'
+import { lockKey, unlock } from '../../src/recorder/encryption/auditor-key.ts'
 import type { RecordedEvent } from '../../src/recorder/event.ts'
 import { screenText } from '../../src/recorder/export.ts'
 import { type Auditor, forged, newAuditor, piecesOf } from '../recorder/encryption/support.ts'
@@ -257,6 +257,26 @@ describe.skipIf(missing)(
         await page.context().close()
       },
     )
+
+    test('a key that is locked asks for its passphrase, which stays there too', async () => {
+      const { page, asked } = await signedIn()
+      const passphrase = 'a passphrase of some length'
+      const file = join(folder, 'locked.jwk')
+      writeFileSync(file, await lockKey(auditors.X25519.jwk, passphrase))
+      await page.goto(`${world.url}/sessions/sql`)
+      await page.waitForFunction(() => !document.querySelector('#auditor-key')?.disabled)
+      await page.getByLabel("The auditor's private key").setInputFiles(file)
+      await page.getByLabel('The passphrase of this key').fill('another one')
+      await page.getByRole('button', { name: 'Open' }).click()
+      await page.getByText('This passphrase does not open the key.').waitFor()
+      await page.getByLabel('The passphrase of this key').fill(passphrase)
+      await page.getByRole('button', { name: 'Open' }).click()
+      await page.getByText('Opened in this page with your key').waitFor()
+      expect(await page.locator('pre.transcript').textContent()).toContain("SELECT 'pelican'")
+      for (const { url, body } of asked) expect(url + body).not.toMatch(/a.passphrase.of.some/)
+      expect(await page.content()).not.toContain(passphrase)
+      await page.context().close()
+    })
 
     test('what a crash left in the journal is read there too', async () => {
       await record('crashed', 'ssh', terminal.slice(0, 20), true)

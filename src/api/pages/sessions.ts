@@ -131,11 +131,15 @@ ${cut ? html`<div class="note warn"><strong>Only the beginning is shown.</strong
 ${text === '' ? html`<p>${words.nothing}</p>` : html`<pre class="transcript" tabindex="0" aria-label="${words.label}">${visibleText(text)}</pre>`}`
 }
 
-/** The gateway cannot read it. The script opens it here, with a key that stays in the browser. */
+/**
+ * The gateway cannot read it. The script opens it here, with a key that stays in the browser: its fields have no names, so that no form could send them, and
+ * are called what browsers do not offer to keep.
+ */
 function encryptedPart(row: SessionRow, recipients: readonly string[]): Html {
   return html`<div id="auditor" data-stored="/sessions/${row.id}/stored">
 <p id="auditor-said" class="quiet small" role="status">This recording is encrypted: the gateway cannot read it. With the key of an auditor your browser can. The key does not leave it. That you fetch the recording is in the audit log.</p>
 <p><label for="auditor-key">The auditor's private key (a .jwk file)</label><br><input id="auditor-key" type="file" accept=".jwk,.json,application/json" autocomplete="off" disabled></p>
+<form id="auditor-lock" hidden><p><label for="auditor-passphrase">The passphrase of this key</label><br><input id="auditor-passphrase" type="password" autocomplete="one-time-code"> <button id="auditor-open" class="button" type="submit">Open</button></p></form>
 <noscript><div class="note warn"><strong>This page needs JavaScript to open the recording.</strong><p>Or take <a href="/sessions/${row.id}/stored">the encrypted file</a>, and run <span class="typed">sallyport export FILE --format text --auditor-key KEY</span> where your key is.</p></div></noscript>
 </div>
 <p class="quiet small">Encrypted to ${recipients.map((kid, at) => html`${at === 0 ? '' : ', '}<span class="typed">${visibleLine(kid)}</span>`)}. <a href="/sessions/${row.id}/stored">The encrypted file</a></p>

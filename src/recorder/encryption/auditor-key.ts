@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { generalDecrypt, importJWK, type JWK } from 'jose'
+import { compactDecrypt, CompactEncrypt, generalDecrypt, importJWK, type JWK } from 'jose'
 import { parseAuditorKey } from '../../config/auditor-key.ts'
 import { Fault, reasonOf } from '../../errors.ts'
 import { FormatProblem } from '../format.ts'
@@ -11,17 +11,57 @@ import { type EncryptionHeader, wrapping } from './recording-key.ts'
 /** The private half of an auditor's key: it opens the recordings that were encrypted to it. */
 export type AuditorKey = { readonly kid: string; readonly jwk: JWK }
 
-/** Reads a private JWK. Throws a Fault KEY_UNUSABLE that says nothing of what is in the file. */
-export function readAuditorKeyFile(file: string): AuditorKey {
-  let text: string
+/** RFC 7518: the key of a passphrase. */
+const locking = { alg: 'PBES2-HS512+A256KW', enc: 'A256GCM' } as const
+/** Rounds of PBKDF2 with SHA-512: half a second, for whoever guesses too. Files that ask for many more are not ours. */
+const rounds = 600_000
+const maxRounds = 10_000_000
+
+/** A private JWK that nobody can use who does not know the passphrase. */
+export async function lockKey(jwk: object, passphrase: string): Promise<string> {
+  return new CompactEncrypt(Buffer.from(JSON.stringify(jwk)))
+    .setProtectedHeader({ ...locking, cty: 'jwk+json' })
+    .setKeyManagementParameters({ p2c: rounds })
+    .encrypt(Buffer.from(passphrase))
+}
+
+/**
+ * Reads a private JWK; `askPassphrase` is asked if it is locked with one. Rejects with a Fault KEY_UNUSABLE that says nothing of what is in
+ * the file.
+ */
+export async function readAuditorKeyFile(
+  file: string,
+  askPassphrase: (file: string) => Promise<string>,
+): Promise<AuditorKey> {
+  const text = readText(file).trim()
+  return parsePrivateKey(isLocked(text) ? await unlockKey(text, file, await askPassphrase(file)) : text, file)
+}
+
+function readText(file: string): string {
   try {
-    text = readFileSync(file, 'utf8')
+    return readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new Fault('KEY_UNUSABLE', `The auditor's key ${file} cannot be read: ${reasonOf(cause)}.`, {
-      cause,
-    })
+    const why = `The auditor's key ${file} cannot be read: ${reasonOf(cause)}.`
+    throw new Fault('KEY_UNUSABLE', why, { cause })
   }
-  return parsePrivateKey(text, file)
+}
+
+/** A JWE in compact form, of five parts. */
+function isLocked(text: string): boolean {
+  return /^[\w-]+(\.[\w-]+){4}$/.test(text)
+}
+
+async function unlockKey(text: string, file: string, passphrase: string): Promise<string> {
+  try {
+    const { plaintext } = await compactDecrypt(text, Buffer.from(passphrase), {
+      keyManagementAlgorithms: [locking.alg],
+      contentEncryptionAlgorithms: [locking.enc],
+      maxPBES2Count: maxRounds,
+    })
+    return Buffer.from(plaintext).toString()
+  } catch (cause) {
+    throw new Fault('KEY_UNUSABLE', `This passphrase does not open ${file}.`, { cause })
+  }
 }
 
 function parsePrivateKey(text: string, file: string): AuditorKey {

@@ -7,7 +7,7 @@ import { exportRecording, screenText } from '../../../src/recorder/export.ts'
 import { openIndex, readIndex } from '../../../src/recorder/keyframe.ts'
 import { headerOf, readRecording } from '../../../src/recorder/reader.ts'
 import { verifyRecording } from '../../../src/recorder/verify.ts'
-import { newBench, newFolder, newGrant, output, startRecorder, turn } from '../support.ts'
+import { type Bench, newBench, newFolder, newGrant, output, startRecorder, turn } from '../support.ts'
 import {
   encryptedRecording,
   forged,
@@ -146,6 +146,23 @@ describe('an encrypted recording', () => {
     await expect(readWith(join(bench.folder, old.path), after)).rejects.toThrow(/encrypted/)
   })
 })
+
+/** A recording that a crash left in the journal, and recovery sealed: its events are sealed one by one. */
+async function recovered(texts: readonly string[]): Promise<{ bench: Bench; file: string }> {
+  const bench = newBench()
+  const recorder = startRecorder(bench, { encryptTo: () => [auditor.publicKey] })
+  const recording = recorder.open(newGrant(), { session: 'one', protocol: 'ssh' }, await recorder.newKey())
+  for (const text of texts) recording.record(output(text))
+  await turn()
+  const to = newFolder()
+  cpSync(join(bench.folder, '..'), to, { recursive: true })
+  await recorder.close()
+  const again = { ...bench, folder: join(to, 'recordings'), journalFolder: join(to, 'journal') }
+  const next = startRecorder(again)
+  await next.recover()
+  await next.close()
+  return { bench: again, file: join(again.folder, recording.path) }
+}
 
 describe('after a crash', () => {
   test.each([0, 3])(
@@ -287,6 +304,37 @@ describe('whoever has the key of the gateway and not that of an auditor', () => 
         ok: false,
         record: at,
       })
+    }
+  })
+
+  test('cannot swap, drop, cut or change events that were sealed one by one', async () => {
+    const { bench, file } = await recovered(['first', 'later', 'third'])
+    const at = piecesOf(file).findIndex(isSealed)
+    const record = (body: Buffer, number: number) => {
+      const length = 4 + body.readUInt32BE(40)
+      return body.subarray(40 + number * length, 40 + (number + 1) * length)
+    }
+    const rebuilt = (body: Buffer, numbers: readonly number[]) =>
+      Buffer.concat([body.subarray(0, 40), ...numbers.map(number => record(body, number))])
+    const changes: [string, (body: Buffer) => Buffer][] = [
+      ['its tag is wrong', body => rebuilt(body, [1, 0, 2])],
+      ['its tag is wrong', body => rebuilt(body, [0, 0, 2])],
+      ['holds other events', body => rebuilt(body, [0, 1])],
+      ['a sealed event is cut', body => body.subarray(0, -1)],
+      ['its tag is wrong', body => Buffer.from(body.map((byte, i) => (i === 50 ? byte ^ 1 : byte)))],
+    ]
+    expect((await readWith(file, auditor)).slice(0, 3)).toEqual(['first', 'later', 'third'])
+    for (const [reason, change] of changes) {
+      const pieces = piecesOf(file)
+      pieces[at] = { kind: 'chunk', body: change(pieces[at]?.body ?? Buffer.alloc(0)) }
+      const changed = await forged(pieces, bench.signer)
+      const keys = await unlock(changed, [auditor.privateKey])
+      const withKey = verifyRecording(changed, bench.signer.publicKeyPem, { keys })
+      const without = verifyRecording(changed, bench.signer.publicKeyPem)
+      expect(withKey, reason).toMatchObject({ ok: false, record: at })
+      if (reason === 'its tag is wrong')
+        expect(withKey).toMatchObject({ reason: expect.stringContaining(reason) })
+      else expect(without).toMatchObject({ ok: false, record: at, reason: expect.stringContaining(reason) })
     }
   })
 
