@@ -9,6 +9,7 @@ import { type Authorities, openAuthorities } from '../credentials/authority.ts'
 import { Fault } from '../errors.ts'
 import { openLog } from '../log.ts'
 import type { SessionRow, SessionState } from '../model.ts'
+import { type KeptView, purgedText } from '../recorder/retention/view.ts'
 import { lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
 import { AdminClient } from './admin-client.ts'
@@ -17,7 +18,8 @@ import { CommandStore } from './storage.ts'
 
 export type Access = {
   readonly list: (wish: { limit: number; state?: SessionState }) => Promise<readonly SessionRow[]>
-  readonly get: (id: string) => Promise<SessionRow>
+  /** With how long it is kept, if a gateway runs. */
+  readonly get: (id: string) => Promise<SessionRow & { readonly kept?: KeptView }>
   /** Notes the reading, then says where the recording is. */
   readonly read: (id: string, purpose: string) => Promise<string>
   /** The same, with the proof that it was noted. */
@@ -64,16 +66,21 @@ async function byOurselves(config: Config): Promise<Access> {
   }
   const by = `local user ${process.getuid?.() ?? ''}`
   const recordings = new CommandStore(config)
+  const getKept = async (id: string): Promise<SessionRow> => {
+    const purge = await store.purges.get(id)
+    if (purge?.finishedAtMs === undefined) return await get(id)
+    throw new Fault('NOT_FOUND', purgedText({ ...purge, atMs: purge.finishedAtMs }))
+  }
   return {
     list: wish => store.sessions.list(wish),
     get,
     read: async (id, purpose) => {
-      const row = await get(id)
+      const row = await getKept(id)
       audit.append({ kind: 'recording-read', session: id, purpose, by })
       return recordings.fetch(row.recording)
     },
     readSigned: async (id, purpose) => {
-      const row = await get(id)
+      const row = await getKept(id)
       const signed = await audit.appendSigned({ kind: 'recording-read', session: id, purpose, by })
       return { path: await recordings.fetch(row.recording), signed }
     },

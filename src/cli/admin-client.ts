@@ -11,6 +11,7 @@ import type {
   Forgotten,
   ForgetWish,
   HoldWish,
+  KeptView,
   ListedHold,
   PersonWish,
   ReleaseWish,
@@ -57,8 +58,8 @@ export class AdminClient {
     return answer.sessions
   }
 
-  session(id: string): Promise<SessionRow> {
-    return this.#ask<SessionRow>('GET', `/sessions/${encodeURIComponent(id)}`)
+  session(id: string): Promise<SessionRow & { readonly kept: KeptView }> {
+    return this.#ask('GET', `/sessions/${encodeURIComponent(id)}`)
   }
 
   async readRecording(id: string, purpose: string): Promise<string> {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { Fault } from '../errors.ts'
 import type { SessionRow, SessionState } from '../model.ts'
+import type { KeptView } from '../recorder/retention/view.ts'
 import { type Access, openAccess, resolveId } from './access.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway.ts'
@@ -86,7 +87,21 @@ function cells(row: SessionRow): string[] {
   ]
 }
 
-function show(row: SessionRow, json: boolean): void {
+/** A gateway that runs says how long it keeps the recording. */
+function keptFacts({ kept }: SessionRow & { readonly kept?: KeptView }): [string, string][] {
+  if (kept === undefined) return []
+  const { purgeAtMs, rule = '', hold, purged } = kept
+  if (purged !== undefined) return [['removed (UTC)', `${instant(purged.atMs)}, ${purged.rule}`]]
+  const until = hold?.untilMs === undefined ? 'it is released' : instant(hold.untilMs)
+  return [
+    ...(hold === undefined ? [] : [['on hold until', until] satisfies [string, string]]),
+    ...(purgeAtMs === undefined
+      ? []
+      : [['kept until', `${instant(purgeAtMs)}, ${rule}`] satisfies [string, string]]),
+  ]
+}
+
+function show(row: SessionRow & { readonly kept?: KeptView }, json: boolean): void {
   if (json) return printJson(row)
   const facts: [string, string][] = [
     ['session', row.id],
@@ -100,6 +115,7 @@ function show(row: SessionRow, json: boolean): void {
     ['state', row.state],
     ['end reason', row.endReason ?? ''],
     ['recording', row.recording],
+    ...keptFacts(row),
   ]
   process.stdout.write(`${table(facts)}\n`)
 }
