@@ -96,7 +96,7 @@ describe.skipIf(cannotMount() !== undefined)('on a disk of a few megabytes', () 
   })
 
   test('a recording that is open when the disk fills up is written to its end and sealed, and the next one waits for room', async () => {
-    const folder = smallDisk(24)
+    const folder = smallDisk(40)
     const bench = {
       ...newBench(),
       folder: join(folder, 'recordings'),
