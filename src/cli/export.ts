@@ -53,6 +53,7 @@ export function addExport(program: Command): void {
 
 async function run(id: string, options: ExportOptions): Promise<void> {
   const { format, file } = options
+  if (file !== undefined || format === bundle) refuseTerminal(options)
   if ((format === undefined) === (file === undefined))
     throw new Fault(
       'CONFIG_INVALID',
@@ -147,6 +148,12 @@ function proofsOf(config: Config): Pick<BundleParts, 'keys' | 'keyList' | 'check
 
 function textAt(path: string): string | undefined {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
+
+/** Bytes of others may do anything to a terminal; what is safe to print goes wherever it is sent. */
+function refuseTerminal({ output }: ExportOptions): void {
+  if (output === undefined && process.stdout.isTTY)
+    throw new Fault('CONFIG_INVALID', 'These bytes are not for a terminal. Say where to: --output FILE.')
 }
 
 async function writeOut(

@@ -1,6 +1,7 @@
 /** `sallyport play --files`: which files passed in a session, with the numbers that `export --file` takes. */
+import { carriesData, type EventRecord } from '../recorder/event.ts'
 import type { FileContent } from '../recorder/file-event.ts'
-import { type MovedFile, movedFiles } from '../recorder/moved-file.ts'
+import { type MovedFile, MovedFiles } from '../recorder/moved-file.ts'
 import { readRecording } from '../recorder/reader.ts'
 import { clockText } from './playback.ts'
 import type { Readable } from './play-sql.ts'
@@ -9,13 +10,41 @@ import { table } from './print.ts'
 export function listFiles(file: Readable): void {
   const reader = readRecording(file.path, file)
   try {
-    const files = [...movedFiles(reader.events())].toSorted((a, b) => a.number - b.number)
-    const rows = files.map(rowOf)
+    const moved = new MovedFiles()
+    const [files, transfers]: [MovedFile[], string[][]] = [[], []]
+    for (const record of reader.events()) {
+      const file = moved.take(record)
+      if (file !== undefined) files.push(file)
+      const transfer = transferRow(record)
+      if (transfer !== undefined) transfers.push(transfer)
+    }
+    files.push(...moved.rest())
+    const rows = [...files.toSorted((a, b) => a.number - b.number).map(rowOf), ...transfers]
     const heading = ['', 'at', 'via', 'which way', 'bytes', 'SHA-256', 'kept', 'path']
     process.stdout.write(rows.length === 0 ? 'No files were recorded.\n' : `${table([heading, ...rows])}\n`)
   } finally {
     reader.close()
   }
+}
+
+/** rsync and git move parts of files, in ways of their own: of these there is the command, and the stream that it moved. */
+function transferRow({ us, event }: EventRecord): string[] | undefined {
+  if (carriesData(event) || event.type !== 'transfer') return undefined
+  const { program, direction, paths, inputBytes, outputBytes } = event.fields
+  if (program !== 'rsync' && program !== 'git') return undefined
+  const toTarget = direction === 'to-target'
+  const bytes = String(toTarget ? inputBytes : outputBytes)
+  const names = Array.isArray(paths) ? paths.join(' ') : ''
+  return [
+    '',
+    clockText(us),
+    program,
+    toTarget ? 'to target' : 'from target',
+    bytes,
+    'not file by file',
+    'stream',
+    names,
+  ]
 }
 
 function rowOf({ number, us, via, path, read, written, keptBytes, status }: MovedFile): readonly string[] {

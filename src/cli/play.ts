@@ -1,8 +1,10 @@
 /** `sallyport play`: replays a session in the terminal. */
 import type { Command } from 'commander'
 import { Fault } from '../errors.ts'
-import { carriesData, commandOf, type EventRecord } from '../recorder/event.ts'
+import { carriesData, commandOf, type EventRecord, type TextEvent } from '../recorder/event.ts'
+import type { FileContent } from '../recorder/file-event.ts'
 import { type KeyframeIndex, openIndex, screenAt, seekTo } from '../recorder/keyframe.ts'
+import { pathOf } from '../recorder/moved-file.ts'
 import { headerOf, readRecording, type RecordingReader } from '../recorder/reader.ts'
 import { printableLine } from './print.ts'
 import { openAccess, resolveId } from './access.ts'
@@ -175,6 +177,8 @@ class Player {
       process.stdout.write(this.#filter(`${event.channel} ${event.type}`).push(event.data))
       return
     }
+    const file = fileText(event)
+    if (file !== undefined) this.#playback.say(file)
     const command = commandOf(event)
     if (command !== undefined) this.#playback.say(`command: ${command.toString()}`)
     else if (event.type === 'shell') this.#playback.say('shell')
@@ -191,4 +195,14 @@ class Player {
     this.#filters.set(stream, filter)
     return filter
   }
+}
+
+/** A file that has passed, in a line. */
+function fileText({ type, fields }: TextEvent): string | undefined {
+  if (type !== 'file-close') return undefined
+  const { read, written } = fields as { read?: FileContent; written?: FileContent }
+  const content = written ?? read
+  if (content === undefined) return undefined
+  const digest = content.sha256 === undefined ? 'in ranges' : `SHA-256 ${content.sha256}`
+  return `file ${written === undefined ? 'read' : 'written'}: ${pathOf(fields)}, ${content.bytes} bytes, ${digest}`
 }

@@ -162,6 +162,22 @@ describe('asciicast', () => {
   })
 })
 
+test('a text carries no escape, and nothing that hides or reorders it, whoever wrote it', async () => {
+  const hostile = fc
+    .stringMatching(/^[\s\S]{0,40}$/u)
+    .map(text => `${text}\u202e\u200b\x1b[31m\x1b]0;t\x07\u0085\u{e0041}`)
+  await fc.assert(
+    fc.asyncProperty(hostile, async text => {
+      const shown = await textOf(pty(0), output(`${text}\r\n`), exec(1, text), output(`${text}\n`, 1))
+      expect(shown).not.toMatch(
+        /[^\P{Cc}\n\t]|[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|[\u{e0000}-\u{e0fff}]/u,
+      )
+      expect(shown).toContain('<U+202E>')
+    }),
+    { numRuns: 20 },
+  )
+})
+
 describe('text, as shown on the screen', () => {
   test('lines that scrolled off are kept, wrapped lines are whole, overwritten ones as they were last', async () => {
     const numbers = Array.from({ length: 5000 }, (_, i) => `line ${i}\r\n`).join('')
