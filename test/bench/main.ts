@@ -1,5 +1,5 @@
 /**
- * `npm run bench [ssh | postgres] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--workers N] [--json FILE]`:
+ * `npm run bench [ssh | postgres | recording] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--workers N] [--json FILE]`:
  * Sallyport beside what a user would pick instead, in one run, as ratios.
  */
 import { writeFileSync } from 'node:fs'
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util'
 import { tableOf } from './measurement.ts'
 import { tableOfPairs } from './pairs.ts'
 import { benchPostgres, postgresGroups } from './postgres.ts'
+import { benchRecording, recordingGroups, tableOfRecording } from './recording.ts'
 import { benchSsh, sshGroups } from './ssh.ts'
 
 const { values, positionals } = parseArgs({
@@ -37,7 +38,11 @@ const machine = {
   loadBefore: loadavg()[0],
 }
 const began = performance.now()
-const { measured, table } = positionals[0] === 'postgres' ? await postgres() : await ssh()
+const { measured, table } = await (positionals[0] === 'postgres'
+  ? postgres()
+  : positionals[0] === 'recording'
+    ? recording()
+    : ssh())
 process.stdout.write(`${table}\n\n`)
 const minutes = ((performance.now() - began) / 60_000).toFixed(1)
 const load = [machine.loadBefore, loadavg()[0]].map(value => value?.toFixed(1)).join(' before and ')
@@ -57,6 +62,15 @@ async function ssh(): Promise<{ measured: unknown; table: string }> {
     only: groupsOf(sshGroups),
   })
   return { measured, table: tableOf(measured) }
+}
+
+async function recording(): Promise<{ measured: unknown; table: string }> {
+  const measured = await benchRecording({
+    megabytes: Number(values.megabytes ?? '64'),
+    rounds: Number(values.rounds ?? '3'),
+    only: groupsOf(recordingGroups),
+  })
+  return { measured, table: tableOfRecording(measured) }
 }
 
 async function postgres(): Promise<{ measured: unknown; table: string }> {

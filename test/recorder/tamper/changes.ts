@@ -66,7 +66,7 @@ export function* moves(bytes: Buffer, offsets: Offsets): Generator<Change> {
       bytes: whole(records.toSpliced(index, 0, record)),
       at: at(index + 1),
     }
-    for (let other = index + 1; other < records.length; other++) {
+    for (const other of partners(index, records.length)) {
       const theirs = records[other] as Buffer
       if (theirs.equals(record)) continue
       yield {
@@ -76,6 +76,12 @@ export function* moves(bytes: Buffer, offsets: Offsets): Generator<Change> {
       }
     }
   }
+}
+
+/** Of few records each with each; of many with those near it and the last, or the pairs would be too many to try. */
+function partners(index: number, count: number): readonly number[] {
+  const others = Array.from({ length: count - index - 1 }, (_, at) => index + 1 + at)
+  return others.length <= 24 ? others : [...others.slice(0, 3), count - 1]
 }
 
 /** The record that a byte belongs to. What lies before the first belongs to it. */

@@ -8,7 +8,7 @@ import { openSessionLog } from '../../../src/audit/tree/session-log.ts'
 import type { Signer } from '../../../src/model.ts'
 import type { RecordedEvent } from '../../../src/recorder/event.ts'
 import { chunkAgeMs } from '../../../src/recorder/format.ts'
-import { newAuditor } from '../encryption/support.ts'
+import { type Auditor, newAuditor } from '../encryption/support.ts'
 import { HeldClock, newFolder, newGrant, newSigner, output, quiet, startRecorder, turn } from '../support.ts'
 
 export type Corpus = {
@@ -23,6 +23,8 @@ export type Corpus = {
   readonly audit: string
   readonly auditFiles: readonly string[]
   readonly log: string
+  /** Whom `encrypted` is encrypted to. */
+  readonly auditor: Auditor
 }
 
 const events: readonly RecordedEvent[] = [
@@ -128,7 +130,16 @@ export async function makeCorpus(): Promise<Corpus> {
   for (const part of [again.recorder, again.audit, again.sessionLog]) await part.close()
   const keys = [checkpoints.publicKeyPem, firstHeads.publicKeyPem, heads.key.publicKeyPem]
   const auditFolder = join(data, 'audit')
-  return { data, keys, recordings, live, audit: auditFolder, auditFiles: segmentsIn(auditFolder), log }
+  return {
+    data,
+    keys,
+    recordings,
+    live,
+    audit: auditFolder,
+    auditFiles: segmentsIn(auditFolder),
+    log,
+    auditor,
+  }
 }
 
 /** A log of sessions of so many entries, with a checkpoint now and then. */
