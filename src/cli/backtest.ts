@@ -65,7 +65,7 @@ async function rulesOf(
   { protocol, text }: ActivityEvent,
   catalogue: Catalogue,
   grammar: Grammar,
-): Promise<RuleHit[]> {
+): Promise<readonly RuleHit[]> {
   return protocol === 'postgres'
     ? catalogue.ofStatement(text, await grammar.analyse(text))
     : catalogue.ofLine(text)

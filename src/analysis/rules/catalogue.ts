@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { Fault, reasonOf } from '../../errors.ts'
 import { readShell } from '../shell/reader.ts'
+import { Recent } from '../recent.ts'
 import type { Analysis } from '../sql/analysis.ts'
 import { type Rule, ruleSchema, type Severity } from './rule.ts'
-import { compileShellRule, type LineMatcher } from './shell-matcher.ts'
+import { ShellMatcher } from './shell-matcher.ts'
 import { compileStatementRule, type StatementMatcher } from './statement-matcher.ts'
 
 export type RuleHit = {
@@ -19,33 +20,39 @@ export type RuleHit = {
 /** Where our own rules are. */
 export const rulesFolder: string = fileURLToPath(new URL('../../../rules', import.meta.url))
 
-type Compiled<Matcher> = { readonly rule: Rule; readonly matches: Matcher }
+/** Of lines whose rules are remembered; twice as much at most. */
+const cacheLimits = { maxEntries: 20_000, maxCharacters: 4_194_304 }
+
+type StatementTest = { readonly rule: Rule; readonly matches: StatementMatcher }
 
 export class Catalogue {
   readonly rules: readonly Rule[]
-  readonly #ofLines: readonly Compiled<LineMatcher>[]
-  readonly #ofStatements: readonly Compiled<StatementMatcher>[]
+  readonly #lines: ShellMatcher
+  readonly #statements: readonly StatementTest[]
+  /** People type the same lines again and again. */
+  readonly #known = new Recent<readonly RuleHit[]>(cacheLimits)
 
   constructor(rules: readonly Rule[]) {
     this.rules = rules
-    this.#ofLines = rules.flatMap(rule =>
-      rule.protocol === 'ssh' ? [{ rule, matches: compileShellRule(rule) }] : [],
-    )
-    this.#ofStatements = rules.flatMap(rule =>
+    this.#lines = new ShellMatcher(rules.filter(rule => rule.protocol === 'ssh'))
+    this.#statements = rules.flatMap(rule =>
       rule.protocol === 'postgres' ? [{ rule, matches: compileStatementRule(rule) }] : [],
     )
   }
 
   /** What the rules say of a line that was typed or executed. */
-  ofLine(text: string): RuleHit[] {
-    const line = { text, reading: readShell(text) }
-    return this.#ofLines.filter(({ matches }) => matches(line)).map(({ rule }) => hitOf(rule))
+  ofLine(text: string): readonly RuleHit[] {
+    const known = this.#known.get(text)
+    if (known !== undefined) return known
+    const hits = this.#lines.match({ text, reading: readShell(text) }).map(hitOf)
+    this.#known.set(text, hits)
+    return hits
   }
 
   /** What the rules say of a text of statements, given what the grammar said of it. */
-  ofStatement(text: string, analysis: Analysis): RuleHit[] {
+  ofStatement(text: string, analysis: Analysis): readonly RuleHit[] {
     const statement = { text, analysis }
-    return this.#ofStatements.filter(({ matches }) => matches(statement)).map(({ rule }) => hitOf(rule))
+    return this.#statements.filter(({ matches }) => matches(statement)).map(({ rule }) => hitOf(rule))
   }
 }
 

@@ -22,7 +22,7 @@ const copiers = new Set(['cp', 'mv', 'install', 'ln', 'rsync', 'gcp', 'gmv'])
 const writeOperators = new Set(['>', '>>', '>|', '&>', '&>>', '<>'])
 
 /** Arguments that are no options. */
-export function operandsOf({ argv }: ShellCommand): readonly string[] {
+function operandsOf({ argv }: ShellCommand): readonly string[] {
   const operands: string[] = []
   let isLiteral = false
   for (const word of argv.slice(1)) {
@@ -32,13 +32,13 @@ export function operandsOf({ argv }: ShellCommand): readonly string[] {
   return operands
 }
 
-export function optionsOf({ argv }: ShellCommand): readonly string[] {
+function optionsOf({ argv }: ShellCommand): readonly string[] {
   const end = argv.indexOf('--')
   return argv.slice(1, end === -1 ? undefined : end).filter(word => word.startsWith('-') && word !== '-')
 }
 
 /** Paths that are written, made, emptied or removed. */
-export function writtenBy(command: ShellCommand): readonly string[] {
+function writtenBy(command: ShellCommand): readonly string[] {
   const redirected = command.redirects.filter(({ operator }) => writeOperators.has(operator))
   return [...redirected.map(({ target }) => target), ...writtenByArguments(command)].map(normal)
 }
@@ -58,7 +58,7 @@ function writtenByArguments(command: ShellCommand): readonly string[] {
 }
 
 /** Paths that a command names: operands, values of `--x=path` and `if=path`, redirects. */
-export function namedBy(command: ShellCommand): readonly string[] {
+function namedBy(command: ShellCommand): readonly string[] {
   const words = command.argv.slice(1).map(word => word.replace(/^(?:--?\w[\w-]*|[a-z]+)=/, ''))
   return [...words, ...command.redirects.map(({ target }) => target)].map(normal)
 }
@@ -68,9 +68,46 @@ function valuesOf(argv: readonly string[], options: readonly string[]): string[]
 }
 
 /** One spelling for one path: `$HOME` is `~`, two slashes are one. */
-export function normal(path: string): string {
+function normal(path: string): string {
   return path
     .replace(/^\$\{?HOME\}?(?=\/|$)/, '~')
     .replaceAll(/\/\/+/g, '/')
     .replaceAll('/./', '/')
+}
+
+/** A command, and what its words say, each worked out once at most. */
+export class SeenCommand {
+  readonly command: ShellCommand
+  #operands: readonly string[] | undefined
+  #options: readonly string[] | undefined
+  #written: readonly string[] | undefined
+  #named: readonly string[] | undefined
+  #small: readonly string[] | undefined
+
+  constructor(command: ShellCommand) {
+    this.command = command
+  }
+
+  get operands(): readonly string[] {
+    return (this.#operands ??= operandsOf(this.command))
+  }
+
+  get options(): readonly string[] {
+    return (this.#options ??= optionsOf(this.command))
+  }
+
+  get written(): readonly string[] {
+    return (this.#written ??= writtenBy(this.command))
+  }
+
+  get named(): readonly string[] {
+    return (this.#named ??= namedBy(this.command))
+  }
+
+  /** Arguments and input, in small letters. */
+  get small(): readonly string[] {
+    return (this.#small ??= [...this.command.argv.slice(1), this.command.input].map(word =>
+      word.toLowerCase(),
+    ))
+  }
 }

@@ -1,107 +1,174 @@
-/** Compiles a rule once, and matches it against lines that were read; each command is looked at once for each clause. */
-import type { ShellCommand, ShellReading } from '../shell/command.ts'
+/** All rules about shell lines, compiled once. A command is looked at only by clauses that its name can meet. */
+import type { ShellReading } from '../shell/command.ts'
 import { compileGlobs, type Glob } from './glob.ts'
-import { namedBy, operandsOf, optionsOf, writtenBy } from './paths.ts'
+import { SeenCommand } from './paths.ts'
 import type { Clause, ShellRule } from './rule.ts'
 
 /** A line and what was read in it. */
 export type ReadLine = { readonly text: string; readonly reading: ShellReading }
-export type LineMatcher = (line: ReadLine) => boolean
 
-type Test = (command: ShellCommand, all: readonly ShellCommand[]) => boolean
+type Test = (seen: SeenCommand, all: readonly SeenCommand[]) => boolean
 
-export function compileShellRule(rule: ShellRule): LineMatcher {
-  const except = (rule.except ?? []).map(compileClause)
-  const matchers: LineMatcher[] = []
-  const some = (clause: Clause): LineMatcher => {
-    const test = compileClause(clause)
-    return ({ reading: { commands } }) =>
-      commands.some(command => test(command, commands) && !except.some(each => each(command, commands)))
+/** A clause of a rule: where it stands, and what it asks of a command. */
+type Compiled = {
+  readonly rule: number
+  readonly part: 'any' | 'all' | 'several' | 'except'
+  readonly index: number
+  readonly names: Glob | undefined
+  readonly test: Test
+}
+
+/** Names of programs whose clauses are remembered; whoever is watched chooses them. */
+const maxKnownNames = 5000
+
+export class ShellMatcher {
+  readonly #rules: readonly ShellRule[]
+  readonly #clauses: readonly Compiled[]
+  readonly #byName = new Map<string, readonly Compiled[]>()
+
+  constructor(rules: readonly ShellRule[]) {
+    this.#rules = rules
+    this.#clauses = rules.flatMap(compileRule)
   }
-  for (const clause of rule.any ?? []) matchers.push(some(clause))
-  if (rule.all !== undefined) {
-    const parts = rule.all.map(some)
-    matchers.push(line => parts.every(part => part(line)))
+
+  /** The rules that a line meets, in their own order. */
+  match({ text, reading }: ReadLine): ShellRule[] {
+    const all = reading.commands.map(command => new SeenCommand(command))
+    const met = this.#rules.map(() => new Met())
+    for (const seen of all) this.#look(seen, all, met)
+    return this.#rules.filter((rule, at) => met[at]?.fulfils(rule) === true || meetsLine(rule, text, reading))
   }
-  if (rule.several !== undefined) {
-    const { least } = rule.several
-    const parts = rule.several.of.map(some)
-    matchers.push(line => parts.filter(part => part(line)).length >= least)
+
+  /** A command that an exception of a rule covers does not count for that rule. */
+  #look(seen: SeenCommand, all: readonly SeenCommand[], met: readonly Met[]): void {
+    const found = this.#candidates(seen.command.name).filter(({ test }) => test(seen, all))
+    if (found.length === 0) return
+    const excepted = new Set(found.filter(({ part }) => part === 'except').map(({ rule }) => rule))
+    for (const clause of found) if (!excepted.has(clause.rule)) met[clause.rule]?.add(clause)
   }
-  if (rule.line !== undefined) {
-    const { line: texts } = rule
-    matchers.push(({ text, reading }) =>
-      texts.some(each => text.includes(each) || reading.decoded.some(decoded => decoded.includes(each))),
-    )
+
+  #candidates(name: string): readonly Compiled[] {
+    const known = this.#byName.get(name)
+    if (known !== undefined) return known
+    const candidates = this.#clauses.filter(({ names }) => names === undefined || names(name))
+    if (this.#byName.size < maxKnownNames) this.#byName.set(name, candidates)
+    return candidates
   }
-  if (rule.obscured === true) matchers.push(({ reading }) => reading.isObscured)
-  return line => matchers.some(matcher => matcher(line))
+}
+
+/** What of a rule a line has met so far. */
+class Met {
+  #any = false
+  readonly #all = new Set<number>()
+  readonly #several = new Set<number>()
+
+  add({ part, index }: Compiled): void {
+    if (part === 'any') this.#any = true
+    else if (part === 'all') this.#all.add(index)
+    else if (part === 'several') this.#several.add(index)
+  }
+
+  fulfils({ all, several }: ShellRule): boolean {
+    if (this.#any) return true
+    if (all !== undefined && this.#all.size === all.length) return true
+    return several !== undefined && this.#several.size >= several.least
+  }
+}
+
+function meetsLine(
+  { line, obscured }: ShellRule,
+  text: string,
+  { decoded, isObscured }: ShellReading,
+): boolean {
+  if (obscured === true && isObscured) return true
+  return line?.some(each => text.includes(each) || decoded.some(found => found.includes(each))) === true
+}
+
+function compileRule({ any = [], all = [], several, except = [] }: ShellRule, rule: number): Compiled[] {
+  const parts = { any, all, several: several?.of ?? [], except }
+  return (['any', 'all', 'several', 'except'] as const).flatMap(part =>
+    parts[part].map((clause, index) => ({
+      rule,
+      part,
+      index,
+      names: clause.command === undefined ? undefined : compileGlobs(clause.command),
+      test: compileClause(clause),
+    })),
+  )
 }
 
 function compileClause({ pipedTo, pipedFrom, ...clause }: Clause): Test {
   const tests = [...wordTests(clause), ...pathTests(clause)]
-  if (pipedTo !== undefined) tests.push(neighbour(pipedTo, (other, own) => other.position > own.position))
-  if (pipedFrom !== undefined) tests.push(neighbour(pipedFrom, (other, own) => other.position < own.position))
-  return (command, all) => tests.every(test => test(command, all))
+  if (pipedTo !== undefined) tests.push(neighbour(pipedTo, (other, own) => other > own))
+  if (pipedFrom !== undefined) tests.push(neighbour(pipedFrom, (other, own) => other < own))
+  return (seen, all) => tests.every(test => test(seen, all))
 }
 
-function neighbour(clause: Clause, isThere: (other: ShellCommand, own: ShellCommand) => boolean): Test {
+function neighbour(clause: Clause, isThere: (position: number, own: number) => boolean): Test {
   const test = compileClause(clause)
-  return (command, all) =>
-    all.some(other => other.pipeline === command.pipeline && isThere(other, command) && test(other, all))
+  const names = clause.command === undefined ? undefined : compileGlobs(clause.command)
+  return ({ command }, all) =>
+    all.some(
+      other =>
+        other.command.pipeline === command.pipeline &&
+        isThere(other.command.position, command.position) &&
+        names?.(other.command.name) !== false &&
+        test(other, all),
+    )
 }
 
+/** All but the name, which has been looked at. */
 function wordTests(clause: Clause): Test[] {
   const tests: Test[] = []
   const add = (patterns: readonly string[] | undefined, test: (glob: Glob) => Test): void => {
     if (patterns !== undefined) tests.push(test(compileGlobs(patterns)))
   }
-  add(
-    clause.command,
-    glob =>
-      ({ name }) =>
-        glob(name),
-  )
+  const isArgument = (glob: Glob) => (word: string, at: number) => at > 0 && glob(word)
   add(
     clause.programPath,
     glob =>
-      ({ argv }) =>
-        glob(argv[0] ?? ''),
+      ({ command }) =>
+        glob(command.argv[0] ?? ''),
   )
-  add(clause.first, glob => command => glob(operandsOf(command)[0] ?? ''))
+  add(
+    clause.first,
+    glob =>
+      ({ operands }) =>
+        glob(operands[0] ?? ''),
+  )
   for (const patterns of clause.arguments ?? [])
     add(
       patterns,
       glob =>
-        ({ argv }) =>
-          argv.some((word, at) => at > 0 && glob(word)),
+        ({ command }) =>
+          command.argv.some(isArgument(glob)),
     )
   add(
     clause.noArguments,
     glob =>
-      ({ argv }) =>
-        !argv.some((word, at) => at > 0 && glob(word)),
+      ({ command }) =>
+        !command.argv.some(isArgument(glob)),
   )
   for (const options of clause.options ?? []) tests.push(optionTest(options))
   add(
     clause.wrapped,
     glob =>
-      ({ wrappers }) =>
-        wrappers.some(glob),
+      ({ command }) =>
+        command.wrappers.some(glob),
   )
   add(
     clause.source,
     glob =>
-      ({ source }) =>
-        glob(source),
+      ({ command }) =>
+        glob(command.source),
   )
   add(
     clause.input,
     glob =>
-      ({ input }) =>
+      ({ command: { input } }) =>
         input !== '' && glob(input),
   )
-  if (clause.bare !== undefined) tests.push(command => (operandsOf(command).length === 0) === clause.bare)
+  if (clause.bare !== undefined) tests.push(({ operands }) => (operands.length === 0) === clause.bare)
   if (clause.contains !== undefined) tests.push(containsTest(clause.contains))
   if (clause.assigns !== undefined) tests.push(assignsTest(clause.assigns, clause.value ?? ['*']))
   return tests
@@ -111,11 +178,11 @@ function pathTests(clause: Clause): Test[] {
   const tests: Test[] = []
   if (clause.path !== undefined) {
     const glob = compileGlobs(clause.path)
-    tests.push(command => namedBy(command).some(glob))
+    tests.push(({ named }) => named.some(glob))
   }
   if (clause.writes !== undefined) {
     const glob = compileGlobs(clause.writes)
-    tests.push(command => writtenBy(command).some(glob))
+    tests.push(({ written }) => written.some(glob))
   }
   return tests
 }
@@ -124,26 +191,22 @@ function pathTests(clause: Clause): Test[] {
 function optionTest(options: readonly string[]): Test {
   const glob = compileGlobs(options)
   const letters = options.filter(option => /^-[A-Za-z0-9]$/.test(option)).map(option => option.charAt(1))
-  return command =>
-    optionsOf(command).some(
+  return ({ options: given }) =>
+    given.some(
       word =>
         glob(word) || (/^-[A-Za-z0-9]{2,6}$/.test(word) && letters.some(letter => word.includes(letter, 1))),
     )
 }
 
 function containsTest(texts: readonly string[]): Test {
-  const small = texts.map(text => text.toLowerCase())
-  return ({ argv, input }) =>
-    [...argv.slice(1), input].some(word => {
-      const lower = word.toLowerCase()
-      return small.some(text => lower.includes(text))
-    })
+  const wanted = texts.map(text => text.toLowerCase())
+  return ({ small }) => small.some(word => wanted.some(text => word.includes(text)))
 }
 
 /** By itself (`A=b`), for one command (`A=b x`), or as an argument (`export A=b`). */
 function assignsTest(names: readonly string[], values: readonly string[]): Test {
   const [name, value] = [compileGlobs(names), compileGlobs(values)]
-  return ({ assignments, name: command, argv }) => {
+  return ({ command: { assignments, name: command, argv } }) => {
     if (assignments.some(each => name(each.name) && value(each.value))) return true
     if (!['export', 'declare', 'typeset', 'readonly', 'local', 'set', 'setenv'].includes(command))
       return false

@@ -8,7 +8,7 @@ import type { StatementFacts } from '../../model.ts'
 import { type Analysis, unparsable } from './analysis.ts'
 import type { MaskedTables } from './masked-tables.ts'
 import type { ParseAnswer, ParseRequest } from './parse-worker.ts'
-import { Recent } from './recent.ts'
+import { Recent } from '../recent.ts'
 import { shapeOf } from './shape.ts'
 import { TurnQueue } from './turn-queue.ts'
 

@@ -10,7 +10,7 @@ const catalogue = readCatalogue()
 const grammar = new Grammar()
 afterAll(() => grammar.close())
 
-async function hitsOf(protocol: string, text: string): Promise<RuleHit[]> {
+async function hitsOf(protocol: string, text: string): Promise<readonly RuleHit[]> {
   return protocol === 'postgres'
     ? catalogue.ofStatement(text, await grammar.analyse(text))
     : catalogue.ofLine(text)
