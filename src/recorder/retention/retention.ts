@@ -54,6 +54,8 @@ export type RetentionParts = Omit<PurgeParts, 'store' | 'storage'> & {
   /** The rules in force now; a reload changes what it returns. */
   readonly rules: () => readonly RetentionRule[]
   readonly log: Log
+  /** Shorter in tests. */
+  readonly timing?: { readonly firstRunMs: number; readonly runEveryMs: number }
 }
 
 export type RetentionRun = {
@@ -90,7 +92,7 @@ export class Retention {
 
   /** Goes on with what a crash left, before any hold can be placed; from then on runs on a timer. */
   start(): void {
-    this.#runAfter(firstRunMs)
+    this.#runAfter(this.#parts.timing?.firstRunMs ?? firstRunMs)
     this.#inTurn(() => this.#resume('start of the gateway')).catch((cause: unknown) => this.#failed(cause))
   }
 
@@ -223,7 +225,7 @@ export class Retention {
   #runAfter(ms: number): void {
     if (this.#isStopped) return
     this.#timer = setTimeout(() => {
-      void this.#runByTimer().finally(() => this.#runAfter(runEveryMs))
+      void this.#runByTimer().finally(() => this.#runAfter(this.#parts.timing?.runEveryMs ?? runEveryMs))
     }, ms).unref()
   }
 

@@ -46,6 +46,7 @@ class Ground {
   rules: RetentionRule[] = [year]
   storage: RecordingStore
   readonly heldThere: string[] = []
+  readonly complaints: string[] = []
 
   private constructor(bench: Bench, store: Store, onStep?: (step: PurgeStep) => void) {
     this.bench = bench
@@ -68,7 +69,10 @@ class Ground {
       },
       rules: () => this.rules,
       clock,
-      log: quiet,
+      log: Object.assign(Object.create(quiet) as typeof quiet, {
+        error: (_: object, text: string) => void this.complaints.push(text),
+      }),
+      timing: { firstRunMs: 1, runEveryMs: 1 },
       ...(onStep === undefined ? {} : { onStep }),
     })
   }
@@ -317,6 +321,33 @@ test('what is due goes with all that lies beside it, and verify tells it from wh
   expect(ground.verify().misplaced).toMatchObject([
     { file: 'stolen.sallyport', reason: expect.stringContaining('its recording is missing') },
   ])
+})
+
+describe('on its timer', () => {
+  test('the gateway removes what is due, again and again, and tells the storage of sessions that a hold covers since', async () => {
+    const ground = await Ground.open()
+    await ground.record(['one'])
+    await ground.retention.hold({ ...hold, persons: [{ issuer, subject: 'alice' }] }, 'test')
+    await ground.record(['two'])
+    await ground.record(['three'], 'bob')
+    ground.heldThere.length = 0
+    ground.retention.start()
+    await expect.poll(() => ground.heldThere.map(mark => mark.slice(-13)).join()).toContain('two.sallyport')
+    expect(ground.files()).toHaveLength(6)
+    ground.bench.clock.advance(366 * day)
+    await expect.poll(() => ground.files().filter(name => name.includes('three'))).toEqual([])
+    expect(ground.files()).toHaveLength(4)
+  })
+
+  test('nothing is removed by a clock that was set far ahead', async () => {
+    const ground = await Ground.open()
+    await ground.record(['one'])
+    ground.bench.clock.ms += 366 * day // the clock that only runs stands still
+    ground.retention.start()
+    await expect.poll(() => ground.complaints.join()).toContain('the clock was set far ahead')
+    expect(ground.files()).toHaveLength(2)
+    expect((await ground.retention.run('somebody who means it')).purged).toEqual(['one'])
+  })
 })
 
 test('a tombstone whose decision the audit log does not have explains nothing', async () => {
