@@ -6,6 +6,8 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RecordedEvent } from '../../src/recorder/event.ts'
 import { exportRecording } from '../../src/recorder/export.ts'
+import { screenAt } from '../../src/recorder/keyframe.ts'
+import { indexOf } from '../../src/recorder/keyframe-builder.ts'
 import { newBench, newGrant, output, startRecorder } from './support.ts'
 
 const executablePath = '/usr/bin/chromium'
@@ -191,6 +193,24 @@ describe.skipIf(missing)('in Chromium', () => {
     expect(await rows()).toEqual(['two', 'three', ''])
     await seek(page, 2_000_000)
     expect((await rows())[0]).toBe('one')
+    expect(trouble).toEqual([])
+  })
+
+  test('output that scrolls shows every screen as it was, forwards and backwards', async () => {
+    const lines = Array.from({ length: 30 }, (_, n) =>
+      output(`line ${n}${n % 7 === 0 ? '\r\n\r\n' : '\r\n'}`),
+    )
+    const file = await recorded([pty, ...lines])
+    const { page, trouble } = await open(await exported(file))
+    const shownAt = async (us: number): Promise<string> => {
+      await seek(page, us)
+      return (await textsOf(page, '.row')).join('\n').trimEnd()
+    }
+    const index = indexOf(file)
+    for (const second of [31, 5, 6, 7, 8, 20, 19, 12, 13, 29, 3]) {
+      const screen = screenAt(file, index, 0, second * 1_000_000)
+      expect(await shownAt(second * 1_000_000)).toBe(screen?.text().trimEnd())
+    }
     expect(trouble).toEqual([])
   })
 

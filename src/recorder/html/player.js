@@ -171,8 +171,13 @@ addEventListener('DOMContentLoaded', () => {
         screen.replaceChildren(...step[7].map(() => make('div', 'row')))
         step[7].forEach((runs, row) => draw(screen.children[row], runs))
       }
-      if (step[0] === 'change')
+      if (step[0] === 'change') {
+        for (let up = 0; up < step[6] && screen.firstElementChild; up++) {
+          screen.append(screen.firstElementChild)
+          draw(screen.lastElementChild, [])
+        }
         for (const [row, runs] of step[5]) if (screen.children[row]) draw(screen.children[row], runs)
+      }
     }
   }
 

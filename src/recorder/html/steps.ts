@@ -13,8 +13,16 @@ import { rowsOf, type Run } from './screen-rows.ts'
 export type Step =
   /** A whole screen: columns, rows, the cursor's column and row, the rows. */
   | readonly ['screen', number, number, number, number, number, number, readonly (readonly Run[])[]]
-  /** The cursor, and the rows that changed, with their numbers. */
-  | readonly ['change', number, number, number, number, readonly (readonly [number, readonly Run[]])[]]
+  /** The cursor, the rows that changed, with their numbers, and by how many rows all went up before that. */
+  | readonly [
+      'change',
+      number,
+      number,
+      number,
+      number,
+      readonly (readonly [number, readonly Run[]])[],
+      number,
+    ]
   /** Something to jump to. */
   | readonly ['mark', number, number, string]
   /** A statement or its result; how it is shown. */
@@ -138,15 +146,27 @@ function* tell(channel: number, screened: Screened): Generator<Step> {
   const now = rows.map(row => JSON.stringify(row))
   const { cursorX: x, cursorY: y } = terminal.buffer.active
   const isWhole = screened.told.length !== now.length || screened.changes >= changesPerScreen
-  const changed = rows.flatMap((row, index) =>
-    now[index] === screened.told[index] ? [] : [[index, row] as const],
-  )
+  const scrolled = isWhole ? 0 : scrolledBy(screened.told, now)
+  const told = (row: number): string => screened.told[row + scrolled] ?? blank
+  const changed = rows.flatMap((row, index) => (now[index] === told(index) ? [] : [[index, row] as const]))
   screened.told = now
   screened.isDirty = false
   screened.toldUs = lastUs
   screened.changes = isWhole ? 0 : screened.changes + 1
   if (isWhole) yield ['screen', lastUs, channel, terminal.cols, terminal.rows, x, y, rows]
-  else yield ['change', lastUs, channel, x, y, changed]
+  else yield ['change', lastUs, channel, x, y, changed, scrolled]
+}
+
+/** A row without anything. */
+const blank = '[]'
+
+/** How far the rows went up: what most output does. 0 if that explains less than half of what is shown now. */
+function scrolledBy(before: readonly string[], now: readonly string[]): number {
+  const first = now.find(row => row !== blank)
+  const by = first === undefined ? 0 : before.indexOf(first) - now.indexOf(first)
+  if (by <= 0) return 0
+  const kept = now.filter((row, at) => row !== blank && row === before[at + by]).length
+  return 2 * kept > now.filter(row => row !== blank).length ? by : 0
 }
 
 function* sqlSteps(records: Iterable<EventRecord>): Generator<Step> {
