@@ -9,6 +9,7 @@ import { verifyAudit } from '../audit/verify.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type VerifyResult, verifyRecording } from '../recorder/verify.ts'
 import { type Decisions, decisionsIn } from '../recorder/retention/decisions-in.ts'
+import { cacheTag } from '../recorder/storage/cache.ts'
 import { storedAsToldBy } from '../recorder/storage/stored-as-told.ts'
 import {
   type Misplaced,
@@ -127,12 +128,20 @@ function filesAt(path: string): readonly string[] {
     throw new Fault('NOT_FOUND', `${path} is not there.`, { cause })
   }
   if (!isFolder) return [path]
-  const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).toSorted()
+  const names = withoutCaches(path, readdirSync(path, { recursive: true, encoding: 'utf8' }).toSorted())
   if (isSessionLog(path)) return [path]
   const audits = new Set(names.filter(isAudit).map(name => dirname(join(path, name))))
   const logs = names.filter(name => basename(name) === checkpointFile).map(name => dirname(join(path, name)))
   const recordings = names.filter(isRecording).map(name => join(path, name))
   return [...recordings, ...audits, ...logs.filter(isSessionLog)]
+}
+
+/** Copies of what is kept elsewhere prove nothing of that. */
+function withoutCaches(path: string, names: readonly string[]): readonly string[] {
+  const caches = names.filter(name => basename(name) === cacheTag).map(name => `${dirname(name)}/`)
+  if (caches.includes('./'))
+    throw new Fault('NOT_FOUND', `${path} is a cache: what is kept elsewhere is verified there.`)
+  return names.filter(name => !caches.some(cache => name.startsWith(cache)))
 }
 
 function isRecording(path: string): boolean {

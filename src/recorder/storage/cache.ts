@@ -1,6 +1,15 @@
 /** Copies of what was fetched from the bucket: bounded, the ones that nobody used for longest go first, and nobody else reads them. */
 import { randomBytes } from 'node:crypto'
-import { createWriteStream, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
+import {
+  createWriteStream,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type Bucket, BucketError, type ObjectFacts } from './bucket.ts'
@@ -10,6 +19,10 @@ import type { FetchedRecording } from './recording-store.ts'
 const rangeBytes = 16 * 1024 * 1024
 /** Of the same range, before whoever asked is told. */
 const maxTries = 3
+
+/** By which backups and `verify` know that what lies there is kept elsewhere: the Cache Directory Tagging Specification. */
+export const cacheTag = 'CACHEDIR.TAG'
+const cacheSignature = 'Signature: 8a477f597d28d172789f06886806bc55\n'
 
 export class RecordingCache {
   readonly #folder: string
@@ -22,6 +35,7 @@ export class RecordingCache {
     this.#folder = folder
     this.#maxBytes = maxBytes
     mkdirSync(folder, { recursive: true, mode: 0o700 })
+    writeFileSync(join(folder, cacheTag), cacheSignature, { mode: 0o600 })
     for (const name of readdirSync(folder)) if (name.endsWith('.part')) rmSync(join(folder, name))
   }
 
@@ -68,7 +82,8 @@ export class RecordingCache {
 
   /** What somebody reads stays, so the limit is passed where more than that is read at once. */
   #makeRoomFor(bytes: number): void {
-    const files = readdirSync(this.#folder).map(name => {
+    const names = readdirSync(this.#folder).filter(name => name !== cacheTag)
+    const files = names.map(name => {
       const { size, mtimeMs } = statSync(join(this.#folder, name))
       return { name, session: name.slice(0, name.indexOf('.')), size, mtimeMs }
     })
