@@ -49,7 +49,7 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
   const timers: NodeJS.Timeout[] = []
   const late = new Promise<never>((_, reject) => {
     // The pool takes its work in order: if this is done, the write was begun before it.
-    const ask = (): void => void randomBytes(1, () => reject(new LateWrite(maxWriteMs)))
+    const ask = (): void => randomBytes(1, () => reject(new LateWrite(maxWriteMs)))
     timers.push(setTimeout(ask, maxWriteMs))
     timers.push(setTimeout(() => reject(new LateWrite(maxWaitMs)), maxWaitMs))
   })

@@ -31,7 +31,7 @@ export function startCheckpointer(database: Database.Database, file: string): Ch
     close: async () => {
       if (isOver) return
       const ended = once(worker, 'exit')
-      worker.postMessage('close')
+      worker.postMessage('close', [])
       await ended
     },
   }

@@ -16,11 +16,13 @@ export function watchDatabase(database: Database.Database, disk: StoreDisk): voi
   const prepare = database.prepare.bind(database)
   const watched = (source: string): Database.Statement => {
     const statement = disk.watch(() => prepare(source))
-    const { run, all, get } = statement
+    const run = statement.run.bind(statement)
+    const all = statement.all.bind(statement)
+    const get = statement.get.bind(statement)
     const within =
       <Values extends unknown[], Result>(call: (...values: Values) => Result) =>
       (...values: Values): Result =>
-        withRoom(database, disk, () => call.apply(statement, values))
+        withRoom(database, disk, () => call(...values))
     return Object.assign(statement, { run: within(run), all: within(all), get: within(get) })
   }
   database.prepare = watched as typeof database.prepare

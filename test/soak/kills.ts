@@ -156,7 +156,9 @@ class Kills {
     const pause = this.#random() < 0.5 ? 'sleep 0.01' : ':'
     const args = [
       ...isolatedSshOptions(world.sshPort, { extra: ['BatchMode=yes', `IdentityFile=${this.#sshKey}`] }),
-      ...['-l', `${world.login}@web1`, '127.0.0.1'],
+      '-l',
+      `${world.login}@web1`,
+      '127.0.0.1',
       `i=0; while :; do echo "${marker} $i"; i=$((i+1)); ${pause}; done`,
     ]
     return this.#look(marker, spawn(programPath('ssh'), args, { stdio: 'pipe' }), () => {})
