@@ -10,7 +10,7 @@ import { type KeyframeIndex, screenAt } from '../../src/recorder/keyframe.ts'
 import { verifyRecording } from '../../src/recorder/verify.ts'
 import { newBench, newGrant, output, startRecorder, turn } from '../recorder/support.ts'
 import { median, quantile } from './measurement.ts'
-import { recordWork, workOf } from './terminal-work.ts'
+import { recordWork, unwatched, workOf } from './terminal-work.ts'
 
 export type RecordingRow = {
   readonly what: string
@@ -101,7 +101,7 @@ async function cost<T>(work: () => Promise<T> | T): Promise<{ value: T; cpuMs: n
 
 async function append(parts: readonly Buffer[]): Promise<Appended> {
   const bench = newBench()
-  const recorder = startRecorder(bench, { segmentBytes: 64 * 1024 * 1024 })
+  const recorder = startRecorder(bench, { segmentBytes: 64 * 1024 * 1024, appendAsync: unwatched })
   const recording = recorder.open(newGrant(), { session: 'append', protocol: 'ssh' })
   const { cpuMs, wallMs } = await cost(async () => {
     for (const [index, part] of parts.entries()) {
@@ -223,7 +223,7 @@ const statements = 200_000
 
 async function statementsRow(): Promise<RecordingRow> {
   const bench = newBench()
-  const recorder = startRecorder(bench, { segmentBytes: 64 * 1024 * 1024 })
+  const recorder = startRecorder(bench, { segmentBytes: 64 * 1024 * 1024, appendAsync: unwatched })
   const recording = recorder.open(newGrant(), { session: 'sql', protocol: 'postgres' })
   let plain = 0
   for (let statement = 1; statement <= statements; statement++) {

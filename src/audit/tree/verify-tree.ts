@@ -211,7 +211,7 @@ class Verification {
     const hashes = entries.map(leafHash)
     this.#compareWithTile(tilePath(0, number), hashes, file, entries)
     if (entries.length !== tileWidth || wholeBytes !== bytes.length) {
-      const place = { file, record: entries.length, offset: wholeBytes }
+      const place = { file, ...endOf(entries) }
       throw new TreeProblem(this.#wrong?.entry ?? place, `the bundle should hold ${tileWidth} whole entries`)
     }
     this.#take(file, entries, hashes)
@@ -344,6 +344,12 @@ class Verification {
     this.#compareUpperTile(level + 1, above, roots)
     this.#checkUpperTiles(level + 1, above, roots)
   }
+}
+
+/** Where whole entries end, or where those begin that are too many. */
+function endOf(entries: readonly Buffer[]): { readonly record: number; readonly offset: number } {
+  const whole = entries.slice(0, tileWidth)
+  return { record: whole.length, offset: whole.reduce((sum, entry) => sum + 2 + entry.length, 0) }
 }
 
 /** Of a tile's file, the first hash that is not the one it should be; undefined if all are. */

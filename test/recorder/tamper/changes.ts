@@ -54,12 +54,13 @@ export function* slips(bytes: Buffer, step = 1, from = 0): Generator<Change> {
 }
 
 /** Whole records: each taken out, doubled, and exchanged with each other one. */
-export function* moves(bytes: Buffer, offsets: Offsets): Generator<Change> {
+export function* moves(bytes: Buffer, offsets: Offsets, step = 1): Generator<Change> {
   const records = offsets.slice(0, -1).map((from, index) => bytes.subarray(from, offsets[index + 1]))
   const start = bytes.subarray(0, offsets[0])
   const at = (index: number): number => offsets[index] ?? bytes.length
   const whole = (changed: readonly Buffer[]): Buffer => Buffer.concat([start, ...changed])
   for (const [index, record] of records.entries()) {
+    if (index % step !== 0 && index !== records.length - 1) continue
     yield { what: `record ${index} taken out`, bytes: whole(records.toSpliced(index, 1)), at: at(index) }
     yield {
       what: `record ${index} doubled`,

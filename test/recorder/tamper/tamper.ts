@@ -27,7 +27,7 @@ function* changesOf(bytes: Buffer, offsets: Offsets, { isExhaustive, step }: Eff
   yield* flips(bytes, isExhaustive ? everyBit : oneBit, step)
   yield* cuts(bytes, step)
   yield* slips(bytes, step)
-  yield* moves(bytes, offsets)
+  yield* moves(bytes, offsets, isExhaustive ? 1 : Math.ceil(offsets.length / 16))
 }
 
 /** Each change is written over the file itself, judged, and taken back. */
