@@ -40,7 +40,7 @@ import { mayReview } from '../policy/review.ts'
 import { screenText } from '../recorder/export.ts'
 import { IndexQueue } from '../recorder/index-queue.ts'
 import { openRecorder, type Recorder } from '../recorder/recorder.ts'
-import { type PurgeStep, Retention } from '../recorder/retention/retention.ts'
+import { type PurgeStep, Retention, type RetentionTiming } from '../recorder/retention/retention.ts'
 import type { RecordingStore } from '../recorder/storage/recording-store.ts'
 import type { RecordingStorage } from '../recorder/storage/storage.ts'
 import type { Spool } from '../recorder/storage/spool.ts'
@@ -89,6 +89,8 @@ export type GatewayOptions = {
   readonly workerEntry?: URL
   /** Hears of each step of a purge; tests kill the gateway there. */
   readonly onPurgeStep?: (step: PurgeStep) => void
+  /** When retention runs by itself; tests that ask for it want nobody else to. */
+  readonly retentionTiming?: RetentionTiming
 }
 
 /**
@@ -225,6 +227,7 @@ async function compose(
     clock,
     log,
     ...(options.onPurgeStep === undefined ? {} : { onStep: options.onPurgeStep }),
+    ...(options.retentionTiming === undefined ? {} : { timing: options.retentionTiming }),
   })
   retention.start()
   closers.push(() => retention.stop())

@@ -15,6 +15,7 @@ const aheadMs = Number(said['aheadMs'] ?? 0)
 const log = openLog()
 const gateway = await startGateway(process.argv[process.argv.length - 1] ?? '', log, {
   clock: { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs },
+  retentionTiming: { firstRunMs: 3_600_000, runEveryMs: 3_600_000 },
   onPurgeStep: step => void (step === said['killAt'] && process.kill(process.pid, 'SIGKILL')),
 })
 log.info({ ssh: gateway.sshPort, web: gateway.webPort }, 'listening')

@@ -55,8 +55,10 @@ export type RetentionParts = Omit<PurgeParts, 'store' | 'storage'> & {
   readonly rules: () => readonly RetentionRule[]
   readonly log: Log
   /** Shorter in tests. */
-  readonly timing?: { readonly firstRunMs: number; readonly runEveryMs: number }
+  readonly timing?: RetentionTiming
 }
+
+export type RetentionTiming = { readonly firstRunMs: number; readonly runEveryMs: number }
 
 export type RetentionRun = {
   readonly purgedCount: number
