@@ -1,7 +1,7 @@
 /** A terminal through which files are not to pass: what each end hears, and that their windows stay true. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { cancelSequence, frameType } from '../../src/ssh/zmodem/frames.ts'
-import { adjust, confirm, data, open, pty, shell, success } from './channel-messages.ts'
+import { adjust, close, confirm, data, eof, open, pty, shell, success } from './channel-messages.ts'
 import { FakeGround, policyOf, RelayWorld } from './fakes.ts'
 import { hexHeader } from './zmodem/wire.ts'
 
@@ -80,6 +80,19 @@ test('where windows are small nothing of ours is sent, and the answer is dropped
   refuseOne()
   expect(world.target.take()).toMatchObject([{ type: 'data', data: Buffer.from('ls') }])
   expect(world.client.take()).toMatchObject([{ type: 'window-adjust', bytes: answer.length }])
+})
+
+test('a client that the target has nothing more to say to hears nothing of ours either', () => {
+  openTerminal()
+  world.fromTarget(data(at, offer), eof(at))
+  world.client.take()
+  world.fromClient(data(at, answer))
+  expect(world.client.take()).toMatchObject([{ type: 'window-adjust' }])
+  expect(world.target.take()).toMatchObject([{ type: 'data', data: cancelSequence }])
+  world.fromTarget(close(at))
+  world.client.take()
+  world.fromClient(data(at, answer))
+  expect(world.target.take()).toEqual([])
 })
 
 test('whoever tries again and again ends the session, and not the memory or the disk', () => {

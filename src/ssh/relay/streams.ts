@@ -92,13 +92,15 @@ export class Streams {
     this.#circuit.recordRefusal('zmodem', noZmodem, channel.id)
     channel.client.grant(droppedBytes) // they never reach the target, which would have granted them again
     this.#circuit.send(client, encodeWindowAdjust(numberOf(channel.client), droppedBytes))
-    if (channel.client.addOurs(cancelSequence.length))
+    if (!channel.target.sentClose && channel.client.addOurs(cancelSequence.length))
       this.#circuit.sendData(
         target,
         encodeDataHead(numberOf(channel.target), cancelSequence.length),
         cancelSequence,
       )
     const sentence = Buffer.concat([cancelSequence, Buffer.from(`\r\nsallyport: ${noZmodem}\r\n`)])
+    // Behind an end of file nothing may follow (RFC 4254, section 5.3).
+    if (channel.target.sentEndOfFile || channel.target.sentClose) return
     if (!channel.target.addOurs(sentence.length)) return
     this.#circuit.sendData(client, encodeDataHead(numberOf(channel.client), sentence.length), sentence)
   }
