@@ -1,7 +1,7 @@
 /** Removes what was recorded of one person because they asked for it, and says what remains and why. */
 import type { RetentionRule } from '../../config/config.ts'
 import type { HoldRow, SessionRow } from '../../model.ts'
-import { judgeRequest, ruleText, type Verdict } from '../../policy/retention.ts'
+import { holdsOn, judgeRequest, ruleText, type Verdict } from '../../policy/retention.ts'
 import type { KeyOwner } from '../../store/store.ts'
 import type { Due, Purged, Purger, PurgeParts } from './purge.ts'
 import { batchSessions, holdsText, isFresh } from './survey.ts'
@@ -52,8 +52,13 @@ export async function forgetPerson(
   for (const one of done) if (one.kind !== 'purged') remains.push({ session: one.session, why: one.problem })
   const removed = done.filter(one => one.kind === 'purged').length
   parts.audit.append({ kind: 'person-forgotten', ...person, why, by, removed, remain: remains.length })
-  const rowsCleared = await parts.store.purges.forgetPerson(person)
+  const rowsCleared = isHeld(person, parts) ? 0 : await parts.store.purges.forgetPerson(person)
   return { ...person, dryRun, removed, rowsCleared, remains, notes }
+}
+
+/** Who is on hold keeps their rows too: they say which sessions there were. */
+function isHeld({ issuer, subject }: KeyOwner, { holds, clock }: ForgetParts): boolean {
+  return holdsOn(holds, { id: '', issuer, subject }, clock.nowMs()).length > 0
 }
 
 async function judgePerson(

@@ -30,7 +30,7 @@ export type ReleaseWish = {
 }
 
 export type HoldParts = {
-  readonly store: Pick<Store, 'sessions' | 'holds'>
+  readonly store: Pick<Store, 'sessions' | 'holds' | 'purges'>
   readonly audit: Pick<AuditLog, 'append'>
   readonly clock: Clock
 }
@@ -123,6 +123,8 @@ export async function resolvePerson(
 async function requireSession(id: string, { store }: HoldParts): Promise<void> {
   if ((await store.sessions.get(id)) === undefined)
     throw new Fault('NOT_FOUND', `There is no session ${id}. "sallyport sessions list" shows all.`)
+  if ((await store.purges.get(id))?.finishedAtMs !== undefined)
+    throw new Fault('NOT_FOUND', `The recording of session ${id} was removed already: a hold comes too late.`)
 }
 
 function tellPlaced(row: HoldRow, by: string, { audit }: HoldParts): void {

@@ -446,6 +446,18 @@ describe('a person who asks to be forgotten', () => {
     })
   })
 
+  test('keeps the name in rows while a hold is on them, and a hold on what is gone is refused', async () => {
+    const ground = await Ground.open()
+    await ground.record(['one'])
+    ground.bench.clock.advance(366 * day)
+    await ground.retention.run('test')
+    await ground.retention.hold({ ...hold, persons: [{ issuer, subject: 'alice' }] }, 'test')
+    const done = await ground.retention.forget({ issuer, subject: 'alice' }, wish)
+    expect(done).toMatchObject({ removed: 0, rowsCleared: 0 })
+    expect(await ground.store.sessions.get('one')).toMatchObject({ subject: 'alice' })
+    await expect(ground.retention.hold({ ...hold, sessions: ['one'] }, 'test')).rejects.toThrow('too late')
+  })
+
   test('loses the name in rows of what was purged before', async () => {
     const ground = await Ground.open()
     await ground.record(['one'])
