@@ -106,7 +106,8 @@ export class Uploader {
   finished(recording: string): void {
     const item = this.#items.get(recording) ?? this.#add(recording, { isFinished: true, isFresh: false })
     item.isFinished = true
-    this.look()
+    this.#measure(item)
+    this.#next()
   }
 
   /** Takes up what earlier gateways left, once recovery has sealed what it could. */
@@ -168,17 +169,23 @@ export class Uploader {
     return { waitingBytes, oldestMs, spoolBytes, waiting, isUp, failedAttempts: this.#failedAttempts }
   }
 
-  /** Starts what is due. */
+  /** Looks at the folder, and starts what is due. */
   look(): void {
+    if (this.#isClosed) return
+    for (const item of this.#items.values()) if (!item.isOld || item.bytes === 0) this.#measure(item)
+    this.#next()
+    this.#options.heard({ kind: 'state', state: this.state() })
+  }
+
+  /** What is new goes before what was here already. */
+  #next(): void {
     if (this.#isClosed) return
     const { spoolBytes } = this.state()
     for (const item of this.#items.values()) {
-      if (!item.isOld || item.bytes === 0) this.#measure(item)
       if (item.upload.stored !== undefined) this.#letGo(item, spoolBytes)
       else if (!item.isOld && this.#isDue(item)) this.#start(item)
     }
     for (const item of this.#items.values()) if (this.#hasRoom() && this.#isDue(item)) this.#start(item)
-    this.#options.heard({ kind: 'state', state: this.state() })
   }
 
   /** Waits for the requests that are under way; what is not stored is the next start's. */
@@ -252,7 +259,8 @@ export class Uploader {
     const run = this.#advance(item).finally(() => {
       item.isRunning = false
       this.#running.delete(run)
-      this.look()
+      if (this.#items.has(item.recording)) this.#measure(item)
+      this.#next()
     })
     this.#running.add(run)
   }
@@ -270,6 +278,7 @@ export class Uploader {
   #stored(item: Item, object: StoredObject): void {
     const { key } = item.upload
     this.#options.heard({ kind: 'stored', session: sessionOf(item.recording), key, object })
+    this.#options.heard({ kind: 'state', state: this.state() })
   }
 
   #succeeded(item: Item): void {
