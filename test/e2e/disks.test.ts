@@ -1,4 +1,5 @@
 /** Disks that fill up, fail, hang or go away under open sessions of both protocols: nothing that was not recorded has moved on. */
+import { randomBytes } from 'node:crypto'
 import {
   existsSync,
   mkdirSync,
@@ -205,7 +206,7 @@ onMount(
     const got = await ended()
     for (const { stderr } of got)
       expect(stderr).toContain("The gateway's disk has no room for more recordings")
-    await here.world.until(async () => (await here.world.sessions()).every(({ state }) => state === 'ended'))
+    await here.world.until(async () => (await here.world.sessions()).every(({ state }) => state !== 'open'))
     const refused = await here.world.ssh(`${here.world.login}@web1`, { command: ['true'] })
     expect(refused.stderr).toContain('no session can be opened')
     await expectRecorded(here, got)
@@ -264,6 +265,17 @@ onFaultyDisk('sync: disk: what goes through is handed to the disk all the while'
   const got = await ended()
   await restart(here)
   await expectRecorded(here, got)
+})
+
+onFaultyDisk('sync: statement: much data comes through unchanged, though all of it waits', async () => {
+  const [here] = await start({ sync: 'statement' })
+  const data = randomBytes(4_000_000)
+  const { world } = here
+  const run = await world.ssh(`${world.login}@web1`, { command: ['cat'], input: data })
+  expect(run.stdout.equals(data)).toBe(true)
+  const row = await world.lastEnded()
+  expect(world.streamOf(row, 'input').equals(data)).toBe(true)
+  expect(world.streamOf(row, 'output').equals(data)).toBe(true)
 })
 
 const isJournal = (path: string): boolean => path.includes('/journal/journal-')
