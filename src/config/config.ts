@@ -255,6 +255,15 @@ export type CheckpointPlace =
   /** `secret`: base64 with or without `whsec_`, as Standard Webhooks has it. */
   | { readonly kind: 'webhook'; readonly url: string; readonly secret: Secret }
   | { readonly kind: 'witness'; readonly url: string; readonly key: string }
+  | { readonly kind: 'syslog'; readonly server: SyslogServer }
+
+/** A syslog server; without `tls` it is on this machine. */
+export type SyslogServer = {
+  readonly host: string
+  readonly port: number
+  /** `authority`: PEM; undefined: those that this machine trusts. */
+  readonly tls: { readonly authority: string | undefined } | undefined
+}
 
 /** A bucket of S3 or of a server that speaks its protocol. Named `recording.store.s3` in the file. */
 export type S3StoreConfig = {

@@ -1,7 +1,15 @@
 /** The shape of the file: every key, its default and how its value is read. Checks across sections: `cross-checks.ts`. */
 import { z } from 'zod'
 import { maxAuditorKeys, readAuditorKey } from './auditor-key.ts'
-import { parseEndpoint, parseHttpsUrl, parseLogin, parseName, parseOrigin, parsePublicKey } from './values.ts'
+import {
+  parseEndpoint,
+  parseHttpsUrl,
+  parseLogin,
+  parseName,
+  parseOrigin,
+  parsePublicKey,
+  parseSyslogUrl,
+} from './values.ts'
 import { parseForwardRule } from './forward-rule.ts'
 import { isTimeZone, parseHours } from './hours.ts'
 import { parseNetwork } from './network.ts'
@@ -279,6 +287,10 @@ export function configSchema(sources: SecretSources) {
               z.strictObject({ file: text() }),
               z.strictObject({ webhook: reading(parseHttpsUrl), secret: secret() }),
               z.strictObject({ witness: reading(parseHttpsUrl), key: text() }),
+              z.strictObject({
+                syslog: reading(parseSyslogUrl),
+                authority: reading(value => readPublicFile(value, sources)).optional(),
+              }),
             ]),
           )
           .max(MAX_PLACES)

@@ -71,6 +71,22 @@ export function parseHttpsUrl(value: unknown): Reading<string> {
   return unreadable('must start with https:// (http:// only on loopback)')
 }
 
+/** `tls://host:port` or, to this machine itself, `tcp://host:port`. */
+export function parseSyslogUrl(value: unknown): Reading<string> {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined
+  if (
+    typeof value !== 'string' ||
+    url === undefined ||
+    url.hostname === '' ||
+    !/^(?:tls|tcp):$/.test(url.protocol)
+  )
+    return unreadable('must be an address such as tls://logs.example.com:6514')
+  if (url.username !== '' || url.password !== '' || !/^\/?$/.test(url.pathname) || /[?#]/.test(value))
+    return unreadable('must be an address without user, path or query')
+  if (url.protocol === 'tls:' || isLoopback(url.hostname.replace(/^\[|\]$/g, ''))) return read(value)
+  return unreadable('must start with tls:// (tcp:// only on loopback)')
+}
+
 /** Whether the URL is plain http to this machine itself. */
 export function isLoopbackHttp(text: string): boolean {
   const url = new URL(text)

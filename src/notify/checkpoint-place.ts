@@ -6,8 +6,9 @@ import { parseCheckpoint } from '../audit/tree/checkpoint.ts'
 import { isSignedBy, type NoteVerifier, parseSignature, parseVerifier } from '../audit/tree/note.ts'
 import type { ConsistencyProof, Publisher } from '../audit/tree/session-log.ts'
 import type { Clock } from '../clock.ts'
-import type { CheckpointPlace } from '../config/config.ts'
+import type { CheckpointPlace, SyslogServer } from '../config/config.ts'
 import { Fault } from '../errors.ts'
+import { sendSyslog } from './syslog.ts'
 
 /** Another machine has so long to answer; the next checkpoint says all that this one did. */
 export const answerTimeoutMs = 10_000
@@ -19,23 +20,36 @@ export function publisherTo(place: CheckpointPlace, clock: Clock): Publisher {
   if (place.kind === 'file') return { name: place.path, publish: async note => appendTo(place.path, note) }
   if (place.kind === 'webhook')
     return { name: place.url, publish: note => post(place.url, note, place.secret.reveal(), clock) }
+  if (place.kind === 'syslog') {
+    const { host, port } = place.server
+    return { name: `syslog ${host}:${port}`, publish: note => log(place.server, note, clock) }
+  }
   const key = parseVerifier(place.key)
   if (typeof key !== 'string') return witnessAt(place.url, key)
   throw new Fault('CONFIG_INVALID', `log.publish: the key of the witness ${place.url} ${key}.`)
 }
 
+/** The same JSON as in the log's own `checkpoints.ndjson`. */
+async function log(server: SyslogServer, note: string, clock: Clock): Promise<readonly string[]> {
+  await sendSyslog(server, { severity: 'notice', id: 'checkpoint', atMs: clock.nowMs(), text: lineOf(note) })
+  return []
+}
+
 /** One line a checkpoint, as in the log's own `checkpoints.ndjson`. A line is whole or it is not there, also on a disk that is full. */
 function appendTo(path: string, note: string): readonly string[] {
-  const checkpoint = parseCheckpoint(note)
-  const size = typeof checkpoint === 'string' ? undefined : checkpoint.size
   const fd = openSync(path, 'a+', 0o600)
   try {
     const wholeBytes = cutTornLine(fd)
-    appendWhole(fd, Buffer.from(`${JSON.stringify({ size, note })}\n`), wholeBytes)
+    appendWhole(fd, Buffer.from(`${lineOf(note)}\n`), wholeBytes)
   } finally {
     closeSync(fd)
   }
   return []
+}
+
+function lineOf(note: string): string {
+  const checkpoint = parseCheckpoint(note)
+  return JSON.stringify({ size: typeof checkpoint === 'string' ? undefined : checkpoint.size, note })
 }
 
 /** Longer than any checkpoint with all its signatures. */

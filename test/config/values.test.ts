@@ -5,7 +5,7 @@ import { contains, isLoopback, parseAddress, parseNetwork } from '../../src/conf
 import { printable } from '../../src/config/printable.ts'
 import { didYouMean, editDistance } from '../../src/config/suggest.ts'
 import { parseDuration, parseSize } from '../../src/config/units.ts'
-import { parseEndpoint } from '../../src/config/values.ts'
+import { parseEndpoint, parseSyslogUrl } from '../../src/config/values.ts'
 
 test('a duration without a unit, or with a strange one, is refused', () => {
   for (const text of [8, '8', '8 h', '8hours', '-8h', '1.5h', '0s', '', 'h', '99999999999s', null, [], '8H'])
@@ -144,4 +144,22 @@ test('text that is shown stays in its line, whatever it holds', () => {
   expect(printable('a\u001b[2Jb\nc\u202ed\u0085')).toBe('a\\u{1b}[2Jb\\u{a}c\\u{202e}d\\u{85}')
   expect(printable('Zoë 日本 🙂')).toBe('Zoë 日本 🙂')
   expect(printable('x'.repeat(100), 10)).toBe('xxxxxxxxxx…')
+})
+
+describe('the address of a syslog server', () => {
+  test.each(['tls://logs.example.com', 'tls://10.0.0.1:6514', 'tcp://127.0.0.1:601', 'tcp://[::1]:601'])(
+    '%s is one',
+    url => expect(parseSyslogUrl(url)).toEqual({ ok: true, value: url }),
+  )
+
+  test.each([
+    ['tcp://logs.example.com:601', 'tls://'],
+    ['udp://127.0.0.1:514', 'tls://logs.example.com:6514'],
+    ['logs.example.com:6514', 'tls://logs.example.com:6514'],
+    ['tls://ada:x@logs.example.com', 'without user'],
+    ['tls://logs.example.com/path', 'path'],
+    [7, 'tls://logs.example.com:6514'],
+  ])('%s is none', (url, message) =>
+    expect(parseSyslogUrl(url)).toMatchObject({ ok: false, message: expect.stringContaining(message) }),
+  )
 })

@@ -1,8 +1,9 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { openCheckpoint, parseCheckpoint } from '../../src/audit/tree/checkpoint.ts'
 import { provesConsistency } from '../../src/audit/tree/merkle.ts'
@@ -11,6 +12,7 @@ import { openSessionLog, type SessionLog } from '../../src/audit/tree/session-lo
 import { verifyTree } from '../../src/audit/tree/verify-tree.ts'
 import { Secret } from '../../src/config/secret.ts'
 import type { CheckpointPlace } from '../../src/config/config.ts'
+import { makeServerCertificate, type ServerCertificate } from '../../src/demo/server-certificate.ts'
 import { publisherTo } from '../../src/notify/checkpoint-place.ts'
 import { cannotMount, fill, mountSmall } from '../support/disk/mounted.ts'
 import { HeldClock, newFolder, newSigner, quiet } from '../recorder/support.ts'
@@ -247,5 +249,74 @@ describe('other places', () => {
     const publishing = publisherTo({ kind: 'file', path }, clock).publish('n'.repeat(500), () => [])
     await expect(publishing).rejects.toThrow('ENOSPC')
     expect(readFileSync(path, 'utf8')).toBe(before)
+  })
+})
+
+describe('a syslog server', () => {
+  /** One that takes messages over TLS, or over TCP without a certificate, and keeps what it got. */
+  async function listening(certificate?: ServerCertificate): Promise<{ port: number; got: () => string }> {
+    const parts: Buffer[] = []
+    const take = (socket: Socket): void => {
+      socket.on('data', part => void parts.push(part))
+      socket.on('error', () => {}) // whoever does not trust it leaves
+    }
+    const server =
+      certificate === undefined
+        ? createTcpServer(take)
+        : createTlsServer({ cert: certificate.certificate, key: certificate.key }, take)
+    onTestFinished(() => void server.close())
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    return { port: (server.address() as AddressInfo).port, got: () => Buffer.concat(parts).toString() }
+  }
+
+  /** RFC 5425, 4.3: `length message` one after the other. */
+  function messagesIn(text: string): string[] {
+    const messages: string[] = []
+    let rest = Buffer.from(text)
+    while (rest.length > 0) {
+      const blank = rest.indexOf(' ')
+      const bytes = Number(rest.subarray(0, blank).toString())
+      messages.push(rest.subarray(blank + 1, blank + 1 + bytes).toString())
+      rest = rest.subarray(blank + 1 + bytes)
+    }
+    return messages
+  }
+
+  const rfc5424 = /^<109>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \S+ sallyport \d+ checkpoint - \uFEFF(.*)$/s
+
+  test.each(['tls', 'tcp'])('gets every checkpoint as a message of RFC 5424 over %s', async way => {
+    const certificate = way === 'tls' ? await makeServerCertificate(['localhost']) : undefined
+    const { port, got } = await listening(certificate)
+    const tls = certificate === undefined ? undefined : { authority: certificate.authority }
+    const log = openLog([{ kind: 'syslog', server: { host: 'localhost', port, tls } }])
+    await grow(log, 1)
+    await expect.poll(() => messagesIn(got()).length, patiently).toBe(1)
+    await grow(log, 4)
+    await expect.poll(() => messagesIn(got()).length, patiently).toBe(2)
+    const sizes = messagesIn(got()).map(message => {
+      const { size, note } = JSON.parse(rfc5424.exec(message)?.[1] ?? '') as { size: number; note: string }
+      expect(openCheckpoint(note, [verifierOf(origin, signer.publicKeyPem)])).toMatchObject({ size })
+      return size
+    })
+    expect(sizes).toEqual([1, 5])
+  })
+
+  test('with a certificate that nobody vouches for gets nothing', async () => {
+    const { port, got } = await listening(await makeServerCertificate(['localhost']))
+    const { authority } = await makeServerCertificate(['localhost'])
+    const { publish } = publisherTo(
+      { kind: 'syslog', server: { host: 'localhost', port, tls: { authority } } },
+      clock,
+    )
+    await expect(publish('note', () => [])).rejects.toThrow()
+    expect(got()).toBe('')
+  })
+
+  test('that is not there is a failure, to be tried again', async () => {
+    const { publish } = publisherTo(
+      { kind: 'syslog', server: { host: '127.0.0.1', port: 1, tls: undefined } },
+      clock,
+    )
+    await expect(publish('note', () => [])).rejects.toThrow('ECONNREFUSED')
   })
 })
