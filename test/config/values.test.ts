@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseHours } from '../../src/config/hours.ts'
 import { contains, isLoopback, parseAddress, parseNetwork } from '../../src/config/network.ts'
 import { printable } from '../../src/config/printable.ts'
