@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { maxLineBytes } from './line.ts'
 
@@ -68,4 +69,16 @@ function* wholeLines(bytes: Buffer, offset: number): Generator<StoredLine, numbe
     start = end + 1
   }
   return start
+}
+
+/** Brings the end of the log to the disk: the last file, and the one before, which may have been left a moment ago. */
+export async function flushSegments(folder: string): Promise<void> {
+  for (const path of segmentsIn(folder).slice(-2)) {
+    const file = await open(path, 'r')
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
 }

@@ -11,6 +11,7 @@ import { createWeb } from '../api/web.ts'
 import { type AuditLog, openAuditLog, type SigningAuditLog } from '../audit/audit-log.ts'
 import { openSessionLog, type SessionLog } from '../audit/tree/session-log.ts'
 import { appendAsking } from '../audit/append.ts'
+import { flushSegments } from '../audit/segments.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Config, PostgresLimits, SshLimits } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
@@ -221,6 +222,7 @@ async function compose(
     store,
     audit,
     sessionLog: ground.sessionLog,
+    flushAudit: () => flushSegments(foldersOf(config).audit),
     folder: config.recording.folder,
     storage,
     rules: () => config.recording.retention,
@@ -301,7 +303,11 @@ async function compose(
       policy: () => config,
       maxSessionsPerPrincipal: () => limits().maxSessionsPerPrincipal,
       limits: () => config.recording.limits,
-      onSealed: session => indexes.add(join(config.recording.folder, session.recording)),
+      onSealed: session => {
+        // Where the local copy goes at once, whoever fetches the recording makes its index.
+        if (config.recording.s3?.keepLocalMs !== 0)
+          indexes.add(join(config.recording.folder, session.recording))
+      },
     },
     upstream,
     targetHostKeys: new TargetHostKeys({

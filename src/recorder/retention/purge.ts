@@ -25,6 +25,8 @@ export type PurgeParts = {
   readonly store: Pick<Store, 'sessions' | 'purges'>
   readonly audit: Pick<AuditLog, 'append'>
   readonly sessionLog: Pick<SessionLog, 'add' | 'find' | 'proofOf' | 'checkpoint'>
+  /** Brings the audit log to the disk: a power cut must not take the decision and leave the tombstone. */
+  readonly flushAudit: () => Promise<void>
   /** Of recordings, absolute. */
   readonly folder: string
   readonly storage: Pick<RecordingStore, 'remove' | 'mayRemove'>
@@ -112,6 +114,7 @@ export class Purger {
     this.#parts.onStep?.('told')
     const last = Math.max(...decided.map(({ row }) => this.#entomb(row)))
     this.#parts.onStep?.('entombed')
+    await this.#parts.flushAudit()
     await this.#parts.sessionLog.checkpoint()
     await withinMs(this.#parts.sessionLog.proofOf(last), signingMs)
     this.#parts.onStep?.('signed')

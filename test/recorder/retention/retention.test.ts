@@ -2,6 +2,7 @@ import { cpSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } fr
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type AuditLog, openAuditLog } from '../../../src/audit/audit-log.ts'
+import { flushSegments } from '../../../src/audit/segments.ts'
 import { openSessionLog, type SessionLog } from '../../../src/audit/tree/session-log.ts'
 import { verifyTree } from '../../../src/audit/tree/verify-tree.ts'
 import { verifyAudit } from '../../../src/audit/verify.ts'
@@ -61,6 +62,7 @@ class Ground {
       store,
       audit: this.audit,
       sessionLog: this.sessionLog,
+      flushAudit: () => flushSegments(this.at('audit')),
       folder: bench.folder,
       storage: {
         remove: recording => this.storage.remove(recording),
