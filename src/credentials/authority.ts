@@ -11,7 +11,7 @@ import { type Purpose, purposes, rsaHostKeyName } from './key-list.ts'
 import { KeyRing } from './key-ring.ts'
 
 export { fileSigner, loadOrCreate } from './key-file.ts'
-export { type Purpose, purposes, rsaHostKeyName } from './key-list.ts'
+export { type Purpose, purposes } from './key-list.ts'
 
 /** Each signs with whatever key is current. */
 export type Authorities = Readonly<Record<Purpose, Signer>> & {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import {
   copyFileSync,
   cpSync,
@@ -17,6 +18,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isSignature } from '../../src/audit/signature.ts'
 import { believed, keyNames, printKeyList, purposes, readKeyList } from '../../src/credentials/key-list.ts'
 import { habits, KeyRing, keyListFile } from '../../src/credentials/key-ring.ts'
+import { checkCertificate, issueCertificate } from '../../src/credentials/ssh-certificate.ts'
+import { publicKeyBlob } from '../../src/credentials/ssh-key.ts'
+import { certificateFileOf, openX509Authority } from '../../src/credentials/x509.ts'
 
 const dayMs = 86_400_000
 const now = Date.parse('2026-11-22T10:00:00Z')
@@ -326,4 +330,51 @@ test('the list holds no secret, and is readable for tools', () => {
     `import json; print(len(json.load(open('${file}'))['keys']))`,
   ])
   expect(Number(purposesRead)).toBe(keyNames.length + 1)
+})
+
+describe('what is issued after a rotation', () => {
+  test('is signed by the key of that instant, and names it', async () => {
+    const authority = ring.live('hosts')
+    const { publicKey } = generateKeyPairSync('ed25519')
+    const issue = () =>
+      issueCertificate(
+        publicKey,
+        {
+          serial: 1n,
+          type: 'host',
+          keyId: 'x',
+          principals: ['web1'],
+          validAfterSeconds: 0,
+          validBeforeSeconds: 2 ** 31,
+          criticalOptions: {},
+          extensions: [],
+        },
+        authority,
+      )
+    const blobOf = (pem: string) => publicKeyBlob(createPublicKey(pem))
+    const check = (blob: Buffer, pem: string) =>
+      checkCertificate(blob, { type: 'host', authorities: [blobOf(pem)], principal: 'web1', nowMs: now })
+    const old = authority.publicKeyPem
+    expect(check(await issue(), old)).toMatchObject({ keyId: 'x' })
+    ring.rotate('hosts', now, 0)
+    const after = await issue()
+    expect(check(after, old)).toBe('unknown-authority')
+    expect(check(after, authority.publicKeyPem)).toMatchObject({ keyId: 'x' })
+  })
+
+  test('each key of databases has a certificate of its own, and the first keeps the name that it had', async () => {
+    const about = { gateway: 'gw', nowMs: now }
+    const first = ring.first('databases').keyId
+    const open = (keyId: string, signer = ring.current('databases')) =>
+      openX509Authority(folder, signer, about, certificateFileOf(keyId, first))
+    const before = await open(first)
+    ring.rotate('databases', now)
+    const next = ring.next('databases')
+    const announced = await open(next?.keyId ?? '', next)
+    expect(announced.certificatePem).not.toBe(before.certificatePem)
+    ring.activate('databases', now)
+    expect((await open(ring.current('databases').keyId)).certificatePem).toBe(announced.certificatePem)
+    expect(readFileSync(join(folder, 'databases.crt'), 'utf8')).toBe(before.certificatePem)
+    expect(ring.first('databases').keyId).toBe(first)
+  })
 })

@@ -180,6 +180,13 @@ describe('T23: a certificate is refused', () => {
     expect(judge(blob)).toBe('bad-signature')
   })
 
+  test('of a former key of the authority, once its overlap is over', async () => {
+    const blob = await write()
+    expect(judge(blob, { authorities: [stranger, authority] })).toBe('accepted')
+    expect(judge(blob, { authorities: [stranger] })).toBe('unknown-authority')
+    expect(judge(blob, { authorities: [] })).toBe('unknown-authority')
+  })
+
   test('of a certificate as authority, although ours signed that one (CVE-2025-49825)', async () => {
     const inner = await write()
     const own = fileSigner(generateKeyPairSync('ed25519').privateKey)
