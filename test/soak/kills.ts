@@ -22,7 +22,7 @@ import { randomFrom } from './random.ts'
 /** Clients of each protocol at once. */
 const lanes = 2
 /** A kill comes up to so long after a session has opened, or while it opens. */
-const lifeMs = 1000
+const lifeMs = 600
 /** One kill in so many comes while the gateway starts: it recovers then. */
 const startKillEvery = 6
 

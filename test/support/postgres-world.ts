@@ -102,7 +102,9 @@ export class PostgresWorld {
     const browser = known ?? new Browser()
     this.#browsers.set(person.name, browser)
     const first = await browser.open(`${this.world.webUrl}/connect`)
-    const page = known === undefined ? await browser.signInAt(first, person) : first
+    // A browser that is known here may be a stranger to a gateway whose store was changed.
+    const isStranger = known === undefined || first.text.includes('Sign in to connect')
+    const page = isStranger ? await browser.signInAt(first, person) : first
     const form = page.forms.find(
       ({ action, fields, buttons }) =>
         action === '/connect/password' &&
