@@ -13,12 +13,12 @@ import { bundleOf, type BundleParts } from '../recorder/bundle/bundle.ts'
 import { type ExportFormat, exportFormats, exportRecording } from '../recorder/export.ts'
 import { takeFile } from '../recorder/file-content.ts'
 import { FormatProblem } from '../recorder/format.ts'
-import { type Gap, nextGoodFrame } from '../recorder/next-good.ts'
 import type { ReadOptions } from '../recorder/reader.ts'
 import { type Access, openAccess, resolveId } from './access.ts'
 import { auditorKeyOption, isCopy, readOptionsOf, type WithAuditorKey } from './auditor-key.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
+import { tellGap, withNextGood } from './tell-gap.ts'
 import { requireConfig } from './gateway.ts'
 
 const bundle = 'bundle'
@@ -80,16 +80,6 @@ async function exportFile(file: string, options: ExportOptions): Promise<void> {
   }
 }
 
-/** What was written before stands; whoever reads the sentence knows where the rest is. */
-function withNextGood(file: string, problem: FormatProblem): Fault {
-  const next = nextGoodFrame(file, problem.offset + 1)
-  const more =
-    next === undefined
-      ? 'Nothing behind it can be read.'
-      : `From byte ${next} on it can be read again: --past-damage.`
-  return new Fault('RECORDING_FORMAT', `${problem.userText} ${more}`, { cause: problem })
-}
-
 async function exportReadable(file: string, options: ExportOptions): Promise<void> {
   const onGap = options.pastDamage === true ? tellGap : undefined
   const readOptions = { ...(await readOptionsOf(file, options)), onGap }
@@ -98,14 +88,6 @@ async function exportReadable(file: string, options: ExportOptions): Promise<voi
     throw new Fault('CONFIG_INVALID', 'A bundle is made on the gateway, where the proofs are.')
   const channel = options.channel === undefined ? undefined : Number(options.channel)
   await writeOut(options, exportRecording(file, options.format, channel, readOptions))
-}
-
-/** What is missing has to be said where the export itself cannot. */
-function tellGap({ record, offset, reason, nextOffset }: Gap): void {
-  const next =
-    nextOffset === undefined ? 'nothing behind it can be read' : `reading goes on at byte ${nextOffset}`
-  process.stderr.write(`sallyport: record ${record} at byte ${offset} cannot be read (${reason}); ${next}\n`)
-  process.exitCode = 1
 }
 
 async function exportOneFile(file: string, options: ExportOptions, readOptions: ReadOptions): Promise<void> {

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { Fault } from '../errors.ts'
 import { carriesData, commandOf, type EventRecord, type TextEvent } from '../recorder/event.ts'
 import type { FileContent } from '../recorder/file-event.ts'
+import { FormatProblem } from '../recorder/format.ts'
 import { type KeyframeIndex, openIndex, screenAt, seekTo } from '../recorder/keyframe.ts'
 import { pathOf } from '../recorder/moved-file.ts'
 import { headerOf, readRecording, type RecordingReader } from '../recorder/reader.ts'
@@ -14,6 +15,7 @@ import { requireConfig } from './gateway.ts'
 import { listFiles } from './list-files.ts'
 import { clockText, type Pace, Playback } from './playback.ts'
 import { listStatements, playStatements, type Readable } from './play-sql.ts'
+import { tellGap, withNextGood } from './tell-gap.ts'
 import { TerminalFilter, terminalReset } from './terminal-filter.ts'
 
 type PlayOptions = WithConfig &
@@ -25,6 +27,7 @@ type PlayOptions = WithConfig &
     statement?: string
     list?: boolean
     files?: boolean
+    pastDamage?: boolean
     channel?: string
   }
 
@@ -42,7 +45,8 @@ export function addPlay(program: Command): void {
         .option('--statement <number>', 'start at this statement of a PostgreSQL session')
         .option('--list', 'list the commands or statements instead of playing')
         .option('--files', 'list the files that passed instead of playing')
-        .option('--channel <number>', 'only this channel'),
+        .option('--channel <number>', 'only this channel')
+        .option('--past-damage', 'of a damaged recording, go on behind the damage'),
     ),
   ).action(play)
 }
@@ -58,11 +62,16 @@ async function play(id: string, options: PlayOptions): Promise<void> {
 }
 
 async function playFile(path: string, options: PlayOptions): Promise<void> {
-  const readable: Readable = { path, ...(await readOptionsOf(path, options)) }
+  const onGap = options.pastDamage === true ? tellGap : undefined
+  const readable: Readable = { path, ...(await readOptionsOf(path, options)), onGap }
   if (options.files === true) return listFiles(readable)
   if (headerOf(path).protocol === 'postgres') return await playSql(readable, options)
   if (options.list === true) return listCommands(await openIndex(path, readable))
-  await new Player(readable, pace(options)).run(await startOf(readable, options))
+  try {
+    await new Player(readable, pace(options)).run(await startOf(readable, options))
+  } catch (error) {
+    throw error instanceof FormatProblem ? withNextGood(path, error) : error
+  }
 }
 
 async function playSql(file: Readable, options: PlayOptions): Promise<void> {

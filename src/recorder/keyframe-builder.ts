@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs'
 import { channelOf, sizeOf } from './choose-channel.ts'
 import { carriesData, commandOf, type EventRecord } from './event.ts'
-import { FrameReader } from './frames.ts'
+import { type Frame, FrameReader } from './frames.ts'
 import { type IndexedCommand, type Keyframe, type KeyframeIndex, packScreen, showOn } from './keyframe.ts'
 import { encrypted } from './encryption/auditor-key.ts'
-import { contentOf } from './encryption/content.ts'
+import { type Content, contentOf } from './encryption/content.ts'
 import type { ContentKeys } from './encryption/content-keys.ts'
-import { type ChunkPlace, openChunk, type ReadOptions } from './reader.ts'
+import { type Chunk, type ChunkPlace, openChunk, type ReadOptions } from './reader.ts'
 import { readHeader } from './header.ts'
 import type { Screen } from './screen.ts'
 import { FormatProblem } from './format.ts'
@@ -58,11 +58,13 @@ class IndexBuilder {
       throw new FormatProblem(0, 0, typeof header === 'string' ? header : '')
     const content = contentOf(header, this.#keys)
     if (content.kind === 'locked') throw encrypted(content.encryption)
-    for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
+    for (const frame of this.#goodFrames()) {
+      if (frame.kind === 'chunk') {
+        const chunk = openGood(frame, content)
+        if (chunk === undefined) break
+        for (const record of chunk.events) this.#take(record, { offset: frame.offset, record: frame.record })
+      }
       last = frame
-      if (frame.kind !== 'chunk') continue
-      const chunk = openChunk(frame, content)
-      for (const record of chunk.events) this.#take(record, { offset: frame.offset, record: frame.record })
     }
     for (const { screen } of this.#followed.values()) screen.dispose()
     return {
@@ -73,6 +75,15 @@ class IndexBuilder {
       durationUs: this.#durationUs,
       keyframes: this.#keyframes,
       commands: this.#commands,
+    }
+  }
+
+  /** Those up to damage: what is good of a recording can be sought in. */
+  *#goodFrames(): Generator<Frame> {
+    try {
+      for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) yield frame
+    } catch (error) {
+      if (!(error instanceof FormatProblem)) throw error
     }
   }
 
@@ -137,5 +148,14 @@ class IndexBuilder {
     this.#followed.get(channel)?.screen.dispose()
     this.#followed.delete(channel)
     return undefined
+  }
+}
+
+function openGood(frame: Frame, content: Content): Chunk | undefined {
+  try {
+    return openChunk(frame, content)
+  } catch (error) {
+    if (error instanceof FormatProblem) return undefined
+    throw error
   }
 }

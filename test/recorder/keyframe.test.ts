@@ -296,6 +296,25 @@ describe('the index of a recording', () => {
     expect(await buildIndex(file)).toEqual(indexOf(file))
   })
 
+  test('of a damaged recording reaches up to the damage, and every instant before it can be sought', async () => {
+    const file = await busyRecording()
+    const whole = indexOf(file)
+    const bytes = readFileSync(file)
+    const middle = whole.keyframes[Math.floor(whole.keyframes.length / 2)]
+    if (middle === undefined) throw new Error('there are keyframes')
+    bytes[middle.place.offset + 5] = 9
+    const path = `${file}.changed.sallyport`
+    writeFileSync(path, bytes)
+    const index = await buildIndex(path)
+    expect(index.keyframes).toEqual(whole.keyframes.filter(({ place }) => place.offset < middle.place.offset))
+    expect(readIndex(path)).toEqual(index)
+    const last = index.keyframes.at(-1)?.us ?? 0
+    for (const us of [0, Math.floor(last / 2), last]) {
+      const [before, after] = [screenAt(file, whole, 0, us), screenAt(path, index, 0, us)]
+      expect(after && dump(after)).toEqual(before && dump(before))
+    }
+  })
+
   test('of what is no recording is refused', async () => {
     await expect(buildIndex('/nowhere')).rejects.toThrow()
   })
