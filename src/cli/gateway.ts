@@ -171,6 +171,7 @@ async function compose(
     gateway: config.gateway.name,
     owner: lock.ownerId,
     crypto: engine.crypto,
+    encryptTo: auditorsOf(config),
   })
   const notes = new RefusalNotes({ audit, clock })
   const crashed = new Crashed({ store, audit, clock, log, recorderIn: ground.recorderIn })
@@ -598,9 +599,16 @@ async function reloadConfig(
     : printProblems(loaded.problems)
   const theirs = loaded.ok && ours === '' ? await pool?.prepare(current.file, loaded.content) : undefined
   const problems = theirs ?? ours
-  audit.append({ kind: 'reload', result: problems === '' ? 'done' : 'refused', problems })
+  const isDone = problems === '' && loaded.ok
+  const encryptTo = auditorsOf(isDone ? loaded.config : current)
+  audit.append({ kind: 'reload', result: isDone ? 'done' : 'refused', problems, encryptTo })
   if (problems !== '' || !loaded.ok) return { ok: false, problems }
   return loaded
+}
+
+/** Whom recordings are encrypted to from then on: who takes an auditor's key out leaves a trace. */
+function auditorsOf({ recording }: Config): string {
+  return recording.encryptTo.map(({ kid }) => kid).join(' ')
 }
 
 function restartText(keys: readonly string[]): string {

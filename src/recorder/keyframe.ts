@@ -128,9 +128,9 @@ export function keepIndex(file: string, index: KeyframeIndex): void {
   renameSync(`${path}.draft`, path)
 }
 
-/** The index of a recording: the one beside it, or a new one. */
+/** The index of a recording: the one beside it, or a new one. Of an encrypted recording none was ever kept: what lies beside it is somebody else's. */
 export async function openIndex(file: string, options: ReadOptions = {}): Promise<KeyframeIndex> {
-  return readIndex(file) ?? buildIndex(file, options)
+  return (options.keys === undefined ? readIndex(file) : undefined) ?? buildIndex(file, options)
 }
 
 /** Where playing goes on: a terminal's state, if there is one before that instant, and the events after it. */

@@ -22,6 +22,9 @@ afterEach(async () => {
   database = undefined
 })
 
+/** A dozen commands, each of which starts a program. */
+const slowMs = 180_000
+
 type Auditor = { readonly privateFile: string; readonly publicFile: string; readonly kid: string }
 
 /** As the documentation says: on a machine of the auditor's own. */
@@ -167,6 +170,7 @@ testSsh(
     expect(opened.stdout.toString()).toContain('what it holds was checked')
     expect(opened.code).toBe(0)
   },
+  slowMs,
 )
 
 testSql(
@@ -176,6 +180,7 @@ testSql(
     database = await PostgresWorld.start({
       configure: config => {
         config['recording'] = { results: 'head:20' }
+        config['postgres'].workers = 1 // SSH has the gateway's own process
         encryptedTo(auditors, config)
       },
       rule: { deny: { statements: ['drop'] } },
@@ -237,6 +242,7 @@ ${words.copied}
     expect(verified.stdout.toString()).toContain('what it holds was checked')
     expect(verified.code).toBe(0)
   },
+  slowMs,
 )
 
 testSsh('whom recordings are encrypted to changes with a reload, for new recordings', async () => {
@@ -254,6 +260,7 @@ testSsh('whom recordings are encrypted to changes with a reload, for new recordi
   here.writeConfig(config => (config['recording'] = { encryptTo: `file:${third.publicFile}` }))
   expect((await here.sallyport('reload')).code).toBe(0)
   expect(recipients(await run())).toEqual([third.kid])
+  expect(here.audit().findLast(({ kind }) => kind === 'reload')).toMatchObject({ encryptTo: third.kid })
 
   here.writeConfig(config => (config['recording'] = { encryptTo: `file:${third.privateFile}` }))
   const refused = await here.sallyport('reload')
