@@ -5,6 +5,7 @@ import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, wri
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { FrameReader } from '../../src/recorder/frames.ts'
 import { isolatedSshOptions, scratchFolder, testWith } from '../support/openssh.ts'
 import { World } from '../support/world.ts'
 
@@ -298,3 +299,41 @@ function refit(folder: string): void {
     names.map(name => `${sha256(readFileSync(join(folder, name)))}  ${name}\n`).join(''),
   )
 }
+
+test('a damaged recording says where it can be read again, whichever command reads it', async () => {
+  const run = await world.ssh(`${world.login}@web1`, {
+    command: ['for n in $(seq 40000); do echo "line $n"; done'],
+  })
+  expect(run.code).toBe(0)
+  const row = await world.lastEnded()
+  const file = world.fileOf(row)
+  const whole = readFileSync(file)
+  const { stdout } = await world.sallyport('export', row.id, '--format', 'text')
+  expect(stdout.toString()).toContain('line 40000')
+  const frames = new FrameReader(file)
+  const chunks: { offset: number; end: number }[] = []
+  for (let frame = frames.next(); frame !== undefined; frame = frames.next())
+    if (frame.kind === 'chunk') chunks.push({ offset: frame.offset, end: frame.offset + frame.stored.length })
+  frames.close()
+  const [, second] = chunks as [unknown, { offset: number; end: number }]
+  try {
+    const bytes = Buffer.from(whole)
+    bytes[second.offset + 5] = 9
+    writeFileSync(file, bytes)
+    const verified = await world.sallyport('verify', file)
+    expect(verified.stdout.toString()).toContain(`at byte ${second.offset}`)
+    expect(verified.stdout.toString()).toContain(`The next whole record begins at byte ${second.end}.`)
+    const before = await world.sallyport('export', row.id, '--format', 'text')
+    expect(before.stderr).toContain(`From byte ${second.end} on it can be read again: --past-damage.`)
+    expect(before.stdout.toString()).toContain('line 1\n')
+    expect(before.stdout.toString()).not.toContain('line 40000')
+    const behind = await world.sallyport('export', row.id, '--format', 'text', '--past-damage')
+    expect(behind.stderr).toContain(`reading goes on at byte ${second.end}`)
+    expect(behind.stdout.toString()).toContain('line 40000')
+    expect(behind.code).toBe(1)
+    const played = await world.sallyport('play', row.id, '--speed', '1000')
+    expect(played.stderr).toContain(`From byte ${second.end} on it can be read again`)
+  } finally {
+    writeFileSync(file, whole)
+  }
+})
