@@ -48,6 +48,8 @@ export class Upload {
   /** An answer did not come, or another process began: the bucket may be further than we know. */
   #isUnsure: boolean
   #isTakenOver: boolean
+  /** What was sent is what the finished file begins with. */
+  #isChecked = false
 
   /** `isFresh`: this process has just made the file, so the bucket cannot know it. */
   constructor(file: string, key: string, parts: UploadParts, isFresh: boolean) {
@@ -92,6 +94,7 @@ export class Upload {
     if (this.#note.stored !== undefined) return this.#note.stored
     try {
       if (!this.#isTakenOver) await this.#takeOver()
+      if (isFinished && !this.#isChecked) this.#check()
       const { size } = statSync(this.#file)
       while (size - this.#sentBytes >= this.nextPartBytes) await this.#sendPart(this.nextPartBytes)
       return isFinished ? await this.#finish(size) : undefined
@@ -153,6 +156,26 @@ export class Upload {
       kept.push({ bytes, md5, etag })
     }
     return kept
+  }
+
+  /**
+   * Recovery of a worker process that died may have cut off and written again what is up already. So the finished file is read once
+   * more, and what the bucket is compared with is what lies here now.
+   */
+  #check(): void {
+    const { size } = statSync(this.#file)
+    const kept: SentPart[] = []
+    this.#sha256 = createHash('sha256')
+    this.#sentBytes = 0
+    for (const part of this.#note.parts) {
+      if (this.#sentBytes + part.bytes > size) break
+      const body = this.#readFile(this.#sentBytes, part.bytes)
+      if (md5Of(body) !== part.md5) break
+      this.#took(body)
+      kept.push(part)
+    }
+    if (kept.length < this.#note.parts.length) this.#change({ parts: kept })
+    this.#isChecked = true
   }
 
   #startAnew(): void {
