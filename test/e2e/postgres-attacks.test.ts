@@ -1,5 +1,5 @@
 /** What a hostile client with a valid password tried against masks and rules: each trick is played on a real server. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeDataRow, decodeReport } from '../../src/postgres/wire/backend.ts'
@@ -152,10 +152,10 @@ describe.each(postgresVersions)('PostgreSQL %d', (version: PostgresVersion) => {
       file.isFile(),
     )
     expect(files.length).toBeGreaterThan(3)
-    const written = files.map(({ parentPath, name }) => [
-      name,
-      readFileSync(join(parentPath, name), 'latin1'),
-    ])
+    const written = files.flatMap(({ parentPath, name }) => {
+      const path = join(parentPath, name)
+      return existsSync(path) ? [[name, readFileSync(path, 'latin1')]] : [] // some are replaced meanwhile
+    })
     const all = [['the log', world.log], ...written]
     const told = all.filter(([, text = '']) => secrets.some(secret => text.includes(secret)))
     expect(told.map(([name]) => name)).toEqual([])

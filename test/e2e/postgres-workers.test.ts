@@ -8,7 +8,9 @@ import { afterEach, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import type { SessionRow } from '../../src/model.ts'
 import { maxWorkerNumber } from '../../src/postgres/cancel-keys.ts'
+import { runSoak } from '../soak/postgres.ts'
 import { people } from '../support/issuer.ts'
+import { hasPostgres } from '../support/postgres.ts'
 import { PostgresWorld, type PostgresWorldOptions } from '../support/postgres-world.ts'
 import type { RawConfig } from '../support/world.ts'
 
@@ -370,6 +372,29 @@ test('a password that is revoked ends the session that it opened, in whichever p
   await world.revokePassword()
   await over
   for (const { endReason } of await allEnded(world)) expect(endReason).toContain('revoked')
+})
+
+test('forty sessions that end in every way, the gateway and workers killed −9 among them, leave no role, and all are on record', {
+  timeout: 400_000,
+}, async () => {
+  const report = await runSoak({
+    sessions: 40,
+    gatewayKills: 1,
+    seed: 2,
+    version: hasPostgres(15) ? 15 : 18,
+    workers: 2,
+    workerKills: 4,
+  })
+  expect(report).toMatchObject({
+    rolesLeft: 0,
+    leasesLeft: 0,
+    sessionsLeftOpen: 0,
+    withoutRecording: 0,
+    answeredButNotRecorded: 0,
+    verifies: true,
+    problems: [],
+  })
+  expect(report.workerKills).toBeGreaterThan(0)
 })
 
 test('when the gateway stops, its workers seal what is open, and everything is in the logs', async () => {

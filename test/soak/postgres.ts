@@ -1,6 +1,6 @@
 /**
- * `npm run soak -- postgres [--sessions N] [--seed N] [--version 15|18]`: sessions that end in every way that there is, at random points,
- * the gateway killed −9 among them. In the end no role and no lease is left, every session has a recording that verifies, and whatever
+ * `npm run soak -- postgres [--sessions N] [--seed N] [--version 15|18] [--workers N]`: sessions that end in every way that there is, at
+ * random points, the gateway and its worker processes killed −9 among them. In the end no role and no lease is left, every session has a recording that verifies, and whatever
  * a client was answered is on record.
  */
 import { readdirSync, readFileSync } from 'node:fs'
@@ -34,6 +34,10 @@ export type SoakWish = {
   readonly gatewayKills: number
   readonly seed: number
   readonly version: PostgresVersion
+  /** Worker processes; none by default. */
+  readonly workers?: number
+  /** How often one of them is killed. */
+  readonly workerKills?: number
 }
 
 export type SoakReport = {
@@ -45,6 +49,7 @@ export type SoakReport = {
   /** Clients that were answered. */
   readonly answered: number
   readonly gatewayKills: number
+  readonly workerKills: number
   readonly endings: Readonly<Record<string, number>>
   readonly peakMiB: number
   readonly rolesLeft: number
@@ -63,6 +68,7 @@ export async function soakPostgres(args: readonly string[]): Promise<boolean> {
       sessions: { type: 'string', default: '2000' },
       seed: { type: 'string' },
       version: { type: 'string', default: '15' },
+      workers: { type: 'string', default: '0' },
     },
   })
   const sessions = Number(values.sessions)
@@ -71,6 +77,8 @@ export async function soakPostgres(args: readonly string[]): Promise<boolean> {
     gatewayKills: Math.max(2, Math.round(sessions / 200)),
     seed: Number(values.seed ?? Date.now() % 1_000_000_000),
     version: values.version === '18' ? 18 : 15,
+    workers: Number(values.workers),
+    workerKills: values.workers === '0' ? 0 : Math.max(4, Math.round(sessions / 100)),
   })
   console.log(report)
   const copied = await runCopy(report.version)
@@ -100,6 +108,9 @@ export async function runSoak(wish: SoakWish): Promise<SoakReport> {
     version: wish.version,
     logLevel: 'info',
     rule: { passwords: { for: '8h', connections: connectionsPerPassword } },
+    configure: config => {
+      if (wish.workers !== undefined) config['postgres'].workers = wish.workers
+    },
   })
   try {
     return await new Soak(company, wish).run()
@@ -130,6 +141,7 @@ class Soak {
   readonly #problems: string[] = []
   #begun = 0
   #kills = 0
+  #workerKills = 0
   #peakKib = 0
   #password = ''
   #uses = 0
@@ -147,7 +159,11 @@ class Soak {
   async run(): Promise<SoakReport> {
     const began = Date.now()
     await this.#renewPassword()
-    await Promise.all([this.#killGateways(), ...Array.from({ length: lanes }, () => this.#lane())])
+    await Promise.all([
+      this.#killGateways(),
+      this.#killWorkers(),
+      ...Array.from({ length: lanes }, () => this.#lane()),
+    ])
     await this.#settle()
     this.#notePeak()
     return { ...(await this.#report()), seconds: Math.round((Date.now() - began) / 1000) }
@@ -273,6 +289,25 @@ class Soak {
     }
   }
 
+  /** Any of them, while the gateway is up. */
+  async #killWorkers(): Promise<void> {
+    const { workerKills = 0, workers = 0, sessions } = this.#wish
+    for (let kill = 1; kill <= workerKills; kill++) {
+      const after = Math.floor((sessions * (kill - 0.5)) / workerKills)
+      while (this.#answered.size < after && !this.#isDone) await sleep(10 + this.#random() * 30)
+      await this.#gateway
+      if (this.#isDone) return
+      const number = 1 + Math.floor(this.#random() * workers)
+      try {
+        const file = join(this.#company.world.data, 'workers', String(number), 'pid')
+        process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL')
+        this.#workerKills++
+      } catch {
+        // it is being replaced just now
+      }
+    }
+  }
+
   async #killGateway(): Promise<void> {
     const { world } = this.#company
     if (world.gatewayEnded) this.#problems.push(`the gateway ended: ${world.log.slice(-2000)}`)
@@ -328,6 +363,7 @@ class Soak {
       opened: opened.length,
       answered: this.#answered.size,
       gatewayKills: this.#kills,
+      workerKills: this.#workerKills,
       endings: this.#endings,
       peakMiB: Math.round(this.#peakKib / 1024),
       rolesLeft: (await this.#company.roles()).length,

@@ -5,11 +5,13 @@ import type { MachineTokens } from '../../identity/machine-token.ts'
 import type { WaitingSignIn, WaitingSignIns } from '../../identity/waiting-sign-in.ts'
 import type { LeaseRow, SessionRow, Signer } from '../../model.ts'
 import { Fault } from '../../errors.ts'
+import type { Socket } from 'node:net'
 import type { LiveSessions, ReservedPlace, Watching } from '../../session/live.ts'
 import type { Ending } from '../../session/session.ts'
 import { LiveWatch } from '../../recorder/live-watch.ts'
 import type { Spool } from '../../recorder/storage/spool.ts'
 import type { Store } from '../../store/store.ts'
+import type { Arrival } from '../connection.ts'
 import type { CancelAsked } from '../cancel-requests.ts'
 import type { CallHandlers, TellHandlers } from './link.ts'
 import type { gatewaySide, SigningPurpose } from './messages.ts'
@@ -50,6 +52,8 @@ export class WorkerDesk {
   readonly #inHand = new Set<string>()
   readonly #signIns = new Map<number, WaitingSignIn>()
   readonly #watches = new Map<number, LiveWatch>()
+  /** Sockets that were handed over and may still wait here: Node sends the next one when the worker has the one before. */
+  readonly #handed = new Map<number, Socket>()
   /** What leaves the places of strangers, by connection. */
   readonly #strangers = new Map<number, () => void>()
   readonly #connections = new Set<number>()
@@ -98,25 +102,28 @@ export class WorkerDesk {
     return { kind: 'watching', watch, row }
   }
 
-  /** Counts a connection in; its number. */
-  enter(enter: (makeRoom: () => void) => () => void): number {
+  /** Counts a connection in that is about to be handed over; its number. */
+  enter({ socket, enter }: Arrival): number {
     const id = ++this.#lastNumber
     this.#connections.add(id)
+    this.#handed.set(id, socket)
     this.#strangers.set(
       id,
-      enter(() => void this.#link().tell('makeRoom', { connection: id })),
+      enter(() => this.#makeRoom(id)),
     )
     return id
   }
 
   /** The worker is gone: nothing is its own any more. What it had of leases is the sweep's. */
   letGo(): void {
+    for (const socket of this.#handed.values()) socket.destroy()
     for (const leave of this.#strangers.values()) leave()
     for (const place of this.#places.values()) place.release()
     for (const signIn of this.#signIns.values()) signIn.cancel()
     for (const watch of this.#watches.values()) watch.end(sessionGone)
     for (const lease of this.#inHand) this.#parts.inHand.delete(lease)
     const held = [
+      this.#handed,
       this.#strangers,
       this.#places,
       this.#signIns,
@@ -252,9 +259,16 @@ export class WorkerDesk {
     return { kind: 'waiting', id, url: signIn.url }
   }
 
+  /** The worker closes it; one that it does not have yet is closed here. */
+  #makeRoom(connection: number): void {
+    this.#handed.get(connection)?.destroy()
+    this.#link().tell('makeRoom', { connection })
+  }
+
   #leaveStrangers(connection: number): void {
     this.#strangers.get(connection)?.()
     this.#strangers.delete(connection)
+    this.#handed.delete(connection)
   }
 }
 

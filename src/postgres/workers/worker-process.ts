@@ -103,8 +103,9 @@ export class WorkerProcess {
   }
 
   /** Gives it a connection, which is then not ours any more. */
-  hand({ socket, sourceAddress, enter }: Arrival, endpoint: number): void {
-    const id = this.desk.enter(enter)
+  hand(arrival: Arrival, endpoint: number): void {
+    const { socket, sourceAddress } = arrival
+    const id = this.desk.enter(arrival)
     if (this.#link.tell('connection', { id, endpoint, sourceAddress }, socket)) return
     socket.destroy()
     this.desk.tells.gone({ connection: id }, undefined)
