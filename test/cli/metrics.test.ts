@@ -10,7 +10,7 @@ function watched() {
   const folder = newFolder()
   const log = openAuditLog({ folder, signer: newSigner(), clock: systemClock, log: quiet })
   const rows = [{ protocol: 'ssh' }, { protocol: 'postgres' }, { protocol: 'postgres' }]
-  const live = { list: () => rows.map(row => ({ row })) } as unknown as LiveSessions
+  const live = { rows: () => rows } as unknown as LiveSessions
   metrics.watch({ live, pendingRoles: () => ({ count: 2, oldestMs: 90_500 }) })
   return { metrics, audit: metrics.observe(log) }
 }
