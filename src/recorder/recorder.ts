@@ -560,7 +560,7 @@ class Recording implements Owner {
     for (let at = 0; at < data.length; at += maxDataBytes) {
       const part =
         data.length <= maxDataBytes ? event : { ...event, data: data.subarray(at, at + maxDataBytes) }
-      this.#backlog.add(this.#addData(us, part))
+      this.#added(this.#addData(us, part))
     }
     if (!this.#watches.isEmpty) this.#show(dataLine(us, event))
   }
@@ -583,7 +583,7 @@ class Recording implements Owner {
       throw new TypeError(
         `an event of ${Buffer.byteLength(json)} bytes exceeds its limit of ${maxEventBytes}`,
       )
-    this.#backlog.add(this.#addTold(json, isEnd))
+    this.#added(this.#addTold(json, isEnd))
     if (!this.#watches.isEmpty) this.#show(toldLine(this.#lastUs, json))
   }
 

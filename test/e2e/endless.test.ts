@@ -80,7 +80,8 @@ test('generate_series, without end: the session ends when it has sent as much as
   child.stdout?.on('data', (chunk: Buffer) => (bytes += chunk.length))
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   await new Promise(resolve => child.once('close', resolve))
-  expect(stderr).toContain('it has sent as much output as one may (200 MiB)')
+  // Within a row nothing can be said, so that psql may only see the connection close.
+  expect(stderr).toMatch(/it has sent as much output as one may \(200 MiB\)|closed unexpectedly/)
   expect(bytes).toBeGreaterThan(100 * mebibyte)
   await expectLimited(here, /^limit: it has sent/, before)
 })

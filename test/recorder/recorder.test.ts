@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writevSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  writevSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { Fault } from '../../src/errors.ts'
@@ -76,6 +85,35 @@ describe('record, then forward', () => {
     recording.forward(() => sent.push('x'))
     await turn()
     expect(sent).toEqual([])
+  })
+
+  test('a folder of recordings that was replaced ends every recording, and nothing is written into the other one', async () => {
+    const bench = newBench()
+    const recorder = startRecorder(bench)
+    const recording = recorder.open(newGrant(), { session: 'one', protocol: 'ssh' })
+    renameSync(bench.folder, `${bench.folder}.away`)
+    mkdirSync(bench.folder)
+    expect(() => recorder.open(newGrant(), { session: 'two', protocol: 'ssh' })).toThrow(
+      'was a volume unmounted?',
+    )
+    const fault = await new Promise<Fault>(resolve => recording.onFailure(resolve))
+    expect(fault.message).toContain('was a volume unmounted?')
+    expect(readdirSync(bench.folder)).toEqual([])
+    await recorder.close()
+  })
+
+  test('a recording says how much it holds, whatever became of it', async () => {
+    const recorder = startRecorder(newBench())
+    const recording = recorder.open(newGrant(), { session: 'one', protocol: 'ssh' })
+    const before = recording.recordedBytes
+    for (let i = 0; i < 20; i++) {
+      recording.record(output(Buffer.alloc(100_000)))
+      await recording.whenDrained()
+    }
+    expect(recording.recordedBytes - before).toBeGreaterThan(2_000_000)
+    await recording.seal('done')
+    expect(recording.recordedBytes - before).toBeLessThan(2_010_000)
+    await recorder.close()
   })
 
   test('a header that cannot be written opens no recording and leaves nothing behind', () => {
