@@ -103,7 +103,7 @@ export class Watches {
   }
 
   end(end: WatchEnd): void {
-    for (const watch of [...this.#watches]) watch.end(end)
+    for (const watch of this.#watches) watch.end(end)
   }
 
   /** Channels are limited in number, and go with their end. */
