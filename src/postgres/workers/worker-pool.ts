@@ -29,9 +29,6 @@ const steadyMs = 60_000
 /** How often is looked whether the logs can be written and the keys are the same. Milliseconds. */
 const lookEveryMs = 500
 
-/** How a session ended that was left open. */
-export type LeftSession = { readonly endedAtMs: number; readonly reason: string; readonly sealed: boolean }
-
 export type WorkerPoolParts = Omit<WorkerProcessParts, 'desk'> &
   CancelRequestsParts & {
     readonly count: number
@@ -54,7 +51,13 @@ export type WorkerPoolParts = Omit<WorkerProcessParts, 'desk'> &
     readonly onPasswordRevoked: (listener: (id: string) => void) => void
   }
 
-type Slot = { readonly number: number; readonly folder: string; worker: WorkerProcess | undefined }
+type Slot = {
+  readonly number: number
+  readonly folder: string
+  worker: WorkerProcess | undefined
+  /** How often in a row it did not live long. */
+  failures: number
+}
 
 export class WorkerPool implements Elsewhere {
   readonly #parts: WorkerPoolParts
@@ -73,6 +76,7 @@ export class WorkerPool implements Elsewhere {
       number: index + 1,
       folder: workerFolder(parts.folder, index + 1),
       worker: undefined,
+      failures: 0,
     }))
     this.#cancels = new CancelRequests((pid, key) => this.#cancelOf(pid, key), parts)
   }
@@ -195,6 +199,7 @@ export class WorkerPool implements Elsewhere {
       throw new Error('the configuration changed while it started')
     }
     slot.worker = worker
+    worker.tellKeys(this.#parts.keys()) // they may have changed while it started
     takeover.audit.append({ kind: 'worker-start', number, owner: worker.owner })
     const startedAtMs = performance.now()
     const following = worker.gone
@@ -209,11 +214,12 @@ export class WorkerPool implements Elsewhere {
   async #replace(slot: Slot, worker: WorkerProcess, why: string, livedMs: number): Promise<void> {
     const { log } = this.#parts
     if (!this.#isClosing) log.error({ worker: slot.number, why }, 'a worker process is gone')
-    let waitMs = livedMs > steadyMs ? firstRestartMs : Math.min(lastRestartMs, firstRestartMs * 4)
-    for (let isFinished = false; ; waitMs = Math.min(2 * waitMs, lastRestartMs)) {
+    slot.failures = livedMs > steadyMs ? 0 : slot.failures
+    for (let isFinished = false; ; ) {
       try {
         if (!isFinished) await this.#finish(slot, worker, why)
         isFinished = true
+        await this.#waitToRestart(slot)
         if (this.#isClosing) return
         await this.#startIn(slot)
         this.#restarts += 1
@@ -224,9 +230,16 @@ export class WorkerPool implements Elsewhere {
           'a worker process could not be replaced yet',
         )
         if (this.#isClosing) return
+        if (!isFinished) await this.#waitToRestart(slot)
       }
-      await sleep(waitMs, undefined, { signal: this.#closing.signal }).catch(() => {})
     }
+  }
+
+  /** Longer each time, so that one that dies at once does not keep the machine busy. */
+  async #waitToRestart(slot: Slot): Promise<void> {
+    const waitMs = Math.min(firstRestartMs * 2 ** slot.failures, lastRestartMs)
+    slot.failures += 1
+    await sleep(waitMs, undefined, { signal: this.#closing.signal }).catch(() => {}) // the gateway stops
   }
 
   /** Whatever it left; nobody else has its folder. */
