@@ -76,7 +76,7 @@ describe('the log of sessions and the recordings', () => {
   test('a recording that was deleted is missed', async () => {
     const bench = await recorded(['one', 'two'])
     rmSync(bench.files[0] ?? '')
-    expect(placesOf(bench).misplaced).toEqual([
+    expect(placesOf(bench).misplaced).toMatchObject([
       { file: 'one.sallyport', reason: expect.stringContaining('its recording is missing') },
     ])
   })

@@ -291,7 +291,7 @@ describe('a whole recording', () => {
     const body = Buffer.from('{}')
     const seal = frame(whole, frameOffsets(whole).length - 2)
     const bytes = Buffer.concat([whole, frameHead('proof', body.length, linkOf(seal)), body])
-    expect(verified(bytes)).toMatchObject({ ok: false, reason: 'the proof is about another recording' })
+    expect(verified(bytes)).toMatchObject({ ok: false, reason: 'the proof is not written as it should be' })
     const reader = readRecording(scratch)
     expect([...reader.events()]).toHaveLength(7)
     expect(reader.end?.kind).toBe('sealed')
