@@ -339,11 +339,12 @@ class GatewayRecorder implements Recorder {
 
   /** What an earlier process sealed, or this one for it. */
   async #enter(recovered: Recovered): Promise<void> {
-    const file = join(this.#options.folder, recovered.path)
     const { openedAtMs } = recovered
-    if (this.#register === undefined) return
-    cutTornProof(file)
-    await this.#register.sealed(recovered.session, file, { ...anchorsOf(file), openedAtMs })
+    if (this.#register !== undefined) {
+      const file = join(this.#options.folder, recovered.path)
+      cutTornProof(file)
+      await this.#register.sealed(recovered.session, file, { ...anchorsOf(file), openedAtMs })
+    }
     this.#options.spool?.finished(recovered.path)
   }
 
