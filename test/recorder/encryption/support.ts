@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AuditorPublicKey, parseAuditorKey } from '../../../src/config/auditor-key.ts'
 import { linkOf } from '../../../src/chain.ts'
@@ -102,8 +102,4 @@ async function frameOf(kind: FrameKind, body: Buffer, link: Buffer, signer: Sign
   if (kind !== 'head' && kind !== 'seal') return Buffer.concat([frameHead(kind, body.length, link), body])
   const text = JSON.parse(body.subarray(0, -64).toString()) as HeadText
   return signedFrame(kind, text, link, signer)
-}
-
-export function bytesOf(file: string): Buffer {
-  return readFileSync(file)
 }
