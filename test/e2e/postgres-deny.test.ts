@@ -30,7 +30,7 @@ describe.each(postgresVersions)('PostgreSQL %d', (version: PostgresVersion) => {
             logins: ['app_owner'],
             deny: {
               statements: ['drop', 'truncate', 'copy-program', 'delete'],
-              tables: ['payments', 'vault.*'],
+              tables: ['payments', 'vault.secrets'],
             },
           },
           {
