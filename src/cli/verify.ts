@@ -79,7 +79,10 @@ export async function resultsOf(
 ): Promise<readonly Result[]> {
   const files = paths.flatMap(path => filesAt(path))
   if (files.length === 0) throw new Fault('NOT_FOUND', 'There is nothing to verify at these paths.')
-  const logs = files.filter(isSessionLog).map(file => verifyLog(file, trusted, options.checkpoint ?? []))
+  const logs = files.filter(isSessionLog).map(file => ({
+    ...verifyLog(file, trusted, options.checkpoint ?? []),
+    isGivenItself: paths.includes(file),
+  }))
   const others = files.filter(file => !isSessionLog(file))
   const auditors = await auditorKeysOf(options)
   const results: Result[] = []
@@ -167,7 +170,7 @@ function verifyLog(
 
 /** What the log says of recordings, if any were given beside it. */
 function placesIn(
-  { result, leaves }: VerifiedLog,
+  { result, leaves, isGivenItself }: VerifiedLog & { readonly isGivenItself: boolean },
   recordings: readonly string[],
   decisions: Decisions | undefined,
   { stored, inBucket }: Elsewhere,
@@ -176,7 +179,7 @@ function placesIn(
   if (
     recordings.length + stored.length + inBucket.size === 0 &&
     !areAllRemoved(leaves) &&
-    !hasFolderBeside(result.file)
+    (isGivenItself || !hasFolderBeside(result.file))
   )
     return leaves.some(leaf => leaf.kind === 'session-open')
       ? [{ ...result, records: 0, notes: [notLooked] }]
@@ -223,7 +226,7 @@ function seenIn(path: string): SeenRecording['seen'] {
 const notLooked =
   'No recordings were given, so whether those that the log tells of are there was not looked at: name their folder too.'
 
-/** Where recordings lie by default: that it is empty says something. */
+/** Where recordings lie by default: that it is empty says something, if the whole data folder is looked at. */
 function hasFolderBeside(log: string): boolean {
   return existsSync(join(dirname(resolve(log)), 'recordings'))
 }

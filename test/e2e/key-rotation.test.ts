@@ -63,6 +63,12 @@ async function verify(...args: readonly string[]) {
   return { code: run.code, text: run.stdout.toString() + run.stderr }
 }
 
+async function expectProven(...args: readonly string[]): Promise<string> {
+  const { code, text } = await verify(...args)
+  expect(code, text).toBe(0)
+  return text
+}
+
 async function lastRecording(): Promise<string> {
   const row = await world.lastEnded()
   return world.fileOf(row)
@@ -169,13 +175,13 @@ describe('keys of a running gateway', () => {
     const after = await lastRecording()
     await world.killGateway('SIGTERM')
     const list = exported('keys-after.json')
-    expect(await verify(world.data, '--key', list)).toMatchObject({ code: 0 })
-    expect(await verify(world.data, '--key', pinned, list)).toMatchObject({ code: 0 })
+    await expectProven(world.data, '--key', list)
+    await expectProven(world.data, '--key', pinned, list)
     const alone = await verify(before, after, '--key', pinned)
     expect(alone.code).toBe(1)
     expect(alone.text).toContain('it is signed with another key than those given')
     // Both keys sign checkpoints for a while: whoever knows the old one alone can still follow the log.
-    expect(await verify(join(world.data, 'log'), '--key', pinned)).toMatchObject({ code: 0 })
+    await expectProven(join(world.data, 'log'), '--key', pinned)
     await world.startGateway()
   })
 
@@ -192,11 +198,10 @@ describe('keys of a running gateway', () => {
     const later = await lastRecording()
     await world.killGateway('SIGTERM')
     const list = exported('keys-revoked.json')
-    const run = await verify(world.data, '--key', list)
-    expect(run.text).toContain('Signed by a key that was revoked later')
-    expect(run.text).toContain('found on a laptop')
-    expect(run.code).toBe(0)
-    expect((await verify(later, '--key', list)).code).toBe(0)
+    const text = await expectProven(world.data, '--key', list)
+    expect(text).toContain('Signed by a key that was revoked later')
+    expect(text).toContain('found on a laptop')
+    await expectProven(later, '--key', list)
     // Without its proofs, nothing says that it is older than the theft.
     const bare = join(thiefs, 'bare.sallyport')
     const bytes = readFileSync(good)
@@ -216,7 +221,7 @@ describe('keys of a running gateway', () => {
     const header = readFileSync(await lastRecording(), 'latin1')
     expect(header).toContain(made?.keyId)
     await world.killGateway('SIGTERM')
-    expect(await verify(world.data, '--key', exported('keys-last.json'))).toMatchObject({ code: 0 })
+    await expectProven(world.data, '--key', exported('keys-last.json'))
     await world.startGateway()
   })
 

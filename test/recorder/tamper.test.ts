@@ -1,5 +1,5 @@
 /** Whatever is changed in a recording, an audit log or a log of sessions is found. All of it, over more files, is `npm run soak -- tamper`. */
-import { rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { verifyTree } from '../../src/audit/tree/verify-tree.ts'
@@ -128,6 +128,21 @@ describe('what a file cannot say of its own end, the data folder tells', () => {
       ])
     const [missing] = await after(file, () => undefined)
     expect(missing).toMatch(/the log says that this session was opened at .* and its recording is missing/)
+  })
+
+  test('all recordings removed; of the log alone it is said that nobody looked', async () => {
+    const trusted = { keys: corpus.keys, revoked: [], notes: [] }
+    const aside = join(newFolder(), 'aside')
+    cpSync(join(corpus.data, 'recordings'), aside, { recursive: true })
+    rmSync(join(corpus.data, 'recordings'), { recursive: true })
+    mkdirSync(join(corpus.data, 'recordings'))
+    try {
+      expect(await found()).toHaveLength(kinds.length)
+      const [, about] = await resultsOf([corpus.log], trusted)
+      expect(about).toMatchObject({ ok: true, notes: [expect.stringContaining('was not looked at')] })
+    } finally {
+      cpSync(aside, join(corpus.data, 'recordings'), { recursive: true })
+    }
   })
 
   test('recordings that were exchanged', async () => {
