@@ -132,9 +132,7 @@ describe('refused', () => {
     expect(new X509Certificate(nested).ca).toBe(false)
     expect(
       verdict(nested, {
-        authorities: [
-          { publicKeyPem: client.publicKey.export({ format: 'pem', type: 'spki' }).toString() },
-        ],
+        authorities: [{ publicKeyPem: client.publicKey.export({ format: 'pem', type: 'spki' }).toString() }],
       }),
     ).toBe('unknown-authority')
   })

@@ -17,7 +17,8 @@ import { Surrogates } from './surrogates.ts'
 import type { TokenId } from './tally.ts'
 import { tokensOf } from './tokens.ts'
 
-export const scoringVersion = 1
+/** Scores of different versions are not compared. */
+const scoringVersion = 1
 
 /** Blocks with higher log odds are not learned: whoever wanted to teach a profile would have to stay below. */
 const gateNats = 1.5
@@ -47,6 +48,7 @@ export type ScoredBlock = {
   readonly profileEvents: number
   /** Whether the profile learned from it. */
   readonly learned: boolean
+  readonly version: typeof scoringVersion
 }
 
 type OpenBlock = { readonly events: ActivityEvent[]; readonly tokens: TokenCounts }
@@ -155,6 +157,7 @@ export class Baseline {
       }),
       profileEvents: known,
       learned: isLearned,
+      version: scoringVersion,
     }
     if (this.#trust !== 'before') this.#addSurrogates(person, measured, isLearned)
     if (isLearned) this.#learn(person, block, events, measured)

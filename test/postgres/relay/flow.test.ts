@@ -88,11 +88,7 @@ describe('ends', () => {
     client.send(query("select pg_sleep(0.3); select 'late'"))
     client.socket.end()
     expect(letters(await client.until('Z'))).toBe('TDCTDCZ')
-    expect(await relay.said(['result', 'end'])).toMatchObject([
-      {},
-      { part: 2 },
-      { reason: 'client left' },
-    ])
+    expect(await relay.said(['result', 'end'])).toMatchObject([{}, { part: 2 }, { reason: 'client left' }])
   })
 
   test('a client that leaves without a word is who left, although the target closes first', async () => {
