@@ -146,7 +146,8 @@ class Kills {
 
   async #kill(): Promise<void> {
     await this.#company.world.killGateway('SIGKILL')
-    this.#wish.onProgress?.(++this.#kills)
+    this.#kills++
+    this.#wish.onProgress?.(this.#kills)
   }
 
   #ssh(): Promise<void> {
