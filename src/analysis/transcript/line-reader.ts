@@ -1,0 +1,514 @@
+import type { IDisposable, IMarker } from '@xterm/headless'
+import type { Size } from '../../recorder/choose-channel.ts'
+import { newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
+import { CommandQueue, type Draft } from './command-queue.ts'
+import { type Mark, markOf } from './marks.ts'
+import { beginsWith, directoryIn, KnownPrompts } from './prompt.ts'
+import {
+  columnAfter,
+  lastFullRow,
+  readRows,
+  type RightPrompt,
+  rowOf,
+  textBefore,
+  textFrom,
+} from './screen-line.ts'
+import { widenEmoji } from './width.ts'
+
+/** Rows that are kept after they scrolled off: a command that is longer is cut at its beginning. */
+const scrollbackRows = 1000
+/** How far up the prompt of a line is looked for. */
+const maxSearchRows = 400
+/** Lines typed ahead that are remembered until they are shown again. */
+const maxEarly = 64
+
+/** Where a line's text begins: behind its prompt. */
+type Anchor = {
+  readonly marker: IMarker
+  readonly column: number
+  readonly prompt: string
+  readonly right: RightPrompt | undefined
+}
+
+/** A line that is being typed. */
+type Line = Anchor & {
+  /** Bytes typed since it began. */
+  typed: number
+  /** `^C` stood in it when the last key was pressed: it is text. */
+  hadInterrupt: boolean
+  /** The terminal changed its size meanwhile. */
+  wasResized: boolean
+  /** What stood there when the output moved to the next row: Enter, or a list of completions. */
+  entered: Entered | undefined
+}
+
+type Entered = {
+  readonly text: string
+  readonly us: number
+  /** `^C` came with the last key, and the end of the line with it. */
+  readonly wasInterrupted: boolean
+  /** One key brought text and the end of the line. */
+  readonly wasOneKey: boolean
+}
+
+/** A line editor that is at work: between the switches of bracketed paste. */
+type Editor = {
+  readonly start: IMarker
+  /** Where the prompt was there first (zsh): the end of it. Other shells show it after. */
+  readonly anchor: Anchor | undefined
+  /** The cursor keys sent what applications want: still so at the end, the line was given up (zsh). */
+  readonly hasApplicationKeys: boolean
+}
+
+/**
+ * Reads commands off one terminal. It sees output, sizes and how many bytes were typed, never which. What decides is where in the
+ * output something stands, not how it was cut: the emulator's own hooks drive it.
+ */
+export class LineReader {
+  readonly #terminal: Terminal
+  readonly #hooks: IDisposable[] = []
+  readonly #prompts = new KnownPrompts()
+  readonly #queue: CommandQueue
+  #us = 0
+  #line: Line | undefined
+  #editor: Editor | undefined
+  /** Where a mark said that a line begins. */
+  #marked: Anchor | undefined
+  /** Bytes typed since the last output, and whether there was output since. */
+  #burst = 0
+  #hasAnswered = false
+  /** Bytes typed that no line accounts for yet: without any, nobody has entered anything. */
+  #unread = 0
+  /** Lines that were shown while nobody asked for them: a shell that edits lines itself shows them again. */
+  #early: string[] = []
+  /** The text at the right margin that was seen last. */
+  #right: RightPrompt | undefined
+  /** Bytes in the rows behind a line that was entered together with more; -1 when they are no echo. */
+  #echo = 0
+  /** The next line feed still belongs to a line that was read. */
+  #isLeaving = false
+  /** Bytes typed ahead: a prompt that nobody waits at is believed for so many. */
+  #ahead = 0
+
+  constructor(channel: number, size: Size, nonce: string | undefined) {
+    this.#queue = new CommandQueue(channel, nonce)
+    this.#terminal = newTerminal(size, scrollbackRows)
+    widenEmoji(this.#terminal)
+    const { parser } = this.#terminal
+    this.#hooks.push(
+      this.#terminal.onLineFeed(() => this.#lineFeed()),
+      parser.registerCsiHandler({ prefix: '?', final: 'h' }, params => this.#mode(params, true)),
+      parser.registerCsiHandler({ prefix: '?', final: 'l' }, params => this.#mode(params, false)),
+      ...[7, 133, 633].map(code => parser.registerOscHandler(code, data => this.#mark(code, data))),
+    )
+  }
+
+  /** Commands that are complete, each told once. */
+  get queue(): CommandQueue {
+    return this.#queue
+  }
+
+  output(us: number, data: Uint8Array): void {
+    if (data.length === 0) return
+    this.#us = us
+    write(this.#terminal, data)
+    this.#hasAnswered = true
+  }
+
+  input(us: number, bytes: number): void {
+    this.#us = us
+    this.#burst = this.#hasAnswered ? bytes : this.#burst + bytes
+    this.#hasAnswered = false
+    if (this.#isFullScreen) return
+    this.#unread += bytes
+    this.#decideEntered()
+    const line = this.#isNowAtPrompt(this.#line) ? this.#begin() : (this.#line ?? this.#begin())
+    line.typed += bytes
+    line.hadInterrupt = this.#showsInterrupt(line)
+    this.#line = line
+  }
+
+  resize({ columns, rows }: Size): void {
+    if (this.#line !== undefined) this.#line.wasResized = true
+    this.#terminal.resize(columns, rows)
+  }
+
+  /** The recorder saw this line echoed as it was typed. */
+  echoed(text: string): void {
+    this.#queue.confirm(text)
+  }
+
+  end(): void {
+    this.#commitEntered()
+    this.#queue.flush()
+    for (const hook of this.#hooks) hook.dispose()
+    this.#terminal.dispose()
+  }
+
+  get #isFullScreen(): boolean {
+    return this.#terminal.buffer.active.type === 'alternate'
+  }
+
+  /** The cursor's row, counted from the first that is kept. */
+  get #row(): number {
+    const { normal } = this.#terminal.buffer
+    return normal.baseY + normal.cursorY
+  }
+
+  get #column(): number {
+    return this.#terminal.buffer.normal.cursorX
+  }
+
+  // Where lines begin.
+
+  #here(column: number, prompt: string): Anchor | undefined {
+    const marker = this.#terminal.registerMarker(0)
+    if (marker === undefined) return undefined
+    const row = rowOf(this.#terminal, this.#row)
+    const beside = textFrom(row, this.#column)
+    const text = beside.trim()
+    const right =
+      text === '' ? undefined : { column: row.columns[row.text.lastIndexOf(text)] ?? this.#column, text }
+    if (right !== undefined) this.#right = right
+    return { marker, column, prompt, right }
+  }
+
+  /** Somebody begins to type where the cursor stands; what is left of it is the prompt, and what was typed before it was shown. */
+  #begin(): Line {
+    const row = rowOf(this.#terminal, this.#row)
+    const before = textBefore(row, this.#column)
+    const known = this.#prompts.find(before)
+    const prompt = known === undefined ? before : before.slice(0, known)
+    const column = columnAfter(row, prompt.length, this.#terminal.cols)
+    if (known !== undefined || this.#prompts.askerOf(prompt, false).kind === 'shell') this.#forgetAhead()
+    this.#marked = undefined
+    return this.#open(this.#here(Math.min(column, this.#column), prompt) ?? noAnchor)
+  }
+
+  /** Keys were pressed where nothing asked for a command, and now a shell does, in the same row: lines begin behind its prompt. */
+  #isNowAtPrompt(line: Line | undefined): boolean {
+    if (line === undefined || line.entered !== undefined) return false
+    if (this.#prompts.askerOf(line.prompt, this.#editor !== undefined).kind !== 'nobody') return false
+    return this.#prompts.find(textBefore(rowOf(this.#terminal, this.#row), this.#column)) !== undefined
+  }
+
+  #showsInterrupt(line: Line): boolean {
+    const from = line.marker.line
+    return from >= 0 && rowOf(this.#terminal, this.#row).text.includes('^C')
+  }
+
+  #open(anchor: Anchor): Line {
+    return { ...anchor, typed: 0, hadInterrupt: false, wasResized: false, entered: undefined }
+  }
+
+  // Lines between the switches of bracketed paste.
+
+  #mode(params: readonly (number | number[])[], isOn: boolean): boolean {
+    if (!params.includes(2004) || this.#isFullScreen) return false
+    if (isOn) this.#beginEditor()
+    else this.#endEditor()
+    return false
+  }
+
+  #beginEditor(): void {
+    this.#commitEntered()
+    const start = this.#terminal.registerMarker(0)
+    if (start === undefined) return
+    const hasApplicationKeys = this.#terminal.modes.applicationCursorKeysMode
+    const isPromptFirst = this.#column > 0 && hasApplicationKeys
+    const prompt = textBefore(rowOf(this.#terminal, this.#row), this.#column)
+    this.#editor = {
+      start,
+      anchor: isPromptFirst ? this.#here(this.#column, prompt) : undefined,
+      hasApplicationKeys,
+    }
+    this.#line = undefined
+    this.#marked = isPromptFirst ? this.#marked : undefined
+  }
+
+  #endEditor(): void {
+    const editor = this.#editor
+    const line = this.#line
+    this.#editor = undefined
+    this.#line = undefined
+    const marked = this.#marked
+    this.#marked = undefined
+    if (editor === undefined) return
+    this.#isLeaving = this.#column !== 0
+    if (this.#isGivenUp(editor)) this.#giveUp(line?.prompt ?? editor.anchor?.prompt ?? '')
+    else this.#readEdited(editor, line, marked)
+    for (const anchor of [editor.start, editor.anchor?.marker, line?.marker]) anchor?.dispose()
+  }
+
+  /** Where Enter ends a line, bash and fish have gone to the next row before; zsh has reset the cursor keys. */
+  #isGivenUp(editor: Editor): boolean {
+    if (editor.anchor === undefined) return this.#column !== 0
+    return editor.hasApplicationKeys && this.#terminal.modes.applicationCursorKeysMode
+  }
+
+  #readEdited(editor: Editor, line: Line | undefined, marked: Anchor | undefined): void {
+    const isPromptFirst = editor.anchor !== undefined
+    const to = isPromptFirst ? this.#row : this.#row - 1
+    const anchor = marked ?? editor.anchor ?? (line?.prompt === '' && line.column === 0 ? undefined : line)
+    const lowest = Math.min(editor.start.line, this.#terminal.buffer.normal.baseY)
+    const place =
+      this.#placeOf(anchor, lowest, to) ??
+      this.#guessedPlace(Math.max(editor.start.line, 0), to) ??
+      this.#placeOf(line, lowest, to)
+    if (place === undefined || this.#unread === 0) return
+    const last = isPromptFirst ? this.#lastRowOf(place.row, to) : to
+    this.#tell(
+      { ...place, to: last, hasEditor: true, wasResized: line?.wasResized === true },
+      this.#us,
+      anchor === undefined,
+    )
+  }
+
+  #lastRowOf(from: number, to: number): number {
+    const bottom = this.#terminal.buffer.normal.baseY + this.#terminal.rows - 1
+    return Math.max(to, lastFullRow(this.#terminal, Math.max(from, to), bottom))
+  }
+
+  /** The lowest row that shows the anchor's prompt: screens are cleared and prompts drawn anew below lists of completions. */
+  #placeOf(anchor: Anchor | undefined, lowest: number, to: number): Place | undefined {
+    if (anchor === undefined) return undefined
+    const { prompt, right } = anchor
+    for (let row = to; row >= Math.max(0, lowest, to - maxSearchRows) && prompt.trim() !== ''; row--) {
+      const shown = rowOf(this.#terminal, row)
+      if (beginsWith(shown.text, prompt))
+        return { row, column: columnAfter(shown, prompt.length, this.#terminal.cols), prompt, right }
+    }
+    const { line } = anchor.marker
+    return line < 0 || line > to ? undefined : { row: line, column: anchor.column, prompt, right }
+  }
+
+  /** Nobody waited at the prompt: the first row that begins like one that is known, or like any. */
+  #guessedPlace(from: number, to: number): Place | undefined {
+    for (const find of ['find', 'guess'] as const)
+      for (let row = from; row <= to && row - from < maxSearchRows; row++) {
+        const shown = rowOf(this.#terminal, row)
+        const length = this.#prompts[find](shown.text)
+        if (length === undefined) continue
+        const column = columnAfter(shown, length, this.#terminal.cols)
+        return { row, column, prompt: shown.text.slice(0, length), right: this.#right }
+      }
+    return undefined
+  }
+
+  // Lines of shells that do not switch bracketed paste.
+
+  /** The output moves to the next row. */
+  #lineFeed(): void {
+    if (this.#isFullScreen || this.#editor !== undefined) return
+    const row = this.#row - 1
+    const isLeaving = this.#isLeaving
+    this.#isLeaving = false
+    if (this.#line !== undefined && this.#line.entered === undefined) this.#enter(this.#line, row)
+    else if (this.#ahead > 0 && !isLeaving) this.#readAhead(row)
+  }
+
+  #enter(line: Line, row: number): void {
+    const isCommand = this.#prompts.askerOf(line.prompt, false).kind !== 'nobody'
+    const place = this.#placeOf(line, this.#terminal.buffer.normal.baseY, row)
+    if (place === undefined) {
+      this.#line = undefined
+      return
+    }
+    const from = place.row
+    const to = lastFullRow(this.#terminal, from, Math.max(from, row))
+    const text = readRows(this.#terminal, { from, column: place.column, to, right: line.right })
+    if (!isCommand) return this.#enterElsewhere(line, text)
+    line.entered = {
+      text,
+      us: this.#us,
+      wasInterrupted: this.#burst === 1 && text.includes('^C') && !line.hadInterrupt,
+      wasOneKey: line.typed === 1 && text !== '',
+    }
+    this.#unread = Math.max(0, Math.min(this.#burst - 1, line.typed - Buffer.byteLength(text) - 1))
+    this.#ahead = this.#unread
+    this.#early = []
+    this.#echo = 0
+  }
+
+  /** A line that nobody asked for, or no shell: an answer to a program, or something typed ahead. */
+  #enterElsewhere(line: Line, text: string): void {
+    this.#line = undefined
+    line.marker.dispose()
+    this.#ahead += line.typed
+    if (this.#early.length < maxEarly) this.#early.push(text.trim())
+  }
+
+  #forgetAhead(): void {
+    this.#ahead = 0
+    this.#early = []
+    this.#echo = 0
+  }
+
+  /** Something was typed while the shell did not ask, and now a row begins with its prompt: the shell has read it by itself. */
+  #readAhead(row: number): void {
+    const from = this.#startOf(row)
+    const shown = rowOf(this.#terminal, from)
+    const before = this.#line?.prompt ?? ''
+    const length =
+      before !== '' && shown.text.startsWith(before) ? before.length : this.#prompts.find(shown.text)
+    if (length === undefined) return this.#noteEcho(shown.text)
+    const prompt = shown.text.slice(0, length)
+    const column = columnAfter(shown, length, this.#terminal.cols)
+    const text = readRows(this.#terminal, { from, column, to: row, right: undefined })
+    if (this.#early.length > 0 && !this.#early.includes(text.trim())) return
+    if (Buffer.byteLength(text) + 1 > this.#ahead) return
+    this.#commitEntered()
+    this.#offer(text, this.#us, { prompt, hasEditor: false, wasResized: false }, true)
+    this.#ahead = Math.max(0, this.#ahead - Buffer.byteLength(text) - 1)
+  }
+
+  /**
+   * Where a shell leaves editing to the terminal, keys that come together are shown before anything runs, and not again after the
+   * prompt: what stands there is output. Then the rows behind the first are just what was typed.
+   */
+  #noteEcho(text: string): void {
+    if (this.#echo < 0) return
+    this.#echo += Buffer.byteLength(text.trimEnd()) + 1
+    if (this.#echo === this.#ahead) this.#forgetAhead()
+    else if (this.#echo > this.#ahead) this.#echo = -1
+  }
+
+  #startOf(row: number): number {
+    let from = row
+    while (
+      from > 0 &&
+      row - from < maxSearchRows &&
+      this.#terminal.buffer.normal.getLine(from)?.isWrapped === true
+    )
+      from--
+    return from
+  }
+
+  /** Now that somebody types again: was it Enter? Or does the same line go on, in its place or below a list of completions? */
+  #decideEntered(): void {
+    const line = this.#line
+    if (line?.entered === undefined) return
+    const goesOn = this.#goesOn(line, line.entered.text)
+    if (goesOn === undefined) this.#commitEntered()
+    else {
+      line.marker.dispose()
+      this.#line = { ...line, ...goesOn, entered: undefined }
+      this.#forgetAhead()
+    }
+  }
+
+  #goesOn(line: Line, entered: string): Partial<Anchor> | undefined {
+    const row = this.#row
+    const shown = rowOf(this.#terminal, row)
+    const isShownAgain = line.prompt.trim() !== '' && shown.text.startsWith(line.prompt)
+    if (isShownAgain) {
+      const rest = shown.text.slice(line.prompt.length).trimEnd()
+      if (entered.trim() === '' || !rest.startsWith(entered.trimEnd())) return undefined
+      const again = this.#here(line.column, line.prompt)
+      return again
+    }
+    const from = line.marker.line
+    if (from < 0 || row <= from || this.#column === 0) return undefined
+    const isWithin = lastFullRow(this.#terminal, from, row) === row
+    return isWithin && rowOf(this.#terminal, from).text.startsWith(line.prompt)
+      ? { marker: this.#terminal.registerMarker(from - row) ?? line.marker }
+      : undefined
+  }
+
+  #commitEntered(): void {
+    const line = this.#line
+    if (line?.entered === undefined) return
+    this.#line = undefined
+    line.marker.dispose()
+    const { text, us } = line.entered
+    if (line.entered.wasInterrupted) this.#giveUp(line.prompt)
+    else if (line.entered.wasOneKey)
+      return // Enter shows nothing: this is what the shell says at the end of its input
+    else this.#offer(text, us, { prompt: line.prompt, hasEditor: false, wasResized: line.wasResized }, false)
+  }
+
+  // What was read.
+
+  #giveUp(prompt: string): void {
+    if (this.#prompts.continuesAs(prompt)) this.#queue.giveUp()
+  }
+
+  #tell(
+    place: Place & { to: number; hasEditor: boolean; wasResized: boolean },
+    us: number,
+    isGuessed: boolean,
+  ): string {
+    const { row: from, column, to, right } = place
+    const text = readRows(this.#terminal, { from, column, to, right })
+    this.#offer(text, us, place, isGuessed)
+    this.#unread = Math.max(0, this.#unread - Buffer.byteLength(text) - 1)
+    return text
+  }
+
+  #offer(
+    text: string,
+    us: number,
+    { prompt, hasEditor, wasResized }: { prompt: string; hasEditor: boolean; wasResized: boolean },
+    isGuessed: boolean,
+  ): void {
+    const asker = this.#prompts.askerOf(prompt, hasEditor)
+    if (asker.kind === 'nobody' || isHidden(text)) return
+    if (asker.kind === 'continuation') return this.#queue.goOn(text, asker.program)
+    if (asker.kind === 'shell' && this.#prompts.continuesAs(prompt) && this.#queue.isOpen)
+      return this.#queue.goOn(text, undefined)
+    const doubt = (isGuessed ? 0.15 : 0) + (wasResized ? 0.15 : 0) + (hasEditor ? 0 : 0.05)
+    const draft: Draft = {
+      us,
+      text,
+      program: asker.kind === 'program' ? asker.program : undefined,
+      directory: asker.kind === 'shell' ? directoryIn(prompt) : undefined,
+      found: hasEditor ? 'editor' : 'prompt',
+      sure: Math.max(0.1, (asker.kind === 'shell' ? asker.sure : 0.9) - doubt),
+    }
+    if (asker.kind === 'shell') this.#prompts.learn(prompt)
+    this.#queue.add(draft)
+  }
+
+  // Marks.
+
+  #mark(code: number, data: string): boolean {
+    const mark = this.#isFullScreen ? undefined : markOf(code, data)
+    if (mark !== undefined) this.#take(mark)
+    return true
+  }
+
+  /** fish tells the command before its editor ends. */
+  #readBefore(): void {
+    if (this.#editor === undefined) this.#commitEntered()
+    else this.#endEditor()
+  }
+
+  #take(mark: Mark): void {
+    if (mark.kind === 'line')
+      this.#marked = this.#here(this.#column, textBefore(rowOf(this.#terminal, this.#row), this.#column))
+    else {
+      if (mark.kind === 'command') this.#readBefore()
+      this.#queue.mark(mark, this.#us)
+    }
+  }
+}
+
+type Place = {
+  readonly row: number
+  readonly column: number
+  readonly prompt: string
+  readonly right: RightPrompt | undefined
+}
+
+/** For a terminal that gives no markers: on its alternate screen, where nothing is read. */
+const noAnchor: Anchor = {
+  marker: { id: 0, isDisposed: true, line: -1, dispose: () => {}, onDispose: () => ({ dispose: () => {} }) },
+  column: 0,
+  prompt: '',
+  right: undefined,
+}
+
+/** Stars and bullets stand for a secret. */
+function isHidden(text: string): boolean {
+  return /^[*●•·∙⬤]+$/u.test(text.trim())
+}

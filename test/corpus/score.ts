@@ -1,0 +1,45 @@
+import { transcriptOf } from '../../src/analysis/transcript/transcript.ts'
+import type { ScreenCommand } from '../../src/analysis/transcript/command.ts'
+import { recordsOf, type Stream } from './stream.ts'
+
+/** Of one run: commands that were read right, read though nobody entered them, and missed. */
+export type Score = { readonly right: number; readonly wrong: string[]; readonly missed: string[] }
+
+/**
+ * Compares in order. Blanks count as one, and a line that goes on behind a backslash as one line. dash says lines, not commands, so
+ * lines are compared. A paste that a shell runs line by line may be read as one text.
+ */
+export function scoreOf(stream: Stream): Score & { readonly found: readonly ScreenCommand[] } {
+  const found = [...transcriptOf(recordsOf(stream))]
+  const shells = found.filter(({ program }) => program === undefined).map(({ text }) => text)
+  const programs = found.filter(({ program }) => program !== undefined).map(({ text }) => text)
+  const ours = compare(stream.truth, shells, stream.shell === 'dash' || stream.class === 'paste')
+  const others = compare(stream.repl, programs, true)
+  return {
+    found,
+    right: ours.right + others.right,
+    wrong: [...ours.wrong, ...others.wrong],
+    missed: [...ours.missed, ...others.missed],
+  }
+}
+
+function compare(truth: readonly string[], found: readonly string[], byLines: boolean): Score {
+  const parts = (texts: readonly string[]) =>
+    texts
+      .flatMap(text => (byLines ? text.split('\n') : [text]))
+      .map(plain)
+      .filter(text => text !== '')
+  const wanted = parts(truth)
+  const had = parts(found)
+  const wrong: string[] = []
+  for (const text of had) {
+    const at = wanted.indexOf(text)
+    if (at < 0) wrong.push(text)
+    else wanted.splice(at, 1)
+  }
+  return { right: had.length - wrong.length, wrong, missed: wanted }
+}
+
+function plain(text: string): string {
+  return text.replaceAll(/\\\n/g, ' ').replaceAll(/\s+/g, ' ').trim().normalize('NFC')
+}
