@@ -43,3 +43,20 @@ function compare(truth: readonly string[], found: readonly string[], byLines: bo
 function plain(text: string): string {
   return text.replaceAll(/\\\n/g, ' ').replaceAll(/\s+/g, ' ').trim().normalize('NFC')
 }
+
+/** Right among what was read; right among what there was. */
+export type Measured = { readonly runs: number; readonly right: number; readonly precision: number; readonly recall: number }
+
+/** Adds scores up by key. */
+export function measure(scores: readonly { readonly key: string; readonly score: Score }[]): Map<string, Measured> {
+  const groups = Map.groupBy(scores, ({ key }) => key)
+  return new Map([...groups].map(([key, of]) => [key, measuredOf(of.map(({ score }) => score))]))
+}
+
+function measuredOf(scores: readonly Score[]): Measured {
+  const sum = (of: (score: Score) => number) => scores.reduce((total, score) => total + of(score), 0)
+  const right = sum(score => score.right)
+  const read = right + sum(({ wrong }) => wrong.length)
+  const entered = right + sum(({ missed }) => missed.length)
+  return { runs: scores.length, right, precision: right / read, recall: right / entered }
+}

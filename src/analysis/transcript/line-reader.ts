@@ -19,6 +19,8 @@ import { widenEmoji } from './width.ts'
 const scrollbackRows = 1000
 /** How far up the prompt of a line is looked for. */
 const maxSearchRows = 400
+/** Rows in which a prompt is looked for that nobody waits at, after something was typed ahead. */
+const maxAheadRows = 5000
 /** Lines typed ahead that are remembered until they are shown again. */
 const maxEarly = 64
 
@@ -89,6 +91,8 @@ export class LineReader {
   #isLeaving = false
   /** Bytes typed ahead: a prompt that nobody waits at is believed for so many. */
   #ahead = 0
+  /** Rows that have passed since. */
+  #aheadRows = 0
 
   constructor(channel: number, size: Size, nonce: string | undefined) {
     this.#queue = new CommandQueue(channel, nonce)
@@ -340,12 +344,14 @@ export class LineReader {
 
   #forgetAhead(): void {
     this.#ahead = 0
+    this.#aheadRows = 0
     this.#early = []
     this.#echo = 0
   }
 
   /** Something was typed while the shell did not ask, and now a row begins with its prompt: the shell has read it by itself. */
   #readAhead(row: number): void {
+    if (++this.#aheadRows > maxAheadRows) return this.#forgetAhead()
     const from = this.#startOf(row)
     const shown = rowOf(this.#terminal, from)
     const before = this.#line?.prompt ?? ''

@@ -44,6 +44,8 @@ const programs: readonly Program[] = [
 /** The prompts that a session's shells have shown, so that they are known again where nobody waits at them. */
 export class KnownPrompts {
   readonly #known: string[] = []
+  /** The same with any directory in place of theirs. */
+  #shapes: RegExp[] = []
 
   /** What is asked for where the cursor stands behind `prompt`. `hasEditor`: a line editor is at work, as shells have one. */
   askerOf(prompt: string, hasEditor: boolean): Asker {
@@ -68,18 +70,20 @@ export class KnownPrompts {
     if (prompt.trim() === '' || prompt.length > maxPromptLength) return
     if (this.#known.some(known => known !== prompt && prompt.endsWith(known))) return // behind output without a newline
     const at = this.#known.indexOf(prompt)
-    if (at >= 0) this.#known.splice(at, 1)
+    if (at === 0) return
+    if (at > 0) this.#known.splice(at, 1)
     this.#known.unshift(prompt)
     this.#known.length = Math.min(this.#known.length, maxKnown)
+    this.#shapes = this.#known.map(shapeOf).filter(shape => shape !== undefined)
   }
 
   /** The length of the known prompt that a row begins with, or of one that differs from it in the directory only. */
   find(row: string): number | undefined {
     const same = this.#known.filter(known => row.startsWith(known)).map(known => known.length)
     if (same.length > 0) return Math.max(...same)
-    for (const known of this.#known) {
-      const found = shapeOf(known)?.exec(row)
-      if (found !== null && found !== undefined) return found[0].length
+    for (const shape of this.#shapes) {
+      const found = shape.exec(row)
+      if (found !== null) return found[0].length
     }
     return this.#findWithin(row)
   }
@@ -95,11 +99,11 @@ export class KnownPrompts {
 
   /** The same where nothing is known yet: up to the first sign that ends prompts. */
   guess(row: string): number | undefined {
-    return this.find(row) ?? /^\S{0,200}?[^\n]{0,100}?[$#%>❯➜»λ] /u.exec(row)?.[0].length
+    return this.find(row) ?? /^[^\n]{0,200}?[$#%>❯➜»λ] /u.exec(row)?.[0].length
   }
 
   #isLikeKnown(prompt: string): boolean {
-    return this.#known.some(known => shapeOf(known)?.exec(prompt)?.[0] === prompt)
+    return this.#shapes.some(shape => shape.exec(prompt)?.[0] === prompt)
   }
 }
 

@@ -13,9 +13,9 @@ export function rowOf(terminal: Terminal, row: number): Row {
   const line = terminal.buffer.normal.getLine(row)
   let text = ''
   const columns: number[] = []
-  for (let x = 0; line !== undefined && x < terminal.cols; x++) {
-    const cell = line.getCell(x)
-    if (cell === undefined || cell.getWidth() === 0) continue // the second half of a wide character
+  for (let x = 0; x < terminal.cols; x++) {
+    const cell = line?.getCell(x)
+    if (cell === undefined || cell.getWidth() === 0) continue // there is no such row; the second half of a wide character
     const characters = cell.getChars() || ' '
     for (let unit = 0; unit < characters.length; unit++) columns.push(x)
     text += characters

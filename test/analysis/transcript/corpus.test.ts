@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest'
+import { transcriptOf } from '../../../src/analysis/transcript/transcript.ts'
+import { carriesData, type EventRecord } from '../../../src/recorder/event.ts'
+import { type Measured, measure, scoreOf } from '../../corpus/score.ts'
+import { readCorpus, recordsOf } from '../../corpus/stream.ts'
+
+const corpus = readCorpus()
+
+test('the corpus has at least sixty runs of each shell', () => {
+  const runs = Object.groupBy(corpus, ({ shell }) => shell)
+  expect(Object.keys(runs).toSorted()).toEqual(['bash', 'bash-plain', 'dash', 'fish', 'zsh'])
+  for (const of of Object.values(runs)) expect(of?.length).toBeGreaterThanOrEqual(60)
+})
+
+test('no secret that somebody typed is ever among the commands', () => {
+  const withSecrets = corpus.filter(({ secrets }) => secrets.length > 0)
+  expect(withSecrets.length).toBeGreaterThan(20)
+  for (const stream of withSecrets) {
+    const said = JSON.stringify([...transcriptOf(recordsOf(stream))])
+    for (const secret of stream.secrets) expect(said, `${stream.shell}: ${stream.name}`).not.toContain(secret)
+  }
+})
+
+/** What is true now, by class: precision and recall over all shells. A change may raise these, and never lower them. */
+const held: Readonly<Record<string, readonly [precision: number, recall: number]>> = {
+  everyday: [1, 1],
+}
+
+describe('commands are read as the shells themselves say they were entered', () => {
+  const measured = measure(corpus.map(stream => ({ key: stream.class, score: scoreOf(stream) })))
+
+  test('every class of the corpus is held to something', () => {
+    expect([...measured.keys()].toSorted()).toEqual(Object.keys(held).toSorted())
+  })
+
+  for (const [name, [precision, recall]] of Object.entries(held))
+    test(`${name}: precision at least ${precision}, recall at least ${recall}`, () => {
+      const of = measured.get(name) as Measured
+      expect(of.precision).toBeGreaterThanOrEqual(precision)
+      expect(of.recall).toBeGreaterThanOrEqual(recall)
+    })
+})
+
+describe('the same is read however the bytes are cut', () => {
+  for (const [how, cut] of [
+    ['at every byte', inBytes],
+    ['nowhere between keys', joined],
+  ] as const)
+    test(`cut ${how}`, { timeout: 120_000 }, () => {
+      for (const stream of corpus) {
+        const records = recordsOf(stream)
+        expect(textsOf(cut(records)), `${stream.shell}: ${stream.name}`).toEqual(textsOf(records))
+      }
+    })
+})
+
+function textsOf(records: readonly EventRecord[]): unknown[] {
+  return [...transcriptOf(records)].map(({ us, ...command }) => command)
+}
+
+function inBytes(records: readonly EventRecord[]): EventRecord[] {
+  return records.flatMap(record => {
+    const { event } = record
+    if (!carriesData(event)) return [record]
+    return [...event.data].map(byte => ({ ...record, event: { ...event, data: Buffer.of(byte) } }))
+  })
+}
+
+/** Output that came in several pieces, in one. */
+function joined(records: readonly EventRecord[]): EventRecord[] {
+  const out: EventRecord[] = []
+  for (const record of records) {
+    const last = out.at(-1)
+    if (last !== undefined && carriesData(last.event) && carriesData(record.event)) {
+      const data = Buffer.concat([last.event.data, record.event.data])
+      out[out.length - 1] = { ...last, event: { ...last.event, data } }
+    } else out.push(record)
+  }
+  return out
+}
