@@ -15,9 +15,14 @@ if (showsMisses)
       console.log(`${stream.shell}: ${stream.name}`, { wrong: score.wrong, missed: score.missed })
 
 const keys = scored.flatMap(({ stream, score }) =>
-  [`${stream.shell} ${stream.class}`, `${stream.shell} all`, `all ${stream.class}`, 'all all'].map(key => ({ key, score })),
+  [`${stream.shell} ${stream.class}`, `${stream.shell} all`, `all ${stream.class}`, 'all all'].map(key => ({
+    key,
+    score,
+  })),
 )
-for (const [key, { runs, right, precision, recall }] of [...measure(keys)].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+for (const [key, { runs, right, precision, recall }] of [...measure(keys)].toSorted(([a], [b]) =>
+  a < b ? -1 : 1,
+)) {
   const counts = `runs ${String(runs).padStart(4)}  right ${String(right).padStart(4)}`
   console.log(`${key.padEnd(26)} ${counts}  precision ${precision.toFixed(3)}  recall ${recall.toFixed(3)}`)
 }

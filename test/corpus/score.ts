@@ -11,7 +11,9 @@ export type Score = { readonly right: number; readonly wrong: string[]; readonly
  */
 export function scoreOf(stream: Stream): Score & { readonly found: readonly ScreenCommand[] } {
   const found = [...transcriptOf(recordsOf(stream))]
-  const shells = found.filter(({ program }) => program === undefined).map(({ text }) => text)
+  const shells = found
+    .filter(({ program }) => program === undefined)
+    .map(({ text, expansion }) => expansion ?? text)
   const programs = found.filter(({ program }) => program !== undefined).map(({ text }) => text)
   const ours = compare(stream.truth, shells, stream.shell === 'dash' || stream.class === 'paste')
   const others = compare(stream.repl, programs, true)
@@ -45,10 +47,17 @@ function plain(text: string): string {
 }
 
 /** Right among what was read; right among what there was. */
-export type Measured = { readonly runs: number; readonly right: number; readonly precision: number; readonly recall: number }
+export type Measured = {
+  readonly runs: number
+  readonly right: number
+  readonly precision: number
+  readonly recall: number
+}
 
 /** Adds scores up by key. */
-export function measure(scores: readonly { readonly key: string; readonly score: Score }[]): Map<string, Measured> {
+export function measure(
+  scores: readonly { readonly key: string; readonly score: Score }[],
+): Map<string, Measured> {
   const groups = Map.groupBy(scores, ({ key }) => key)
   return new Map([...groups].map(([key, of]) => [key, measuredOf(of.map(({ score }) => score))]))
 }

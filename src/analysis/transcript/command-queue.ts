@@ -1,6 +1,7 @@
 import { readShell } from '../shell/reader.ts'
 import type { FoundBy, ScreenCommand } from './command.ts'
 import type { Mark } from './marks.ts'
+import { expansionOf, refersToHistory } from './history-reference.ts'
 import { isOpen } from './prompt.ts'
 
 /** A command as the screen shows it. */
@@ -13,13 +14,22 @@ export type Draft = {
   sure: number
 }
 
-type Waiting = Draft & { exitStatus: number | undefined; isMarked: boolean; isOver: boolean }
+type Waiting = Draft & {
+  expansion: string | undefined
+  awaitsExpansion: boolean
+  exitStatus: number | undefined
+  isMarked: boolean
+  isOver: boolean
+}
 
 /** A longer command is cut, with what follows it. */
 const maxTextLength = 256 * 1024
 /** Where an echo that the recorder saw says the same. */
 const confirmed = 0.04
 const byMarks = 0.99
+/** Commands that are remembered to know their repetition. */
+const maxBefore = 200
+const maxRememberedLength = 1024
 
 /** Puts what was read into commands: lines that belong together, and what marks say of them. The last one may still change. */
 export class CommandQueue {
@@ -28,6 +38,7 @@ export class CommandQueue {
   #last: Waiting | undefined
   #done: ScreenCommand[] = []
   #directory: string | undefined
+  readonly #before = new Set<string>()
 
   constructor(channel: number, nonce: string | undefined) {
     this.#channel = channel
@@ -54,7 +65,23 @@ export class CommandQueue {
   add(draft: Draft): void {
     this.flush()
     const directory = this.#directory ?? draft.directory
-    this.#last = { ...draft, directory, exitStatus: undefined, isMarked: false, isOver: false }
+    this.#last = {
+      ...draft,
+      directory,
+      expansion: undefined,
+      awaitsExpansion: draft.program === undefined && refersToHistory(draft.text),
+      exitStatus: undefined,
+      isMarked: false,
+      isOver: false,
+    }
+  }
+
+  /** The first row that the output filled after the last command. */
+  followedBy(row: () => string): void {
+    const last = this.#last
+    if (last?.awaitsExpansion !== true) return
+    last.awaitsExpansion = false
+    last.expansion = expansionOf(last.text, row(), this.#before)
   }
 
   /** A line at a prompt that asks for more. */
@@ -99,7 +126,16 @@ export class CommandQueue {
   flush(): void {
     const last = this.#last
     this.#last = undefined
-    if (last !== undefined && last.text.trim() !== '') this.#done.push(this.#finish(last))
+    if (last === undefined || last.text.trim() === '') return
+    this.#done.push(this.#finish(last))
+    this.#remember(last.expansion ?? last.text)
+  }
+
+  #remember(text: string): void {
+    if (text.length > maxRememberedLength) return
+    this.#before.delete(text)
+    this.#before.add(text)
+    for (const oldest of this.#before) if (this.#before.size > maxBefore) this.#before.delete(oldest)
   }
 
   #isOurs(nonce: string | undefined): boolean {
@@ -128,13 +164,14 @@ export class CommandQueue {
   }
 
   #finish(last: Waiting): ScreenCommand {
-    const { us, program, directory, exitStatus, found, sure } = last
+    const { us, program, directory, expansion, exitStatus, found, sure } = last
     const text = last.text.trimEnd()
-    const decoded = program === undefined ? readShell(text).decoded : []
+    const decoded = program === undefined ? readShell(expansion ?? text).decoded : []
     return {
       channel: this.#channel,
       us,
       text,
+      expansion,
       program,
       directory,
       exitStatus,

@@ -11,6 +11,8 @@ export type ScreenCommand = {
   readonly us: number
   /** As it stood on the screen; the lines of one command are joined with newlines. Written by people and targets: hostile when shown. */
   readonly text: string
+  /** What the shell made of references to its history (`!!`), where it said so. */
+  readonly expansion: string | undefined
   /** The program that read it, if that was no shell, such as `psql`. */
   readonly program: string | undefined
   /** Where, as marks or the prompt say it: `~/logs` in a prompt stays `~/logs`. */

