@@ -10,6 +10,7 @@ export default defineConfig({
           exclude: ['test/e2e/**'],
           testTimeout: 30_000,
           pool: 'forks',
+          maxWorkers: '100%', // Vitest leaves one core free, which is half of a small machine
         },
       },
       {
