@@ -48,7 +48,7 @@ const heldByClass: Held = {
 }
 const heldByShell: Held = {
   bash: [1, 1],
-  'bash-plain': [0.99, 0.99],
+  'bash-plain': [0.99, 0.98],
   dash: [0.98, 0.95],
   fish: [0.99, 0.99],
   zsh: [0.99, 0.99],
@@ -90,7 +90,7 @@ describe('the same is read however the bytes are cut', () => {
 })
 
 function textsOf(records: readonly EventRecord[]): unknown[] {
-  return [...transcriptOf(records)].map(({ us, ...command }) => command)
+  return [...transcriptOf(records)].map(command => ({ ...command, us: 0 }))
 }
 
 function inBytes(records: readonly EventRecord[]): EventRecord[] {
