@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder'
 import type { IDisposable, IMarker } from '@xterm/headless'
 import type { Size } from '../../recorder/choose-channel.ts'
 import { newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
@@ -70,6 +71,8 @@ type Editor = {
  */
 export class LineReader {
   readonly #terminal: Terminal
+  /** The emulator's own loses characters of three bytes, such as a dash, that come one byte at a time. */
+  readonly #decoder = new StringDecoder('utf8')
   readonly #hooks: IDisposable[] = []
   readonly #prompts = new KnownPrompts()
   readonly #queue: CommandQueue
@@ -114,10 +117,10 @@ export class LineReader {
     return this.#queue
   }
 
-  output(us: number, data: Uint8Array): void {
+  output(us: number, data: Buffer): void {
     if (data.length === 0) return
     this.#us = us
-    write(this.#terminal, data)
+    write(this.#terminal, this.#decoder.write(data))
     this.#hasAnswered = true
   }
 
@@ -199,8 +202,10 @@ export class LineReader {
   }
 
   #showsInterrupt(line: Line): boolean {
-    const from = line.marker.line
-    return from >= 0 && rowOf(this.#terminal, this.#row).text.includes('^C')
+    const { baseY } = this.#terminal.buffer.normal
+    const from = this.#lowestOf(line.marker, this.#row)
+    const to = baseY + this.#terminal.rows - 1
+    return readRows(this.#terminal, { from, column: 0, to, right: undefined }).includes('^C')
   }
 
   #open(anchor: Anchor): Line {
@@ -263,11 +268,16 @@ export class LineReader {
       this.#placeOf(line, lowest, to)
     if (place === undefined || this.#unread === 0) return
     const last = isPromptFirst ? this.#lastRowOf(place.row, to) : to
-    this.#tell(
-      { ...place, to: last, hasEditor: true, wasResized: line?.wasResized === true },
-      this.#us,
-      anchor === undefined,
-    )
+    const text = readRows(this.#terminal, { ...place, from: place.row, to: last })
+    this.#unread = Math.max(0, this.#unread - Buffer.byteLength(text) - 1)
+    if (line !== undefined && this.#isInterrupted(line, text)) return this.#giveUp(place.prompt)
+    const how = { prompt: place.prompt, hasEditor: true, wasResized: line?.wasResized === true }
+    this.#offer(text, this.#us, how, anchor === undefined)
+  }
+
+  /** `^C` came with the last key, and with it the end of the line. Typed as text it takes two keys, and Enter. */
+  #isInterrupted(line: Line, text: string): boolean {
+    return this.#burst === 1 && text.includes('^C') && !line.hadInterrupt
   }
 
   #lastRowOf(from: number, to: number): number {
@@ -336,7 +346,7 @@ export class LineReader {
     line.entered = {
       text,
       us: this.#us,
-      wasInterrupted: this.#burst === 1 && text.includes('^C') && !line.hadInterrupt,
+      wasInterrupted: this.#isInterrupted(line, text),
       wasOneKey: line.typed === 1 && text !== '',
       next: undefined,
     }
@@ -450,18 +460,6 @@ export class LineReader {
 
   #giveUp(prompt: string): void {
     if (this.#prompts.continuesAs(prompt)) this.#queue.giveUp()
-  }
-
-  #tell(
-    place: Place & { to: number; hasEditor: boolean; wasResized: boolean },
-    us: number,
-    isGuessed: boolean,
-  ): string {
-    const { row: from, column, to, right } = place
-    const text = readRows(this.#terminal, { from, column, to, right })
-    this.#offer(text, us, place, isGuessed)
-    this.#unread = Math.max(0, this.#unread - Buffer.byteLength(text) - 1)
-    return text
   }
 
   #offer(

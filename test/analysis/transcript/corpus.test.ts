@@ -30,6 +30,7 @@ const heldByClass: Held = {
   editing: [1, 1],
   everyday: [1, 1],
   'full-screen': [1, 1],
+  'held out': [1, 1],
   heredoc: [1, 1],
   history: [1, 1],
   marks: [1, 1],
@@ -41,13 +42,14 @@ const heldByClass: Held = {
   resize: [0.98, 0.98],
   secret: [1, 1],
   themes: [1, 1],
+  tmux: [1, 0.4],
   typeahead: [0.98, 0.91],
   vi: [1, 1],
   wide: [0.94, 0.94],
   wrap: [1, 1],
 }
 const heldByShell: Held = {
-  bash: [1, 1],
+  bash: [1, 0.99],
   'bash-plain': [0.99, 0.98],
   dash: [0.98, 0.95],
   fish: [0.99, 0.99],

@@ -65,6 +65,18 @@ describe('what is one', () => {
     expect(textsOf(shown(prompt), ...keys, shown(prompt))).toEqual(['rm -rf / #^C'])
   })
 
+  test('an interrupt written anywhere in a line, across the margin too, hides nothing', () => {
+    const across = `rm -rf / #${'x'.repeat(51)}^C and more`
+    expect(`${prompt}${across}`.slice(0, 80)).toMatch(/\^$/)
+    for (const [on, off] of [
+      ['', ''],
+      ['\x1b[?2004h', '\x1b[?2004l\r'],
+    ] as const)
+      expect(textsOf(shown(on + prompt), ...typed(across, `\r\n${off}`), shown(on + prompt))).toEqual([
+        across,
+      ])
+  })
+
   test('it says when it was entered, where, how it was found and how sure that is', () => {
     const [command] = read([shown(prompt), ...typed('ls', '\r\n'), shown(prompt)])
     expect(command).toEqual({
@@ -105,6 +117,11 @@ describe('what is one', () => {
     const [pty, shell] = opened
     const all = [pty as ReadEvent, { type: 'env', fields: env }, shell as ReadEvent, ...events]
     expect(texts([...transcriptOf(recordsOf(all))])).toEqual(['xyz'])
+  })
+
+  test('characters whose bytes come one by one are whole', () => {
+    const bytes = [...Buffer.from('echo – 你 🙂')].flatMap(byte => [counted(1), output(Buffer.of(byte))])
+    expect(textsOf(shown(prompt), ...bytes, counted(1), shown('\r\n'))).toEqual(['echo – 你 🙂'])
   })
 
   test('a line of another program names it', () => {
