@@ -56,7 +56,7 @@ export function readRows(
     const shown = row === from ? textFrom(content, column) : afterIndent(terminal, row, content, column)
     const goesOn = !isRight && isContinued(terminal, row)
     if (goesOn)
-      text += isFull(terminal, row) ? shown : shown.trimEnd() + ' '.repeat(writtenBlanks(terminal, row))
+      text += isWritten(terminal, row) ? shown : shown.trimEnd() + ' '.repeat(writtenBlanks(terminal, row))
     else text += (isRight ? withoutRight(content, column, right) : shown).trimEnd() + (row < last ? '\n' : '')
   }
   return text.trimEnd()
@@ -82,6 +82,12 @@ function writtenBlanks(terminal: Terminal, row: number): number {
   let blanks = 0
   while (x - blanks >= 0 && line?.getCell(x - blanks)?.getChars() === ' ') blanks++
   return blanks
+}
+
+/** Whether the last cell of a row has something in it, if only half of it. */
+function isWritten(terminal: Terminal, row: number): boolean {
+  const last = terminal.buffer.normal.getLine(row)?.getCell(terminal.cols - 1)
+  return last !== undefined && (last.getWidth() === 0 || last.getChars() !== '')
 }
 
 /** Whether something is written in the last column, or a wide character did not fit there. */
