@@ -9,6 +9,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
           testTimeout: 30_000,
+          expect: { poll: { timeout: 20_000 } }, // machines are busy; a poll that is met ends at once
           pool: 'forks',
           maxWorkers: '100%', // Vitest leaves one core free, which is half of a small machine
         },
@@ -18,6 +19,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 90_000,
+          expect: { poll: { timeout: 20_000 } },
           hookTimeout: 120_000,
           pool: 'forks',
           maxWorkers: 2,
