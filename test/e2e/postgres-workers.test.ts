@@ -233,7 +233,10 @@ test('a worker that is killed −9 takes its own sessions with it and nothing el
   expect(workerPids(world)).toHaveLength(2)
   expect(pidOf(world, 1)).not.toBe(before)
   await world.world.until(async () => (await world.roles()).length === 1)
-  const cut = (await world.world.sessions()).filter(({ state }) => state === 'interrupted')
+  const interrupted = async (): Promise<SessionRow[]> =>
+    (await world.world.sessions()).filter(({ state }) => state === 'interrupted')
+  await world.world.until(async () => (await interrupted()).length > 0)
+  const cut = await interrupted()
   expect(cut).toHaveLength(1)
   expect(JSON.stringify(world.world.eventsOf(cut[0] as SessionRow))).toContain('before the end')
 
