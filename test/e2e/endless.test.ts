@@ -9,7 +9,7 @@ import { PostgresWorld } from '../support/postgres-world.ts'
 const test = testWith('ssh', 'sshd')
 const mebibyte = 1024 * 1024
 /** What a busy session may take in the gateway, however much passes. */
-const mayGrowBytes = 200 * mebibyte
+const mayGrowBytes = 256 * mebibyte
 
 let company: PostgresWorld | undefined
 afterAll(() => company?.stop())

@@ -213,7 +213,7 @@ export class World {
     child.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()))
     await this.until(() => {
       if (child.exitCode !== null || child.signalCode !== null)
-        throw new Error(`the gateway did not start: ${this.#log}`)
+        throw new Error(`the gateway did not start (${child.signalCode ?? child.exitCode}): ${this.#log}`)
       return this.#log.includes('"listening')
     })
   }
