@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { connect as connectTls } from 'node:tls'
 import type { SyslogServer } from '../config/config.ts'
 
-/** How long a server may take to accept a connection, and to take a message. */
+/** How long a server may take to accept a connection, take the message and close, all together. */
 const timeoutMs = 10_000
 /** RFC 5424, 6.2: what a field may hold, and how much of it. */
 const notPrintable = /[^\u0021-\u007E]/g
@@ -31,12 +31,14 @@ export type SyslogMessage = {
 export function sendSyslog(server: SyslogServer, message: SyslogMessage): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(server)
-    socket.setTimeout(timeoutMs, () =>
-      socket.destroy(new Error('the syslog server did not take the message in time')),
-    )
+    const late = new Error('the syslog server did not take the message in time')
+    const timer = setTimeout(() => socket.destroy(late), timeoutMs) // whatever it sends meanwhile
     socket.once('error', reject)
     socket.once(server.tls === undefined ? 'connect' : 'secureConnect', () => socket.end(frameOf(message)))
-    socket.once('close', () => resolve())
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
     socket.resume()
   })
 }

@@ -312,6 +312,23 @@ describe('a syslog server', () => {
     expect(got()).toBe('')
   })
 
+  test('that never closes and never stops talking is given up', async () => {
+    const server = createTcpServer(socket => {
+      const talk = setInterval(() => socket.write('.'), 100)
+      socket.on('error', () => {})
+      socket.once('close', () => clearInterval(talk))
+    })
+    server.on('connection', socket => void (socket.allowHalfOpen = true))
+    onTestFinished(() => void server.close())
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const { publish } = publisherTo(
+      { kind: 'syslog', server: { host: '127.0.0.1', port, tls: undefined } },
+      clock,
+    )
+    await expect(publish('note', () => [])).rejects.toThrow('did not take the message in time')
+  })
+
   test('that is not there is a failure, to be tried again', async () => {
     const { publish } = publisherTo(
       { kind: 'syslog', server: { host: '127.0.0.1', port: 1, tls: undefined } },

@@ -99,22 +99,39 @@ function compileRule({ any = [], all = [], several, except = [] }: ShellRule, ru
 
 function compileClause({ pipedTo, pipedFrom, ...clause }: Clause): Test {
   const tests = [...wordTests(clause), ...pathTests(clause)]
-  if (pipedTo !== undefined) tests.push(neighbour(pipedTo, (other, own) => other > own))
-  if (pipedFrom !== undefined) tests.push(neighbour(pipedFrom, (other, own) => other < own))
+  if (pipedTo !== undefined) tests.push(neighbour(pipedTo, 'behind'))
+  if (pipedFrom !== undefined) tests.push(neighbour(pipedFrom, 'before'))
   return (seen, all) => tests.every(test => test(seen, all))
 }
 
-function neighbour(clause: Clause, isThere: (position: number, own: number) => boolean): Test {
+/** The first and the last place in a pipeline where a clause is met. */
+type Span = { readonly first: number; readonly last: number }
+
+/** Looked for once in each line, so that a pipeline of thousands costs no more than its length. */
+function neighbour(clause: Clause, side: 'before' | 'behind'): Test {
   const test = compileClause(clause)
   const names = clause.command === undefined ? undefined : compileGlobs(clause.command)
-  return ({ command }, all) =>
-    all.some(
-      other =>
-        other.command.pipeline === command.pipeline &&
-        isThere(other.command.position, command.position) &&
-        names?.(other.command.name) !== false &&
-        test(other, all),
-    )
+  const known = new WeakMap<readonly SeenCommand[], ReadonlyMap<number, Span>>()
+  return ({ command: { pipeline, position } }, all) => {
+    let spans = known.get(all)
+    if (spans === undefined) {
+      spans = spansOf(all, seen => names?.(seen.command.name) !== false && test(seen, all))
+      known.set(all, spans)
+    }
+    const span = spans.get(pipeline)
+    if (span === undefined) return false
+    return side === 'behind' ? span.last > position : span.first < position
+  }
+}
+
+function spansOf(all: readonly SeenCommand[], meets: (seen: SeenCommand) => boolean): Map<number, Span> {
+  const spans = new Map<number, Span>()
+  for (const seen of all) {
+    if (!meets(seen)) continue
+    const { pipeline, position } = seen.command
+    spans.set(pipeline, { first: spans.get(pipeline)?.first ?? position, last: position })
+  }
+  return spans
 }
 
 /** All but the name, which has been looked at. */

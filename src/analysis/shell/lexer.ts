@@ -49,6 +49,8 @@ class Lexer {
   readonly #tokens: Token[] = []
   #pieces: Piece[] = []
   #literal = ''
+  /** Of `#literal`; to ask a text that is being put together for its end would copy it each time. */
+  #last = ''
   #hasWord = false
   #quotedNothing = 0
   #isOpen = false
@@ -147,6 +149,7 @@ class Lexer {
         else this.#backquote(true)
         quoted += this.#literal
         this.#literal = ''
+        this.#last = ''
       } else {
         quoted += character
         this.#at++
@@ -273,7 +276,7 @@ class Lexer {
 
   /** Right behind a letter of the same word. */
   #isWithinWord(): boolean {
-    return isWordCharacter(this.#literal.slice(-1))
+    return isWordCharacter(this.#last)
   }
 
   #isCommandWord(): boolean {
@@ -282,12 +285,14 @@ class Lexer {
 
   #add(text: string): void {
     this.#literal += text
+    this.#last = text.slice(-1)
     this.#hasWord = true
   }
 
   #flush(): void {
     if (this.#literal !== '') this.#pieces.push({ kind: 'text', text: this.#literal, isQuoted: false })
     this.#literal = ''
+    this.#last = ''
   }
 
   #endWord(): void {
@@ -313,6 +318,7 @@ class Lexer {
     if (fd === '') this.#endWord()
     else {
       this.#literal = ''
+      this.#last = ''
       this.#hasWord = false
     }
     this.#at += operator.length

@@ -305,8 +305,8 @@ class Walk {
   }
 
   #withoutGrammar(simple: Simple): Simple {
-    const words = [...simple.words]
-    while (words.length > 0 && reserved.has(plain(words[0]))) words.shift()
+    const begin = simple.words.findIndex(word => !reserved.has(plain(word)))
+    const words = begin === -1 ? [] : simple.words.slice(begin)
     const first = plain(words[0])
     if (first === 'for' || first === 'select' || first === 'case' || first === 'function') words.length = 0
     if (

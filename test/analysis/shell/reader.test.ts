@@ -183,7 +183,14 @@ describe('whatever was typed', () => {
     ['a whole line', 'echo "a" $(b)', 'whole'],
   ])('%s is said to be read in %3$s', (_, line, extent) => expect(readShell(line).extent).toBe(extent))
 
+  test('a long word of escapes is not copied for each of them', () => {
+    // each took three seconds once, so that these did not end within the time of a test
+    const text = `printf ${'\\101'.repeat(60_000)}`
+    for (let time = 0; time < 15; time++) expect(readShell(text).commands).toHaveLength(1)
+  })
+
   test.each([
+    ['words of the grammar', '! '.repeat(130_000)],
     ['substitutions in substitutions', '$('.repeat(100_000)],
     ['backquotes', '`'.repeat(100_001)],
     ['quotes', `"'`.repeat(100_000)],
