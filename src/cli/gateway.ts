@@ -493,7 +493,7 @@ async function openGround(
   const engine = proveEngine()
   const lock = lockData(config.gateway.data)
   closers.push(() => lock.release())
-  const watchdog = startWatchdog(log)
+  const watchdog = startWatchdog(log, config.recording.appendTimeoutMs)
   closers.push(() => watchdog.stop())
   const room = openRoom(config, log)
   closers.push(() => room.close())
@@ -535,6 +535,7 @@ async function openGround(
     append: guarded,
     watch,
     sync: config.recording.sync,
+    appendTimeoutMs: config.recording.appendTimeoutMs,
     encryptTo: () => current().recording.encryptTo,
   }
   const isElsewhere = config.recording.s3 !== undefined

@@ -129,7 +129,7 @@ class PostgresWorker {
     this.#log = log.child({ worker: number })
     this.#lock = lockAsWorker(folder)
     this.#config = configOf(config.file, config.content)
-    this.#watchdog = startWatchdog(this.#log)
+    this.#watchdog = startWatchdog(this.#log, this.#config.recording.appendTimeoutMs)
     this.#room = new Room({ folders: [folder], bytes: this.#config.recording.reserveBytes, log: this.#log })
     const guarded = this.#watchdog.guard(append ?? appendAsking(this.#room.make))
     this.keys = new KeysOfGateway(link, keys)
@@ -285,6 +285,7 @@ class PostgresWorker {
       watch: this.#watchdog.watch,
       room: this.#room,
       sync: this.#config.recording.sync,
+      appendTimeoutMs: this.#config.recording.appendTimeoutMs,
       ...(this.#config.recording.s3 === undefined ? {} : { spool: this.#spool }),
       encryptTo: () => this.#config.recording.encryptTo,
     })

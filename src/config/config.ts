@@ -305,6 +305,8 @@ export type SessionLimits = {
 export type DurabilityConfig = {
   /** What happens before recorded bytes move on: `os` (the operating system has them), `disk` (besides, 200 ms later the disk), `statement` (the disk has them). */
   readonly sync: 'os' | 'disk' | 'statement'
+  /** A disk that has not taken what is recorded after this time is taken for lost. */
+  readonly appendTimeoutMs: number
   /** Room kept on each disk for sealing what is open when it fills up; 0: none. */
   readonly reserveBytes: number
   readonly limits: SessionLimits

@@ -37,6 +37,7 @@ function boundValues({
     'log.publish': JSON.stringify(log.publish),
     'recording.folder': recording.folder,
     'recording.sync': recording.sync,
+    'recording.appendTimeout': String(recording.appendTimeoutMs),
     'recording.reserve': String(recording.reserveBytes),
     'recording.store': JSON.stringify(recording.s3 ?? 'local'),
   }

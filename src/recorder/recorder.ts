@@ -57,6 +57,8 @@ export type RecorderOptions = {
   readonly append?: AppendSync
   /** Appends to the recordings. */
   readonly appendAsync?: AppendAsync
+  /** After which a disk that has not taken what is recorded is taken for lost. */
+  readonly appendTimeoutMs?: number
   /** To whom new recordings are encrypted, each time one is opened. Nobody: whoever has the file can read it. */
   readonly encryptTo: () => readonly AuditorPublicKey[]
   /** Compresses chunks; one of its own, with a thread, if none is given. */
@@ -152,7 +154,7 @@ class GatewayRecorder implements Recorder {
       signer,
       clock,
       log,
-      append: options.appendAsync ?? appendingAsync(room?.make),
+      append: options.appendAsync ?? appendingAsync(room?.make, options.appendTimeoutMs),
       packer: new Packer(),
       buffers: new ChunkBuffers(),
     }

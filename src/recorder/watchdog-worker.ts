@@ -5,21 +5,28 @@ import { watchdogWord } from './watchdog.ts'
 /** Looks so often at what the main thread does. */
 const pollMs = 100
 
-const { words, limitMs } = workerData as { words: Int32Array; limitMs: number }
-/** Looks in a row that saw the same append running. Counted, not timed: a process that was stopped has not hung. */
-let looks = 0
-let lastCount = -1
+type Kind = keyof typeof watchdogWord
 
-setInterval(() => {
-  const isRunning = Atomics.load(words, watchdogWord.running) > 0
-  const count = Atomics.load(words, watchdogWord.count)
-  looks = isRunning && count === lastCount ? looks + 1 : 0
-  lastCount = isRunning ? count : -1
-  if (looks * pollMs >= limitMs - pollMs) end()
-}, pollMs)
+const { words, limitsMs } = workerData as { words: Int32Array; limitsMs: Readonly<Record<Kind, number>> }
+
+for (const kind of ['append', 'other'] as const) watchFor(kind)
+
+/** Looks in a row that saw the same call running are counted, not timed: a process that was stopped has not hung. */
+function watchFor(kind: Kind): void {
+  const word = watchdogWord[kind]
+  let looks = 0
+  let lastCount = -1
+  setInterval(() => {
+    const isRunning = Atomics.load(words, word.running) > 0
+    const count = Atomics.load(words, word.count)
+    looks = isRunning && count === lastCount ? looks + 1 : 0
+    lastCount = isRunning ? count : -1
+    if (looks * pollMs >= limitsMs[kind] - pollMs) end(limitsMs[kind])
+  }, pollMs)
+}
 
 /** The users' connections first: that is what must not go on. */
-function end(): void {
+function end(limitMs: number): void {
   const closed = closeSockets()
   say({
     level: 60,

@@ -3,11 +3,16 @@ import { Fault } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { AppendSync, Watch } from '../model.ts'
 
-/** An append that has not returned after this time is taken for lost, and every connection with it. */
-export const maxAppendMs = 1000
+/** An append that has not returned after this time is taken for lost, and every connection with it, unless the configuration says another. */
+export const defaultAppendTimeoutMs = 1000
 
-/** What both threads share: how many calls are running within each other, and how many there were. */
-export const watchdogWord = { running: 0, count: 1 } as const
+/** What else waits for a disk may take this long: a database that syncs does on a busy one. Nothing is forwarded meanwhile, since it holds the thread that would. */
+export const maxDiskCallMs = 10_000
+
+/** What both threads share, for appends and for other calls: how many are running within each other, and how many there were. */
+export const watchdogWord = { append: { running: 0, count: 1 }, other: { running: 2, count: 3 } } as const
+
+type Counted = (typeof watchdogWord)[keyof typeof watchdogWord]
 
 export type Watchdog = {
   /** The same append, watched. */
@@ -22,11 +27,14 @@ export type Watchdog = {
  * thread closes every socket of the process instead, says so on stderr, and kills the process, since what is stuck in the
  * kernel would not stop otherwise. The next start recovers what was recorded. It does not keep the process alive.
  */
-export function startWatchdog(log: Log, limitMs: number = maxAppendMs): Watchdog {
-  const words = new Int32Array(new SharedArrayBuffer(8))
+export function startWatchdog(log: Log, appendTimeoutMs: number = defaultAppendTimeoutMs): Watchdog {
+  const words = new Int32Array(new SharedArrayBuffer(16))
   const worker = new Worker(new URL('watchdog-worker.ts', import.meta.url), {
     name: 'append-watchdog',
-    workerData: { words, limitMs },
+    workerData: {
+      words,
+      limitsMs: { append: appendTimeoutMs, other: Math.max(appendTimeoutMs, maxDiskCallMs) },
+    },
   })
   worker.unref()
   let isStopped = false
@@ -35,19 +43,19 @@ export function startWatchdog(log: Log, limitMs: number = maxAppendMs): Watchdog
     failure = error
     log.error({ reason: error.message }, 'the watchdog of appends has ended')
   })
-  const watch: Watch = action => {
+  const counted = <T>(word: Counted, action: () => T): T => {
     if (failure !== undefined) throw unwatched(failure) // no watchdog, no append: closed, not open
-    Atomics.add(words, watchdogWord.count, 1)
-    Atomics.add(words, watchdogWord.running, 1)
+    Atomics.add(words, word.count, 1)
+    Atomics.add(words, word.running, 1)
     try {
       return action()
     } finally {
-      Atomics.sub(words, watchdogWord.running, 1)
+      Atomics.sub(words, word.running, 1)
     }
   }
   return {
-    guard: append => (fd, parts) => watch(() => append(fd, parts)),
-    watch,
+    guard: append => (fd, parts) => counted(watchdogWord.append, () => append(fd, parts)),
+    watch: action => counted(watchdogWord.other, action),
     stop: () => {
       if (isStopped) return
       isStopped = true

@@ -1,4 +1,4 @@
-/** `recording.sync`, `.reserve` and `.limits`. */
+/** `recording.sync`, `.appendTimeout`, `.reserve` and `.limits`. */
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { durability, durabilityOf } from '../../src/config/durability-schema.ts'
@@ -8,6 +8,9 @@ const mebibyte = 1024 * 1024
 
 test.each([
   [{ sync: 'always' }, 'sync'],
+  [{ appendTimeout: '100ms' }, 'appendTimeout'],
+  [{ appendTimeout: '61s' }, 'appendTimeout'],
+  [{ appendTimeout: 1000 }, 'appendTimeout'],
   [{ reserve: 64 }, 'reserve'],
   [{ reserve: '0MiB' }, 'reserve'],
   [{ reserve: '65GiB' }, 'reserve'],
@@ -19,9 +22,10 @@ test.each([
   expect(error?.issues.map(issue => issue.path.join('.'))).toEqual([path])
 })
 
-test('a reserve of 64 MiB, recordings up to 10 GiB and no syncs, unless said otherwise', () => {
+test('a second for appends, a reserve of 64 MiB, recordings up to 10 GiB and no syncs, unless said otherwise', () => {
   expect(durabilityOf(schema.parse({}))).toEqual({
     sync: 'os',
+    appendTimeoutMs: 1000,
     reserveBytes: 64 * mebibyte,
     limits: { recordedBytes: 10 * 1024 * mebibyte },
   })
@@ -30,11 +34,13 @@ test('a reserve of 64 MiB, recordings up to 10 GiB and no syncs, unless said oth
 test('all of it said', () => {
   const said = {
     sync: 'statement',
+    appendTimeout: '2s',
     reserve: 'none',
     limits: { size: '1GiB', time: '8h', output: '2GiB', rate: '4MiB' },
   }
   expect(durabilityOf(schema.parse(said))).toEqual({
     sync: 'statement',
+    appendTimeoutMs: 2000,
     reserveBytes: 0,
     limits: {
       recordedBytes: 1024 * mebibyte,

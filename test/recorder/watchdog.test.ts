@@ -39,6 +39,14 @@ test('an append that hangs closes every connection, says so and kills the proces
   expect(said.msg).toContain('did not return within 1000 ms')
 })
 
+test('what is no append may take longer: nothing is forwarded while it holds the thread', async () => {
+  const { child, socket } = await startChild()
+  socket.write('slow store')
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  expect(answer.toString()).toBe('done')
+  expect(child.signalCode).toBe(null)
+})
+
 test('the watchdog keeps no process alive', async () => {
   const { child, socket } = await startChild()
   const exited = once(child, 'exit')

@@ -87,6 +87,8 @@ export class World {
   readonly #remove: () => void
   #gateway: ChildProcess | undefined
   #log = ''
+  /** Gateways that a test ended: the end of any other is reported. */
+  readonly #endedByTest = new WeakSet<ChildProcess>()
   #runs = 0
 
   private constructor(parts: {
@@ -186,6 +188,8 @@ export class World {
       },
     }
     change(config)
+    // Other tests keep the disk busy; those about slow disks say what they want.
+    config['recording'] = { appendTimeout: '30s', ...config['recording'] }
     writeFileSync(this.configFile, stringify(config), { mode: 0o600 })
   }
 
@@ -211,6 +215,10 @@ export class World {
     })
     this.#gateway = child
     child.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()))
+    child.once('exit', (code, by) => {
+      if (!this.#endedByTest.has(child))
+        console.error(`the gateway ended by itself (${by ?? code}): ${this.#log.slice(-2000)}`)
+    })
     await this.until(() => {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`the gateway did not start (${child.signalCode ?? child.exitCode}): ${this.#log}`)
@@ -223,6 +231,7 @@ export class World {
     const child = this.#gateway
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const exited = new Promise(resolve => child.once('exit', resolve))
+    this.#endedByTest.add(child)
     child.kill(signal)
     await exited
   }
