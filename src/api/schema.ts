@@ -332,6 +332,20 @@ export type IntegrityView = {
   }[]
 }
 
+/** GET /integrity/keys: the signed key list, as `sallyport keys export` prints it (recordings/README.md). A browser checks it with a pinned key. */
+/** GET /integrity/consistency?from&to (sizes of two checkpoints): that the larger tree begins with the smaller one (RFC 6962, 2.1.2). */
+export type ConsistencyView = {
+  readonly from: number
+  readonly to: number
+  /** Hashes, base64. */
+  readonly proof: readonly string[]
+}
+/**
+ * GET /sessions/:id/recording: the recording's file, byte for byte as it is stored, its proofs at its end: what a browser verifies.
+ * GET /sessions/:id/exports/:format: a download in one of the formats of `sallyport export` (asciicast-v2, asciicast-v3, text, csv, ndjson, sql,
+ * files-csv, html, bundle). GET /sessions/:id/report: the evidence report, one HTML page to print. All are in the audit log before their first byte.
+ */
+
 /** GET /policy (read only), POST /policy/explain */
 export type PolicyView = {
   readonly version: string
