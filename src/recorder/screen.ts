@@ -7,6 +7,7 @@ import {
   type CoreExtended,
   type CoreLine,
   coreOf,
+  isBetween,
   newTerminal,
   type Terminal,
   write,
@@ -86,8 +87,7 @@ export class Screen {
 
   /** Whether nothing is half received: no escape sequence and no character. Only then can the state be taken. */
   get isClean(): boolean {
-    const { _parser: parser, _utf8Decoder: decoder } = coreOf(this.terminal)._inputHandler
-    return parser.currentState === 0 && decoder.interim[0] === 0
+    return isBetween(this.terminal)
   }
 
   /** The state, to be restored later. Call it only while `isClean`. */
@@ -138,7 +138,7 @@ function stateOf(terminal: Terminal): ScreenState {
 
 function restoreState(terminal: Terminal, state: ScreenState): void {
   const core = coreOf(terminal)
-  if (state.alternate !== undefined) write(terminal, '\x1b[?1049h')
+  if (state.alternate !== undefined) write(terminal, Buffer.from('\x1b[?1049h'))
   restoreBuffer(core, core.buffers.normal, state.normal, state)
   if (state.alternate !== undefined) restoreBuffer(core, core.buffers.alt, state.alternate, state)
   setAttributes(core._inputHandler._curAttrData, state.attributes)

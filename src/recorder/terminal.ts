@@ -1,5 +1,6 @@
 import headless, { type Terminal as HeadlessTerminal } from '@xterm/headless'
 import type { Size } from './choose-channel.ts'
+import { Utf8Stream } from './utf8-stream.ts'
 
 /**
  * A terminal emulator without a screen, and the parts of its inside that we need and that its interface does not offer. The
@@ -17,9 +18,22 @@ export function newTerminal(size: Size, scrollback: number): Terminal {
   })
 }
 
+/** The emulator's own decoder loses characters whose second byte is 0x80, such as a dash, where they come byte by byte. */
+const decoders = new WeakMap<Terminal, Utf8Stream>()
+
 /** Parses at once: a worker has nothing else to do, and the asynchronous way costs a timer for each call. */
-export function write(terminal: Terminal, data: Uint8Array | string): void {
-  coreOf(terminal).writeSync(data)
+export function write(terminal: Terminal, data: Uint8Array): void {
+  const decoder = decoders.get(terminal) ?? new Utf8Stream()
+  decoders.set(terminal, decoder)
+  coreOf(terminal).writeSync(decoder.decode(data))
+}
+
+/** Whether nothing is half received: no escape sequence and no character. */
+export function isBetween(terminal: Terminal): boolean {
+  return (
+    coreOf(terminal)._inputHandler._parser.currentState === 0 &&
+    decoders.get(terminal)?.isWithinCharacter !== true
+  )
 }
 
 /** `_ext` and not `ext`: the latter mixes in whether a hyperlink is open. The emulator never changes one, it clones. */
@@ -50,12 +64,11 @@ export type CoreLine = {
 }
 
 export type Core = {
-  writeSync(data: Uint8Array | string): void
+  writeSync(data: string): void
   buffers: { normal: CoreBuffer; alt: CoreBuffer; active: CoreBuffer }
   _inputHandler: {
     _curAttrData: CoreAttributes
     _parser: { currentState: number; precedingJoinState: number }
-    _utf8Decoder: { interim: Uint8Array }
   }
   _charsetService: {
     glevel: number

@@ -1,4 +1,3 @@
-import { StringDecoder } from 'node:string_decoder'
 import type { IDisposable, IMarker } from '@xterm/headless'
 import type { Size } from '../../recorder/choose-channel.ts'
 import { newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
@@ -71,8 +70,6 @@ type Editor = {
  */
 export class LineReader {
   readonly #terminal: Terminal
-  /** The emulator's own loses characters of three bytes, such as a dash, that come one byte at a time. */
-  readonly #decoder = new StringDecoder('utf8')
   readonly #hooks: IDisposable[] = []
   readonly #prompts = new KnownPrompts()
   readonly #queue: CommandQueue
@@ -120,7 +117,7 @@ export class LineReader {
   output(us: number, data: Buffer): void {
     if (data.length === 0) return
     this.#us = us
-    write(this.#terminal, this.#decoder.write(data))
+    write(this.#terminal, data)
     this.#hasAnswered = true
   }
 
