@@ -79,6 +79,93 @@ export type PurgeRow = {
   readonly problem: string | undefined
 }
 
+/** How much the action matters, whoever does it; `critical` is the worst. */
+export type Severity = 'info' | 'low' | 'medium' | 'high' | 'critical'
+
+export type FindingKind = 'rule' | 'baseline' | 'integrity' | 'sample'
+export type FindingState = 'new' | 'acknowledged' | 'closed'
+
+/** Something in a session that a reviewer should look at, and what became of it. A session has one of each group. */
+export type FindingRow = {
+  readonly id: string
+  readonly session: string
+  /** A rule, or a signal of the baselines. */
+  readonly group: string
+  readonly kind: FindingKind
+  readonly state: FindingState
+  readonly severity: Severity
+  /** Higher differs more; undefined where nothing was compared. */
+  readonly unusualness: number | undefined
+  /** `below`: past the budget of its day, or the person's share of it. `shadow`: kept, and shown to no reviewer. */
+  readonly place: 'queue' | 'below' | 'suppressed' | 'shadow'
+  readonly placeReason: string | undefined
+  readonly protocol: Protocol
+  readonly issuer: string
+  readonly subject: string
+  readonly principalName: string
+  /** What stands for the name until it is unmasked; undefined where names are shown. */
+  readonly alias: string | undefined
+  readonly target: string
+  readonly login: string
+  readonly role: string
+  readonly rules: readonly string[]
+  /** When it happened, and when it was noticed first and last. */
+  readonly atMs: number
+  readonly createdAtMs: number
+  readonly updatedAtMs: number
+  /** As `principalKey` gives it, and the name. */
+  readonly assignee: string | undefined
+  readonly assigneeName: string | undefined
+  readonly closedAtMs: number | undefined
+  readonly closeReason: string | undefined
+  /** Where closing takes two: what the first of them wants, as JSON. */
+  readonly proposal: string | undefined
+  /** What it says, as JSON; the analysis knows its form. */
+  readonly body: string
+}
+
+/** What somebody did about a finding. `by`: as `principalKey` gives it, or a local user, or the gateway. */
+export type FindingEventRow = {
+  readonly finding: string
+  readonly atMs: number
+  readonly by: string
+  readonly byName: string
+  readonly what: string
+  readonly note: string | undefined
+}
+
+/** Findings of a rule that nobody wants to see until an instant: of one person, on one target, or all. */
+export type SuppressionRow = {
+  readonly id: string
+  readonly scope: 'rule-person' | 'rule-target' | 'rule'
+  readonly group: string
+  readonly issuer: string | undefined
+  readonly subject: string | undefined
+  readonly target: string | undefined
+  readonly untilMs: number
+  readonly owner: string
+  readonly ownerName: string
+  readonly rationale: string
+  readonly createdAtMs: number
+  readonly liftedAtMs: number | undefined
+}
+
+/** That somebody wants to know whom a finding is about. The name shows from the approval of another person on, until an instant. */
+export type UnmaskRow = {
+  readonly id: string
+  readonly finding: string
+  readonly caseId: string
+  readonly reason: string
+  readonly askedBy: string
+  readonly askedByName: string
+  readonly askedAtMs: number
+  readonly decidedBy: string | undefined
+  readonly decidedByName: string | undefined
+  readonly decidedAtMs: number | undefined
+  /** Undefined until it is approved; a refusal has none. */
+  readonly untilMs: number | undefined
+}
+
 /** What PostgreSQL's grammar says that a statement does at its top; unparsable is a class of its own and never harmless. */
 export type StatementClass =
   | 'read'
