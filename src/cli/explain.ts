@@ -4,7 +4,7 @@ import { parseAddress } from '../config/network.ts'
 import { Fault } from '../errors.ts'
 import { explain } from '../policy/explain.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
-import { requireConfig } from './gateway.ts'
+import { requireConfig } from './gateway/configuration.ts'
 
 type ExplainOptions = WithConfig & {
   principal: string

@@ -19,7 +19,7 @@ import { auditorKeyOption, isCopy, readOptionsOf, type WithAuditorKey } from './
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
 import { tellGap, withNextGood } from './tell-gap.ts'
-import { requireConfig } from './gateway.ts'
+import { requireConfig } from './gateway/configuration.ts'
 
 const bundle = 'bundle'
 

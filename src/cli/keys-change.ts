@@ -13,7 +13,7 @@ import { openOwnAudit } from './access.ts'
 import { AdminClient } from './admin-client.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
-import { requireConfig } from './gateway.ts'
+import { requireConfig } from './gateway/configuration.ts'
 import { printableLine, printJson } from './print.ts'
 
 type ChangeOptions = WithConfig & { json?: boolean }

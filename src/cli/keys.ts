@@ -19,7 +19,7 @@ import { Fault } from '../errors.ts'
 import { addAuditorKey } from './auditor-key.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
-import { requireConfig } from './gateway.ts'
+import { requireConfig } from './gateway/configuration.ts'
 import { addKeyChanges } from './keys-change.ts'
 import { printableLine, printJson, table } from './print.ts'
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { AdminClient } from './admin-client.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
-import { requireConfig } from './gateway.ts'
+import { requireConfig } from './gateway/configuration.ts'
 
 export function addReload(program: Command): void {
   configOption(

@@ -8,7 +8,7 @@ import type { Forgotten } from '../recorder/retention/forget.ts'
 import { AdminClient } from './admin-client.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
-import { requireConfig } from './gateway.ts'
+import { requireConfig } from './gateway/configuration.ts'
 import { printableLine, printJson, table } from './print.ts'
 
 type WithJson = WithConfig & { json?: boolean }

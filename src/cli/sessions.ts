@@ -5,7 +5,7 @@ import type { SessionRow, SessionState } from '../model.ts'
 import type { KeptView } from '../recorder/retention/view.ts'
 import { type Access, openAccess, resolveId } from './access.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
-import { requireConfig } from './gateway.ts'
+import { requireConfig } from './gateway/configuration.ts'
 import { printJson, table } from './print.ts'
 import { addWatch } from './watch.ts'
 

@@ -5,7 +5,7 @@ import { didYouMean } from '../config/suggest.ts'
 import { setupSql, type SetupVersion, setupVersions } from '../credentials/postgres/setup.ts'
 import { Fault } from '../errors.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
-import { requireConfig } from './gateway.ts'
+import { requireConfig } from './gateway/configuration.ts'
 import { loginsOf } from './probe.ts'
 
 type SetupOptions = WithConfig & { login: string[]; serverVersion?: string }

@@ -9,7 +9,7 @@ import { linesOf } from '../recorder/sql-text.ts'
 import { AdminClient } from './admin-client.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
-import { requireConfig } from './gateway.ts'
+import { requireConfig } from './gateway/configuration.ts'
 import { printableLine } from './print.ts'
 import { plainText, TerminalFilter, terminalReset } from './terminal-filter.ts'
 
