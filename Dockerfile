@@ -14,8 +14,10 @@ RUN npm ci --omit=dev \
 COPY bin ./bin
 COPY src ./src
 COPY web ./web
+COPY rules ./rules
 COPY recordings/README.md ./recordings/README.md
 COPY LICENSE README.md ./
+RUN node node_modules/vite/bin/vite.js build web --logLevel warn
 
 FROM node:24-slim
 # A fixed id, so that the owner of a mounted folder can be set: chown 10001:10001.

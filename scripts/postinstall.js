@@ -1,5 +1,5 @@
-// Runs in `npm ci`, under whatever Node the host has: hardens the SSH library and, where a compiler is found, builds its
-// compiled ciphers for the Node that Sallyport runs on.
+// Runs in `npm ci`, under whatever Node the host has: hardens the SSH library, builds its compiled ciphers for the Node that
+// Sallyport runs on where a compiler is found, and builds the web pages.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -14,6 +14,7 @@ const runtime = join(modules, `node-linux-${process.arch}`)
 linkRuntime()
 applyPatches()
 buildCiphers()
+buildPages()
 
 /** npm 10 removes this link again when an optional package of ours fails to build; `npm run` finds Node 24 through it. */
 function linkRuntime() {
@@ -62,6 +63,20 @@ function buildCiphers() {
   if (built.status === 0) return
   console.log('sallyport: SSH ciphers stay in JavaScript (their build failed).')
   console.log(`${built.stdout ?? ''}${built.stderr ?? ''}`.split('\n').slice(-15).join('\n'))
+}
+
+/** The auditors' pages, by the Node that Sallyport runs on. Without them the gateway works and says what to do where they would be. */
+function buildPages() {
+  const node = join(runtime, 'bin', 'node')
+  if (!existsSync(node) || !existsSync(join(root, 'web', 'vite.config.ts'))) return
+  const vite = join(modules, 'vite', 'bin', 'vite.js')
+  const built = spawnSync(node, [vite, 'build', 'web', '--logLevel', 'warn'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  if (built.status === 0) return
+  console.error("sallyport: the auditors' pages could not be built. Look at what `npm run build` says.")
+  console.error(`${built.stdout ?? ''}${built.stderr ?? ''}`.split('\n').slice(-15).join('\n'))
 }
 
 function onPath(name) {

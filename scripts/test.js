@@ -20,6 +20,10 @@ for (const check of ['format', 'lint', 'types', 'unused']) {
   }
 }
 
+if (spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' }).status !== 0) {
+  counts.failed++
+  failedChecks.push('build')
+}
 const exitCode = await runTests()
 const skipped = count()
 
