@@ -14,6 +14,7 @@ export const migrations: readonly Migration[] = [
   { version: 1, name: 'sessions, leases, host keys, sign-ins', up: createFirstTables },
   { version: 2, name: 'enrolled keys', up: createEnrolledKeys },
   { version: 3, name: 'retention', up: createRetention },
+  { version: 4, name: 'findings', up: createFindings },
 ]
 
 /**
@@ -197,4 +198,94 @@ async function createRetention(db: Kysely<Tables>): Promise<void> {
     .addColumn('problem', 'text')
     .execute()
   await db.schema.createIndex('purgesByEnd').on('purges').columns(['finishedAtMs', 'session']).execute()
+}
+
+/** Without foreign keys: findings outlive the rows of sessions. `rank` orders them: severity, then unusualness. */
+async function createFindings(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('findings')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('session', 'text', column => column.notNull())
+    .addColumn('group', 'text', column => column.notNull())
+    .addColumn('kind', 'text', column => column.notNull())
+    .addColumn('state', 'text', column =>
+      column.notNull().check(sql`state in ('new', 'acknowledged', 'closed')`),
+    )
+    .addColumn('severity', 'text', column => column.notNull())
+    .addColumn('unusualness', 'real')
+    .addColumn('rank', 'real', column => column.notNull())
+    .addColumn('place', 'text', column => column.notNull())
+    .addColumn('placeReason', 'text')
+    .addColumn('protocol', 'text', column => column.notNull())
+    .addColumn('issuer', 'text', column => column.notNull())
+    .addColumn('subject', 'text', column => column.notNull())
+    .addColumn('principalName', 'text', column => column.notNull())
+    .addColumn('alias', 'text')
+    .addColumn('target', 'text', column => column.notNull())
+    .addColumn('login', 'text', column => column.notNull())
+    .addColumn('role', 'text', column => column.notNull())
+    .addColumn('rules', 'text', column => column.notNull())
+    .addColumn('atMs', 'bigint', column => column.notNull())
+    .addColumn('createdAtMs', 'bigint', column => column.notNull())
+    .addColumn('updatedAtMs', 'bigint', column => column.notNull())
+    .addColumn('assignee', 'text')
+    .addColumn('assigneeName', 'text')
+    .addColumn('closedAtMs', 'bigint')
+    .addColumn('closeReason', 'text')
+    .addColumn('proposal', 'text')
+    .addColumn('body', 'text', column => column.notNull())
+    .addUniqueConstraint('findingOfSession', ['session', 'group'])
+    .execute()
+  await db.schema
+    .createIndex('findingsRanked')
+    .on('findings')
+    .columns(['place', 'state', 'rank', 'createdAtMs', 'id'])
+    .execute()
+  await db.schema.createIndex('findingsByTime').on('findings').columns(['createdAtMs', 'id']).execute()
+  await db.schema.createIndex('findingsOfGroup').on('findings').columns(['group', 'createdAtMs']).execute()
+  await db.schema
+    .createIndex('findingsOfPerson')
+    .on('findings')
+    .columns(['issuer', 'subject', 'createdAtMs'])
+    .execute()
+  await db.schema
+    .createTable('findingEvents')
+    .addColumn('finding', 'text', column => column.notNull())
+    .addColumn('atMs', 'bigint', column => column.notNull())
+    .addColumn('by', 'text', column => column.notNull())
+    .addColumn('byName', 'text', column => column.notNull())
+    .addColumn('what', 'text', column => column.notNull())
+    .addColumn('note', 'text')
+    .execute()
+  await db.schema.createIndex('eventsOfFinding').on('findingEvents').columns(['finding', 'atMs']).execute()
+  await db.schema
+    .createTable('suppressions')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('scope', 'text', column => column.notNull())
+    .addColumn('group', 'text', column => column.notNull())
+    .addColumn('issuer', 'text')
+    .addColumn('subject', 'text')
+    .addColumn('target', 'text')
+    .addColumn('untilMs', 'bigint', column => column.notNull())
+    .addColumn('owner', 'text', column => column.notNull())
+    .addColumn('ownerName', 'text', column => column.notNull())
+    .addColumn('rationale', 'text', column => column.notNull())
+    .addColumn('createdAtMs', 'bigint', column => column.notNull())
+    .addColumn('liftedAtMs', 'bigint')
+    .execute()
+  await db.schema
+    .createTable('unmaskings')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('finding', 'text', column => column.notNull())
+    .addColumn('caseId', 'text', column => column.notNull())
+    .addColumn('reason', 'text', column => column.notNull())
+    .addColumn('askedBy', 'text', column => column.notNull())
+    .addColumn('askedByName', 'text', column => column.notNull())
+    .addColumn('askedAtMs', 'bigint', column => column.notNull())
+    .addColumn('decidedBy', 'text')
+    .addColumn('decidedByName', 'text')
+    .addColumn('decidedAtMs', 'bigint')
+    .addColumn('untilMs', 'bigint')
+    .execute()
+  await db.schema.createIndex('unmaskingsOfFinding').on('unmaskings').columns(['finding']).execute()
 }

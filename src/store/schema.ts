@@ -1,5 +1,15 @@
 /** The tables of `state.db`. Columns have the names of the model's fields; what may be undefined there is null here. */
-import type { EnrolledKeyRow, HoldRow, LeaseRow, PurgeRow, SessionRow } from '../model.ts'
+import type {
+  EnrolledKeyRow,
+  FindingEventRow,
+  FindingRow,
+  HoldRow,
+  LeaseRow,
+  PurgeRow,
+  SessionRow,
+  SuppressionRow,
+  UnmaskRow,
+} from '../model.ts'
 
 type Nullable<T> = { [K in keyof T]: undefined extends T[K] ? Exclude<T[K], undefined> | null : T[K] }
 
@@ -17,6 +27,11 @@ export type EnrolledKeyTable = Nullable<Omit<EnrolledKeyRow, 'principal'>> & {
 }
 export type HoldTable = Nullable<HoldRow>
 export type PurgeTable = Nullable<PurgeRow>
+/** `rules` is a JSON list; `rank` is what findings are ordered by. */
+export type FindingTable = Nullable<Omit<FindingRow, 'rules'>> & { rules: string; rank: number }
+export type FindingEventTable = Nullable<FindingEventRow>
+export type SuppressionTable = Nullable<SuppressionRow>
+export type UnmaskTable = Nullable<UnmaskRow>
 export type MigrationTable = { version: number; name: string; appliedAtMs: number }
 
 export type Tables = {
@@ -27,5 +42,9 @@ export type Tables = {
   enrolledKeys: EnrolledKeyTable
   holds: HoldTable
   purges: PurgeTable
+  findings: FindingTable
+  findingEvents: FindingEventTable
+  suppressions: SuppressionTable
+  unmaskings: UnmaskTable
   migrations: MigrationTable
 }

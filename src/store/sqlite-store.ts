@@ -4,6 +4,7 @@ import { Fault, reasonOf } from '../errors.ts'
 import type { HostKeyRow, LeaseRow, LeaseState, SessionRow } from '../model.ts'
 import { type Checkpointer, startCheckpointer } from './checkpointer.ts'
 import { enrolledKeyStore } from './enrolled-key-store.ts'
+import { findingStore } from './finding-store.ts'
 import { prepareDataFile, prepareDataFolder, unusable } from './data-folder.ts'
 import { principalFromJson } from './principal-json.ts'
 import { holdStore, purgeStore } from './retention-store.ts'
@@ -57,6 +58,7 @@ export async function openStore(
     enrolledKeys: enrolledKeyStore(db, statements, guarded, kept),
     holds: holdStore(statements, guarded, kept),
     purges: purgeStore(statements, guarded, kept),
+    findings: findingStore(db, statements, guarded, kept),
     close: () =>
       guarded(async () => {
         await checkpoints?.close()

@@ -4,6 +4,10 @@
  */
 import type {
   EnrolledKeyRow,
+  FindingEventRow,
+  FindingKind,
+  FindingRow,
+  FindingState,
   HoldRow,
   HostKeyRow,
   LeaseRow,
@@ -11,7 +15,10 @@ import type {
   PurgeRow,
   SessionRow,
   SessionState,
+  Severity,
   SignInRow,
+  SuppressionRow,
+  UnmaskRow,
 } from '../model.ts'
 
 export interface SessionStore {
@@ -124,6 +131,77 @@ export interface PurgeStore {
   forgetPerson(person: KeyOwner): Promise<number>
 }
 
+/** Findings, what people did about them, and what they do not want to see. */
+export interface FindingStore {
+  /** Inserts it, or replaces what the session has of the group: everything but the id and what people decided. */
+  put(row: FindingRow): Promise<void>
+  get(id: string): Promise<FindingRow | undefined>
+  ofSession(session: string): Promise<readonly FindingRow[]>
+  ofSessions(sessions: readonly string[]): Promise<readonly FindingRow[]>
+  /** Ranked: severity, then unusualness, then the newest. */
+  list(query: FindingQuery): Promise<readonly FindingRow[]>
+  /** Those that were noticed in that time, the oldest first. */
+  between(fromMs: number, untilMs: number, limit: number): Promise<readonly FindingRow[]>
+  openOfPerson(person: KeyOwner, kind: FindingKind): Promise<readonly FindingRow[]>
+  closedOfPerson(person: KeyOwner, limit: number): Promise<readonly FindingRow[]>
+  setPlace(id: string, place: FindingRow['place'], reason: string | undefined): Promise<void>
+  /**
+   * Changes what is decided if nobody else was faster: only from one of these states and with that proposal, and notes it in the history, both or
+   * neither. On the disk when it returns. False if it was not changed.
+   */
+  decide(id: string, from: FindingFrom, to: FindingDecision, event: FindingEventRow): Promise<boolean>
+  note(event: FindingEventRow): Promise<void>
+  historyOf(id: string): Promise<readonly FindingEventRow[]>
+  suppress(row: SuppressionRow): Promise<void>
+  /** In force at that instant. */
+  suppressions(nowMs: number): Promise<readonly SuppressionRow[]>
+  askUnmask(row: UnmaskRow): Promise<void>
+  unmasking(id: string): Promise<UnmaskRow | undefined>
+  unmaskingsOf(finding: string): Promise<readonly UnmaskRow[]>
+  unmaskingsSince(sinceMs: number): Promise<readonly UnmaskRow[]>
+  /** False if somebody has decided before. */
+  decideUnmask(
+    id: string,
+    by: string,
+    byName: string,
+    atMs: number,
+    untilMs: number | undefined,
+  ): Promise<boolean>
+  /** Somebody who has had to do with findings under that name; as `by` of their events. */
+  reviewersNamed(name: string): Promise<readonly string[]>
+  /** Removes findings that were closed before, with their histories, and whatever was never looked at since. Gives back how many. */
+  removeBefore(closedMs: number, untouchedMs: number): Promise<number>
+  removeUnmaskingsBefore(ms: number): Promise<number>
+  /** Takes a person out: their findings, with histories. */
+  removeOfPerson(person: KeyOwner): Promise<number>
+}
+
+export type FindingFrom = {
+  readonly states: readonly FindingState[]
+  readonly proposal: string | undefined
+}
+export type FindingDecision = Pick<
+  FindingRow,
+  'state' | 'assignee' | 'assigneeName' | 'closedAtMs' | 'closeReason' | 'proposal' | 'place' | 'placeReason'
+>
+
+/** Several values of one kind are alternatives. */
+export type FindingQuery = {
+  readonly limit: number
+  readonly states?: readonly FindingState[] | undefined
+  readonly severities?: readonly Severity[] | undefined
+  readonly kinds?: readonly FindingKind[] | undefined
+  /** Groups, or rules within them. */
+  readonly rules?: readonly string[] | undefined
+  readonly sessions?: readonly string[] | undefined
+  readonly assignees?: readonly (string | undefined)[] | undefined
+  readonly places?: readonly FindingRow['place'][] | undefined
+  readonly group?: string | undefined
+  readonly sinceMs?: number | undefined
+  /** The last row of the page before. */
+  readonly after?: FindingRow | undefined
+}
+
 export interface Store {
   readonly sessions: SessionStore
   readonly leases: LeaseStore
@@ -132,6 +210,7 @@ export interface Store {
   readonly enrolledKeys: EnrolledKeyStore
   readonly holds: HoldStore
   readonly purges: PurgeStore
+  readonly findings: FindingStore
   /** Safe to call twice; whatever comes after it is refused. */
   close(): Promise<void>
 }

@@ -10,6 +10,7 @@ export function workerStore(link: WorkerLink): Store {
     enrolledKeys: absent(),
     holds: absent(),
     purges: absent(),
+    findings: absent(),
     sessions: absent<Store['sessions']>({
       insert: async row => {
         await link.ask('insertSession', row).catch((cause: unknown) => {

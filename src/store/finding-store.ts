@@ -1,0 +1,383 @@
+import { type Kysely, sql } from 'kysely'
+import type { FindingEventRow, FindingRow, Severity, SuppressionRow, UnmaskRow } from '../model.ts'
+import type { FindingEventTable, FindingTable, SuppressionTable, Tables, UnmaskTable } from './schema.ts'
+import type { Statements } from './statements.ts'
+import type { FindingDecision, FindingFrom, FindingQuery, FindingStore, KeyOwner } from './store.ts'
+
+type Db = Kysely<Tables>
+type Guard = <T>(action: () => Promise<T>) => Promise<T>
+
+/** Events of one finding that are shown. */
+const maxHistory = 500
+/** Findings of one session: as many as there are groups. */
+const maxOfSession = 500
+
+const FINDING_COLUMNS = [
+  'id',
+  'session',
+  'group',
+  'kind',
+  'state',
+  'severity',
+  'unusualness',
+  'rank',
+  'place',
+  'placeReason',
+  'protocol',
+  'issuer',
+  'subject',
+  'principalName',
+  'alias',
+  'target',
+  'login',
+  'role',
+  'rules',
+  'atMs',
+  'createdAtMs',
+  'updatedAtMs',
+  'assignee',
+  'assigneeName',
+  'closedAtMs',
+  'closeReason',
+  'proposal',
+  'body',
+] as const satisfies readonly (keyof FindingTable)[]
+const EVENT_COLUMNS = [
+  'finding',
+  'atMs',
+  'by',
+  'byName',
+  'what',
+  'note',
+] as const satisfies readonly (keyof FindingEventTable)[]
+const SUPPRESSION_COLUMNS = [
+  'id',
+  'scope',
+  'group',
+  'issuer',
+  'subject',
+  'target',
+  'untilMs',
+  'owner',
+  'ownerName',
+  'rationale',
+  'createdAtMs',
+  'liftedAtMs',
+] as const satisfies readonly (keyof SuppressionTable)[]
+const UNMASK_COLUMNS = [
+  'id',
+  'finding',
+  'caseId',
+  'reason',
+  'askedBy',
+  'askedByName',
+  'askedAtMs',
+  'decidedBy',
+  'decidedByName',
+  'decidedAtMs',
+  'untilMs',
+] as const satisfies readonly (keyof UnmaskTable)[]
+
+const severities: readonly Severity[] = ['info', 'low', 'medium', 'high', 'critical']
+/** Between two severities no unusualness reaches. */
+const severityStep = 1000
+
+/** Findings are looked at by rank: severity decides, and within it how unusual something is. */
+export function rankOf({ severity, unusualness }: Pick<FindingRow, 'severity' | 'unusualness'>): number {
+  const within = Math.max(0, Math.min(severityStep - 1, 100 + (unusualness ?? 0)))
+  return severities.indexOf(severity) * severityStep + within
+}
+
+/** `guarded` turns what the database throws into Fault STORE_UNAVAILABLE; `kept` also waits for the disk: decisions stay. */
+export function findingStore(db: Db, statements: Statements, guarded: Guard, kept: Guard): FindingStore {
+  return {
+    ...findings(db, statements, guarded, kept),
+    ...suppressions(statements, guarded, kept),
+    ...unmaskings(statements, guarded, kept),
+    ...removals(statements, kept),
+  }
+}
+
+type FindingsPart = Omit<
+  FindingStore,
+  | keyof ReturnType<typeof suppressions>
+  | keyof ReturnType<typeof unmaskings>
+  | keyof ReturnType<typeof removals>
+>
+
+function findings(db: Db, statements: Statements, guarded: Guard, kept: Guard): FindingsPart {
+  const insert = statements.change<FindingTable>(putSql())
+  const get = statements.query<{ id: string }, FindingTable>('select * from findings where id = @id')
+  const of = statements.query<{ session: string; limit: number }, FindingTable>(
+    'select * from findings where session = @session order by rank desc, id limit @limit',
+  )
+  const between = statements.query<{ fromMs: number; untilMs: number; limit: number }, FindingTable>(
+    'select * from findings where createdAtMs >= @fromMs and createdAtMs < @untilMs order by createdAtMs, id limit @limit',
+  )
+  const openOf = statements.query<KeyOwner & { kind: string }, FindingTable>(
+    `select * from findings where issuer = @issuer and subject = @subject and kind = @kind and state != 'closed' order by createdAtMs, id`,
+  )
+  const closedOf = statements.query<KeyOwner & { limit: number }, FindingTable>(
+    `select * from findings where issuer = @issuer and subject = @subject and state = 'closed' order by closedAtMs desc, id limit @limit`,
+  )
+  const place = statements.change<Pick<FindingTable, 'id' | 'place' | 'placeReason'>>(
+    'update findings set place = @place, placeReason = @placeReason where id = @id',
+  )
+  const note = statements.insert('findingEvents', EVENT_COLUMNS)
+  const history = statements.query<{ id: string; limit: number }, FindingEventTable>(
+    'select * from findingEvents where finding = @id order by atMs, rowid limit @limit',
+  )
+  const named = statements.query<{ name: string }, { by: string }>(
+    'select distinct "by" from findingEvents where byName = @name order by "by"',
+  )
+  const decide = decideIn(statements, note)
+  return {
+    put: row => guarded(async () => void insert(toTable(row))),
+    get: id => guarded(async () => get({ id }).map(fromTable)[0]),
+    ofSession: session => guarded(async () => of({ session, limit: maxOfSession }).map(fromTable)),
+    ofSessions: sessions =>
+      guarded(async () => sessions.flatMap(session => of({ session, limit: maxOfSession }).map(fromTable))),
+    list: query => guarded(async () => (await select(db, query).execute()).map(fromTable)),
+    between: (fromMs, untilMs, limit) =>
+      guarded(async () => between({ fromMs, untilMs, limit }).map(fromTable)),
+    openOfPerson: ({ issuer, subject }, kind) =>
+      guarded(async () => openOf({ issuer, subject, kind }).map(fromTable)),
+    closedOfPerson: ({ issuer, subject }, limit) =>
+      guarded(async () => closedOf({ issuer, subject, limit }).map(fromTable)),
+    setPlace: (id, where, reason) =>
+      guarded(async () => void place({ id, place: where, placeReason: reason ?? null })),
+    decide: (...decision) => kept(async () => decide(...decision)),
+    note: event => kept(async () => void note(eventToTable(event))),
+    historyOf: id => guarded(async () => history({ id, limit: maxHistory }).map(eventFromTable)),
+    reviewersNamed: name => guarded(async () => named({ name }).map(({ by }) => by)),
+  }
+}
+
+/** What people decided stays, and so does the id by which they know it. */
+function putSql(): string {
+  const names = FINDING_COLUMNS.map(name => `"${name}"`).join(', ')
+  const values = FINDING_COLUMNS.map(name => `@${name}`).join(', ')
+  const renewed = ['severity', 'unusualness', 'rank', 'rules', 'updatedAtMs', 'body']
+  const set = renewed.map(name => `"${name}" = excluded."${name}"`).join(', ')
+  return `insert into findings (${names}) values (${values}) on conflict (session, "group") do update set ${set}`
+}
+
+type Decide = (id: string, from: FindingFrom, to: FindingDecision, event: FindingEventRow) => boolean
+
+function decideIn(statements: Statements, note: (event: FindingEventTable) => number): Decide {
+  const change = statements.change<Record<string, string | number | null>>(
+    `update findings set state = @state, assignee = @assignee, assigneeName = @assigneeName, closedAtMs = @closedAtMs,
+      closeReason = @closeReason, proposal = @proposal, place = @place, placeReason = @placeReason
+      where id = @id and state in (@from0, @from1, @from2) and proposal is @before`,
+  )
+  return statements.atOnce((id: string, { states, proposal }: FindingFrom, to: FindingDecision, event) => {
+    const changed = change({
+      id,
+      from0: states[0] ?? '',
+      from1: states[1] ?? '',
+      from2: states[2] ?? '',
+      before: proposal ?? null,
+      state: to.state,
+      assignee: to.assignee ?? null,
+      assigneeName: to.assigneeName ?? null,
+      closedAtMs: to.closedAtMs ?? null,
+      closeReason: to.closeReason ?? null,
+      proposal: to.proposal ?? null,
+      place: to.place,
+      placeReason: to.placeReason ?? null,
+    })
+    if (changed > 0) note(eventToTable(event))
+    return changed > 0
+  })
+}
+
+function select(db: Db, query: FindingQuery) {
+  let rows = db.selectFrom('findings').selectAll()
+  const { states, severities: wanted, kinds, sessions, places, group, sinceMs, after } = query
+  if (states !== undefined) rows = rows.where('state', 'in', [...states])
+  if (wanted !== undefined) rows = rows.where('severity', 'in', [...wanted])
+  if (kinds !== undefined) rows = rows.where('kind', 'in', [...kinds])
+  if (sessions !== undefined) rows = rows.where('session', 'in', [...sessions])
+  if (places !== undefined) rows = rows.where('place', 'in', [...places])
+  if (group !== undefined) rows = rows.where('group', '=', group)
+  if (sinceMs !== undefined) rows = rows.where('createdAtMs', '>=', sinceMs)
+  const { rules, assignees } = query
+  if (rules !== undefined)
+    rows = rows.where(eb =>
+      eb.or([
+        eb('group', 'in', [...rules]),
+        eb.exists(
+          sql`(select 1 from json_each(findings.rules) where json_each.value in (${sql.join([...rules])}))` as never,
+        ),
+      ]),
+    )
+  if (assignees !== undefined)
+    rows = rows.where(eb =>
+      eb.or(
+        assignees.map(one => (one === undefined ? eb('assignee', 'is', null) : eb('assignee', '=', one))),
+      ),
+    )
+  if (after !== undefined) {
+    const { createdAtMs, id } = after
+    rows = rows.where(eb =>
+      eb(eb.refTuple('rank', 'createdAtMs', 'id'), '<', eb.tuple(rankOf(after), createdAtMs, id)),
+    )
+  }
+  return rows.orderBy('rank', 'desc').orderBy('createdAtMs', 'desc').orderBy('id', 'desc').limit(query.limit)
+}
+
+function suppressions(
+  statements: Statements,
+  guarded: Guard,
+  kept: Guard,
+): Pick<FindingStore, 'suppress' | 'suppressions'> {
+  const insert = statements.insert('suppressions', SUPPRESSION_COLUMNS)
+  const inForce = statements.query<{ nowMs: number }, SuppressionTable>(
+    'select * from suppressions where untilMs > @nowMs and liftedAtMs is null order by createdAtMs, id',
+  )
+  return {
+    suppress: row =>
+      kept(
+        async () =>
+          void insert({
+            ...row,
+            issuer: row.issuer ?? null,
+            subject: row.subject ?? null,
+            target: row.target ?? null,
+            liftedAtMs: row.liftedAtMs ?? null,
+          }),
+      ),
+    suppressions: nowMs =>
+      guarded(async () =>
+        inForce({ nowMs }).map(
+          (row): SuppressionRow => ({
+            ...row,
+            issuer: row.issuer ?? undefined,
+            subject: row.subject ?? undefined,
+            target: row.target ?? undefined,
+            liftedAtMs: row.liftedAtMs ?? undefined,
+          }),
+        ),
+      ),
+  }
+}
+
+type UnmaskPart = Pick<
+  FindingStore,
+  'askUnmask' | 'unmasking' | 'unmaskingsOf' | 'unmaskingsSince' | 'decideUnmask'
+>
+
+function unmaskings(statements: Statements, guarded: Guard, kept: Guard): UnmaskPart {
+  const insert = statements.insert('unmaskings', UNMASK_COLUMNS)
+  const get = statements.query<{ id: string }, UnmaskTable>('select * from unmaskings where id = @id')
+  const of = statements.query<{ finding: string }, UnmaskTable>(
+    'select * from unmaskings where finding = @finding order by askedAtMs, id',
+  )
+  const since = statements.query<{ sinceMs: number }, UnmaskTable>(
+    'select * from unmaskings where askedAtMs >= @sinceMs order by askedAtMs, id',
+  )
+  const decide = statements.change<Record<string, string | number | null>>(
+    `update unmaskings set decidedBy = @by, decidedByName = @byName, decidedAtMs = @atMs, untilMs = @untilMs
+      where id = @id and decidedAtMs is null`,
+  )
+  return {
+    askUnmask: row => kept(async () => void insert(unmaskToTable(row))),
+    unmasking: id => guarded(async () => get({ id }).map(unmaskFromTable)[0]),
+    unmaskingsOf: finding => guarded(async () => of({ finding }).map(unmaskFromTable)),
+    unmaskingsSince: sinceMs => guarded(async () => since({ sinceMs }).map(unmaskFromTable)),
+    decideUnmask: (id, by, byName, atMs, untilMs) =>
+      kept(async () => decide({ id, by, byName, atMs, untilMs: untilMs ?? null }) > 0),
+  }
+}
+
+type RemovalPart = Pick<FindingStore, 'removeBefore' | 'removeUnmaskingsBefore' | 'removeOfPerson'>
+
+function removals(statements: Statements, kept: Guard): RemovalPart {
+  const old = `((state = 'closed' and closedAtMs < @closedMs) or (state != 'closed' and updatedAtMs < @untouchedMs))`
+  const events = statements.change<{ closedMs: number; untouchedMs: number }>(
+    `delete from findingEvents where finding in (select id from findings where ${old})`,
+  )
+  const rows = statements.change<{ closedMs: number; untouchedMs: number }>(
+    `delete from findings where ${old}`,
+  )
+  const removeOld = statements.atOnce((closedMs: number, untouchedMs: number) => {
+    events({ closedMs, untouchedMs })
+    return rows({ closedMs, untouchedMs })
+  })
+  const unmasked = statements.change<{ ms: number }>('delete from unmaskings where askedAtMs < @ms')
+  const theirs = 'issuer = @issuer and subject = @subject'
+  const theirEvents = statements.change<KeyOwner>(
+    `delete from findingEvents where finding in (select id from findings where ${theirs})`,
+  )
+  const theirRows = statements.change<KeyOwner>(`delete from findings where ${theirs}`)
+  const theirSuppressions = statements.change<KeyOwner>(`delete from suppressions where ${theirs}`)
+  const removePerson = statements.atOnce(({ issuer, subject }: KeyOwner) => {
+    theirEvents({ issuer, subject })
+    theirSuppressions({ issuer, subject })
+    return theirRows({ issuer, subject })
+  })
+  return {
+    removeBefore: (closedMs, untouchedMs) => kept(async () => removeOld(closedMs, untouchedMs)),
+    removeUnmaskingsBefore: ms => kept(async () => unmasked({ ms })),
+    removeOfPerson: person => kept(async () => removePerson(person)),
+  }
+}
+
+function toTable(row: FindingRow): FindingTable {
+  return {
+    ...row,
+    unusualness: row.unusualness ?? null,
+    rank: rankOf(row),
+    placeReason: row.placeReason ?? null,
+    alias: row.alias ?? null,
+    rules: JSON.stringify(row.rules),
+    assignee: row.assignee ?? null,
+    assigneeName: row.assigneeName ?? null,
+    closedAtMs: row.closedAtMs ?? null,
+    closeReason: row.closeReason ?? null,
+    proposal: row.proposal ?? null,
+  }
+}
+
+function fromTable({ rank: _rank, ...row }: FindingTable): FindingRow {
+  return {
+    ...row,
+    unusualness: row.unusualness ?? undefined,
+    placeReason: row.placeReason ?? undefined,
+    alias: row.alias ?? undefined,
+    rules: JSON.parse(row.rules) as string[],
+    assignee: row.assignee ?? undefined,
+    assigneeName: row.assigneeName ?? undefined,
+    closedAtMs: row.closedAtMs ?? undefined,
+    closeReason: row.closeReason ?? undefined,
+    proposal: row.proposal ?? undefined,
+  }
+}
+
+function eventToTable(event: FindingEventRow): FindingEventTable {
+  return { ...event, note: event.note ?? null }
+}
+
+function eventFromTable(event: FindingEventTable): FindingEventRow {
+  return { ...event, note: event.note ?? undefined }
+}
+
+function unmaskToTable(row: UnmaskRow): UnmaskTable {
+  return {
+    ...row,
+    decidedBy: row.decidedBy ?? null,
+    decidedByName: row.decidedByName ?? null,
+    decidedAtMs: row.decidedAtMs ?? null,
+    untilMs: row.untilMs ?? null,
+  }
+}
+
+function unmaskFromTable(row: UnmaskTable): UnmaskRow {
+  return {
+    ...row,
+    decidedBy: row.decidedBy ?? undefined,
+    decidedByName: row.decidedByName ?? undefined,
+    decidedAtMs: row.decidedAtMs ?? undefined,
+    untilMs: row.untilMs ?? undefined,
+  }
+}
