@@ -40,8 +40,20 @@ export function addCheck(program: Command): void {
     })
 }
 
-/** What is allowed, and not wise. */
 function notesOn(config: Config): readonly string[] {
+  return [...notesOnKeys(config), ...notesOnReaders(config)]
+}
+
+/** Who can read recordings: a key that nobody has, or one too many, is best noticed before the first session. */
+function notesOnReaders({ recording }: Config): readonly string[] {
+  const readers = recording.encryptTo.map(({ kid }) => kid)
+  return readers.length === 0
+    ? []
+    : [`Recordings are encrypted to ${readers.join(' and ')}, and nobody else can read them.`]
+}
+
+/** What is allowed, and not wise. */
+function notesOnKeys(config: Config): readonly string[] {
   const path = relative(config.gateway.data, foldersOf(config).keys)
   const isInside = !path.startsWith('..') && !isAbsolute(path)
   return isInside

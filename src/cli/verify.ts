@@ -198,13 +198,18 @@ function placesIn(
       reason,
     }))
   if (wrong.length > 0) return wrong
-  const text =
-    unseen.length === 0
-      ? `All ${found} recordings that the log tells of are there, and are those that it tells of.`
-      : `${found} recordings are here, and are those that the log tells of. ${unseen.length} more are in the bucket, as the audit log says: they were not looked at. --store looks at them too.`
+  const text = toldText(found, unseen.length)
   return [
     { ...result, records: found, notes: [text, ...notes], ...(removed.length === 0 ? {} : { removed }) },
   ]
+}
+
+function toldText(found: number, unseen: number): string {
+  if (unseen > 0)
+    return `Here: ${found} of the recordings that the log tells of. ${unseen} more are in the bucket, as the audit log says: they were not looked at. --store looks at them too.`
+  return found === 1
+    ? 'The one recording that the log tells of is there, and is the one that it tells of.'
+    : `All ${found} recordings that the log tells of are there, and are those that it tells of.`
 }
 
 /** Recordings that are not files here: those that were read from the bucket, and sessions that are said to be there. */

@@ -89,6 +89,7 @@ export class World {
   #log = ''
   /** Gateways that a test ended: the end of any other is reported. */
   readonly #endedByTest = new WeakSet<ChildProcess>()
+  #death: string | undefined
   #runs = 0
 
   private constructor(parts: {
@@ -214,10 +215,12 @@ export class World {
       stdio: ['ignore', 'inherit', 'pipe'],
     })
     this.#gateway = child
+    this.#death = undefined
     child.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()))
     child.once('exit', (code, by) => {
-      if (!this.#endedByTest.has(child))
-        console.error(`the gateway ended by itself (${by ?? code}): ${this.#log.slice(-2000)}`)
+      if (this.#endedByTest.has(child)) return
+      this.#death = `the gateway ended by itself (${by ?? code}): ${this.#log.slice(-2000)}`
+      console.error(this.#death)
     })
     await this.until(() => {
       if (child.exitCode !== null || child.signalCode !== null)
@@ -251,9 +254,12 @@ export class World {
     this.#remove()
   }
 
-  /** Polls; the test's own time limit is the only one. */
+  /** Polls; the test's own time limit is the only one, but nothing is waited for from a gateway that has died. */
   async until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await sleep(20)
+    while (!(await condition())) {
+      if (this.#death !== undefined) throw new Error(this.#death)
+      await sleep(20)
+    }
   }
 
   // ── ssh ───────────────────────────────────────────────────────────────────────────────────────────────────────
