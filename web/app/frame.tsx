@@ -1,0 +1,246 @@
+/** What all pages have around them: the ways to the others, the search box, the clock, and who is signed in. */
+import type { ComponentType } from 'preact'
+import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks'
+import type { Me } from '../../src/api/schema.ts'
+import { setFormToken, useResource } from './api.ts'
+import { signedIn } from './me.ts'
+import { Line } from './parts/hidden.tsx'
+import { Said } from './parts/said.tsx'
+import { Empty, Failed, Loading, Shown } from './parts/states.tsx'
+import { textOf } from './parts/time.tsx'
+import { Link, navigate, useRoute } from './router.tsx'
+import { firstPath, pageAt, type PageProps } from './routes.ts'
+import { type Theme, useSetting } from './settings.ts'
+import { useTitle } from './title.ts'
+
+const places = [
+  { to: '/sessions', name: 'Sessions' },
+  { to: '/live', name: 'Live' },
+  { to: '/findings', name: 'Findings' },
+  { to: undefined, name: 'Requests' },
+  { to: undefined, name: 'Access reviews' },
+  { to: '/policy', name: 'Policies' },
+  { to: '/integrity', name: 'Integrity' },
+  { to: '/connect', name: 'Connect' },
+] as const
+
+export function Frame() {
+  const me = useResource<Me>('/me')
+  const { path } = useRoute()
+  useEffect(() => {
+    if (path === '/') navigate(firstPath, { replace: true })
+  }, [path])
+  return (
+    <>
+      <a class="skip" href="#main" onClick={skip}>
+        Skip to the content
+      </a>
+      <Shown resource={me} what="Signing in">
+        {data => <SignedIn me={data} />}
+      </Shown>
+      <Said />
+    </>
+  )
+}
+
+/** Not by the address: that is the page's own. */
+function skip(event: MouseEvent): void {
+  event.preventDefault()
+  document.getElementById('main')?.focus()
+}
+
+function SignedIn({ me }: { me: Me }) {
+  setFormToken(me.formToken)
+  const { path } = useRoute()
+  return (
+    <signedIn.Provider value={me}>
+      <div class="frame">
+        <TopBar me={me} />
+        <nav class="rail" aria-label="Pages">
+          <ul>
+            {places.map(({ to, name }) => (
+              <li key={name}>
+                {to === undefined ? (
+                  <span class="later" title="Not in this version">
+                    {name} <small>later</small>
+                  </span>
+                ) : (
+                  <Link to={to} aria-current={path === to || path.startsWith(`${to}/`) ? 'page' : undefined}>
+                    {name}
+                  </Link>
+                )}
+              </li>
+            ))}
+          </ul>
+        </nav>
+        <main id="main" tabIndex={-1}>
+          <CurrentPage key={pageAt(path)?.route.path ?? 'none'} path={path} />
+        </main>
+      </div>
+    </signedIn.Provider>
+  )
+}
+
+type Loaded = { readonly Page: ComponentType<PageProps> } | { readonly error: Error } | undefined
+
+function CurrentPage({ path }: { path: string }) {
+  const found = pageAt(path)
+  const [loaded, setLoaded] = useState<Loaded>()
+  const [fault, forget] = useErrorBoundary()
+  const load = (): void => {
+    setLoaded(undefined)
+    found?.route.load().then(setLoaded, (thrown: unknown) => setLoaded({ error: thrown as Error }))
+  }
+  useEffect(load, [])
+  useTitle(found?.route.title ?? 'Not found')
+  useFocusOnNewPage(path)
+  if (found === undefined) return <NotFound />
+  if (fault !== undefined) return <Failed error={fault as Error} retry={forget} />
+  if (loaded === undefined) return <Loading what="Loading the page" />
+  if ('error' in loaded) return <Failed error={loaded.error} retry={load} />
+  return <loaded.Page names={found.names} />
+}
+
+/** Whoever hears the page is told that it is another one. Not on the first. */
+function useFocusOnNewPage(path: string): void {
+  const shown = useRef(path)
+  useEffect(() => {
+    if (shown.current === path) return
+    shown.current = path
+    document.getElementById('main')?.focus({ preventScroll: true })
+    scrollTo(0, 0)
+  }, [path])
+}
+
+function NotFound() {
+  return (
+    <Empty title="There is no such page">
+      <p>
+        <Link to={firstPath}>Go to the sessions</Link>
+      </p>
+    </Empty>
+  )
+}
+
+function TopBar({ me }: { me: Me }) {
+  return (
+    <header class="top">
+      <Link to={firstPath} class="brand">
+        Sallyport
+      </Link>
+      <span class="gateway">
+        <Line text={me.gateway.name} />
+      </span>
+      <SearchBox />
+      <Clock gatewayMs={me.gateway.timeMs} />
+      <ThemeChoice />
+      <div class="who">
+        <Link to="/me">
+          <Line text={me.name} />
+        </Link>
+      </div>
+    </header>
+  )
+}
+
+/** `/` goes there from anywhere but a field to type in. */
+function SearchBox() {
+  const { path, query } = useRoute()
+  const input = useRef<HTMLInputElement>(null)
+  const asked = path === '/search' ? (query.get('q') ?? '') : ''
+  useEffect(() => {
+    const listen = (event: KeyboardEvent): void => {
+      if (
+        event.key !== '/' ||
+        event.ctrlKey ||
+        event.metaKey ||
+        event.altKey ||
+        event.defaultPrevented ||
+        isTyping(event)
+      )
+        return
+      event.preventDefault()
+      input.current?.focus()
+    }
+    addEventListener('keydown', listen)
+    return () => removeEventListener('keydown', listen)
+  }, [])
+  return (
+    <form
+      role="search"
+      class="search"
+      onSubmit={event => {
+        event.preventDefault()
+        const wanted = input.current?.value.trim() ?? ''
+        if (wanted !== '') navigate(`/search?q=${encodeURIComponent(wanted)}`)
+      }}
+    >
+      <input
+        key={asked}
+        ref={input}
+        type="search"
+        name="q"
+        aria-label="Search everything"
+        aria-keyshortcuts="/"
+        placeholder="Search commands, statements, files, people"
+        defaultValue={asked}
+        autocomplete="off"
+        spellcheck={false}
+      />
+      <kbd aria-hidden="true">/</kbd>
+    </form>
+  )
+}
+
+export function isTyping(event: KeyboardEvent): boolean {
+  const at = event.target
+  if (!(at instanceof HTMLElement)) return false
+  return at.isContentEditable || at.closest('input, textarea, select, dialog, .terminal-box') !== null
+}
+
+/** The gateway's time, not the browser's, which may be wrong. */
+function Clock({ gatewayMs }: { gatewayMs: number }) {
+  const [zone, setZone] = useSetting('zone')
+  const ahead = useRef(gatewayMs - Date.now())
+  const [now, setNow] = useState(Date.now())
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000)
+    return () => clearInterval(timer)
+  }, [])
+  const text = textOf(now + ahead.current, zone)
+  return (
+    <button
+      type="button"
+      class="clock"
+      aria-label={`Times are ${zone === 'utc' ? 'UTC' : 'local'}. Show ${zone === 'utc' ? 'local times' : 'UTC'}`}
+      title={zone === 'utc' ? 'Show local times' : 'Show UTC'}
+      onClick={() => setZone(zone === 'utc' ? 'local' : 'utc')}
+    >
+      <span aria-hidden="true">{text.slice(11)}</span>
+    </button>
+  )
+}
+
+const themes: readonly { readonly value: Theme; readonly name: string }[] = [
+  { value: 'system', name: 'System' },
+  { value: 'light', name: 'Light' },
+  { value: 'dark', name: 'Dark' },
+]
+
+function ThemeChoice() {
+  const [theme, setTheme] = useSetting('theme')
+  return (
+    <select
+      class="theme"
+      aria-label="Theme"
+      value={theme}
+      onChange={event => setTheme(event.currentTarget.value as Theme)}
+    >
+      {themes.map(({ value, name }) => (
+        <option key={value} value={value} selected={value === theme}>
+          {name}
+        </option>
+      ))}
+    </select>
+  )
+}

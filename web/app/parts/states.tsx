@@ -1,0 +1,99 @@
+/** What a page says when it has nothing to show yet, or will not have: and what to do about it. */
+import type { ComponentChildren } from 'preact'
+import { OfflineError, ProblemError, type Resource } from '../api.ts'
+import { Line } from './hidden.tsx'
+
+export function Loading({ what = 'Loading' }: { what?: string }) {
+  return (
+    <p class="state loading" role="status">
+      <span class="spinner" aria-hidden="true" />
+      {what}…
+    </p>
+  )
+}
+
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+  return (
+    <div class="state empty">
+      <h2>{title}</h2>
+      {children}
+    </div>
+  )
+}
+
+export function NoPermission({ detail }: { detail?: string }) {
+  return (
+    <div class="state refused" role="alert">
+      <h2>This is not for you to see</h2>
+      <p>{detail ?? 'Your roles do not let you review this.'}</p>
+      <p>Who should? Ask those who keep the policy to give your role a review rule for it.</p>
+    </div>
+  )
+}
+
+/** Leads back to this very address, with its time and its filters. */
+export function signInAddress(): string {
+  return `/sign-in/start?app=${encodeURIComponent(location.pathname + location.search)}`
+}
+
+export function SignedOut() {
+  return (
+    <div class="state signed-out" role="alert">
+      <h2>Sign in to go on</h2>
+      <p>You are not signed in, or your sign-in is over. Afterwards you are back on this page.</p>
+      <p>
+        <a class="button first" href={signInAddress()}>
+          Sign in
+        </a>
+      </p>
+    </div>
+  )
+}
+
+/** Any failure: offline, signed out, refused, not there, or broken. */
+export function Failed({ error, retry }: { error: Error; retry?: (() => void) | undefined }) {
+  if (error instanceof ProblemError && error.status === 401) return <SignedOut />
+  if (error instanceof ProblemError && error.status === 403) return <NoPermission detail={error.message} />
+  const title =
+    error instanceof OfflineError
+      ? 'The gateway does not answer'
+      : error instanceof ProblemError
+        ? error.title
+        : 'This page has a fault'
+  return (
+    <div class="state failed" role="alert">
+      <h2>
+        <Line text={title} />
+      </h2>
+      <p>
+        {error instanceof OfflineError ? (
+          'Check your network. Nothing that you have done here is lost.'
+        ) : (
+          <Line text={error.message} />
+        )}
+      </p>
+      {retry === undefined ? null : (
+        <p>
+          <button type="button" class="button" onClick={retry}>
+            Try again
+          </button>
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** What a resource is, or why it is not there. */
+export function Shown<T>({
+  resource,
+  what,
+  children,
+}: {
+  resource: Resource<T>
+  what?: string
+  children: (data: T) => ComponentChildren
+}) {
+  if (resource.state === 'loading') return <Loading {...(what === undefined ? {} : { what })} />
+  if (resource.state === 'failed') return <Failed error={resource.error} retry={resource.retry} />
+  return <>{children(resource.data)}</>
+}
