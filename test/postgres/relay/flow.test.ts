@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Grammar } from '../../../src/analysis/sql/grammar.ts'
-import { secretScan } from '../../../src/postgres/relay/secret-scan.ts'
+import { secretScan } from '../../../src/analysis/sql/secret-scan.ts'
 import { hasPostgres, startPostgres, type TestPostgres } from '../../support/postgres.ts'
 import { DirectRelay, type DirectOptions } from './direct-relay.ts'
 import {

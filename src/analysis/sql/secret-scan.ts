@@ -11,7 +11,7 @@ import {
   endOfQuoted,
   endOfWord,
   opensDollarQuote,
-} from '../../analysis/sql/shape.ts'
+} from './shape.ts'
 import { matchesPart } from '../../config/relation-pattern.ts'
 
 const masked = '[masked]'

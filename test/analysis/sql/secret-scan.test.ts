@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { secretScan } from '../../../src/postgres/relay/secret-scan.ts'
+import { secretScan } from '../../../src/analysis/sql/secret-scan.ts'
 
 const scan = secretScan([])
 
