@@ -1,13 +1,15 @@
 import type { Clock } from '../clock.ts'
 import type { SignInChecks } from '../identity/issuer.ts'
 
-/** Where a browser goes after the issuer sent it back: pages that we made, named by ids, never an address from a query. */
+/** Where a browser goes after the issuer sent it back: pages that we made, named by ids; never to another origin. */
 export type ReturnTarget =
   | { readonly to: 'waiting'; readonly id: string }
   | { readonly to: 'sessions' }
   | { readonly to: 'keys' }
   | { readonly to: 'connect' }
   | { readonly to: 'session'; readonly id: string }
+  /** Path and query of one of the auditors' pages, which hold all that the page shows; `appPath` has looked at it. */
+  | { readonly to: 'app'; readonly path: string }
 
 export type Flow = {
   readonly checks: SignInChecks

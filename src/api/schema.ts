@@ -116,7 +116,7 @@ export type VerdictWish = { readonly verdict: VerdictWord; readonly rationale: s
 
 /**
  * GET /sessions/:id/replay: how to play it. Chunks are fetched one by one (GET /sessions/:id/chunks/:number, the stored bytes, zstd within the
- * recording's frame; for sealed ones GET /sessions/:id/events/:number gives the events of a chunk as NDJSON if the gateway can read it).
+ * recording's frame; with `?count=` that one and so many after it, frame after frame, at most 64 and 1 MiB, so that a seek is one request; for sealed ones GET /sessions/:id/events/:number gives the events of a chunk as NDJSON if the gateway can read it).
  */
 export type Replay = {
   readonly openedAtMs: number

@@ -50,7 +50,7 @@ const sessionIdShape = /^[A-Za-z0-9_-]{1,64}$/
 /** Sign-in with the browser: from the link in a terminal to the code, and into the pages themselves. */
 export function addSignInRoutes(app: WebApp, parts: WebParts): void {
   app.get('/sign-in', c => c.html(welcomePage(parts, startOfPages(undefined))))
-  app.get('/sign-in/start', c => start(c, parts, pagesTarget(c.req.query('session'), c.req.query('page'))))
+  app.get('/sign-in/start', c => start(c, parts, pagesTarget(c.req.query())))
   app.get('/sign-in/:id', c => landing(c, parts, c.req.param('id')))
   app.get('/sign-in/:id/start', c => startWaiting(c, parts, c.req.param('id')))
   app.get('/sign-in/:id/confirm', c => askToConfirm(c, parts, c.req.param('id')))
@@ -72,7 +72,21 @@ export const startOfKeys = '/sign-in/start?page=keys'
 /** The same, back to the page of targets and passwords. */
 export const startOfConnect = '/sign-in/start?page=connect'
 
-function pagesTarget(session: string | undefined, page: string | undefined): ReturnTarget {
+/** Characters of an address within the auditors' pages: filters and a time. */
+const maxAppPath = 2000
+
+/** The address of a page below `/app`, or undefined if it could be anything else: another origin, another page of ours, or characters that no address has. */
+export function appPath(wanted: string | undefined): string | undefined {
+  if (wanted === undefined || wanted.length > maxAppPath || !/^\/app\/[\w!$&'()*+,./:;=?@~%-]*$/.test(wanted))
+    return undefined
+  const url = new URL(wanted, 'https://gateway.invalid')
+  return url.pathname.startsWith('/app/') ? url.pathname + url.search : undefined
+}
+
+function pagesTarget(query: Readonly<Record<string, string>>): ReturnTarget {
+  const { session, page, app } = query
+  const path = appPath(app)
+  if (path !== undefined) return { to: 'app', path }
   if (page === 'keys' || page === 'connect') return { to: page }
   return session !== undefined && sessionIdShape.test(session)
     ? { to: 'session', id: session }
@@ -154,6 +168,7 @@ async function redeem(c: WebContext, parts: WebParts, flow: Flow, nowMs: number)
 
 function afterSignIn(target: ReturnTarget): string {
   if (target.to === 'waiting') return `/sign-in/${target.id}/confirm`
+  if (target.to === 'app') return target.path
   if (target.to === 'keys' || target.to === 'connect') return `/${target.to}`
   return target.to === 'session' ? `/sessions/${target.id}` : '/sessions'
 }

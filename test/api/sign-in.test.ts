@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { appPath } from '../../src/api/sign-in-routes.ts'
 import { Browser, type Page } from '../support/browser.ts'
 import { people } from '../support/issuer.ts'
 import { ask, hour, openWorld, type World } from './world.ts'
@@ -218,7 +219,7 @@ describe('the way back from the issuer', () => {
       'a%0d%0aLocation:x',
     ]) {
       const browser = new Browser()
-      const query = new URLSearchParams({ session: target, return: target, redirect: target, next: target })
+      const query = new URLSearchParams({ session: target, app: target, return: target, next: target })
       const page = await browser.signInAt(
         await browser.open(`${world.url}/sign-in/start?${query.toString()}`),
         people.ben,
@@ -227,12 +228,34 @@ describe('the way back from the issuer', () => {
     }
   })
 
+  test.each([
+    ['//evil.example/app/x'],
+    ['/app//../../sessions/../sign-out'],
+    ['/app/../keys'],
+    ['/app/%2e%2e/keys'],
+    ['/app/\\evil.example'],
+    ['/app/x\r\nSet-Cookie: a=b'],
+    [`/app/${'x'.repeat(2000)}`],
+    ['https://evil.example/app/'],
+    ['/application'],
+  ])("an address of the auditors' pages that is none is forgotten (%j)", wanted => {
+    expect(appPath(wanted)).toBeUndefined()
+  })
+
   test('a link on another site starts nothing, it shows the page with the button', async () => {
     const browser = new Browser({ headers: { 'Sec-Fetch-Site': 'cross-site' } })
     const { url } = ask(world)
     expect((await browser.open(`${url}/start`)).heading).toBe('A terminal is waiting for you to sign in')
     expect((await browser.open(`${world.url}/sign-in/start`)).heading).toBe('Sign in to see sessions')
   })
+})
+
+test('a link to a moment of a recording is where one is after signing in', async () => {
+  const wanted = '/app/sessions/s-1?t=00%3A41%3A12&skip=off'
+  const browser = new Browser()
+  const start = await browser.open(`${world.url}/sign-in/start?app=${encodeURIComponent(wanted)}`)
+  const page = await browser.signInAt(start, people.ben)
+  expect(page.url.pathname + page.url.search).toBe(wanted)
 })
 
 test('T25, T40: a code opens the connection whose link was confirmed and no other', async () => {
