@@ -7,9 +7,11 @@ import { Fault, reasonOf } from '../../errors.ts'
 import { readShell } from '../shell/reader.ts'
 import { Recent } from '../recent.ts'
 import type { Analysis } from '../sql/analysis.ts'
-import { type Rule, ruleSchema, type Severity } from './rule.ts'
-import { ShellMatcher } from './shell-matcher.ts'
+import { type Rule, type RuleAbout, ruleSchema, type Severity } from './rule.ts'
+import { seeLine, ShellMatcher } from './shell-matcher.ts'
 import { compileStatementRule, type StatementMatcher } from './statement-matcher.ts'
+import { type WindowRule, windowRuleSchema } from './window-rule.ts'
+import { type CompiledStep, type LineMark, WindowSteps } from './window-steps.ts'
 
 export type RuleHit = {
   readonly id: string
@@ -25,28 +27,67 @@ const cacheLimits = { maxEntries: 20_000, maxCharacters: 4_194_304 }
 
 type StatementTest = { readonly rule: Rule; readonly matches: StatementMatcher }
 
+/** What was made of a line. */
+type KnownLine = { readonly hits: readonly RuleHit[]; readonly marks: readonly LineMark[] }
+
 export class Catalogue {
+  /** Of single lines and statements. */
   readonly rules: readonly Rule[]
+  /** Over several entries of a session. */
+  readonly windows: readonly WindowRule[]
+  readonly #about: ReadonlyMap<string, RuleAbout>
+  readonly #ofLines: readonly Rule[]
   readonly #lines: ShellMatcher
   readonly #statements: readonly StatementTest[]
+  readonly #steps: WindowSteps
   /** People type the same lines again and again. */
-  readonly #known = new Recent<readonly RuleHit[]>(cacheLimits)
+  readonly #known = new Recent<KnownLine>(cacheLimits)
 
-  constructor(rules: readonly Rule[]) {
+  constructor(rules: readonly Rule[], windows: readonly WindowRule[] = []) {
     this.rules = rules
-    this.#lines = new ShellMatcher(rules.filter(rule => rule.protocol === 'ssh'))
+    this.windows = windows
+    this.#about = new Map([...rules, ...windows].map(rule => [rule.id, rule]))
+    this.#steps = new WindowSteps(windows)
+    const ofLines = rules.filter(rule => rule.protocol === 'ssh')
+    this.#ofLines = ofLines
+    this.#lines = new ShellMatcher([...ofLines, ...this.#steps.lineRules])
     this.#statements = rules.flatMap(rule =>
       rule.protocol === 'postgres' ? [{ rule, matches: compileStatementRule(rule) }] : [],
     )
   }
 
+  /** What a rule says of itself; undefined if no rule of that name is in force. */
+  about(id: string): RuleAbout | undefined {
+    return this.#about.get(id)
+  }
+
   /** What the rules say of a line that was typed or executed. */
   ofLine(text: string): readonly RuleHit[] {
+    return this.#line(text).hits
+  }
+
+  /** Which steps of rules over several entries a line meets; for `WindowRules`. */
+  marksOf(text: string): readonly LineMark[] {
+    return this.#line(text).marks
+  }
+
+  /** The stages of a rule of `windows`. */
+  stagesOf(rule: WindowRule): readonly (readonly CompiledStep[])[] {
+    return this.#steps.stagesOf(rule)
+  }
+
+  #line(text: string): KnownLine {
     const known = this.#known.get(text)
     if (known !== undefined) return known
-    const hits = this.#lines.match({ text, reading: readShell(text) }).map(hitOf)
-    this.#known.set(text, hits)
-    return hits
+    const line = seeLine(text, readShell(text))
+    const met = this.#lines.match(line)
+    const count = this.#ofLines.length
+    const made = {
+      hits: met.flatMap(at => this.#ofLines[at] ?? []).map(hitOf),
+      marks: this.#steps.marksOf(line, step => met.includes(count + step)),
+    }
+    this.#known.set(text, made)
+    return made
   }
 
   /** What the rules say of a text of statements, given what the grammar said of it. */
@@ -63,24 +104,29 @@ function hitOf({ id, severity, techniques }: Rule): RuleHit {
 /** Reads all rules of a folder and those below it. Throws Fault CONFIG_INVALID with every file that is wrong and why. */
 export function readCatalogue(folder: string = rulesFolder): Catalogue {
   const problems: string[] = []
-  const rules: Rule[] = []
+  const rules = new Map<string, Rule | WindowRule>()
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()) {
     if (!/\.ya?ml$/.test(name)) continue
     const read = readRule(join(folder, name))
     if (typeof read === 'string') problems.push(`${name}: ${read}`)
-    else if (rules.some(({ id }) => id === read.id))
-      problems.push(`${name}: there is another rule ${read.id}`)
-    else rules.push(read)
+    else if (rules.has(read.id)) problems.push(`${name}: there is another rule ${read.id}`)
+    else rules.set(read.id, read)
   }
   if (problems.length > 0)
     throw new Fault('CONFIG_INVALID', `The rules cannot be used.\n${problems.join('\n')}`)
-  return new Catalogue(rules)
+  const all = [...rules.values()]
+  return new Catalogue(
+    all.filter((rule): rule is Rule => !('window' in rule)),
+    all.filter((rule): rule is WindowRule => 'window' in rule),
+  )
 }
 
 /** The rule, or what is wrong with it. */
-function readRule(path: string): Rule | string {
+function readRule(path: string): Rule | WindowRule | string {
   try {
-    const checked = ruleSchema.safeParse(parse(readFileSync(path, 'utf8')))
+    const content: unknown = parse(readFileSync(path, 'utf8'))
+    const isWindow = typeof content === 'object' && content !== null && 'window' in content
+    const checked = (isWindow ? windowRuleSchema : ruleSchema).safeParse(content)
     if (checked.success) return checked.data
     return checked.error.issues
       .map(({ path: at, message }) => `${at.join('.') || 'the rule'}: ${message}`)

@@ -4,7 +4,8 @@ import { z } from 'zod'
 export const severities = ['info', 'low', 'medium', 'high', 'critical'] as const
 export type Severity = (typeof severities)[number]
 
-const globs = z
+/** Patterns of words, see glob.ts; a list of one may be written without its brackets. */
+export const globs = z
   .union([z.string(), z.array(z.string()).min(1)])
   .transform(value => (typeof value === 'string' ? [value] : value))
 const all = z.array(globs).min(1)
@@ -41,7 +42,7 @@ const clauseFields = {
   source: globs.optional(),
 }
 const simpleClause = z.strictObject(clauseFields)
-const clause = z.strictObject({
+export const clause = z.strictObject({
   ...clauseFields,
   /** A later, and an earlier, command of the same pipeline. */
   pipedTo: simpleClause.optional(),
@@ -87,7 +88,8 @@ const statementClause = z.strictObject({
 })
 export type StatementClause = z.output<typeof statementClause>
 
-const about = {
+/** What every rule says of itself. */
+export const about = {
   id: z.string().regex(/^[A-Z]+-\d+[a-z]?$/),
   title: z.string().min(1),
   severity: z.enum(severities),
@@ -97,16 +99,24 @@ const about = {
   says: z.string().min(1),
   /** Harmless explanations to check. */
   check: z.array(z.string()).min(1),
-  examples: z.strictObject({ matches: z.array(z.string()).min(1), passes: z.array(z.string()).min(1) }),
 }
+const aboutSchema = z.strictObject(about)
+/** For people: what a rule looks for, without how. */
+export type RuleAbout = z.output<typeof aboutSchema>
+
+const examples = z.strictObject({
+  matches: z.array(z.string()).min(1),
+  passes: z.array(z.string()).min(1),
+})
 
 const shellRule = z
-  .strictObject({ ...about, protocol: z.literal('ssh'), ...shellMatch })
+  .strictObject({ ...about, examples, protocol: z.literal('ssh'), ...shellMatch })
   .refine(({ any, all, several, line, obscured }) => any ?? all ?? several ?? line ?? obscured, {
     message: 'a rule looks for something: any, all, several, line or obscured',
   })
 const statementRule = z.strictObject({
   ...about,
+  examples,
   protocol: z.literal('postgres'),
   any: z.array(statementClause).min(1),
   except: z.array(statementClause).optional(),

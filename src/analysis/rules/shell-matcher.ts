@@ -4,8 +4,19 @@ import { compileGlobs, type Glob } from './glob.ts'
 import { SeenCommand } from './paths.ts'
 import type { Clause, ShellRule } from './rule.ts'
 
-/** A line and what was read in it. */
-export type ReadLine = { readonly text: string; readonly reading: ShellReading }
+/** A line, what was read in it, and its commands, each looked into once. */
+export type SeenLine = {
+  readonly text: string
+  readonly reading: ShellReading
+  readonly commands: readonly SeenCommand[]
+}
+
+export function seeLine(text: string, reading: ShellReading): SeenLine {
+  return { text, reading, commands: reading.commands.map(command => new SeenCommand(command)) }
+}
+
+/** What of a rule the matcher looks at. */
+type Looking = Pick<ShellRule, 'any' | 'all' | 'several' | 'line' | 'obscured' | 'except'>
 
 type Test = (seen: SeenCommand, all: readonly SeenCommand[]) => boolean
 
@@ -22,29 +33,36 @@ type Compiled = {
 const maxKnownNames = 5000
 
 export class ShellMatcher {
-  readonly #rules: readonly ShellRule[]
+  readonly #rules: readonly Looking[]
   readonly #clauses: readonly Compiled[]
   readonly #byName = new Map<string, readonly Compiled[]>()
 
-  constructor(rules: readonly ShellRule[]) {
+  constructor(rules: readonly Looking[]) {
     this.#rules = rules
     this.#clauses = rules.flatMap(compileRule)
   }
 
-  /** The rules that a line meets, in their own order. */
-  match({ text, reading }: ReadLine): ShellRule[] {
-    const all = reading.commands.map(command => new SeenCommand(command))
-    const met = this.#rules.map(() => new Met())
-    for (const seen of all) this.#look(seen, all, met)
-    return this.#rules.filter((rule, at) => met[at]?.fulfils(rule) === true || meetsLine(rule, text, reading))
+  /** The places of the rules that a line meets, in their own order. */
+  match({ text, reading, commands }: SeenLine): number[] {
+    const met = new Map<number, Met>()
+    for (const seen of commands) this.#look(seen, commands, met)
+    const found: number[] = []
+    for (const [at, rule] of this.#rules.entries())
+      if (met.get(at)?.fulfils(rule) === true || meetsLine(rule, text, reading)) found.push(at)
+    return found
   }
 
   /** A command that an exception of a rule covers does not count for that rule. */
-  #look(seen: SeenCommand, all: readonly SeenCommand[], met: readonly Met[]): void {
+  #look(seen: SeenCommand, all: readonly SeenCommand[], met: Map<number, Met>): void {
     const found = this.#candidates(seen.command.name).filter(({ test }) => test(seen, all))
     if (found.length === 0) return
     const excepted = new Set(found.filter(({ part }) => part === 'except').map(({ rule }) => rule))
-    for (const clause of found) if (!excepted.has(clause.rule)) met[clause.rule]?.add(clause)
+    for (const clause of found) {
+      if (excepted.has(clause.rule)) continue
+      const known = met.get(clause.rule) ?? new Met()
+      known.add(clause)
+      met.set(clause.rule, known)
+    }
   }
 
   #candidates(name: string): readonly Compiled[] {
@@ -68,7 +86,7 @@ class Met {
     else if (part === 'several') this.#several.add(index)
   }
 
-  fulfils({ all, several }: ShellRule): boolean {
+  fulfils({ all, several }: Looking): boolean {
     if (this.#any) return true
     if (all !== undefined && this.#all.size === all.length) return true
     return several !== undefined && this.#several.size >= several.least
@@ -76,7 +94,7 @@ class Met {
 }
 
 function meetsLine(
-  { line, obscured }: ShellRule,
+  { line, obscured }: Looking,
   text: string,
   { decoded, isObscured }: ShellReading,
 ): boolean {
@@ -84,7 +102,7 @@ function meetsLine(
   return line?.some(each => text.includes(each) || decoded.some(found => found.includes(each))) === true
 }
 
-function compileRule({ any = [], all = [], several, except = [] }: ShellRule, rule: number): Compiled[] {
+function compileRule({ any = [], all = [], several, except = [] }: Looking, rule: number): Compiled[] {
   const parts = { any, all, several: several?.of ?? [], except }
   return (['any', 'all', 'several', 'except'] as const).flatMap(part =>
     parts[part].map((clause, index) => ({

@@ -1,0 +1,207 @@
+/**
+ * Rules over several entries of one session: one of these for each session, told of its entries in order of time. What it keeps is
+ * bounded by what its rules ask for, whatever the session does; each entry costs what its own text and tables cost.
+ */
+import type { Entry, EntryHit } from '../entry.ts'
+import { withoutLiterals } from '../sql/shape.ts'
+import type { Catalogue } from './catalogue.ts'
+import { directionOf, type Literals, literalsOf } from './literals.ts'
+import type { WindowRule, Counted, Ordered } from './window-rule.ts'
+import type { CompiledStep, LineMark } from './window-steps.ts'
+import { WindowTally } from './window-tally.ts'
+import { WindowTrails } from './window-trails.ts'
+
+/** Statements of different shapes, or tables, that one rule counts apart; the one that was seen longest ago goes. */
+const maxGroups = 64
+/** Tables of one statement; `pg_dump` locks all of a database in one. */
+const maxTablesOfEntry = 2000
+/** Of a text, as it stands in a hit. */
+const maxQuoteLength = 500
+
+/** An entry, and the steps of all rules that it meets. */
+type Met = {
+  readonly entry: Entry
+  readonly step: (step: CompiledStep) => LineMark | undefined
+}
+
+interface Watch {
+  /** Whether this entry completes the rule. */
+  take(met: Met): boolean
+}
+
+export class WindowRules {
+  readonly #catalogue: Catalogue
+  readonly #watches: readonly { readonly rule: WindowRule; readonly watch: Watch; quietUntilMs: number }[]
+
+  constructor(catalogue: Catalogue) {
+    this.#catalogue = catalogue
+    this.#watches = catalogue.windows.map(rule => ({
+      rule,
+      watch: watchOf(rule, catalogue.stagesOf(rule)),
+      quietUntilMs: Number.NEGATIVE_INFINITY,
+    }))
+  }
+
+  /**
+   * What an entry completes, given what the rules of single lines said of it. A rule that was met is quiet for its own time, so that
+   * whatever goes on gives one hit for each.
+   */
+  take(entry: Entry, hits: readonly EntryHit[]): EntryHit[] {
+    const marks = entry.kind === 'command' ? this.#catalogue.marksOf(entry.text) : []
+    const step = (compiled: CompiledStep): LineMark | undefined =>
+      compiled.test(entry, hits) ? markOf(compiled, marks) : undefined
+    const found: EntryHit[] = []
+    for (const watched of this.#watches) {
+      if (!watched.watch.take({ entry, step }) || entry.atMs < watched.quietUntilMs) continue
+      watched.quietUntilMs = entry.atMs + watched.rule.window.within
+      found.push(hitOf(watched.rule, entry))
+    }
+    return found
+  }
+}
+
+function markOf({ number, step }: CompiledStep, marks: readonly LineMark[]): LineMark | undefined {
+  if (step.commands !== undefined || step.takes !== undefined) return marks.find(mark => mark.step === number)
+  return { step: number, paths: [] }
+}
+
+function hitOf({ id, severity, techniques }: WindowRule, entry: Entry): EntryHit {
+  return {
+    session: entry.session,
+    entry: entry.number,
+    atMs: entry.atMs,
+    offsetMs: entry.offsetMs,
+    rule: id,
+    severity,
+    technique: techniques,
+    quote: entry.text.slice(0, maxQuoteLength),
+  }
+}
+
+function watchOf({ window }: WindowRule, stages: readonly (readonly CompiledStep[])[]): Watch {
+  return 'steps' in window ? new OrderedWatch(window, stages) : new CountedWatch(window, stages[0] ?? [])
+}
+
+type Group = { readonly tally: WindowTally; literals: Literals | undefined; direction: -1 | 0 | 1 }
+
+class CountedWatch implements Watch {
+  readonly #window: Counted
+  readonly #steps: readonly CompiledStep[]
+  readonly #groups = new Map<string, Group>()
+
+  constructor(window: Counted, steps: readonly CompiledStep[]) {
+    this.#window = window
+    this.#steps = steps
+  }
+
+  take({ entry, step }: Met): boolean {
+    const met = this.#steps.filter(each => step(each) !== undefined)
+    if (met.length === 0) return false
+    let isComplete = false
+    for (const name of this.#groupsOf(entry, met)) {
+      const group = this.#group(name)
+      if (this.#window.advancing === true && !advances(group, entry.text)) group.tally.clear()
+      this.#add(group.tally, entry, met)
+      if (group.tally.total < this.#window.least) continue
+      isComplete = true
+      group.tally.clear()
+    }
+    return isComplete
+  }
+
+  #add(tally: WindowTally, entry: Entry, met: readonly CompiledStep[]): void {
+    const { distinct, sum } = this.#window
+    if (sum !== undefined) tally.addAmount(amountOf(entry, sum), entry.atMs)
+    else if (distinct === undefined) tally.addOne(entry.atMs)
+    else for (const value of valuesOf(distinct, entry, met)) tally.addDistinct(value, entry.atMs)
+  }
+
+  #groupsOf(entry: Entry, met: readonly CompiledStep[]): readonly string[] {
+    const { same } = this.#window
+    if (same === undefined) return ['']
+    return same === 'table' ? tablesOf(entry, met) : [shapeOf(entry)]
+  }
+
+  #group(name: string): Group {
+    const group = this.#groups.get(name) ?? {
+      tally: new WindowTally(this.#window.within),
+      literals: undefined,
+      direction: 0,
+    }
+    this.#groups.delete(name)
+    this.#groups.set(name, group)
+    const [oldest] = this.#groups.keys()
+    if (this.#groups.size > maxGroups && oldest !== undefined) this.#groups.delete(oldest)
+    return group
+  }
+}
+
+/** Whether a text goes on where the one before was. */
+function advances(group: Group, text: string): boolean {
+  const literals = literalsOf(text)
+  const before = group.literals
+  group.literals = literals
+  if (before === undefined) return true
+  const direction = directionOf(before, literals)
+  const goesOn = direction !== 0 && (group.direction === 0 || group.direction === direction)
+  group.direction = direction
+  return goesOn
+}
+
+function amountOf({ statement, file }: Entry, sum: 'rows' | 'bytes'): number {
+  return (sum === 'rows' ? statement?.rows : (statement?.bytes ?? file?.bytes)) ?? 0
+}
+
+function valuesOf(
+  distinct: NonNullable<Counted['distinct']>,
+  entry: Entry,
+  met: readonly CompiledStep[],
+): readonly string[] {
+  if (distinct === 'step') return met.map(({ number }) => String(number))
+  return distinct === 'table' ? tablesOf(entry, met) : [entry.text]
+}
+
+function tablesOf({ statement }: Entry, met: readonly CompiledStep[]): readonly string[] {
+  const tables = statement?.tables.slice(0, maxTablesOfEntry) ?? []
+  return tables.filter(table => met.some(each => each.tables(table)))
+}
+
+function shapeOf({ statement, text }: Entry): string {
+  return statement?.fingerprint ?? withoutLiterals(text.slice(0, 4096)) ?? text.slice(0, 4096)
+}
+
+/** Comes through its steps one after another, each within the time since the first. */
+class OrderedWatch implements Watch {
+  readonly #window: Ordered
+  readonly #stages: readonly (readonly CompiledStep[])[]
+  readonly #trails: WindowTrails
+
+  constructor(window: Ordered, stages: readonly (readonly CompiledStep[])[]) {
+    this.#window = window
+    this.#stages = stages
+    this.#trails = new WindowTrails({
+      withinMs: window.within,
+      stages: stages.length,
+      isPath: window.same === 'path',
+    })
+  }
+
+  take({ entry, step }: Met): boolean {
+    let isComplete = false
+    for (const [stage, steps] of this.#stages.entries())
+      for (const compiled of steps) {
+        const mark = step(compiled)
+        if (mark === undefined) continue
+        for (const key of this.#keysOf(entry, compiled, mark))
+          if (this.#trails.reach(stage, key, entry.atMs)) isComplete = true
+      }
+    return isComplete
+  }
+
+  #keysOf(entry: Entry, compiled: CompiledStep, { paths }: LineMark): readonly string[] {
+    const { same } = this.#window
+    if (same === undefined) return ['']
+    if (same === 'table') return tablesOf(entry, [compiled])
+    return entry.kind === 'file' ? [entry.text] : paths
+  }
+}
