@@ -2,7 +2,7 @@
  * What a configuration file says once it has been read: total (every default filled in), frozen, and in our own units.
  * Times are milliseconds, sizes are bytes. docs/configuration.md describes the file itself.
  */
-import type { ChannelKind } from '../model.ts'
+import type { ChannelKind, Severity } from '../model.ts'
 import type { AuditorPublicKey } from './auditor-key.ts'
 import type { ForwardRules } from './forward-rule.ts'
 import type { Hours } from './hours.ts'
@@ -148,11 +148,24 @@ export type AllowRule = {
 
 export type ReviewRule = { readonly targets: TargetMatch; readonly line: number }
 
+/** What a session does when a deterministic rule was met in it. Baselines never act. */
+export type ReactionRule = {
+  /** At least so severe; or this rule. One of the two is said. */
+  readonly severity?: Severity
+  readonly rule?: string
+  readonly do: 'end' | 'pause' | 'step-up'
+  /** How long a session that is held waits before it ends. */
+  readonly waitMs: number
+  readonly line: number
+}
+
 export type Role = {
   readonly name: string
   readonly members: { readonly groups: readonly string[]; readonly emails: readonly string[] }
   readonly allow: readonly AllowRule[]
   readonly review: readonly ReviewRule[]
+  /** Left out: nothing. */
+  readonly on?: readonly ReactionRule[]
 }
 
 /** What makes a key that signed one that signs in without a browser (DESIGN §7). */
@@ -312,6 +325,55 @@ export type DurabilityConfig = {
   readonly limits: SessionLimits
 }
 
+export type SignalName =
+  | 'first-access'
+  | 'dormancy'
+  | 'hour'
+  | 'volume'
+  | 'breadth'
+  | 'two-sources'
+  | 'denied-then-allowed'
+  | 'drift'
+  | 'reviewing'
+
+/** Findings: how many, who sees them, how long they are kept. */
+export type AnalysisConfig = {
+  /** Findings of one day (UTC) that stand above the line, and open ones of baselines about one person. */
+  readonly budget: number
+  readonly perPerson: number
+  /** Of sessions without a finding; 0 to 1. */
+  readonly sampleShare: number
+  /** Findings are kept, and shown to no reviewer. */
+  readonly shadow: boolean
+  /** Closing findings of this severity and above takes two people; left out, one. */
+  readonly fourEyes?: Severity
+  /** Rules that make no findings. */
+  readonly off: readonly string[]
+  readonly baselines: {
+    readonly enabled: boolean
+    /** Events of a person before their own profile raises a finding alone. */
+    readonly profile: number
+    /** Nats that a session has to differ by. */
+    readonly score: number
+    readonly off: readonly SignalName[]
+    readonly severity: Readonly<Record<SignalName, Severity>>
+  }
+  /** Names stay hidden in findings until somebody in one of these roles approves; left out, they show. */
+  readonly pseudonyms?: {
+    readonly approvers: readonly string[]
+    /** How long a name shows. */
+    readonly forMs: number
+    /** How long one person has one pseudonym. */
+    readonly rotateMs: number
+  }
+  readonly retention: {
+    readonly findingsMs: number
+    readonly profilesMs: number
+    readonly unmaskingsMs: number
+  }
+  readonly contact?: string
+}
+
 export type Config = {
   /** The file that this was read from, absolute. */
   readonly file: string
@@ -342,6 +404,7 @@ export type Config = {
   readonly targets: readonly Target[]
   readonly roles: readonly Role[]
   readonly log: { readonly publish: readonly CheckpointPlace[] }
+  readonly analysis: AnalysisConfig
   readonly recording: DurabilityConfig & {
     /** Where recordings are written to; with `s3`, where they wait until they are in the bucket. */
     readonly folder: string

@@ -27,6 +27,7 @@ export function crossCheck(raw: unknown, sources: SecretSources): Issue[] {
     ...checkRoleNames(raw),
     ...checkTargetMatches(raw),
     ...checkProtocolsOfRules(raw),
+    ...checkApprovers(raw),
   ]
 }
 
@@ -119,6 +120,24 @@ function checkRoleNames(raw: unknown): Issue[] {
     return parsed.ok
       ? []
       : [{ path: ['roles', name], message: `has a name that ${parsed.message}`, atKey: true }]
+  })
+}
+
+/** Nobody could ever approve that a name is shown. */
+function checkApprovers(raw: unknown): Issue[] {
+  const approvers = at(raw, 'analysis', 'pseudonyms', 'approvers')
+  if (!Array.isArray(approvers)) return []
+  const roles = keysOf(at(raw, 'roles'))
+  return approvers.flatMap((name: unknown, index) => {
+    if (typeof name !== 'string' || roles.includes(name)) return []
+    const path = ['analysis', 'pseudonyms', 'approvers', index]
+    return [
+      {
+        path,
+        message: `names the role \`${name}\`, which does not exist`,
+        suggestion: didYouMean(name, roles),
+      },
+    ]
   })
 }
 

@@ -13,9 +13,7 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   'reason',
   'ticket',
   'mfa',
-  'on',
   'notify',
-  'analysis',
 ])
 
 const EXPECTED: Record<string, string> = {

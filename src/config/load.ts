@@ -17,6 +17,7 @@ import type {
   Target,
   TargetMatch,
 } from './config.ts'
+import { findingsConfigOf, reactionOf } from './analysis-schema.ts'
 import { crossCheck, type Issue } from './cross-checks.ts'
 import { type Path, YamlFile } from './document.ts'
 import { explainIssue, knownKeys } from './explain-issue.ts'
@@ -128,6 +129,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
     targets: parsed.targets.map(targetOf),
     roles: Object.entries(parsed.roles).map(([name, role]) => roleOf(name, role, yaml)),
     log: { publish: parsed.log.publish.map(place => placeOf(place, dirname(file))) },
+    analysis: findingsConfigOf(parsed.analysis),
     recording: {
       folder:
         recording.folder === undefined ? join(data, 'recordings') : resolve(dirname(file), recording.folder),
@@ -315,6 +317,9 @@ function roleOf(name: string, role: FileRole, yaml: YamlFile): Role {
       targets: matchOf(targets),
       line: lineOf('review', index),
     })),
+    ...(role.on.length === 0
+      ? {}
+      : { on: role.on.map((rule, index) => reactionOf(rule, lineOf('on', index))) }),
   }
 }
 

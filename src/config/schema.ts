@@ -1,5 +1,6 @@
 /** The shape of the file: every key, its default and how its value is read. Checks across sections: `cross-checks.ts`. */
 import { z } from 'zod'
+import { analysisFields, reactions } from './analysis-schema.ts'
 import { maxAuditorKeys, readAuditorKey } from './auditor-key.ts'
 import {
   parseEndpoint,
@@ -151,6 +152,7 @@ const role = z.strictObject({
   sessions: sessions.prefault({}),
   allow: oneOrMore(allowRule),
   review: oneOrMore(z.strictObject({ targets: targetMatch })),
+  on: reactions,
 })
 
 const sshTarget = z
@@ -297,6 +299,7 @@ export function configSchema(sources: SecretSources) {
           .default([]),
       })
       .prefault({}),
+    analysis: z.strictObject(analysisFields).prefault({}),
     recording: z
       .strictObject({
         folder: text().optional(),
