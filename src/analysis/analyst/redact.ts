@@ -48,7 +48,7 @@ const patterns: readonly Pattern[] = [
   // --password …, --token=…
   [
     new RegExp(
-      String.raw`(--?(?!no-)(?:[a-z]{1,20}-){0,3}(?:${names}|pass|pw)(?!-file|-path|-stdin|-command)(?:=|[ \t]+)\\?)${value}`,
+      String.raw`((?<![\w-])--?(?!no-)(?:[a-z]{1,20}-){0,3}(?:${names}|pass|pw)(?!-file|-path|-stdin|-command)(?:=|[ \t]+)\\?)${value}`,
       'gi',
     ),
     keep,
