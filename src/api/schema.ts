@@ -15,6 +15,8 @@ export type ProblemDocument = {
   readonly title: string
   readonly status: number
   readonly detail: string
+  /** Of a query or a body: what is wrong with it, all of it. */
+  readonly problems?: readonly { readonly where: string; readonly text: string }[]
 }
 
 /** GET /me */
@@ -271,6 +273,9 @@ export type FindingSummary = {
   readonly similar: number
 }
 
+/** GET /findings/counts: how many are in each state above the line, as far as the person may see them. */
+export type FindingCounts = Readonly<Record<FindingState, number>>
+
 /** GET /findings/:id */
 export type FindingDetail = FindingSummary & {
   readonly why: readonly {
@@ -300,11 +305,21 @@ export type FindingDetail = FindingSummary & {
   readonly mayDecide: boolean
   readonly refusal?: string
   readonly isMasked: boolean
+  /** Requests to see the name that wait for somebody else's approval: POST /findings/:id/unmaskings/:request (UnmaskDecision). */
+  readonly unmaskings: readonly {
+    readonly id: string
+    readonly by: string
+    readonly caseId: string
+    readonly reason: string
+    readonly mayApprove: boolean
+  }[]
+  /** Closing takes two, and somebody has begun. */
+  readonly proposal?: { readonly by: string; readonly reason: string; readonly rationale: string }
 }
 
 export type CloseReason = 'true-positive' | 'benign-expected' | 'rule-too-broad' | 'duplicate'
 
-/** POST /findings/:id/{acknowledge, assign, close, reopen, suppress, unmask} */
+/** POST /findings/:id/{acknowledge, assign, close, reopen, suppress, unmask, verdict}: each answers with the FindingDetail as it is then. */
 export type CloseWish = { readonly reason: CloseReason; readonly rationale: string }
 export type AssignWish = { readonly to: string }
 export type SuppressWish = {
@@ -312,6 +327,8 @@ export type SuppressWish = {
   readonly untilMs: number
   readonly rationale: string
 }
+export type ReopenWish = { readonly rationale: string }
+export type UnmaskDecision = { readonly approve: boolean }
 export type UnmaskWish = { readonly caseId: string; readonly reason: string }
 
 /** GET /integrity */
