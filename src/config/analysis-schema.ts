@@ -13,7 +13,6 @@ export const signalNames = [
   'volume',
   'breadth',
   'two-sources',
-  'denied-then-allowed',
   'drift',
   'reviewing',
 ] as const
@@ -44,7 +43,6 @@ const signalSeverities = z
     volume: severity.default('medium'),
     breadth: severity.default('medium'),
     'two-sources': severity.default('medium'),
-    'denied-then-allowed': severity.default('low'),
     drift: severity.default('low'),
     reviewing: severity.default('low'),
   })

@@ -332,7 +332,6 @@ export type SignalName =
   | 'volume'
   | 'breadth'
   | 'two-sources'
-  | 'denied-then-allowed'
   | 'drift'
   | 'reviewing'
 
