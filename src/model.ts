@@ -205,6 +205,66 @@ export type StatementFacts = {
   readonly reason?: string
 }
 
+/** What somebody wrote about a session, or about a moment of it. */
+export type CommentRow = {
+  readonly id: string
+  readonly session: string
+  readonly issuer: string
+  readonly subject: string
+  readonly name: string
+  readonly atMs: number
+  /** Since the session's opening; undefined: about all of it. */
+  readonly offsetMs: number | undefined
+  readonly text: string
+}
+
+/** From one offset to another, in milliseconds since the session's opening. */
+export type WatchedStretch = { readonly fromMs: number; readonly toMs: number }
+
+/** What one person has seen of a session. Stretches are in order and do not touch. */
+export type WatchedRow = {
+  readonly session: string
+  readonly issuer: string
+  readonly subject: string
+  readonly name: string
+  readonly lastMs: number
+  readonly stretches: readonly WatchedStretch[]
+}
+
+/** What a reviewer decided about a session. A later one of the same person replaces none: all are kept. */
+export type SessionVerdictRow = {
+  readonly id: string
+  readonly session: string
+  readonly issuer: string
+  readonly subject: string
+  readonly name: string
+  readonly atMs: number
+  readonly verdict: 'expected' | 'explained' | 'escalate'
+  readonly rationale: string
+}
+
+/** A list with its filters, under a name, for one person. */
+export type SavedViewRow = {
+  readonly id: string
+  readonly issuer: string
+  readonly subject: string
+  readonly name: string
+  readonly page: string
+  /** As in the address of the page, without its question mark. */
+  readonly query: string
+  readonly createdAtMs: number
+}
+
+/** That somebody read a recording or what was made of it. The audit log says it too; this is what people are shown about themselves. */
+export type ReadingRow = {
+  readonly session: string
+  readonly issuer: string
+  readonly subject: string
+  readonly name: string
+  readonly atMs: number
+  readonly purpose: string
+}
+
 /** A lease goes intended → live → ending and is then removed. */
 export type LeaseState = 'intended' | 'live' | 'ending'
 

@@ -12,6 +12,7 @@ import type { Log } from '../log.ts'
 import type { KeptView } from '../recorder/retention/view.ts'
 import type { SessionRow, SessionState, Signer, SignInRow } from '../model.ts'
 import type { Watching } from '../session/live.ts'
+import type { ApiDeps } from './v1/deps.ts'
 import type { KeyAsk } from '../credentials/key-changes.ts'
 import type { KeyChange } from '../credentials/key-ring.ts'
 import type { RecordingStore } from '../recorder/storage/recording-store.ts'
@@ -58,6 +59,10 @@ export type WebDeps = CommonDeps & {
   /** In the text format of Prometheus, for whoever has the token; without one there is no such page. */
   readonly metrics?: () => Promise<string>
   readonly metricsToken?: () => Secret | undefined
+  /** What the interface for the auditors' pages and for tools needs besides; without it there is none. */
+  readonly api?: ApiDeps
+  /** Where the auditors' pages were built to, if not into `web/dist`. */
+  readonly appFolder?: string
 }
 
 export type Endpoints = {

@@ -35,7 +35,8 @@ export function securityHeaders(webUrl: string): MiddlewareHandler {
     await next()
     const { headers } = c.res
     if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', contentSecurityPolicy)
-    headers.set('Cache-Control', 'no-store')
+    // Built files of the pages alone may be kept: they hold nothing of anybody.
+    if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
     headers.set('X-Content-Type-Options', 'nosniff')
     headers.set('X-Frame-Options', 'DENY')
     headers.set('Referrer-Policy', 'no-referrer')

@@ -14,7 +14,7 @@ export function problemDocument(
   c: Context,
   problem: Problem,
   code?: string,
-  more: Readonly<Record<string, string>> = {},
+  more: Readonly<Record<string, unknown>> = {},
 ): Response {
   const type = code === undefined ? 'about:blank' : `urn:sallyport:fault:${code}`
   return c.json(

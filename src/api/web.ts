@@ -7,12 +7,14 @@ import { Flows } from './flows.ts'
 import { securityHeaders } from './headers.ts'
 import type { Problem } from './problem.ts'
 import { answerProblem, answerThrown, notFound, type WebApp, type WebParts } from './answers.ts'
+import { addAppFiles } from './app-files.ts'
 import { addConnectRoutes } from './connect-routes.ts'
 import { addEncryptedRoutes } from './encrypted-routes.ts'
 import { addKeyRoutes } from './key-routes.ts'
 import { addMetricsRoute } from './metrics-route.ts'
 import { addSessionRoutes } from './session-routes.ts'
 import { addSignInRoutes } from './sign-in-routes.ts'
+import { apiBase, createApi } from './v1/api.ts'
 import { addTokenRoute } from './token-route.ts'
 import { styleSheet } from './style.ts'
 
@@ -33,7 +35,6 @@ export function createWeb(deps: WebDeps): WebApp {
   app.get('/healthz', c => c.json({ status: 'ok' }))
   if (deps.behindProxy !== true) app.use(ownHost(parts))
   app.use(bodyLimit({ maxSize: maxBodyBytes, onError: c => answerProblem(c as WebContext, parts, tooLarge) }))
-  app.get('/', c => c.redirect('/sessions', 303))
   app.get('/style.css', c => c.body(styleSheet, 200, { 'Content-Type': 'text/css; charset=utf-8' }))
   app.get('/favicon.ico', c => c.body(null, 204))
   addSignInRoutes(app, parts)
@@ -43,6 +44,8 @@ export function createWeb(deps: WebDeps): WebApp {
   addConnectRoutes(app, parts)
   addTokenRoute(app, parts)
   addMetricsRoute(app, parts)
+  addAppFiles(app, parts)
+  if (deps.api !== undefined) app.route(apiBase, createApi({ ...parts, ...deps.api }))
   app.notFound(c => answerProblem(c, parts, notFound))
   app.onError((thrown, c) => answerThrown(c, parts, thrown))
   return app

@@ -11,6 +11,7 @@ import type { PurgeStep, RetentionTiming } from '../recorder/retention/retention
 import { LiveSessions } from '../session/live.ts'
 import type { Engine } from '../ssh/engine.ts'
 import { unusablePath } from '../store/data-folder.ts'
+import { openApi } from './gateway/api.ts'
 import { auditorsOf, Configuration, type ConfigRead, readConfig } from './gateway/configuration.ts'
 import { type Closers, openGround, takeUp } from './gateway/ground.ts'
 import { type PagesParts, startAdmin, startWeb } from './gateway/pages.ts'
@@ -117,7 +118,7 @@ async function compose(
   const pages: PagesParts = { ...common, signIns, upkeep, live, metrics, upstream: ssh.upstream, reload }
   const admin = await startAdmin(pages)
   closers.push(() => admin.close())
-  const web = await startWeb(pages)
+  const web = await startWeb(pages, openApi(pages, closers))
   if (web !== undefined) closers.push(() => web.close())
   const listener = await startSsh(config(), ssh)
   if (listener !== undefined) closers.push(() => listener.close())

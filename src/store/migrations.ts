@@ -15,6 +15,7 @@ export const migrations: readonly Migration[] = [
   { version: 2, name: 'enrolled keys', up: createEnrolledKeys },
   { version: 3, name: 'retention', up: createRetention },
   { version: 4, name: 'findings', up: createFindings },
+  { version: 5, name: 'reviews', up: createReviews },
 ]
 
 /**
@@ -288,4 +289,72 @@ async function createFindings(db: Kysely<Tables>): Promise<void> {
     .addColumn('untilMs', 'bigint')
     .execute()
   await db.schema.createIndex('unmaskingsOfFinding').on('unmaskings').columns(['finding']).execute()
+}
+
+/** Without foreign keys, as findings. Readings are looked for by the sessions of the person whom they are about. */
+async function createReviews(db: Kysely<Tables>): Promise<void> {
+  const { schema } = db
+  await schema.createIndex('sessionsByTarget').on('sessions').columns(['target', 'openedAtMs']).execute()
+  await schema
+    .createTable('comments')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('session', 'text', column => column.notNull())
+    .addColumn('issuer', 'text', column => column.notNull())
+    .addColumn('subject', 'text', column => column.notNull())
+    .addColumn('name', 'text', column => column.notNull())
+    .addColumn('atMs', 'bigint', column => column.notNull())
+    .addColumn('offsetMs', 'bigint')
+    .addColumn('text', 'text', column => column.notNull())
+    .execute()
+  await schema.createIndex('commentsOfSession').on('comments').columns(['session', 'atMs']).execute()
+  await schema
+    .createTable('watched')
+    .addColumn('session', 'text', column => column.notNull())
+    .addColumn('issuer', 'text', column => column.notNull())
+    .addColumn('subject', 'text', column => column.notNull())
+    .addColumn('name', 'text', column => column.notNull())
+    .addColumn('lastMs', 'bigint', column => column.notNull())
+    .addColumn('stretches', 'text', column => column.notNull())
+    .addPrimaryKeyConstraint('watchedByPerson', ['session', 'issuer', 'subject'])
+    .execute()
+  await schema
+    .createTable('sessionVerdicts')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('session', 'text', column => column.notNull())
+    .addColumn('issuer', 'text', column => column.notNull())
+    .addColumn('subject', 'text', column => column.notNull())
+    .addColumn('name', 'text', column => column.notNull())
+    .addColumn('atMs', 'bigint', column => column.notNull())
+    .addColumn('verdict', 'text', column =>
+      column.notNull().check(sql`verdict in ('expected', 'explained', 'escalate')`),
+    )
+    .addColumn('rationale', 'text', column => column.notNull())
+    .execute()
+  await schema.createIndex('verdictsOfSession').on('sessionVerdicts').columns(['session', 'atMs']).execute()
+  await schema
+    .createTable('savedViews')
+    .addColumn('id', 'text', column => column.primaryKey())
+    .addColumn('issuer', 'text', column => column.notNull())
+    .addColumn('subject', 'text', column => column.notNull())
+    .addColumn('name', 'text', column => column.notNull())
+    .addColumn('page', 'text', column => column.notNull())
+    .addColumn('query', 'text', column => column.notNull())
+    .addColumn('createdAtMs', 'bigint', column => column.notNull())
+    .execute()
+  await schema
+    .createIndex('savedViewsOfPerson')
+    .on('savedViews')
+    .columns(['issuer', 'subject', 'createdAtMs'])
+    .execute()
+  await schema
+    .createTable('readings')
+    .addColumn('session', 'text', column => column.notNull())
+    .addColumn('issuer', 'text', column => column.notNull())
+    .addColumn('subject', 'text', column => column.notNull())
+    .addColumn('name', 'text', column => column.notNull())
+    .addColumn('atMs', 'bigint', column => column.notNull())
+    .addColumn('purpose', 'text', column => column.notNull())
+    .execute()
+  await schema.createIndex('readingsOfSession').on('readings').columns(['session', 'atMs']).execute()
+  await schema.createIndex('readingsByTime').on('readings').columns(['atMs']).execute()
 }

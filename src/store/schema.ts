@@ -1,14 +1,19 @@
 /** The tables of `state.db`. Columns have the names of the model's fields; what may be undefined there is null here. */
 import type {
+  CommentRow,
   EnrolledKeyRow,
   FindingEventRow,
   FindingRow,
   HoldRow,
   LeaseRow,
   PurgeRow,
+  ReadingRow,
+  SavedViewRow,
   SessionRow,
+  SessionVerdictRow,
   SuppressionRow,
   UnmaskRow,
+  WatchedRow,
 } from '../model.ts'
 
 type Nullable<T> = { [K in keyof T]: undefined extends T[K] ? Exclude<T[K], undefined> | null : T[K] }
@@ -32,6 +37,12 @@ export type FindingTable = Nullable<Omit<FindingRow, 'rules'>> & { rules: string
 export type FindingEventTable = Nullable<FindingEventRow>
 export type SuppressionTable = Nullable<SuppressionRow>
 export type UnmaskTable = Nullable<UnmaskRow>
+export type CommentTable = Nullable<CommentRow>
+/** `stretches` is JSON. */
+export type WatchedTable = Omit<WatchedRow, 'stretches'> & { stretches: string }
+export type SessionVerdictTable = SessionVerdictRow
+export type SavedViewTable = SavedViewRow
+export type ReadingTable = ReadingRow
 export type MigrationTable = { version: number; name: string; appliedAtMs: number }
 
 export type Tables = {
@@ -46,5 +57,10 @@ export type Tables = {
   findingEvents: FindingEventTable
   suppressions: SuppressionTable
   unmaskings: UnmaskTable
+  comments: CommentTable
+  watched: WatchedTable
+  sessionVerdicts: SessionVerdictTable
+  savedViews: SavedViewTable
+  readings: ReadingTable
   migrations: MigrationTable
 }

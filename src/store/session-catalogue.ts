@@ -62,7 +62,8 @@ class CatalogueThread {
   }
 
   async ask(question: CatalogueQuestion): Promise<unknown> {
-    if (this.#waiting.size >= maxWaiting) throw unavailable('too many questions wait for the list of sessions')
+    if (this.#waiting.size >= maxWaiting)
+      throw unavailable('too many questions wait for the list of sessions')
     const id = ++this.#last
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const timer = setTimeout(() => this.#lose('it does not answer'), maxAnswerMs).unref()

@@ -26,7 +26,7 @@ export type SessionFilter = {
   /** By the opening: from the first instant on, before the second. */
   readonly fromMs?: number | undefined
   readonly toMs?: number | undefined
-  readonly among: Partial<Readonly<Record<AmongColumn, Among>>>
+  readonly among: Readonly<Partial<Record<AmongColumn, Among | undefined>>>
   readonly states?: readonly SessionState[] | undefined
   readonly ids?: readonly string[] | undefined
   /** With findings that wait in the queue or were decided on; of one of these severities. */
@@ -65,7 +65,15 @@ const maxCounted = 200_000
 /** Columns of a bar chart that still shows them. */
 const maxBuckets = 120
 const bucketSizes = [
-  60_000, 300_000, 900_000, 3_600_000, 3 * 3_600_000, 6 * 3_600_000, 12 * 3_600_000, 86_400_000, 7 * 86_400_000,
+  60_000,
+  300_000,
+  900_000,
+  3_600_000,
+  3 * 3_600_000,
+  6 * 3_600_000,
+  12 * 3_600_000,
+  86_400_000,
+  7 * 86_400_000,
   28 * 86_400_000,
 ]
 
@@ -93,9 +101,7 @@ export class SessionQueries {
     const rows = found.slice(0, limit).map(sessionFromTable)
     const last = rows.at(-1)
     const next =
-      found.length <= limit || last === undefined
-        ? undefined
-        : { openedAtMs: last.openedAtMs, id: last.id }
+      found.length <= limit || last === undefined ? undefined : { openedAtMs: last.openedAtMs, id: last.id }
     const total = this.#count(where)
     return { rows, next, total, isTotalExact: total < maxCounted }
   }
@@ -109,9 +115,8 @@ export class SessionQueries {
     const fromMs = filter.fromMs ?? range?.first ?? 0
     const toMs = filter.toMs ?? range?.last ?? 0
     const bucketMs = bucketSizeFor(toMs - fromMs)
-    const withFindings = this.#hasFindings ? countOfWithFindings : '0'
     const rows = this.#all<{ bucket: number; sessions: number; withFindings: number }>(
-      `select s.openedAtMs / ? bucket, count(*) sessions, ${withFindings} withFindings
+      `select s.openedAtMs / ? bucket, count(*) sessions, ${countOfWithFindings} withFindings
          from sessions s where ${where.sql} group by bucket order by bucket`,
       [bucketMs, ...where.values],
     )
@@ -131,10 +136,6 @@ export class SessionQueries {
        select target from known where target is not null`,
       [],
     ).map(({ target }) => target)
-  }
-
-  get #hasFindings(): boolean {
-    return this.#all("select 1 from sqlite_master where type = 'table' and name = 'findings'", []).length > 0
   }
 
   #count(where: Part): number {
@@ -169,7 +170,7 @@ function visiblePart(visible: VisibleSessions): Part {
   if (visible.kind === 'own')
     return { sql: 's.issuer = ? and s.subject = ?', values: [visible.of.issuer, visible.of.subject] }
   const { targets, butNotOf } = visible
-  const onTargets = "s.protocol = ? and s.target in (select value from json_each(?))"
+  const onTargets = 's.protocol = ? and s.target in (select value from json_each(?))'
   return {
     sql: `not (s.issuer = ? and s.subject = ?) and ((${onTargets}) or (${onTargets}))`,
     values: [

@@ -8,6 +8,8 @@ import { findingStore } from './finding-store.ts'
 import { prepareDataFile, prepareDataFolder, unusable } from './data-folder.ts'
 import { principalFromJson } from './principal-json.ts'
 import { holdStore, purgeStore } from './retention-store.ts'
+import { reviewStore } from './review-store.ts'
+import { sessionFromTable, sessionToTable } from './session-row.ts'
 import { type Migration, migrate, migrations } from './migrations.ts'
 import type { HostKeyTable, LeaseTable, SessionTable, Tables } from './schema.ts'
 import { Statements } from './statements.ts'
@@ -59,6 +61,7 @@ export async function openStore(
     holds: holdStore(statements, guarded, kept),
     purges: purgeStore(statements, guarded, kept),
     findings: findingStore(db, statements, guarded, kept),
+    reviews: reviewStore(statements, guarded, kept),
     close: () =>
       guarded(async () => {
         await checkpoints?.close()
@@ -190,22 +193,6 @@ function selectSessions(db: Db, { limit, before, state, subjectKey }: SessionQue
     query = query.where(eb => eb(eb.refTuple('openedAtMs', 'id'), '<', eb.tuple(openedAtMs, id)))
   }
   return query.orderBy('openedAtMs', 'desc').orderBy('id', 'desc').limit(limit)
-}
-
-function sessionToTable(row: SessionRow): SessionTable {
-  const labels = row.labels === undefined ? null : JSON.stringify(row.labels)
-  return { ...row, endedAtMs: row.endedAtMs ?? null, endReason: row.endReason ?? null, labels, isPurged: 0 }
-}
-
-function sessionFromTable({ labels, ...stored }: SessionTable): SessionRow {
-  const row: Omit<typeof stored, 'isPurged'> & { isPurged?: number } = stored
-  delete row.isPurged // the store's own
-  return {
-    ...row,
-    endedAtMs: row.endedAtMs ?? undefined,
-    endReason: row.endReason ?? undefined,
-    ...(labels === null ? {} : { labels: JSON.parse(labels) as Record<string, string> }),
-  }
 }
 
 const LEASE_ORDER: readonly LeaseState[] = ['intended', 'live', 'ending']

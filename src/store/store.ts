@@ -3,6 +3,7 @@
  * several gateways. Every method throws Fault STORE_UNAVAILABLE when the store cannot answer; callers then refuse.
  */
 import type {
+  CommentRow,
   EnrolledKeyRow,
   FindingEventRow,
   FindingKind,
@@ -13,12 +14,17 @@ import type {
   LeaseRow,
   LeaseState,
   PurgeRow,
+  ReadingRow,
+  SavedViewRow,
   SessionRow,
   SessionState,
+  SessionVerdictRow,
   Severity,
   SignInRow,
   SuppressionRow,
   UnmaskRow,
+  WatchedRow,
+  WatchedStretch,
 } from '../model.ts'
 
 export interface SessionStore {
@@ -202,6 +208,33 @@ export type FindingQuery = {
   readonly after?: FindingRow | undefined
 }
 
+/** What reviewers leave on sessions, and who read what. */
+export interface ReviewStore {
+  /** On the disk when it returns. */
+  comment(row: CommentRow): Promise<void>
+  /** In the order in which they were written. */
+  commentsOf(session: string): Promise<readonly CommentRow[]>
+  /** Replaces what the person has seen of the session by what `merge` makes of it. */
+  watch(
+    row: Omit<WatchedRow, 'stretches'>,
+    merge: (before: readonly WatchedStretch[]) => readonly WatchedStretch[],
+  ): Promise<void>
+  watchedOf(session: string): Promise<readonly WatchedRow[]>
+  /** On the disk when it returns. */
+  judge(row: SessionVerdictRow): Promise<void>
+  /** In the order in which they were given. */
+  verdictsOf(sessions: readonly string[]): Promise<readonly SessionVerdictRow[]>
+  /** False if the person has so many already. */
+  saveView(row: SavedViewRow, most: number): Promise<boolean>
+  viewsOf(person: KeyOwner): Promise<readonly SavedViewRow[]>
+  /** False if the person has none of that id. */
+  removeView(id: string, person: KeyOwner): Promise<boolean>
+  noteReading(row: ReadingRow): Promise<void>
+  /** Who read the person's sessions, the newest first. */
+  readingsAbout(person: KeyOwner, limit: number): Promise<readonly ReadingRow[]>
+  removeReadingsBefore(beforeMs: number): Promise<number>
+}
+
 export interface Store {
   readonly sessions: SessionStore
   readonly leases: LeaseStore
@@ -211,6 +244,7 @@ export interface Store {
   readonly holds: HoldStore
   readonly purges: PurgeStore
   readonly findings: FindingStore
+  readonly reviews: ReviewStore
   /** Safe to call twice; whatever comes after it is refused. */
   close(): Promise<void>
 }

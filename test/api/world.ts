@@ -99,6 +99,7 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
   const identity = { claims: { name: 'email', groups: 'groups' }, sessionMs: 8 * hour }
   const deps: WebDeps = {
     webUrl: url,
+    appFolder: '/nowhere',
     gatewayName: 'bastion.example.com',
     issuer: openIssuer(
       {

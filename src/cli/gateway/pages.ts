@@ -4,6 +4,7 @@ import { serveAdmin } from '../../api/admin-socket.ts'
 import type { AdminDeps, WebDeps } from '../../api/deps.ts'
 import { placesOf } from '../../api/places.ts'
 import { serveWeb, type WebServer } from '../../api/serve.ts'
+import type { ApiDeps } from '../../api/v1/deps.ts'
 import { createWeb } from '../../api/web.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Clock } from '../../clock.ts'
@@ -77,9 +78,9 @@ function adminDeps(parts: PagesParts): AdminDeps {
 }
 
 /** Undefined where the configuration has no `web`. Throws Fault PORT_IN_USE. */
-export async function startWeb(parts: PagesParts): Promise<WebServer | undefined> {
+export async function startWeb(parts: PagesParts, api: ApiDeps): Promise<WebServer | undefined> {
   const { web } = parts.config()
-  return web === undefined ? undefined : await serveWeb(createWeb(webDeps(parts)), web)
+  return web === undefined ? undefined : await serveWeb(createWeb({ ...webDeps(parts), api }), web)
 }
 
 function webDeps(parts: PagesParts): WebDeps {

@@ -11,6 +11,7 @@ export function workerStore(link: WorkerLink): Store {
     holds: absent(),
     purges: absent(),
     findings: absent(),
+    reviews: absent(),
     sessions: absent<Store['sessions']>({
       insert: async row => {
         await link.ask('insertSession', row).catch((cause: unknown) => {

@@ -1,0 +1,34 @@
+/** What the interface needs of the rest of the gateway, besides what the pages need anyway. */
+import type { AuditEvent } from '../../audit/audit-log.ts'
+import type { FindingDesk } from '../../analysis/findings/desk.ts'
+import type { Principal } from '../../identity/principal.ts'
+import type { SessionRow } from '../../model.ts'
+import type { Policy } from '../../policy/rules.ts'
+import type { RecordingStore } from '../../recorder/storage/recording-store.ts'
+import type { Watching } from '../../session/live.ts'
+import type { SessionCatalogue } from '../../store/session-catalogue.ts'
+import type { ReviewStore } from '../../store/store.ts'
+import type { WebParts } from '../answers.ts'
+
+export type ApiDeps = {
+  readonly version: string
+  /** In force at this moment. */
+  readonly policy: () => Policy
+  readonly catalogue: SessionCatalogue
+  readonly reviews: ReviewStore
+  readonly audit: { append(event: AuditEvent): void }
+  readonly recordings: Pick<RecordingStore, 'fetch'>
+  readonly live: {
+    /** False if no such session is open. */
+    end(id: string, reason: string): boolean
+    watch(id: string): Watching
+    rows(): readonly SessionRow[]
+  }
+  readonly findings?: FindingDesk
+  /** People have pseudonyms in findings until unmasked. */
+  readonly pseudonyms: () => boolean
+  /** The person whose access token this is; rejects with a Fault TOKEN_REFUSED or ISSUER_UNAVAILABLE. Undefined: no tokens are taken. */
+  readonly bearer?: (token: string) => Promise<Principal>
+}
+
+export type ApiParts = WebParts & ApiDeps

@@ -1,0 +1,197 @@
+/** Lists of sessions, and one session with what is known of it. */
+import { z } from 'zod'
+import type { SessionRow } from '../../model.ts'
+import { headerOf } from '../../recorder/reader.ts'
+import type { Among, SessionFilter, SessionPlace } from '../../store/session-query.ts'
+import type { SessionDetail } from '../schema.ts'
+import type { ApiParts } from './deps.ts'
+import { cursor, flag, instant, limit, several, severities, word } from './fields.ts'
+import { type Asking, route, type Route, type SessionAsk, sessionRoute } from './route.ts'
+import { summariesOf } from './session-views.ts'
+import { histogram, sessionDetail, sessionPage } from './shapes.ts'
+import { visibleTo } from './visible-sessions.ts'
+
+/** A value that begins with `-` filters out, one with `*` stands for what begins, ends or goes on so. */
+const among = several(word)
+const filterFields = {
+  from: instant,
+  to: instant,
+  principal: among,
+  target: among,
+  login: among,
+  protocol: among,
+  role: among,
+  source: among,
+  state: several(z.enum(['open', 'ended', 'interrupted'])),
+  severity: severities,
+  finding: flag,
+  reviewed: flag,
+  id: several(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is no id of a session')),
+}
+const filterQuery = z.strictObject(filterFields)
+const listQuery = z.strictObject({ ...filterFields, cursor, limit })
+type FilterQuery = z.output<typeof filterQuery>
+
+export function sessionRoutes(parts: ApiParts): readonly Route[] {
+  return [
+    route(
+      'reviewer',
+      {
+        method: 'GET',
+        path: '/sessions',
+        summary: 'Sessions that you may review, newest first',
+        query: listQuery,
+        answer: sessionPage,
+      },
+      async ({ query, person }) =>
+        listOf(parts, person, filterOf(query, await visible(parts, person)), query),
+    ),
+    route(
+      'reviewer',
+      {
+        method: 'GET',
+        path: '/sessions/histogram',
+        summary: 'How many of them opened when',
+        query: filterQuery,
+        answer: histogram,
+      },
+      async ({ query, person }) => parts.catalogue.histogram(filterOf(query, await visible(parts, person))),
+    ),
+    route(
+      'person',
+      {
+        method: 'GET',
+        path: '/me/sessions',
+        summary: 'Your own sessions, newest first',
+        query: listQuery,
+        answer: sessionPage,
+      },
+      ({ query, person }) => {
+        const { issuer, subject } = person.principal.fields
+        return listOf(parts, person, filterOf(query, { kind: 'own', of: { issuer, subject } }), query)
+      },
+    ),
+    sessionRoute(
+      { method: 'GET', path: '/sessions/:id', summary: 'One session', answer: sessionDetail },
+      ask => detailOf(parts, ask),
+    ),
+  ]
+}
+
+async function visible(parts: ApiParts, person: Asking): Promise<SessionFilter['visible']> {
+  return visibleTo(parts.policy(), person.principal, await parts.catalogue.targets())
+}
+
+function filterOf(query: FilterQuery, visible: SessionFilter['visible']): SessionFilter {
+  const {
+    from,
+    to,
+    principal,
+    target,
+    login,
+    protocol,
+    role,
+    source,
+    state,
+    severity,
+    finding,
+    reviewed,
+    id,
+  } = query
+  return {
+    visible,
+    fromMs: from,
+    toMs: to,
+    among: {
+      principalName: amongOf(principal),
+      target: amongOf(target),
+      login: amongOf(login),
+      protocol: amongOf(protocol),
+      role: amongOf(role),
+      sourceAddress: amongOf(source),
+    },
+    states: state,
+    severities: severity,
+    hasFinding: finding,
+    isReviewed: reviewed,
+    ids: id,
+  }
+}
+
+function amongOf(values: readonly string[] | undefined): Among | undefined {
+  if (values === undefined) return undefined
+  const not = values.filter(value => value.startsWith('-')).map(value => value.slice(1))
+  return { is: values.filter(value => !value.startsWith('-')), not }
+}
+
+async function listOf(
+  parts: ApiParts,
+  person: Asking,
+  filter: SessionFilter,
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
+) {
+  const { rows, next, total, isTotalExact } = await parts.catalogue.page({
+    filter,
+    limit,
+    before: placeIn(cursor),
+  })
+  const items = await summariesOf(parts, rows, person)
+  return {
+    items,
+    ...(next === undefined ? {} : { next: `${next.openedAtMs}.${next.id}` }),
+    total,
+    isTotalExact,
+  }
+}
+
+/** `<milliseconds>.<session id>`; anything else begins at the beginning. */
+function placeIn(text: string | undefined): SessionPlace | undefined {
+  const match = /^(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(text ?? '')
+  if (match?.[1] === undefined || match[2] === undefined) return undefined
+  return { openedAtMs: Number(match[1]), id: match[2] }
+}
+
+async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Promise<SessionDetail | undefined> {
+  const [summary] = await summariesOf(parts, [row], person)
+  const [kept] = await parts.kept([row])
+  if (summary === undefined) return undefined
+  const head = kept?.purged === undefined ? await headOf(parts, row) : undefined
+  return {
+    ...summary,
+    encrypted: head?.encrypted ?? false,
+    issuer: row.issuer,
+    subject: row.subject,
+    facts: head?.facts ?? [],
+    recording: {
+      ...(kept?.purgeAtMs === undefined ? {} : { keepUntilMs: kept.purgeAtMs }),
+      ...(kept?.purged === undefined ? {} : { removed: { atMs: kept.purged.atMs, rule: kept.purged.rule } }),
+      holds: kept?.hold === undefined ? 0 : 1,
+    },
+    mayEnd: row.state === 'open',
+    verdicts: [],
+  }
+}
+
+async function headOf(parts: ApiParts, row: SessionRow) {
+  const { path, release } = await parts.recordings.fetch(row.recording)
+  try {
+    const header = headerOf(path)
+    const { why, target, signing, gateway, principal } = header
+    const facts: [string, string | null | undefined][] = [
+      ['reason', why.reason],
+      ['ticket', why.ticket],
+      ['e-mail', principal.email],
+      ['address of the target', `${target.host}:${target.port}`],
+      ['gateway', gateway],
+      ['signed by', signing.keyId],
+    ]
+    return {
+      encrypted: header.encryption !== null,
+      facts: facts.flatMap(([name, value]) =>
+        value === null || value === undefined ? [] : [{ name, value }],
+      ),
+    }
+  } finally {
+    release()
+  }
+}

@@ -1,0 +1,51 @@
+/** Rows as the interface shows them. */
+import type { SessionRow } from '../../model.ts'
+import type { KeptView } from '../../recorder/retention/view.ts'
+import type { Integrity, SessionSummary } from '../schema.ts'
+import type { ApiParts } from './deps.ts'
+import type { Asking } from './route.ts'
+
+export async function summariesOf(
+  parts: ApiParts,
+  rows: readonly SessionRow[],
+  person: Asking,
+): Promise<readonly SessionSummary[]> {
+  const ids = rows.map(row => row.id)
+  const [kept, found] = await Promise.all([
+    parts.kept(rows),
+    parts.findings?.ofSessions(ids, { kind: 'person', principal: person.principal }),
+  ])
+  return rows.map((row, at) => ({
+    ...summaryOf(row, kept[at]),
+    ...(found?.get(row.id) ?? { findings: 0 }),
+  }))
+}
+
+function summaryOf(row: SessionRow, kept: KeptView | undefined): SessionSummary {
+  const { principalName, endedAtMs, endReason, labels, ...others } = row
+  const { id, protocol, state, target, login, role, sourceAddress, openedAtMs } = others
+  return {
+    id,
+    protocol,
+    state,
+    principal: principalName,
+    target,
+    login,
+    role,
+    sourceAddress,
+    openedAtMs,
+    ...(endedAtMs === undefined ? {} : { endedAtMs }),
+    ...(endReason === undefined ? {} : { endReason }),
+    labels: labels ?? {},
+    integrity: integrityOf(row, kept),
+    encrypted: false,
+    findings: 0,
+    reviewedBy: [],
+  }
+}
+
+function integrityOf(row: SessionRow, kept: KeptView | undefined): Integrity {
+  if (kept?.purged !== undefined) return 'removed'
+  if (row.state === 'open') return 'live'
+  return row.state === 'interrupted' ? 'interrupted' : 'unverified'
+}
