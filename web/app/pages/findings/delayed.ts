@@ -1,0 +1,63 @@
+/**
+ * Decisions made with one key wait ten seconds before they are sent, so that a wrong key can be taken back: the gateway's log never hears of
+ * what was undone. Leaving the page sends what waits.
+ */
+
+export const undoMs = 10_000
+
+export type Waiting = {
+  readonly id: number
+  /** What is going to happen, for people: "Acknowledged". */
+  readonly what: string
+  readonly findings: readonly string[]
+}
+
+type Kept = Waiting & { readonly send: () => void; readonly timer: ReturnType<typeof setTimeout> }
+
+export class DelayedDecisions {
+  #kept: Kept[] = []
+  #last = 0
+  readonly #changed: () => void
+
+  /** `changed` is called when something begins or ends to wait. */
+  constructor(changed: () => void) {
+    this.#changed = changed
+  }
+
+  get waiting(): readonly Waiting[] {
+    return this.#kept
+  }
+
+  add(what: string, findings: readonly string[], send: () => void): void {
+    const id = ++this.#last
+    const timer = setTimeout(() => this.#send(id), undoMs)
+    this.#kept = [...this.#kept, { id, what, findings, send, timer }]
+    this.#changed()
+  }
+
+  /** Takes the last one back. False if nothing waits any more. */
+  undo(): boolean {
+    const last = this.#kept.at(-1)
+    if (last === undefined) return false
+    this.#drop(last)
+    return true
+  }
+
+  /** Sends everything at once. */
+  flush(): void {
+    for (const { id } of [...this.#kept]) this.#send(id)
+  }
+
+  #send(id: number): void {
+    const kept = this.#kept.find(one => one.id === id)
+    if (kept === undefined) return
+    this.#drop(kept)
+    kept.send()
+  }
+
+  #drop(kept: Kept): void {
+    clearTimeout(kept.timer)
+    this.#kept = this.#kept.filter(one => one !== kept)
+    this.#changed()
+  }
+}
