@@ -1,0 +1,5 @@
+import type { SessionViewProps } from './session.tsx'
+
+export function View({ detail }: SessionViewProps) {
+  return <p class="note">Statements of {detail.id} are shown here.</p>
+}
