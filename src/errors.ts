@@ -26,6 +26,7 @@ export type FaultCode =
   | 'GATEWAY_NOT_RUNNING'
   | 'NOT_FOUND'
   | 'EVENTS_INVALID'
+  | 'NOTIFY_FAILED'
 
 /**
  * A fault with two texts: `userText` may leave the process and says what to do next, `message` is for the log.

@@ -6,6 +6,7 @@ import type { ChannelKind, Severity } from '../model.ts'
 import type { AuditorPublicKey } from './auditor-key.ts'
 import type { ForwardRules } from './forward-rule.ts'
 import type { Hours } from './hours.ts'
+import type { NotifySink } from './notify-schema.ts'
 import type { Secret } from './secret.ts'
 
 /** Where to listen or to connect. Port 0 (only for listeners) lets the system choose. */
@@ -403,6 +404,8 @@ export type Config = {
   readonly targets: readonly Target[]
   readonly roles: readonly Role[]
   readonly log: { readonly publish: readonly CheckpointPlace[] }
+  /** Who is told what happens. */
+  readonly notify: readonly NotifySink[]
   readonly analysis: AnalysisConfig
   readonly recording: DurabilityConfig & {
     /** Where recordings are written to; with `s3`, where they wait until they are in the bucket. */

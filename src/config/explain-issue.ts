@@ -13,7 +13,6 @@ const LATER_KEYS: ReadonlySet<string> = new Set([
   'reason',
   'ticket',
   'mfa',
-  'notify',
 ])
 
 const EXPECTED: Record<string, string> = {

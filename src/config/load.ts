@@ -13,7 +13,6 @@ import type {
   S3StoreConfig,
   SshLimits,
   SshTarget,
-  SyslogServer,
   Target,
   TargetMatch,
 } from './config.ts'
@@ -24,11 +23,13 @@ import { explainIssue, knownKeys } from './explain-issue.ts'
 import { defaultForwardRules } from './forward-rule.ts'
 import { durabilityOf } from './durability-schema.ts'
 import { freezeDeep } from './freeze.ts'
+import { notifySinksOf } from './notify-schema.ts'
 import type { Problem } from './problem.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import type { Secret } from './secret.ts'
 import type { SecretSources } from './secret-reference.ts'
 import { storeOf } from './storage-schema.ts'
+import { syslogServerOf } from './syslog-server.ts'
 import { isLoopbackHttp } from './values.ts'
 
 /** `content` is the file that was read. */
@@ -40,9 +41,6 @@ export type LoadedConfig =
 const DEFAULT_SESSION_MAX_MS = 8 * 3_600_000
 const DEFAULT_SESSION_IDLE_MS = 30 * 60_000
 /** Forwarding and the agent reach beyond the target, so they are off unless said. */
-/** RFC 5425, 4.1, and RFC 6587. */
-const SYSLOG_TLS_PORT = 6514
-const SYSLOG_TCP_PORT = 601
 const DEFAULT_CHANNELS: AllowRule['channels'] = ['shell', 'exec', 'sftp']
 
 /**
@@ -129,6 +127,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
     targets: parsed.targets.map(targetOf),
     roles: Object.entries(parsed.roles).map(([name, role]) => roleOf(name, role, yaml)),
     log: { publish: parsed.log.publish.map(place => placeOf(place, dirname(file))) },
+    notify: notifySinksOf(parsed.notify, dirname(file)),
     analysis: findingsConfigOf(parsed.analysis),
     recording: {
       folder:
@@ -169,18 +168,9 @@ function retentionRuleOf(
 function placeOf(place: ConfigFile['log']['publish'][number], folder: string): CheckpointPlace {
   if ('file' in place) return { kind: 'file', path: resolve(folder, place.file) }
   if ('webhook' in place) return { kind: 'webhook', url: place.webhook, secret: place.secret }
-  if ('syslog' in place) return { kind: 'syslog', server: syslogServerOf(place.syslog, place.authority) }
+  if ('syslog' in place)
+    return { kind: 'syslog', server: syslogServerOf(place.syslog, place.authority?.reveal()) }
   return { kind: 'witness', url: place.witness.replace(/\/$/, ''), key: place.key }
-}
-
-function syslogServerOf(url: string, authority: Secret | undefined): SyslogServer {
-  const { protocol, hostname, port } = new URL(url)
-  const isTls = protocol === 'tls:'
-  return {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? (isTls ? SYSLOG_TLS_PORT : SYSLOG_TCP_PORT) : Number(port),
-    tls: isTls ? { authority: authority?.reveal() } : undefined,
-  }
 }
 
 function limitsOf(limits: NonNullable<ConfigFile['ssh']>['limits']): SshLimits {

@@ -14,6 +14,7 @@ import {
 import { parseForwardRule } from './forward-rule.ts'
 import { isTimeZone, parseHours } from './hours.ts'
 import { parseNetwork } from './network.ts'
+import { notifySchema } from './notify-schema.ts'
 import { postgresRecording, postgresRule, postgresSection, postgresTarget } from './postgres-schema.ts'
 import { durability } from './durability-schema.ts'
 import { type Reading, unreadable } from './reading.ts'
@@ -300,6 +301,7 @@ export function configSchema(sources: SecretSources) {
       })
       .prefault({}),
     analysis: z.strictObject(analysisFields).prefault({}),
+    notify: notifySchema(sources),
     recording: z
       .strictObject({
         folder: text().optional(),

@@ -1,5 +1,4 @@
 /** Takes checkpoints of the log of sessions to where the gateway's operator cannot rewrite them. */
-import { createHmac } from 'node:crypto'
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs'
 import { appendAll } from '../audit/append.ts'
 import { parseCheckpoint } from '../audit/tree/checkpoint.ts'
@@ -8,7 +7,8 @@ import type { ConsistencyProof, Publisher } from '../audit/tree/session-log.ts'
 import type { Clock } from '../clock.ts'
 import type { CheckpointPlace, SyslogServer } from '../config/config.ts'
 import { Fault } from '../errors.ts'
-import { sendSyslog } from './syslog.ts'
+import { signedHeaders } from './standard-webhooks.ts'
+import { sendSyslogBatch } from './syslog.ts'
 
 /** Another machine has so long to answer; the next checkpoint says all that this one did. */
 export const answerTimeoutMs = 10_000
@@ -31,7 +31,9 @@ export function publisherTo(place: CheckpointPlace, clock: Clock): Publisher {
 
 /** The same JSON as in the log's own `checkpoints.ndjson`. */
 async function log(server: SyslogServer, note: string, clock: Clock): Promise<readonly string[]> {
-  await sendSyslog(server, { severity: 'notice', id: 'checkpoint', atMs: clock.nowMs(), text: lineOf(note) })
+  await sendSyslogBatch(server, [
+    { severity: 'notice', id: 'checkpoint', atMs: clock.nowMs(), text: lineOf(note) },
+  ])
   return []
 }
 
@@ -86,13 +88,9 @@ async function post(url: string, note: string, secret: string, clock: Clock): Pr
     timestamp: new Date(seconds * 1000).toISOString(),
     data: { origin, size, note },
   })
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
-  const signature = createHmac('sha256', key).update(`${id}.${seconds}.${body}`).digest('base64')
   const headers = {
     'content-type': 'application/json',
-    'webhook-id': id,
-    'webhook-timestamp': String(seconds),
-    'webhook-signature': `v1,${signature}`,
+    ...signedHeaders({ id, atSeconds: seconds, body }, [secret]),
   }
   const { status } = await send(url, { headers, body })
   if (status < 200 || status > 299) throw new Error(`it answered with status ${status}`)

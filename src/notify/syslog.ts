@@ -25,19 +25,21 @@ export type SyslogMessage = {
 }
 
 /**
- * Sends a message on a connection of its own and resolves when the server has closed or acknowledged its end: syslog has no
- * answers, so that is all that can be known. Rejects if it could not be sent.
+ * Sends messages on a connection of their own and resolves when the server has closed or acknowledged its end: syslog has no
+ * answers, so that is all that can be known. Rejects if they could not be sent, all of them.
  */
-export function sendSyslog(server: SyslogServer, message: SyslogMessage): Promise<void> {
+export function sendSyslogBatch(server: SyslogServer, messages: readonly SyslogMessage[]): Promise<void> {
+  const frames = Buffer.concat(messages.map(frameOf))
   return new Promise((resolve, reject) => {
     const socket = connect(server)
     const late = new Error('the syslog server did not take the message in time')
     const timer = setTimeout(() => socket.destroy(late), timeoutMs) // whatever it sends meanwhile
     socket.once('error', reject)
-    socket.once(server.tls === undefined ? 'connect' : 'secureConnect', () => socket.end(frameOf(message)))
+    socket.once(server.tls === undefined ? 'connect' : 'secureConnect', () => socket.end(frames))
     socket.once('close', () => {
       clearTimeout(timer)
-      resolve()
+      if (socket.writableFinished) resolve()
+      else reject(new Error('the syslog server closed before it had taken the message'))
     })
     socket.resume()
   })

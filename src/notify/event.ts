@@ -1,0 +1,17 @@
+/** One line of the audit log on its way to others. */
+export type FeedEvent = {
+  /** Its number in the audit log. */
+  readonly sequence: number
+  /** SHA-256 of its stored line, newline included, in hexadecimal: names it for ever, and proves which line it is. */
+  readonly uid: string
+  readonly atMs: number
+  readonly kind: string
+  /** What else it says. Texts are hostile. */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** Text of a field, or undefined where there is none. */
+export function textOf({ fields }: FeedEvent, name: string): string | undefined {
+  const value = fields[name]
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
