@@ -8,9 +8,11 @@ import { readShell } from '../shell/reader.ts'
 import { Recent } from '../recent.ts'
 import type { Analysis } from '../sql/analysis.ts'
 import { type Rule, type RuleAbout, ruleSchema, type Severity } from './rule.ts'
-import { seeLine, ShellMatcher } from './shell-matcher.ts'
+import { seeLine, type SeenLine, ShellMatcher } from './shell-matcher.ts'
 import { compileStatementRule, type StatementMatcher } from './statement-matcher.ts'
 import { type WindowRule, windowRuleSchema } from './window-rule.ts'
+import { processesOf } from './sigma/process.ts'
+import type { SigmaRule } from './sigma/sigma-rule.ts'
 import { type CompiledStep, type LineMark, WindowSteps } from './window-steps.ts'
 
 export type RuleHit = {
@@ -25,6 +27,9 @@ export const rulesFolder: string = fileURLToPath(new URL('../../../rules', impor
 /** Of lines whose rules are remembered; twice as much at most. */
 const cacheLimits = { maxEntries: 20_000, maxCharacters: 4_194_304 }
 
+/** Commands of one line that rules of others are tried on. */
+const maxProcesses = 200
+
 type StatementTest = { readonly rule: Rule; readonly matches: StatementMatcher }
 
 /** What was made of a line. */
@@ -35,6 +40,8 @@ export class Catalogue {
   readonly rules: readonly Rule[]
   /** Over several entries of a session. */
   readonly windows: readonly WindowRule[]
+  /** Of others, about lines. */
+  readonly sigma: readonly SigmaRule[]
   readonly #about: ReadonlyMap<string, RuleAbout>
   readonly #ofLines: readonly Rule[]
   readonly #lines: ShellMatcher
@@ -43,10 +50,11 @@ export class Catalogue {
   /** People type the same lines again and again. */
   readonly #known = new Recent<KnownLine>(cacheLimits)
 
-  constructor(rules: readonly Rule[], windows: readonly WindowRule[] = []) {
+  constructor(rules: readonly Rule[], windows: readonly WindowRule[] = [], sigma: readonly SigmaRule[] = []) {
     this.rules = rules
     this.windows = windows
-    this.#about = new Map([...rules, ...windows].map(rule => [rule.id, rule]))
+    this.sigma = sigma
+    this.#about = new Map([...rules, ...windows, ...sigma].map(rule => [rule.id, rule]))
     this.#steps = new WindowSteps(windows)
     const ofLines = rules.filter(rule => rule.protocol === 'ssh')
     this.#ofLines = ofLines
@@ -83,11 +91,17 @@ export class Catalogue {
     const met = this.#lines.match(line)
     const count = this.#ofLines.length
     const made = {
-      hits: met.flatMap(at => this.#ofLines[at] ?? []).map(hitOf),
+      hits: [...met.flatMap(at => this.#ofLines[at] ?? []), ...this.#sigmaOf(line)].map(hitOf),
       marks: this.#steps.marksOf(line, step => met.includes(count + step)),
     }
     this.#known.set(text, made)
     return made
+  }
+
+  #sigmaOf({ reading }: SeenLine): readonly SigmaRule[] {
+    if (this.sigma.length === 0) return []
+    const processes = reading.commands.flatMap(processesOf).slice(0, maxProcesses)
+    return this.sigma.filter(({ matches }) => processes.some(matches))
   }
 
   /** What the rules say of a text of statements, given what the grammar said of it. */
@@ -97,12 +111,12 @@ export class Catalogue {
   }
 }
 
-function hitOf({ id, severity, techniques }: Rule): RuleHit {
+function hitOf({ id, severity, techniques }: RuleAbout): RuleHit {
   return { id, severity, technique: techniques }
 }
 
 /** Reads all rules of a folder and those below it. Throws Fault CONFIG_INVALID with every file that is wrong and why. */
-export function readCatalogue(folder: string = rulesFolder): Catalogue {
+export function readCatalogue(folder: string = rulesFolder, sigma: readonly SigmaRule[] = []): Catalogue {
   const problems: string[] = []
   const rules = new Map<string, Rule | WindowRule>()
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()) {
@@ -118,6 +132,7 @@ export function readCatalogue(folder: string = rulesFolder): Catalogue {
   return new Catalogue(
     all.filter((rule): rule is Rule => !('window' in rule)),
     all.filter((rule): rule is WindowRule => 'window' in rule),
+    sigma,
   )
 }
 

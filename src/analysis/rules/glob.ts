@@ -28,17 +28,23 @@ function spread(pattern: string): string[] {
     .flatMap(each => rest.map(tail => `${pattern.slice(0, open)}${each}${tail}`))
 }
 
-/** Between stars the parts are looked for from left to right; the first place is as good as any other. */
 function compile(pattern: string): Glob {
-  const [head = '', ...parts] = pattern.split('*')
+  return compileParts(pattern.split('*'), '?')
+}
+
+/**
+ * Text that begins with the first part, ends with the last, and has the others between them in order. `anyOne` stands for any one
+ * character. Between stars the parts are looked for from left to right; the first place is as good as any other.
+ */
+export function compileParts([head = '', ...parts]: readonly string[], anyOne: string): Glob {
   const tail = parts.pop()
   return text => {
-    if (tail === undefined) return head.length === text.length && partAt(text, head, 0)
-    if (text.length < head.length + tail.length || !partAt(text, head, 0)) return false
-    if (!partAt(text, tail, text.length - tail.length)) return false
+    if (tail === undefined) return head.length === text.length && partAt(text, head, 0, anyOne)
+    if (text.length < head.length + tail.length || !partAt(text, head, 0, anyOne)) return false
+    if (!partAt(text, tail, text.length - tail.length, anyOne)) return false
     let at = head.length
     for (const part of parts) {
-      const found = findPart(text, part, at, text.length - tail.length)
+      const found = findPart(text, part, { from: at, end: text.length - tail.length }, anyOne)
       if (found === -1) return false
       at = found + part.length
     }
@@ -46,19 +52,24 @@ function compile(pattern: string): Glob {
   }
 }
 
-function findPart(text: string, part: string, from: number, end: number): number {
-  if (!part.includes('?')) {
+function findPart(
+  text: string,
+  part: string,
+  { from, end }: { readonly from: number; readonly end: number },
+  anyOne: string,
+): number {
+  if (!part.includes(anyOne)) {
     const found = text.indexOf(part, from)
     return found === -1 || found + part.length > end ? -1 : found
   }
-  for (let at = from; at + part.length <= end; at++) if (partAt(text, part, at)) return at
+  for (let at = from; at + part.length <= end; at++) if (partAt(text, part, at, anyOne)) return at
   return -1
 }
 
-function partAt(text: string, part: string, at: number): boolean {
+function partAt(text: string, part: string, at: number, anyOne: string): boolean {
   if (at < 0 || at + part.length > text.length) return false
-  if (!part.includes('?')) return text.startsWith(part, at)
+  if (!part.includes(anyOne)) return text.startsWith(part, at)
   for (let offset = 0; offset < part.length; offset++)
-    if (part[offset] !== '?' && part[offset] !== text[at + offset]) return false
+    if (part[offset] !== anyOne && part[offset] !== text[at + offset]) return false
   return true
 }

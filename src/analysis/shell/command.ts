@@ -17,6 +17,8 @@ export type ShellCommand = {
   readonly name: string
   /** The program and its arguments, without wrappers such as `sudo`. */
   readonly argv: readonly string[]
+  /** All words of the command, wrappers and their options included. */
+  readonly words: readonly string[]
   /** Programs that run it, outermost first, such as `sudo`, `xargs`. */
   readonly wrappers: readonly string[]
   readonly assignments: readonly Assignment[]

@@ -121,6 +121,7 @@ class Reading {
       ...place,
       name,
       argv,
+      words,
       wrappers,
       assignments: [...assignments, ...wrapped],
       redirects,
