@@ -6,11 +6,14 @@ export type ReviewDecision =
   | { readonly allowed: true; readonly role: string }
   | { readonly allowed: false; readonly reason: string }
 
+/** Whose session it is, and where. */
+type Reviewed = Pick<SessionRow, 'issuer' | 'subject' | 'target' | 'protocol'>
+
 /**
  * Whether the principal may see the session and its recording. Never one's own, whatever the roles say.
  * A target that is gone from the configuration has no labels any more; rules by protocol still match it.
  */
-export function mayReview(policy: Policy, principal: Principal, session: SessionRow): ReviewDecision {
+export function mayReview(policy: Policy, principal: Principal, session: Reviewed): ReviewDecision {
   const { issuer, subject } = principal.fields
   if (session.issuer === issuer && session.subject === subject)
     return { allowed: false, reason: 'Nobody reviews their own sessions.' }

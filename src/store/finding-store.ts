@@ -201,7 +201,9 @@ function select(db: Db, query: FindingQuery) {
   if (places !== undefined) rows = rows.where('place', 'in', [...places])
   if (group !== undefined) rows = rows.where('group', '=', group)
   if (sinceMs !== undefined) rows = rows.where('createdAtMs', '>=', sinceMs)
-  const { rules, assignees } = query
+  const { rules, assignees, person } = query
+  if (person !== undefined)
+    rows = rows.where('issuer', '=', person.issuer).where('subject', '=', person.subject)
   if (rules !== undefined)
     rows = rows.where(eb =>
       eb.or([

@@ -203,6 +203,7 @@ export type FindingQuery = {
   readonly assignees?: readonly (string | undefined)[] | undefined
   readonly places?: readonly FindingRow['place'][] | undefined
   readonly group?: string | undefined
+  readonly person?: KeyOwner | undefined
   readonly sinceMs?: number | undefined
   /** The last row of the page before. */
   readonly after?: FindingRow | undefined

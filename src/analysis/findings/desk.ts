@@ -157,4 +157,6 @@ export type FindingDesk = {
   >
   /** From the analysis: stores it, or adds to what the session has of that group. */
   readonly take: (draft: FindingDraft) => Promise<void>
+  /** From the analysis: the session is over and all of it was read. */
+  readonly sealed: (session: string) => Promise<void>
 }

@@ -1,0 +1,384 @@
+/** What reviewers decide on findings. Each decision names who, why and what it was before, in the history and in the audit log. */
+import { randomBytes } from 'node:crypto'
+import type { FindingRow, FindingState, UnmaskRow } from '../../model.ts'
+import type { FindingDecision } from '../../store/store.ts'
+import type { Answer, Asker, Closing, FindingInFull, Suppressing, VerdictOn } from './desk.ts'
+import {
+  changedMeanwhile,
+  checkText,
+  type DeskParts,
+  isConcerned,
+  keyOf,
+  maySee,
+  nameOf,
+  noFinding,
+  refused,
+} from './desk-parts.ts'
+import { inFull, mayApprove, type Proposal, proposalOf } from './desk-views.ts'
+import { isAtLeast } from './finding.ts'
+
+type Decided = Promise<Answer<FindingInFull>>
+
+/** A suppression is looked at again after a while; nobody can hide a rule for ever. */
+const maxSuppressMs = 366 * 86_400_000
+/** Requests for names that wait for approval, of one finding. */
+const maxWaiting = 10
+const idBytes = 10
+const openStates: readonly FindingState[] = ['new', 'acknowledged']
+
+/** A change of a finding that the asker may decide on. */
+type Change = {
+  readonly from: readonly FindingState[]
+  readonly to: (row: FindingRow) => FindingDecision
+  readonly what: string
+  readonly note?: string | undefined
+  readonly audit?: Readonly<Record<string, string>>
+}
+
+export class Decisions {
+  readonly #parts: DeskParts
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts
+  }
+
+  acknowledge(id: string, asker: Asker): Decided {
+    return this.#change(id, asker, {
+      from: ['new'],
+      to: row => ({
+        ...row,
+        state: 'acknowledged',
+        assignee: row.assignee ?? keyOf(asker),
+        assigneeName: row.assigneeName ?? nameOf(asker),
+      }),
+      what: 'acknowledged',
+    })
+  }
+
+  async assign(id: string, to: string, asker: Asker): Decided {
+    const found = await this.#assignee(to, asker)
+    if (!found.ok) return found
+    const { key, name } = found.value
+    return this.#change(id, asker, {
+      from: openStates,
+      to: row => {
+        if (key === `${row.issuer}\n${row.subject}`) throw new OwnFinding()
+        return { ...row, assignee: key, assigneeName: name }
+      },
+      what: name === undefined ? 'assigned to nobody' : `assigned to ${name}`,
+    })
+  }
+
+  async close(id: string, { reason, rationale }: Closing, asker: Asker): Decided {
+    return this.#close(id, asker, { reason, rationale })
+  }
+
+  async verdict(id: string, { verdict, rationale }: VerdictOn, asker: Asker): Decided {
+    const checked = checkText(rationale, 'the rationale')
+    if (!checked.ok) return checked
+    if (verdict !== 'escalate') {
+      const reason = verdict === 'expected' ? 'benign-expected' : 'explained'
+      return this.#close(id, asker, { reason, rationale, verdict })
+    }
+    return this.#change(id, asker, {
+      from: openStates,
+      to: row => ({ ...row, state: 'acknowledged' }),
+      what: 'escalated',
+      note: checked.value,
+      audit: { rationale: checked.value },
+    })
+  }
+
+  reopen(id: string, rationale: string, asker: Asker): Decided {
+    const checked = checkText(rationale, 'the rationale')
+    if (!checked.ok) return Promise.resolve(checked)
+    return this.#change(id, asker, {
+      from: ['closed'],
+      to: row => ({
+        ...row,
+        state: 'acknowledged',
+        closedAtMs: undefined,
+        closeReason: undefined,
+        proposal: undefined,
+      }),
+      what: 'reopened',
+      note: checked.value,
+      audit: { rationale: checked.value },
+    })
+  }
+
+  async suppress(id: string, { scope, untilMs, rationale }: Suppressing, asker: Asker): Decided {
+    const row = await this.#row(id, asker)
+    if (!row.ok) return row
+    const checked = checkText(rationale, 'the rationale')
+    if (!checked.ok) return checked
+    const { store, clock, audit } = this.#parts
+    const nowMs = clock.nowMs()
+    if (!(untilMs > nowMs)) return refused('invalid', 'Say until when: an instant that is still to come.')
+    if (untilMs > nowMs + maxSuppressMs)
+      return refused('invalid', 'Nothing is suppressed for longer than a year. Choose an earlier instant.')
+    const { group, issuer, subject, target } = row.value
+    if (row.value.kind === 'sample')
+      return refused(
+        'not-allowed',
+        'The random sample cannot be suppressed: it would not be random any more.',
+      )
+    const isOfPerson = scope === 'rule-person'
+    audit.append({
+      kind: 'finding-suppressed',
+      finding: id,
+      group,
+      scope,
+      until: new Date(untilMs).toISOString(),
+      rationale: checked.value,
+      by: nameOf(asker),
+      byKey: keyOf(asker),
+    })
+    await store.suppress({
+      id: newId(),
+      scope,
+      group,
+      issuer: isOfPerson ? issuer : undefined,
+      subject: isOfPerson ? subject : undefined,
+      target: scope === 'rule-target' ? target : undefined,
+      untilMs,
+      owner: keyOf(asker),
+      ownerName: nameOf(asker),
+      rationale: checked.value,
+      createdAtMs: nowMs,
+      liftedAtMs: undefined,
+    })
+    await this.#note(row.value, asker, `suppressed (${scope}) until ${day(untilMs)}`, checked.value)
+    return this.#seen(id, asker)
+  }
+
+  async unmask(id: string, wish: { caseId: string; reason: string }, asker: Asker): Decided {
+    const row = await this.#row(id, asker)
+    if (!row.ok) return row
+    const { store, clock, audit, config } = this.#parts
+    if (config().analysis.pseudonyms === undefined)
+      return refused('conflict', 'Names are not hidden here, so there is nothing to show.')
+    const caseId = checkText(wish.caseId, 'the case')
+    const reason = checkText(wish.reason, 'the reason')
+    if (!caseId.ok) return caseId
+    if (!reason.ok) return reason
+    const waiting = (await store.unmaskingsOf(id)).filter(one => one.decidedAtMs === undefined)
+    if (waiting.some(one => one.askedBy === keyOf(asker)))
+      return refused('conflict', 'Your request waits for somebody else’s approval already.')
+    if (waiting.length >= maxWaiting)
+      return refused('conflict', `${maxWaiting} requests for this name wait already.`)
+    const request = newId()
+    audit.append({
+      kind: 'name-asked',
+      finding: id,
+      request,
+      case: caseId.value,
+      reason: reason.value,
+      by: nameOf(asker),
+      byKey: keyOf(asker),
+    })
+    await store.askUnmask({
+      id: request,
+      finding: id,
+      caseId: caseId.value,
+      reason: reason.value,
+      askedBy: keyOf(asker),
+      askedByName: nameOf(asker),
+      askedAtMs: clock.nowMs(),
+      decidedBy: undefined,
+      decidedByName: undefined,
+      decidedAtMs: undefined,
+      untilMs: undefined,
+    })
+    await this.#note(row.value, asker, `asked for the name (case ${caseId.value})`, reason.value)
+    return this.#seen(id, asker)
+  }
+
+  async decideUnmask(requestId: string, isApproved: boolean, asker: Asker): Decided {
+    const { store, clock, audit, config } = this.#parts
+    const request = await store.unmasking(requestId)
+    const row = request === undefined ? undefined : await store.get(request.finding)
+    const { pseudonyms } = config().analysis
+    if (request === undefined || row === undefined || pseudonyms === undefined) return noFinding
+    if (!mayApprove(this.#parts, row, request, asker)) return this.#notApprover(row, request, asker)
+    const nowMs = clock.nowMs()
+    const untilMs = isApproved ? nowMs + pseudonyms.forMs : undefined
+    audit.append({
+      kind: 'name-decided',
+      finding: row.id,
+      request: requestId,
+      case: request.caseId,
+      approved: isApproved,
+      ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
+      by: nameOf(asker),
+      byKey: keyOf(asker),
+    })
+    if (!(await store.decideUnmask(requestId, keyOf(asker), nameOf(asker), nowMs, untilMs)))
+      return changedMeanwhile
+    const what = isApproved ? 'allowed the name to be shown' : 'did not allow the name to be shown'
+    await this.#note(row, asker, `${what} (case ${request.caseId})`, undefined)
+    return { ok: true, value: await inFull(this.#parts, row, asker) }
+  }
+
+  #notApprover(row: FindingRow, request: UnmaskRow, asker: Asker): Answer<FindingInFull> {
+    if (isConcerned(row, asker)) return noFinding
+    if (request.askedBy === keyOf(asker))
+      return refused('not-allowed', 'Somebody else has to approve what you asked for.')
+    return refused('not-allowed', 'Policy names others who approve that names are shown.')
+  }
+
+  async #close(
+    id: string,
+    asker: Asker,
+    { reason, rationale, verdict }: { reason: string; rationale: string; verdict?: string },
+  ): Decided {
+    const row = await this.#row(id, asker)
+    if (!row.ok) return row
+    const checked = checkText(rationale, 'the rationale')
+    if (!checked.ok) return checked
+    const { fourEyes } = this.#parts.config().analysis
+    const takesTwo = fourEyes !== undefined && isAtLeast(row.value.severity, fourEyes)
+    const proposal = proposalOf(row.value)
+    if (takesTwo && proposal === undefined)
+      return this.#propose(id, asker, { reason, rationale: checked.value, verdict })
+    if (takesTwo && proposal !== undefined && !isSecond(proposal, asker))
+      return refused('not-allowed', 'Closing this finding takes two people, and you were the first.')
+    const closed = await this.#change(id, asker, {
+      from: openStates,
+      to: before => ({
+        ...before,
+        state: 'closed',
+        closedAtMs: this.#parts.clock.nowMs(),
+        closeReason: reason,
+        proposal: undefined,
+      }),
+      what: `closed as ${reason}`,
+      note: checked.value,
+      audit: {
+        reason,
+        rationale: checked.value,
+        ...(proposal === undefined ? {} : { proposedBy: proposal.byName }),
+      },
+    })
+    if (closed.ok && reason === 'benign-expected') this.#parts.profiles?.teach(row.value.session)
+    return closed
+  }
+
+  #propose(
+    id: string,
+    asker: Asker,
+    { reason, rationale, verdict }: { reason: string; rationale: string; verdict: string | undefined },
+  ): Decided {
+    const proposal: Proposal = {
+      by: keyOf(asker),
+      byName: nameOf(asker),
+      reason,
+      rationale,
+      ...(verdict === undefined ? {} : { verdict }),
+    }
+    return this.#change(id, asker, {
+      from: openStates,
+      to: row => ({ ...row, state: 'acknowledged', proposal: JSON.stringify(proposal) }),
+      what: `wants to close it as ${reason}; somebody else has to agree`,
+      note: rationale,
+      audit: { reason, rationale },
+    })
+  }
+
+  async #assignee(
+    to: string,
+    asker: Asker,
+  ): Promise<Answer<{ key: string | undefined; name: string | undefined }>> {
+    if (to === 'nobody') return { ok: true, value: { key: undefined, name: undefined } }
+    if (to === 'me' || to === nameOf(asker))
+      return { ok: true, value: { key: keyOf(asker), name: nameOf(asker) } }
+    const [key, ...others] = await this.#parts.store.reviewersNamed(to)
+    if (key !== undefined && others.length === 0) return { ok: true, value: { key, name: to } }
+    return refused(
+      'invalid',
+      'Nobody of that name has had to do with findings yet. They can take it themselves.',
+    )
+  }
+
+  async #change(id: string, asker: Asker, { from, to, what, note, audit }: Change): Decided {
+    const row = await this.#row(id, asker)
+    if (!row.ok) return row
+    const before = row.value
+    if (!from.includes(before.state))
+      return refused(
+        'conflict',
+        `This finding is ${before.state}, so it cannot be ${what.split(' ')[0]} now.`,
+      )
+    const next = decisionOrRefusal(to, before)
+    if (next === undefined) return refused('not-allowed', 'Nobody decides on findings about themselves.')
+    this.#parts.audit.append({
+      kind: 'finding-decided',
+      finding: id,
+      session: before.session,
+      what,
+      ...audit,
+      by: nameOf(asker),
+      byKey: keyOf(asker),
+    })
+    const event = this.#event(before, asker, what, note)
+    const isDone = await this.#parts.store.decide(
+      id,
+      { states: [before.state], proposal: before.proposal },
+      next,
+      event,
+    )
+    return isDone ? this.#seen(id, asker) : changedMeanwhile
+  }
+
+  /** One that the asker may see and is not about them. */
+  async #row(id: string, asker: Asker): Promise<Answer<FindingRow>> {
+    const row = await this.#parts.store.get(id)
+    if (row === undefined || isConcerned(row, asker) || !maySee(this.#parts, row, asker)) return noFinding
+    return { ok: true, value: row }
+  }
+
+  async #seen(id: string, asker: Asker): Decided {
+    const row = await this.#row(id, asker)
+    return row.ok ? { ok: true, value: await inFull(this.#parts, row.value, asker) } : row
+  }
+
+  async #note(row: FindingRow, asker: Asker, what: string, note: string | undefined): Promise<void> {
+    await this.#parts.store.note(this.#event(row, asker, what, note))
+  }
+
+  #event(row: FindingRow, asker: Asker, what: string, note: string | undefined) {
+    return {
+      finding: row.id,
+      atMs: this.#parts.clock.nowMs(),
+      by: keyOf(asker),
+      byName: nameOf(asker),
+      what,
+      note,
+    }
+  }
+}
+
+/** Somebody would have to look at what is about themselves. */
+class OwnFinding extends Error {}
+
+function decisionOrRefusal(to: Change['to'], row: FindingRow): FindingDecision | undefined {
+  try {
+    return to(row)
+  } catch (thrown) {
+    if (thrown instanceof OwnFinding) return undefined
+    throw thrown
+  }
+}
+
+/** Another person than the first. Who only opened the admin socket is nobody in particular: one of the two has signed in. */
+function isSecond({ by }: Proposal, asker: Asker): boolean {
+  return keyOf(asker) !== by && !(asker.kind === 'local' && by.startsWith('local '))
+}
+
+export function newId(): string {
+  return randomBytes(idBytes).toString('hex')
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}

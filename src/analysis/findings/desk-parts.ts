@@ -1,0 +1,96 @@
+/** What the desk is made of, and who is who at it. */
+import type { AuditLog } from '../../audit/audit-log.ts'
+import type { Clock } from '../../clock.ts'
+import type { Config } from '../../config/config.ts'
+import { principalKey } from '../../identity/principal.ts'
+import type { Log } from '../../log.ts'
+import type { FindingRow, SessionRow } from '../../model.ts'
+import { mayReview } from '../../policy/review.ts'
+import { isMember } from '../../policy/rules.ts'
+import type { FindingStore, SessionStore } from '../../store/store.ts'
+import type { Aliases } from './aliases.ts'
+import type { Answer, Asker, OwnRecord } from './desk.ts'
+
+export type DeskParts = {
+  readonly store: FindingStore
+  readonly sessions: Pick<SessionStore, 'get'>
+  readonly audit: Pick<AuditLog, 'append'>
+  readonly clock: Clock
+  readonly log: Log
+  readonly config: () => Pick<Config, 'analysis' | 'roles' | 'targets' | 'recording' | 'gateway'>
+  readonly aliases: Aliases
+  /** Hears of each finding that is new, or has become worse. */
+  readonly onFinding?: (row: FindingRow, session: SessionRow) => void
+  /** What baselines know of people; left out, nothing. */
+  readonly profiles?: Profiles
+}
+
+export type Profiles = {
+  /** A reviewer said that a session was expected: what was held back of it is learned. */
+  readonly teach: (session: string) => void
+  /** In words, for the person themselves. */
+  readonly inWords: (person: {
+    issuer: string
+    subject: string
+  }) => Promise<OwnRecord['baseline'] | undefined>
+}
+
+/** The gateway's own name in histories. */
+export const gatewayName = 'gateway'
+
+export function keyOf(asker: Asker): string {
+  return asker.kind === 'person' ? principalKey(asker.principal) : `local ${asker.name}`
+}
+
+export function nameOf(asker: Asker): string {
+  return asker.kind === 'person' ? asker.principal.fields.name : asker.name
+}
+
+/** Nobody sees findings in shadow mode, nor those of sessions that they may not see; nobody their own. */
+export function maySee(parts: DeskParts, row: FindingRow, asker: Asker): boolean {
+  if (row.place === 'shadow' || parts.config().analysis.shadow) return false
+  return asker.kind === 'local' || mayReview(parts.config(), asker.principal, row).allowed
+}
+
+/** Whether policy lets the asker approve that names are shown. */
+export function isApprover(parts: DeskParts, asker: Asker): boolean {
+  if (asker.kind === 'local') return false
+  const { pseudonyms } = parts.config().analysis
+  const { fields } = asker.principal
+  return parts
+    .config()
+    .roles.some(role => pseudonyms?.approvers.includes(role.name) === true && isMember(role, fields))
+}
+
+export function isConcerned(row: Pick<FindingRow, 'issuer' | 'subject'>, asker: Asker): boolean {
+  if (asker.kind === 'local') return false
+  const { issuer, subject } = asker.principal.fields
+  return row.issuer === issuer && row.subject === subject
+}
+
+export const noFinding: Answer<never> = {
+  ok: false,
+  why: 'not-found',
+  text: 'There is no such finding, or you may not see it.',
+}
+
+export function refused(why: 'not-allowed' | 'conflict' | 'invalid', text: string): Answer<never> {
+  return { ok: false, why, text }
+}
+
+export const changedMeanwhile: Answer<never> = refused(
+  'conflict',
+  'Somebody else decided on this finding a moment ago. Look at it again.',
+)
+
+/** In UTF-16 units; a paragraph. */
+const maxTextLength = 2000
+
+/** A text of a person that says why: something, and not a book. */
+export function checkText(text: string, what: string): Answer<string> {
+  const trimmed = text.trim()
+  if (trimmed === '') return refused('invalid', `Say why: ${what} is empty.`)
+  if (trimmed.length > maxTextLength)
+    return refused('invalid', `${what} is longer than ${maxTextLength} characters.`)
+  return { ok: true, value: trimmed }
+}

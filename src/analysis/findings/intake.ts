@@ -1,0 +1,210 @@
+/** Drafts of the analysis become findings: one of each group and session, placed within the budget of their day. */
+import { reasonOf } from '../../errors.ts'
+import type { FindingRow, SessionRow, SuppressionRow } from '../../model.ts'
+import { newId } from './desk-decisions.ts'
+import { type DeskParts, gatewayName } from './desk-parts.ts'
+import { type FindingDraft, severityOrder } from './finding.ts'
+import { personOf, placesOf } from './queue.ts'
+
+const dayMs = 86_400_000
+/** Findings of one day that compete for its budget; past that, later ones stand below the line. */
+const maxOfDay = 5000
+/** Drafts that wait while the store is busy. Rules are met far less often than that. */
+const maxWaiting = 10_000
+
+export class Intake {
+  readonly #parts: DeskParts
+  #turn: Promise<void> = Promise.resolve()
+  #waiting = 0
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts
+  }
+
+  /** One after the other, so that the budget is counted right. Never throws: what cannot be stored is in the log. */
+  take(draft: FindingDraft): Promise<void> {
+    return this.#inTurn(() => this.#take(draft))
+  }
+
+  /** The session is over: one that met nothing may be drawn for the random sample. */
+  sealed(session: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const { aliases, config, store, sessions, clock } = this.#parts
+      if (!aliases.draws(session, config().analysis.sampleShare)) return
+      if ((await store.ofSession(session)).length > 0) return
+      const row = await sessions.get(session)
+      if (row !== undefined) await this.#take(sampleOf(row, config().analysis.sampleShare, clock.nowMs()))
+    })
+  }
+
+  #inTurn(action: () => Promise<void>): Promise<void> {
+    if (this.#waiting >= maxWaiting) {
+      this.#parts.log.error({ waiting: this.#waiting }, 'findings: too many wait, one was dropped')
+      return Promise.resolve()
+    }
+    this.#waiting++
+    this.#turn = this.#turn.then(action).catch((cause: unknown) => {
+      this.#parts.log.error({ reason: reasonOf(cause) }, 'findings: one could not be stored')
+    })
+    return this.#turn.finally(() => this.#waiting--)
+  }
+
+  async #take(draft: FindingDraft): Promise<void> {
+    const { store, sessions, clock, audit } = this.#parts
+    const session = await sessions.get(draft.session)
+    if (session === undefined) return
+    const before = (await store.ofSession(draft.session)).find(({ group }) => group === draft.group)
+    const nowMs = clock.nowMs()
+    const row = before === undefined ? await this.#newRow(draft, session, nowMs) : added(before, draft, nowMs)
+    if (before !== undefined && !isMore(before, row)) return
+    if (before === undefined) {
+      const { id, group, severity, place } = row
+      audit.append({ kind: 'finding-noticed', finding: id, session: session.id, group, severity, place })
+    }
+    await store.put(row)
+    const isWorse = before === undefined || !isSameSeverity(before, row) || !hasSameRules(before, row)
+    if (isWorse) await this.#note(row, before === undefined ? 'noticed' : 'more was noticed')
+    if (before?.state === 'closed' && !isSameSeverity(before, row)) await this.#reopen(row)
+    if (row.place === 'queue' || row.place === 'below') await this.#rank(row.createdAtMs)
+    if (isWorse) this.#parts.onFinding?.((await store.get(row.id)) ?? row, session)
+  }
+
+  async #newRow(draft: FindingDraft, session: SessionRow, nowMs: number): Promise<FindingRow> {
+    const { config, aliases, store } = this.#parts
+    const { shadow, pseudonyms } = config().analysis
+    const suppression = (await store.suppressions(nowMs)).find(one => isSuppressed(draft, session, one))
+    const place = shadow ? 'shadow' : suppression === undefined ? 'below' : 'suppressed'
+    const { issuer, subject } = session
+    return {
+      id: newId(),
+      session: session.id,
+      group: draft.group,
+      kind: draft.kind,
+      state: 'new',
+      severity: draft.severity,
+      unusualness: draft.unusualness,
+      place,
+      placeReason:
+        suppression === undefined
+          ? undefined
+          : `Suppressed by ${suppression.ownerName}: ${suppression.rationale}`,
+      protocol: session.protocol,
+      issuer,
+      subject,
+      principalName: session.principalName,
+      alias:
+        pseudonyms === undefined ? undefined : aliases.of({ issuer, subject }, nowMs, pseudonyms.rotateMs),
+      target: session.target,
+      login: session.login,
+      role: session.role,
+      rules: draft.rules,
+      atMs: draft.atMs,
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+      assignee: undefined,
+      assigneeName: undefined,
+      closedAtMs: undefined,
+      closeReason: undefined,
+      proposal: undefined,
+      body: JSON.stringify(draft.body),
+    }
+  }
+
+  /** Something worse than what was closed: whoever closed it had not seen that. */
+  async #reopen(row: FindingRow): Promise<void> {
+    const { store, clock } = this.#parts
+    const from = { states: ['closed'], proposal: undefined } as const
+    const open = { ...row, state: 'new', closedAtMs: undefined, closeReason: undefined } as const
+    const event = { finding: row.id, atMs: clock.nowMs(), by: gatewayName, byName: gatewayName }
+    await store.decide(row.id, from, open, {
+      ...event,
+      what: 'reopened: it became more severe',
+      note: undefined,
+    })
+  }
+
+  /** Places of the day are drawn up anew: a later finding may be above an earlier one. */
+  async #rank(createdAtMs: number): Promise<void> {
+    const { store, config } = this.#parts
+    const fromMs = Math.floor(createdAtMs / dayMs) * dayMs
+    const day = await store.between(fromMs, fromMs + dayMs, maxOfDay)
+    const open = new Map<string, number>()
+    for (const person of new Map(day.map(row => [personOf(row), row])).values()) {
+      const rows = await store.openOfPerson(person, 'baseline')
+      const earlier = rows.filter(row => row.place === 'queue' && row.createdAtMs < fromMs)
+      open.set(personOf(person), earlier.length)
+    }
+    const places = placesOf(day, open, config().analysis)
+    for (const row of day) {
+      const to = places.get(row.id)
+      if (to !== undefined && (to.place !== row.place || to.reason !== row.placeReason))
+        await store.setPlace(row.id, to.place, to.reason)
+    }
+  }
+
+  async #note({ id }: FindingRow, what: string): Promise<void> {
+    const { store, clock } = this.#parts
+    const by = { by: gatewayName, byName: gatewayName }
+    await store.note({ finding: id, atMs: clock.nowMs(), ...by, what, note: undefined })
+  }
+}
+
+/** A session analysed again gives the same drafts; and what was found stays found. */
+function added(before: FindingRow, draft: FindingDraft, nowMs: number): FindingRow {
+  const isWorse = severityOrder.indexOf(draft.severity) > severityOrder.indexOf(before.severity)
+  return {
+    ...before,
+    severity: isWorse ? draft.severity : before.severity,
+    unusualness: draft.unusualness ?? before.unusualness,
+    rules: [...new Set([...before.rules, ...draft.rules])].toSorted(),
+    updatedAtMs: nowMs,
+    body: JSON.stringify(draft.body),
+  }
+}
+
+function isMore(before: FindingRow, row: FindingRow): boolean {
+  return before.body !== row.body || !isSameSeverity(before, row) || !hasSameRules(before, row)
+}
+
+function isSameSeverity(a: FindingRow, b: FindingRow): boolean {
+  return a.severity === b.severity
+}
+
+function hasSameRules(a: FindingRow, b: FindingRow): boolean {
+  return a.rules.join() === b.rules.join()
+}
+
+function isSuppressed(
+  { group, kind }: FindingDraft,
+  { issuer, subject, target }: SessionRow,
+  suppression: SuppressionRow,
+): boolean {
+  if (kind === 'sample' || suppression.group !== group) return false
+  if (suppression.scope === 'rule-target') return suppression.target === target
+  if (suppression.scope === 'rule-person')
+    return suppression.issuer === issuer && suppression.subject === subject
+  return true
+}
+
+/** Drawn by chance, so that what rules and baselines miss is seen, too; it says nothing of the session. */
+function sampleOf({ id, openedAtMs }: SessionRow, share: number, nowMs: number): FindingDraft {
+  return {
+    session: id,
+    group: 'sample',
+    kind: 'sample',
+    severity: 'info',
+    rules: [],
+    atMs: Math.min(openedAtMs, nowMs),
+    body: {
+      sentence: 'Drawn at random from sessions in which nothing was found.',
+      why: [
+        { observed: `Of all sessions without a finding, ${share * 100} % are drawn, whoever they are of.` },
+      ],
+      quotes: [],
+      techniques: [],
+      benign: ['This is a check of the rules and baselines, not of the person.'],
+      quality: [],
+      versions: {},
+    },
+  }
+}

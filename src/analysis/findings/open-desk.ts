@@ -1,0 +1,54 @@
+/** Puts the desk together. */
+import type { Principal } from '../../identity/principal.ts'
+import type { FindingState } from '../../model.ts'
+import type { Answer, Asker, FindingDesk, FindingInFull } from './desk.ts'
+import { Decisions } from './desk-decisions.ts'
+import { contest, ownRecord } from './desk-own.ts'
+import { type DeskParts, isApprover, isConcerned, maySee, noFinding } from './desk-parts.ts'
+import { inFull, listFindings, summaries } from './desk-views.ts'
+import { Intake } from './intake.ts'
+
+/** Counted at most. */
+const maxCounted = 2000
+
+export function openFindingDesk(parts: DeskParts): FindingDesk {
+  const decisions = new Decisions(parts)
+  const intake = new Intake(parts)
+  return {
+    list: (filter, asker) => listFindings(parts, filter, asker),
+    counts: asker => counts(parts, asker),
+    get: (id, asker) => get(parts, id, asker),
+    acknowledge: (id, asker) => decisions.acknowledge(id, asker),
+    assign: (id, to, asker) => decisions.assign(id, to, asker),
+    close: (id, closing, asker) => decisions.close(id, closing, asker),
+    verdict: (id, verdict, asker) => decisions.verdict(id, verdict, asker),
+    reopen: (id, rationale, asker) => decisions.reopen(id, rationale, asker),
+    suppress: (id, wish, asker) => decisions.suppress(id, wish, asker),
+    unmask: (id, wish, asker) => decisions.unmask(id, wish, asker),
+    decideUnmask: (request, isApproved, asker) => decisions.decideUnmask(request, isApproved, asker),
+    ownRecord: (principal: Principal) => ownRecord(parts, principal),
+    contest: (principal, wish) => contest(parts, principal, wish),
+    ofSessions: (sessions, asker) => summaries(parts, sessions, asker),
+    take: draft => intake.take(draft),
+    sealed: session => intake.sealed(session),
+  }
+}
+
+/** Whoever approves names sees findings that somebody asks about. */
+async function get(parts: DeskParts, id: string, asker: Asker): Promise<Answer<FindingInFull>> {
+  const row = await parts.store.get(id)
+  if (row === undefined || isConcerned(row, asker)) return noFinding
+  if (!maySee(parts, row, asker)) {
+    const waiting = (await parts.store.unmaskingsOf(id)).some(one => one.decidedAtMs === undefined)
+    if (!waiting || !isApprover(parts, asker) || row.place === 'shadow') return noFinding
+  }
+  return { ok: true, value: await inFull(parts, row, asker) }
+}
+
+async function counts(parts: DeskParts, asker: Asker): Promise<Readonly<Record<FindingState, number>>> {
+  const of = async (state: FindingState): Promise<number> => {
+    const rows = await parts.store.list({ states: [state], places: ['queue'], limit: maxCounted })
+    return rows.filter(row => maySee(parts, row, asker)).length
+  }
+  return { new: await of('new'), acknowledged: await of('acknowledged'), closed: await of('closed') }
+}
