@@ -1,0 +1,261 @@
+/** The table of sessions: of any length, filtered from its cells, driven by keys. */
+import type { ComponentChildren } from 'preact'
+import { useState } from 'preact/hooks'
+import type { SessionSummary } from '../../../src/api/schema.ts'
+import { copyText } from '../parts/copy.tsx'
+import { Line } from '../parts/hidden.tsx'
+import { MenuButton } from '../parts/menu.tsx'
+import { Severity } from '../parts/severity.tsx'
+import type { Column } from '../parts/table.tsx'
+import { Ago, duration, Time, ZoneName } from '../parts/time.tsx'
+import { VirtualTable } from '../parts/virtual.tsx'
+import { changeQuery, Link, navigate, useRoute } from '../router.tsx'
+import { EndDialog } from '../session/end.tsx'
+import { IntegrityBadge } from '../session/head.tsx'
+import { type ValueFilter, withValue } from './filters.ts'
+
+const rowHeight = 50
+const narrowRowHeight = 148
+
+export function SessionTable({
+  rows,
+  total,
+  chosen,
+  onChoose,
+  onReview,
+  onNearEnd,
+  onChanged,
+}: {
+  rows: readonly SessionSummary[]
+  /** -1: nobody knows. */
+  total: number
+  chosen: ReadonlySet<string>
+  onChoose: (id: string, isChosen: boolean) => void
+  onReview: (session: SessionSummary) => void
+  onNearEnd: () => void
+  onChanged: () => void
+}) {
+  const [at, setAt] = useState(0)
+  const [ending, setEnding] = useState<SessionSummary>()
+  const current = Math.min(at, Math.max(0, rows.length - 1))
+  const keys = (event: KeyboardEvent): void => {
+    const row = rows[current]
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey
+    if (row === undefined || !isPlain || event.defaultPrevented) return
+    const acts: Readonly<Record<string, () => void>> = {
+      j: () => setAt(Math.min(rows.length - 1, current + 1)),
+      k: () => setAt(Math.max(0, current - 1)),
+      o: () => navigate(`/sessions/${row.id}`),
+      x: () => onChoose(row.id, !chosen.has(row.id)),
+      v: () => onReview(row),
+    }
+    // Enter on a link or a button of the row is theirs.
+    const isOnRow = event.target instanceof HTMLElement && event.target.role === 'row'
+    const act = event.key === 'Enter' && isOnRow ? acts['o'] : acts[event.key]
+    if (act === undefined) return
+    event.preventDefault()
+    act()
+  }
+  return (
+    <>
+      <VirtualTable
+        label="Sessions. j and k move, o opens, x selects, v reviews."
+        class="sessions"
+        columns={columnsOf({ chosen, onChoose, onEnd: setEnding })}
+        rows={rows}
+        rowKey={row => row.id}
+        rowClass={row => (row.state === 'open' ? 'live' : '')}
+        total={total}
+        rowHeight={rowHeight}
+        narrowRowHeight={narrowRowHeight}
+        current={current}
+        onCurrent={setAt}
+        onKeyDown={keys}
+        onNearEnd={onNearEnd}
+      />
+      {ending === undefined ? null : (
+        <EndDialog
+          session={ending}
+          onClose={isDone => {
+            setEnding(undefined)
+            if (isDone) onChanged()
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+type Doing = {
+  readonly chosen: ReadonlySet<string>
+  readonly onChoose: (id: string, isChosen: boolean) => void
+  readonly onEnd: (session: SessionSummary) => void
+}
+
+function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionSummary>[] {
+  return [
+    {
+      key: 'choose',
+      head: <span class="unseen">Selected</span>,
+      width: '1.6rem',
+      class: 'choose',
+      cell: row => (
+        <label class="tick">
+          <input
+            type="checkbox"
+            aria-label={`Select ${row.principal} at ${row.target}`}
+            checked={chosen.has(row.id)}
+            onChange={event => onChoose(row.id, event.currentTarget.checked)}
+          />
+        </label>
+      ),
+    },
+    {
+      key: 'start',
+      head: (
+        <>
+          Start (<ZoneName />)
+        </>
+      ),
+      width: '10.2rem',
+      cell: row => (
+        <>
+          <Link to={`/sessions/${row.id}`}>
+            <Time ms={row.openedAtMs} withZone={false} />
+          </Link>
+          <span class="under">
+            <Ago ms={row.openedAtMs} />
+          </span>
+        </>
+      ),
+    },
+    { key: 'duration', head: 'Duration', width: '5.2rem', cell: durationCell },
+    {
+      key: 'principal',
+      head: 'User',
+      width: 'minmax(8rem, 1.3fr)',
+      cell: row => (
+        <Filterable
+          name="principal"
+          value={row.principal}
+          under={<Line text={row.sourceAddress} max={60} />}
+        />
+      ),
+    },
+    {
+      key: 'target',
+      head: 'Target',
+      width: 'minmax(8rem, 1.3fr)',
+      cell: row => (
+        <Filterable
+          name="target"
+          value={row.target}
+          under={
+            <>
+              as <Line text={row.login} max={80} />
+            </>
+          }
+        />
+      ),
+    },
+    {
+      key: 'protocol',
+      head: 'Content',
+      width: '8.4rem',
+      cell: row => (
+        <>
+          {row.protocol === 'ssh' ? 'SSH' : 'PostgreSQL'}
+          <span class="under">{contentOf(row)}</span>
+        </>
+      ),
+    },
+    { key: 'findings', head: 'Findings', width: '7rem', cell: findingsCell },
+    { key: 'reviewed', head: 'Reviewed', width: '7rem', cell: reviewedCell },
+    {
+      key: 'integrity',
+      head: 'Recording',
+      width: '8.6rem',
+      cell: row => <IntegrityBadge is={row.integrity} isEncrypted={row.encrypted} />,
+    },
+    {
+      key: 'live',
+      head: <span class="unseen">Live</span>,
+      width: '8.2rem',
+      class: 'acts',
+      cell: row => <LiveActs row={row} onEnd={onEnd} />,
+    },
+  ]
+}
+
+function durationCell(row: SessionSummary): ComponentChildren {
+  if (row.endedAtMs !== undefined) return duration(row.endedAtMs - row.openedAtMs)
+  return row.state === 'open' ? <span class="live-word">live</span> : <span class="quiet">unknown</span>
+}
+
+function contentOf({ counts, protocol }: SessionSummary): string {
+  if (counts === undefined) return 'not indexed yet'
+  const number = (count: number): string => count.toLocaleString('en')
+  if (protocol === 'postgres') return `${number(counts.statements)} statements · ${number(counts.rows)} rows`
+  const files = counts.files === 0 ? '' : ` · ${number(counts.files)} files`
+  return `${number(counts.commands)} commands${files}`
+}
+
+function findingsCell(row: SessionSummary): ComponentChildren {
+  if (row.findings === 0 || row.worst === undefined) return <span class="quiet">–</span>
+  return (
+    <Link to={`/findings?session=${row.id}`}>
+      <Severity is={row.worst} label={`${row.findings} ${row.worst}`} />
+    </Link>
+  )
+}
+
+function reviewedCell({ reviewedBy }: SessionSummary): ComponentChildren {
+  const [first] = reviewedBy
+  if (first === undefined) return <span class="quiet">not yet</span>
+  return (
+    <span title={reviewedBy.join(', ')}>
+      <Line text={first} max={40} />
+      {reviewedBy.length > 1 ? ` +${reviewedBy.length - 1}` : ''}
+    </span>
+  )
+}
+
+function LiveActs({ row, onEnd }: { row: SessionSummary; onEnd: (session: SessionSummary) => void }) {
+  if (row.state !== 'open') return null
+  return (
+    <span class="row-of">
+      <Link to={`/sessions/${row.id}?live=1`} class="button small">
+        Watch
+      </Link>
+      <button type="button" class="button small danger" onClick={() => onEnd(row)}>
+        End
+      </button>
+    </span>
+  )
+}
+
+/** A value with a menu that filters by it. */
+function Filterable({ name, value, under }: { name: ValueFilter; value: string; under: ComponentChildren }) {
+  const { query } = useRoute()
+  return (
+    <span class="filterable">
+      <span class="value">
+        <Line text={value} max={120} />
+        <span class="under">{under}</span>
+      </span>
+      <MenuButton
+        label="⋯"
+        name={`Filter by ${value}`}
+        class="icon more"
+        items={[
+          { name: 'Only this', onSelect: () => changeQuery({ [name]: withValue(query, name, value) }) },
+          {
+            name: 'All but this',
+            onSelect: () => changeQuery({ [name]: withValue(query, name, `-${value}`) }),
+          },
+          { name: 'Copy', onSelect: () => void copyText(value, 'the value') },
+        ]}
+      />
+    </span>
+  )
+}
