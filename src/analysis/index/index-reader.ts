@@ -1,0 +1,366 @@
+/** Reads the index: one of these, in the thread that answers searches. Read only; it sees what was committed when a question came. */
+import type Database from 'better-sqlite3'
+import type { Entry, EntryHit, EntryKind } from '../entry.ts'
+import { searchedText, withDetail } from './entry-row.ts'
+import { matchOf, type Tags } from './match.ts'
+import { parseQuery, type SearchQuery } from './query.ts'
+import { firstIdAt, kinds } from './schema.ts'
+import type {
+  EntriesWish,
+  EntryPage,
+  Found,
+  IndexedEntry,
+  IndexedSession,
+  IndexState,
+  SearchAnswer,
+  SearchScope,
+  SearchWish,
+  TargetName,
+} from './search-types.ts'
+import { snippetOf } from './snippet.ts'
+
+const usualLimit = 50
+const maxLimit = 200
+/** Matches are counted up to here; beyond it the total is a lower bound. */
+const maxCounted = 1000
+/** People, targets or sessions that a filter may stand for: `user:a` would be everybody. */
+const maxNamed = 500
+/** A question is given up after this long, as far as matches come at all; the thread is replaced if they do not. */
+const maxSearchMs = 5000
+
+class TooMuch extends Error {}
+
+type NumberedTarget = TargetName & { readonly no: number }
+
+export class IndexReader {
+  readonly #database: Database.Database
+  readonly #sql: Statements
+  #deadlineMs = 0
+
+  constructor(database: Database.Database) {
+    this.#database = database
+    database.function('in_time', { deterministic: false }, () => this.#inTime())
+    this.#sql = statementsOf(database)
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  search(wish: SearchWish, nowMs: number): SearchAnswer {
+    const beganMs = performance.now()
+    this.#deadlineMs = beganMs + maxSearchMs
+    const parsed = parseQuery(wish.text, nowMs)
+    if (!parsed.ok) return parsed
+    try {
+      return this.#find(parsed.query, wish, beganMs)
+    } catch (cause) {
+      if (cause instanceof TooMuch) return { ok: false, problem: cause.message }
+      throw cause
+    }
+  }
+
+  #find(query: SearchQuery, wish: SearchWish, beganMs: number): SearchAnswer {
+    const tags = this.#tagsOf(query, wish)
+    if (tags === undefined)
+      return { ok: true, page: { items: [], total: 0, isTotalExact: true, tookMs: tookSince(beganMs) } }
+    const match = matchOf(
+      query.all,
+      query.none,
+      tags,
+      kinds.map((_, kind) => `k${kind}`),
+    )
+    const limit = Math.min(Math.max(1, Math.floor(wish.limit ?? usualLimit)), maxLimit)
+    const from = query.afterMs === undefined ? 0 : firstIdAt(Math.max(0, query.afterMs))
+    const to = query.beforeMs === undefined ? Number.MAX_SAFE_INTEGER : firstIdAt(query.beforeMs) - 1
+    const first = this.#ids(match, from, to, maxCounted + 1)
+    const before = cursorOf(wish.cursor)
+    const ids = before === undefined ? first : this.#ids(match, from, Math.min(to, before - 1), limit + 1)
+    const items = ids.slice(0, limit).flatMap(id => this.#found(id, query))
+    const last = ids[limit - 1]
+    return {
+      ok: true,
+      page: {
+        items,
+        ...(ids.length > limit && last !== undefined ? { next: String(last) } : {}),
+        total: Math.min(first.length, maxCounted),
+        isTotalExact: first.length <= maxCounted,
+        tookMs: tookSince(beganMs),
+      },
+    }
+  }
+
+  #inTime(): number {
+    if (performance.now() < this.#deadlineMs) return 1
+    throw new TooMuch(
+      'This search took too long. Say more of what you look for: another word, a target, or a time.',
+    )
+  }
+
+  #ids(match: string, from: number, to: number, limit: number): number[] {
+    if (from > to) return []
+    // FTS5 takes no bounds but integers, and numbers of JavaScript are none to SQLite.
+    return this.#sql.ids.all(match, BigInt(from), BigInt(to), limit) as number[]
+  }
+
+  #found(id: number, query: SearchQuery): Found[] {
+    const row = this.#sql.found.get(id) as FoundRow | undefined
+    if (row === undefined) return []
+    const kind = kinds[row.kind] ?? 'screen'
+    const snippet = snippetOf(searchedText(row.text, row.detail), query.all.flat())
+    const { session, number: entry, offsetMs, openedAtMs, principal, target, login } = row
+    return [
+      { session, entry, kind, atMs: openedAtMs + offsetMs, offsetMs, principal, target, login, ...snippet },
+    ]
+  }
+
+  /** Undefined: nothing can match. */
+  #tagsOf(query: SearchQuery, wish: SearchWish): Tags | undefined {
+    const chosen = {
+      all: [
+        wish.kinds === undefined ? undefined : wish.kinds.map(kindTag),
+        wish.session === undefined ? undefined : this.#sessionTags([wish.session]),
+        query.kinds.any.length === 0 ? undefined : query.kinds.any.map(kindTag),
+        query.users.any.length === 0 ? undefined : this.#userTags(query.users.any),
+        query.targets.any.length === 0 ? undefined : this.#targetTags(query.targets.any),
+        query.sessions.any.length === 0 ? undefined : this.#sessionTags(query.sessions.any),
+        query.rules.any.length === 0 ? undefined : this.#ruleTags(query.rules.any),
+      ].filter(list => list !== undefined),
+      none: [
+        ...query.kinds.none.map(kindTag),
+        ...this.#userTags(query.users.none),
+        ...this.#targetTags(query.targets.none),
+        ...this.#sessionTags(query.sessions.none),
+        ...this.#ruleTags(query.rules.none),
+      ],
+    }
+    const scope = this.#scopeTags(wish.scope)
+    const tags = { all: [...chosen.all, ...scope.all], none: [...chosen.none, ...scope.none] }
+    return tags.all.some(list => list.length === 0) ? undefined : tags
+  }
+
+  /** What the asker may see is part of the question: what they may not see is never found, and so never counted. */
+  #scopeTags({ targets, except = [] }: SearchScope): Tags {
+    const none = except.flatMap(({ issuer, subject }) => {
+      const person = this.#sql.person.get(issuer, subject) as { no: number } | undefined
+      return person === undefined ? [] : [`p${person.no}`]
+    })
+    if (targets === 'all') return { all: [], none }
+    const allowed = new Set(targets.map(nameOf))
+    const all = this.#targets()
+    const seen = all.filter(target => allowed.has(nameOf(target)))
+    if (seen.length === all.length && all.length > 0) return { all: [], none }
+    if (seen.length <= all.length / 2 || seen.length === 0)
+      return { all: [seen.map(({ no }) => `t${no}`)], none }
+    const unseen = all.filter(target => !allowed.has(nameOf(target)))
+    return { all: [], none: [...none, ...unseen.map(({ no }) => `t${no}`)] }
+  }
+
+  /** All targets that the index knows. */
+  targets(): readonly TargetName[] {
+    return this.#targets().map(({ protocol, name }) => ({ protocol, name }))
+  }
+
+  #targets(): NumberedTarget[] {
+    return this.#sql.targets.all() as NumberedTarget[]
+  }
+
+  /** By a part of the name. */
+  #userTags(names: readonly string[]): string[] {
+    if (names.length === 0) return []
+    const people = this.#sql.people.all() as { no: number; name: string }[]
+    const wanted = names.map(name => name.toLowerCase())
+    const found = people.filter(({ name }) => wanted.some(each => name.toLowerCase().includes(each)))
+    return bounded('user', found).map(({ no }) => `p${no}`)
+  }
+
+  /** By the name; `*` stands for anything. */
+  #targetTags(names: readonly string[]): string[] {
+    if (names.length === 0) return []
+    const found = this.#targets().filter(({ name }) => names.some(wanted => isLike(name, wanted)))
+    return bounded('target', found).map(({ no }) => `t${no}`)
+  }
+
+  /** By the id or its beginning. */
+  #sessionTags(ids: readonly string[]): string[] {
+    return ids.flatMap(id => {
+      const rows = this.#sql.sessionsLike.all(id, `${id}\u{10ffff}`, maxNamed + 1) as { no: number }[]
+      return bounded('session', rows).map(({ no }) => `s${no}`)
+    })
+  }
+
+  #ruleTags(ids: readonly string[]): string[] {
+    if (ids.length === 0) return []
+    const rules = this.#sql.rules.all() as { no: number; id: string }[]
+    return rules.filter(({ id }) => ids.some(wanted => isLike(id, wanted))).map(({ no }) => `r${no}`)
+  }
+
+  /** In the order in which they became known. Nothing for a session that is not known. */
+  entries({ session, kinds: wanted, cursor, limit }: EntriesWish): EntryPage {
+    const place = this.#sql.session.get(session) as { no: number; openedAtMs: number } | undefined
+    if (place === undefined) return { items: [] }
+    const after = cursorOf(cursor) ?? -1
+    const numbers = [...new Set(wanted)].map(kind => kinds.indexOf(kind))
+    const rows = numbers
+      .flatMap(kind => this.#sql.entries.all(place.no, kind, after, limit + 1) as EntryRow[])
+      .toSorted((a, b) => a.number - b.number)
+    const items = rows.slice(0, limit).map(row => this.#indexed(session, place, row))
+    const last = items.at(-1)?.entry.number
+    return rows.length > limit && last !== undefined ? { items, next: String(last) } : { items }
+  }
+
+  entry(session: string, number: number): IndexedEntry | undefined {
+    const place = this.#sql.session.get(session) as { no: number; openedAtMs: number } | undefined
+    if (place === undefined) return undefined
+    for (const kind of kinds.keys()) {
+      const [row] = this.#sql.entries.all(place.no, kind, number - 1, 1) as EntryRow[]
+      if (row?.number === number) return this.#indexed(session, place, row)
+    }
+    return undefined
+  }
+
+  #indexed(
+    session: string,
+    { no, openedAtMs }: { no: number; openedAtMs: number },
+    row: EntryRow,
+  ): IndexedEntry {
+    const kind: EntryKind = kinds[row.kind] ?? 'screen'
+    const { number, offsetMs, text } = row
+    const atMs = openedAtMs + offsetMs
+    const entry: Entry = { session, number, kind, atMs, offsetMs, text, ...withDetail(kind, row.detail) }
+    const hits = row.rules === null ? [] : (this.#sql.hits.all(no, number) as HitRow[])
+    return { entry, hits: hits.map(hit => hitOf(session, number, openedAtMs, hit)) }
+  }
+
+  /** All hits of a session, in order of time. */
+  hits(session: string): readonly EntryHit[] {
+    const place = this.#sql.session.get(session) as { no: number; openedAtMs: number } | undefined
+    if (place === undefined) return []
+    const rows = this.#sql.hitsOfSession.all(place.no) as HitRow[]
+    return rows.map(row => hitOf(session, row.entry, place.openedAtMs, row))
+  }
+
+  /** What is known of sessions; those that the index does not know are left out. */
+  sessions(ids: readonly string[]): ReadonlyMap<string, IndexedSession> {
+    const known = new Map<string, IndexedSession>()
+    for (const id of ids) {
+      const row = this.#sql.session.get(id) as CountRow | undefined
+      if (row === undefined) continue
+      const { state, problem, commands, statements, files, rows, bytes } = row
+      const counts = { commands, statements, files, rows, bytes }
+      known.set(id, problem === null ? { state, counts } : { state, problem, counts })
+    }
+    return known
+  }
+
+  /** Sessions in each state. */
+  progress(): Readonly<Partial<Record<IndexState, number>>> & { readonly entries: number } {
+    const rows = this.#sql.progress.all() as { state: IndexState; sessions: number; entries: number }[]
+    const entries = rows.reduce((sum, row) => sum + row.entries, 0)
+    return { ...Object.fromEntries(rows.map(({ state, sessions }) => [state, sessions])), entries }
+  }
+}
+
+type EntryRow = {
+  readonly number: number
+  readonly kind: number
+  readonly offsetMs: number
+  readonly text: string
+  readonly detail: string | null
+  readonly rules: string | null
+}
+type FoundRow = EntryRow & {
+  readonly session: string
+  readonly openedAtMs: number
+  readonly principal: string
+  readonly target: string
+  readonly login: string
+}
+type HitRow = {
+  readonly entry: number
+  readonly rule: string
+  readonly offsetMs: number
+  readonly severity: EntryHit['severity']
+  readonly technique: string
+  readonly quote: string
+}
+type CountRow = IndexedSession['counts'] & { readonly state: IndexState; readonly problem: string | null }
+
+function hitOf(session: string, entry: number, openedAtMs: number, row: HitRow): EntryHit {
+  const { rule, offsetMs, severity, quote } = row
+  const technique = JSON.parse(row.technique) as readonly string[]
+  return { session, entry, atMs: openedAtMs + offsetMs, offsetMs, rule, severity, technique, quote }
+}
+
+function tookSince(beganMs: number): number {
+  return Math.round((performance.now() - beganMs) * 10) / 10
+}
+
+function kindTag(kind: EntryKind): string {
+  return `k${kinds.indexOf(kind)}`
+}
+
+function nameOf({ protocol, name }: TargetName): string {
+  return `${protocol} ${name}`
+}
+
+/** `*` stands for anything; case does not matter. Linear: stars are few, and each text is looked for from where the one before ended. */
+function isLike(name: string, wanted: string): boolean {
+  const [first = '', ...rest] = wanted.toLowerCase().split('*')
+  const last = rest.pop()
+  const small = name.toLowerCase()
+  if (last === undefined) return small === first
+  if (!small.startsWith(first) || !small.endsWith(last)) return false
+  let at = first.length
+  for (const part of rest) {
+    const found = small.indexOf(part, at)
+    if (found === -1) return false
+    at = found + part.length
+  }
+  return at <= small.length - last.length
+}
+
+function bounded<T>(filter: string, found: readonly T[]): readonly T[] {
+  if (found.length <= maxNamed) return found
+  throw new TooMuch(`${filter}: stands for more than ${maxNamed} here. Say it more exactly.`)
+}
+
+function cursorOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,16}$/.test(text) ? Number(text) : undefined
+}
+
+type Statements = ReturnType<typeof statementsOf>
+
+function statementsOf(database: Database.Database) {
+  const sql = (text: string): Database.Statement => database.prepare(text)
+  const hit = 'hits.entry, rules.id as rule, hits.offsetMs, hits.severity, hits.technique, hits.quote'
+  return {
+    ids: sql(
+      'select rowid from words where words match ? and rowid between ? and ? and in_time() order by rowid desc limit ?',
+    ).pluck(),
+    found: sql(
+      `select e.number, e.kind, e.offsetMs, e.text, e.detail, e.rules, s.id as session, s.openedAtMs, s.login,
+         p.name as principal, t.name as target
+       from entries e join sessions s on s.no = e.session join people p on p.no = s.person join targets t on t.no = s.target
+       where e.id = ?`,
+    ),
+    person: sql('select no from people where issuer = ? and subject = ?'),
+    people: sql('select no, name from people'),
+    targets: sql('select no, protocol, name from targets'),
+    rules: sql('select no, id from rules'),
+    sessionsLike: sql('select no from sessions where id >= ? and id < ? limit ?'),
+    session: sql(
+      'select no, openedAtMs, state, problem, commands, statements, files, rows, bytes from sessions where id = ?',
+    ),
+    entries: sql(
+      'select number, kind, offsetMs, text, detail, rules from entries where session = ? and kind = ? and number > ? order by number limit ?',
+    ),
+    hits: sql(
+      `select ${hit} from hits join rules on rules.no = hits.rule where session = ? and entry = ? order by rules.id`,
+    ),
+    hitsOfSession: sql(
+      `select ${hit} from hits join rules on rules.no = hits.rule where session = ? order by hits.offsetMs, hits.entry, rules.id`,
+    ),
+    progress: sql('select state, count(*) as sessions, sum(entries) as entries from sessions group by state'),
+  }
+}

@@ -1,0 +1,334 @@
+/** Writes the index: one of these, in the analyst's thread. Each call is one transaction. */
+import type Database from 'better-sqlite3'
+import type { WatchedSession } from '../analyst/session-observer.ts'
+import type { Entry, EntryHit } from '../entry.ts'
+import { detailOf, searchedText } from './entry-row.ts'
+import { firstIdAt, kinds, openIndex, removeIndex } from './schema.ts'
+import type { IndexState } from './search-types.ts'
+
+/** Entries of a session that are removed in one transaction: others get their turn in between. */
+const removedAtOnce = 2000
+
+/** What is known of a session that is not finished. */
+export type KnownSession = { readonly state: IndexState; readonly attempts: number; readonly isOver: boolean }
+
+type EntryRow = {
+  readonly id: number
+  readonly session: number
+  readonly number: number
+  readonly kind: number
+  readonly offsetMs: number
+  readonly text: string
+  readonly detail: string | null
+  readonly rules: string | null
+}
+type SessionPlace = {
+  readonly no: number
+  readonly person: number
+  readonly target: number
+  readonly openedAtMs: number
+}
+
+export class IndexWriter {
+  readonly #folder: string
+  #database: Database.Database
+  #sql: Statements
+  /** Those that are being written. */
+  readonly #places = new Map<string, SessionPlace>()
+  readonly #rules = new Map<string, number>()
+  /** The last id of each session, so that a burst does not look for its place from the beginning again and again. */
+  readonly #lastIds = new Map<number, number>()
+
+  /** Makes the file if there is none, if it is damaged, or of another version. */
+  constructor(folder: string) {
+    this.#folder = folder
+    this.#database = openIndex(folder).database
+    this.#sql = statementsOf(this.#database)
+  }
+
+  /** Throws all away; readers have to open the new file. */
+  startAnew(): void {
+    this.#database.close()
+    removeIndex(this.#folder)
+    this.#database = openIndex(this.#folder).database
+    this.#sql = statementsOf(this.#database)
+    this.#places.clear()
+    this.#rules.clear()
+    this.#lastIds.clear()
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  /** Notes sessions that are to be analysed, and gives those back that are not finished. `isOver`: nothing is added to its recording any more. */
+  know(
+    sessions: readonly { readonly session: WatchedSession; readonly isOver: boolean }[],
+  ): WatchedSession[] {
+    return this.#inOne(() =>
+      sessions.flatMap(({ session, isOver }) => {
+        this.#insert(session, isOver)
+        const known = this.known(session.id)
+        return known === undefined || isFinal(known.state) ? [] : [session]
+      }),
+    )
+  }
+
+  known(id: string): KnownSession | undefined {
+    const row = this.#sql.known.get(id) as { state: IndexState; attempts: number; isOver: number } | undefined
+    return row === undefined ? undefined : { ...row, isOver: row.isOver === 1 }
+  }
+
+  /** One more reading from the start begins; gives how many there were that did not come to an end. */
+  begin(id: string): number {
+    return this.#inOne(() => {
+      this.#sql.begin.run(id)
+      return this.known(id)?.attempts ?? 0
+    })
+  }
+
+  setState(id: string, state: IndexState, problem?: string): void {
+    this.#sql.setState.run({ id, state, problem: problem ?? null })
+    if (isFinal(state)) this.#letGo(id)
+  }
+
+  /**
+   * Stores entries and hits of one session. One whose number is known replaces that one, so that reading a recording again leaves what
+   * was there. `isWhole`: the session is finished with it.
+   */
+  write(
+    id: string,
+    entries: readonly Entry[],
+    hits: readonly EntryHit[],
+    end?: { readonly problem?: string | undefined },
+  ): void {
+    this.#inOne(() => {
+      const place = this.#placeOf(id)
+      if (place === undefined) return // forgotten meanwhile
+      for (const hit of hits) this.#putHit(place, hit)
+      for (const entry of entries) this.#put(place, entry)
+      this.#retag(place, entries, hits)
+      if (end !== undefined) this.setState(id, 'done', end.problem)
+    })
+  }
+
+  /** Removes everything of a session, so that nothing of it is left in the file. The row of the session goes last. */
+  forget(id: string): void {
+    const place = this.#placeOf(id)
+    if (place === undefined) return
+    while (this.#inOne(() => this.#removeSome(place))) {}
+    this.#inOne(() => {
+      this.#sql.removeHits.run(place.no)
+      this.#sql.removeSession.run(place.no)
+    })
+    this.#letGo(id)
+    this.#database.pragma('wal_checkpoint(PASSIVE)')
+  }
+
+  #inOne<T>(action: () => T): T {
+    return this.#database.inTransaction ? action() : this.#database.transaction(action).immediate()
+  }
+
+  #insert(session: WatchedSession, isOver: boolean): void {
+    const { id, protocol, login, role, sourceAddress, openedAtMs, recording, labels } = session
+    if (isOver) this.#sql.setOver.run(id)
+    if (this.known(id) !== undefined) return
+    const person = this.#numberOf('people', [session.issuer, session.subject, session.principal])
+    const target = this.#numberOf('targets', [protocol, session.target])
+    this.#sql.insertSession.run({
+      id,
+      protocol,
+      person,
+      target,
+      login,
+      role,
+      sourceAddress,
+      openedAtMs,
+      recording,
+      labels: JSON.stringify(labels),
+      isOver: isOver ? 1 : 0,
+    })
+  }
+
+  #numberOf(table: 'people' | 'targets', values: readonly string[]): number {
+    const { insert, find } = this.#sql[table]
+    insert.run(...values)
+    return (find.get(values[0], values[1]) as { no: number }).no
+  }
+
+  #ruleNumber(id: string): number {
+    const known = this.#rules.get(id)
+    if (known !== undefined) return known
+    this.#sql.rules.insert.run(id)
+    const { no } = this.#sql.rules.find.get(id) as { no: number }
+    this.#rules.set(id, no)
+    return no
+  }
+
+  #placeOf(id: string): SessionPlace | undefined {
+    const known = this.#places.get(id) ?? (this.#sql.place.get(id) as SessionPlace | undefined)
+    if (known !== undefined) this.#places.set(id, known)
+    return known
+  }
+
+  #letGo(id: string): void {
+    const place = this.#places.get(id)
+    this.#places.delete(id)
+    if (place !== undefined) this.#lastIds.delete(place.no)
+  }
+
+  #putHit({ no }: SessionPlace, hit: EntryHit): void {
+    const { entry, offsetMs, severity, quote } = hit
+    const technique = JSON.stringify(hit.technique)
+    this.#sql.putHit.run(
+      no,
+      entry,
+      this.#ruleNumber(hit.rule),
+      Math.round(offsetMs),
+      severity,
+      technique,
+      quote,
+    )
+  }
+
+  #put(place: SessionPlace, entry: Entry): void {
+    const kind = kinds.indexOf(entry.kind)
+    const before = this.#sql.entry.get(place.no, kind, entry.number) as EntryRow | undefined
+    const detail = detailOf(entry)
+    const rules = this.#rulesOf(place.no, entry.number)
+    if (before !== undefined) {
+      if (before.text === entry.text && before.detail === detail && before.rules === rules) return
+      this.#remove(place, before)
+    }
+    const row: EntryRow = {
+      id: before?.id ?? this.#freeId(place.no, entry.atMs),
+      session: place.no,
+      number: entry.number,
+      kind,
+      offsetMs: Math.round(entry.offsetMs),
+      text: entry.text,
+      detail,
+      rules,
+    }
+    this.#sql.putEntry.run(row)
+    this.#sql.putWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
+    this.#count(place, row, 1)
+  }
+
+  /** Hits of a window may be on an entry that is not in this batch. */
+  #retag(place: SessionPlace, entries: readonly Entry[], hits: readonly EntryHit[]): void {
+    const done = new Set(entries.map(({ number }) => number))
+    for (const { entry } of hits) {
+      if (done.has(entry)) continue
+      done.add(entry)
+      const before = kinds
+        .map((_, kind) => this.#sql.entry.get(place.no, kind, entry) as EntryRow | undefined)
+        .find(row => row !== undefined)
+      const rules = this.#rulesOf(place.no, entry)
+      if (before === undefined || before.rules === rules) continue
+      this.#remove(place, before)
+      const row = { ...before, rules }
+      this.#sql.putEntry.run(row)
+      this.#sql.putWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
+      this.#count(place, row, 1)
+    }
+  }
+
+  #rulesOf(session: number, entry: number): string | null {
+    const rows = this.#sql.hitsOf.all(session, entry) as { rule: number }[]
+    return rows.length === 0 ? null : rows.map(({ rule }) => rule).join(' ')
+  }
+
+  #remove(place: SessionPlace, row: EntryRow): void {
+    this.#sql.dropWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
+    this.#sql.dropEntry.run(row.id)
+    this.#count(place, row, -1)
+  }
+
+  #removeSome(place: SessionPlace): boolean {
+    const rows = this.#sql.someEntries.all(place.no, removedAtOnce) as EntryRow[]
+    for (const row of rows) this.#remove(place, row)
+    return rows.length === removedAtOnce
+  }
+
+  #count({ no }: SessionPlace, { kind, detail }: EntryRow, by: 1 | -1): void {
+    const { rows = 0, bytes = 0 } = (detail === null ? {} : JSON.parse(detail)) as {
+      rows?: number
+      bytes?: number
+    }
+    this.#sql.count.run({
+      no,
+      entries: by,
+      commands: kind === 0 ? by : 0,
+      statements: kind === 1 ? by : 0,
+      files: kind === 2 ? by : 0,
+      rows: kind === 1 ? by * rows : 0,
+      bytes: kind === 1 || kind === 2 ? by * bytes : 0,
+    })
+  }
+
+  #freeId(session: number, atMs: number): number {
+    let id = Math.max(firstIdAt(atMs), (this.#lastIds.get(session) ?? 0) - 1)
+    while (this.#sql.idTaken.get(id) !== undefined) id++
+    this.#lastIds.set(session, id + 1)
+    return id
+  }
+}
+
+export function isFinal(state: IndexState): boolean {
+  return state !== 'waiting' && state !== 'reading'
+}
+
+function tagsOf(
+  { no, person, target }: SessionPlace,
+  { kind, rules }: Pick<EntryRow, 'kind' | 'rules'>,
+): string {
+  const own = `k${kind} s${no} t${target} p${person}`
+  return rules === null ? own : `${own} r${rules.replaceAll(' ', ' r')}`
+}
+
+type Statements = ReturnType<typeof statementsOf>
+
+function statementsOf(database: Database.Database) {
+  const sql = (text: string): Database.Statement => database.prepare(text)
+  return {
+    known: sql('select state, attempts, isOver from sessions where id = ?'),
+    insertSession: sql(
+      `insert into sessions (id, protocol, person, target, login, role, sourceAddress, openedAtMs, recording, labels, state, isOver)
+       values (@id, @protocol, @person, @target, @login, @role, @sourceAddress, @openedAtMs, @recording, @labels, 'waiting', @isOver)`,
+    ),
+    setOver: sql('update sessions set isOver = 1 where id = ?'),
+    setState: sql('update sessions set state = @state, problem = @problem where id = @id'),
+    begin: sql("update sessions set state = 'reading', attempts = attempts + 1 where id = ?"),
+    place: sql('select no, person, target, openedAtMs from sessions where id = ?'),
+    people: {
+      insert: sql('insert or ignore into people (issuer, subject, name) values (?, ?, ?)'),
+      find: sql('select no from people where issuer = ? and subject = ?'),
+    },
+    targets: {
+      insert: sql('insert or ignore into targets (protocol, name) values (?, ?)'),
+      find: sql('select no from targets where protocol = ? and name = ?'),
+    },
+    rules: {
+      insert: sql('insert or ignore into rules (id) values (?)'),
+      find: sql('select no from rules where id = ?'),
+    },
+    entry: sql('select * from entries where session = ? and kind = ? and number = ?'),
+    someEntries: sql('select * from entries where session = ? limit ?'),
+    idTaken: sql('select 1 from entries where id = ?'),
+    putEntry: sql(
+      'insert into entries values (@id, @session, @number, @kind, @offsetMs, @text, @detail, @rules)',
+    ),
+    dropEntry: sql('delete from entries where id = ?'),
+    putWords: sql('insert into words (rowid, text, tags) values (?, ?, ?)'),
+    dropWords: sql("insert into words (words, rowid, text, tags) values ('delete', ?, ?, ?)"),
+    putHit: sql('insert or replace into hits values (?, ?, ?, ?, ?, ?, ?)'),
+    hitsOf: sql('select rule from hits where session = ? and entry = ? order by rule'),
+    removeHits: sql('delete from hits where session = ?'),
+    removeSession: sql('delete from sessions where no = ?'),
+    count: sql(
+      `update sessions set entries = entries + @entries, commands = commands + @commands, statements = statements + @statements,
+       files = files + @files, rows = rows + @rows, bytes = bytes + @bytes where no = @no`,
+    ),
+  }
+}
