@@ -6,9 +6,11 @@ import { addDemo } from './cli/demo.ts'
 import { addExplain } from './cli/explain.ts'
 import { addExport } from './cli/export.ts'
 import { addKeys } from './cli/keys.ts'
+import { addNotify } from './cli/notify.ts'
 import { addPlay } from './cli/play.ts'
 import { addReload } from './cli/reload.ts'
 import { addRetention } from './cli/retention.ts'
+import { addRules } from './cli/rules.ts'
 import { addServe } from './cli/serve.ts'
 import { addSessions } from './cli/sessions.ts'
 import { addSweep } from './cli/sweep.ts'
@@ -35,8 +37,10 @@ for (const add of [
   addKeys,
   addTargets,
   addRetention,
+  addNotify,
   addSweep,
   addBacktest,
+  addRules,
 ]) {
   add(program)
 }

@@ -8,6 +8,7 @@ import type { AdminDeps } from './deps.ts'
 import { watchSession } from './watch-route.ts'
 import { metricsAnswer } from './metrics-route.ts'
 import { type Problem, problemDocument, problemOf } from './problem.ts'
+import { addNotifyRoutes } from './notify-routes.ts'
 import { ReadTickets } from './read-tickets.ts'
 import { addRetentionRoutes } from './retention-routes.ts'
 import { type PurgedView, purgedText } from '../recorder/retention/view.ts'
@@ -78,6 +79,7 @@ export function createAdmin(deps: AdminDeps): Hono {
   app.get('/metrics', async c => metricsAnswer(c, await deps.metrics()))
   app.post('/probe', async c => c.json({ results: await deps.probe() }))
   addRetentionRoutes(app, deps.retention, bodyOf)
+  addNotifyRoutes(app, deps.notify, bodyOf)
   app.notFound(c => problemDocument(c, noSession))
   app.onError((thrown, c) => {
     if (thrown instanceof z.ZodError) return problemDocument(c, badRequest(z.prettifyError(thrown)))

@@ -18,6 +18,7 @@ import type { KeyChange } from '../credentials/key-ring.ts'
 import type { RecordingStore } from '../recorder/storage/recording-store.ts'
 import type { ClientEndpoint, OAuthEndpoint, PostgresEndpoint } from './command-lines.ts'
 import type { Place } from './places.ts'
+import type { NotifyDoor } from './notify-routes.ts'
 import type { RetentionDoor } from './retention-routes.ts'
 
 /** What the web pages and the admin socket need of the rest of the gateway. `main.ts` hands it in. */
@@ -78,6 +79,7 @@ export type AdminDeps = CommonDeps & {
   /** Reads the configuration again: all or nothing. */
   readonly reload: () => Promise<ReloadResult>
   readonly retention: RetentionDoor
+  readonly notify: NotifyDoor
   /** Notes a reading, and proves that it did. */
   readonly appendSigned: SigningAuditLog['appendSigned']
   /** Removes what crashed sessions left: how many leases went, and how many roles wait. */

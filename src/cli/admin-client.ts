@@ -7,6 +7,8 @@ import type { KeyChange } from '../credentials/key-ring.ts'
 import type { SignedLine } from '../audit/audit-log.ts'
 import { Fault } from '../errors.ts'
 import type { HoldRow, SessionRow, SessionState } from '../model.ts'
+import type { Letter } from '../notify/dead-letters.ts'
+import type { LaneState, Retried } from '../notify/lane.ts'
 import type {
   Forgotten,
   ForgetWish,
@@ -150,6 +152,22 @@ export class AdminClient {
 
   sweep(): Promise<{ removed: number; left: number }> {
     return this.#ask('POST', '/sweep')
+  }
+
+  notifyState(): Promise<{ sinks: readonly LaneState[]; letters: readonly Letter[] }> {
+    return this.#ask('GET', '/notify')
+  }
+
+  retryLetter(letter: string, by: string): Promise<Retried> {
+    return this.#ask('POST', `/notify/letters/${encodeURIComponent(letter)}/retry`, { by })
+  }
+
+  async dropLetter(letter: string, by: string): Promise<void> {
+    await this.#ask('POST', `/notify/letters/${encodeURIComponent(letter)}/drop`, { by })
+  }
+
+  async resumeSink(sink: string, by: string): Promise<void> {
+    await this.#ask('POST', `/notify/sinks/${encodeURIComponent(sink)}/resume`, { by })
   }
 
   async changeKeys(ask: KeyAsk, by: string): Promise<readonly KeyChange[]> {

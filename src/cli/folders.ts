@@ -15,6 +15,8 @@ export function foldersOf(config: Pick<Config, 'gateway'>) {
     workers: join(data, 'workers'),
     /** Copies of recordings from a bucket. */
     recordingCache: join(data, 'cache'),
+    /** Cursors of sinks, and dead letters. */
+    notify: join(data, 'notify'),
     adminSocket: join(data, 'admin.sock'),
   }
 }

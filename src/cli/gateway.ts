@@ -14,6 +14,7 @@ import { unusablePath } from '../store/data-folder.ts'
 import { openApi } from './gateway/api.ts'
 import { auditorsOf, Configuration, type ConfigRead, readConfig } from './gateway/configuration.ts'
 import { type Closers, openGround, takeUp } from './gateway/ground.ts'
+import { startNotifications } from './gateway/notifications.ts'
 import { type PagesParts, startAdmin, startWeb } from './gateway/pages.ts'
 import { recover, type Recovery } from './gateway/recovery.ts'
 import { openSignIns } from './gateway/sign-ins.ts'
@@ -94,6 +95,7 @@ async function compose(
     crypto: engine.crypto,
     encryptTo: auditorsOf(config()),
   })
+  const notifications = startNotifications({ config, audit, clock, log, metrics }, closers)
   const recovery = await recover({ ground, config: config(), audit, clock, log })
   metrics.watchStorage(() => storage.state())
   takeUp(storage, log)
@@ -104,6 +106,7 @@ async function compose(
   const live = new LiveSessions(() => audit.failure)
   closers.push(() => live.close('the gateway stops'))
   metrics.watch({ live, pendingRoles: () => upkeep.roles.pending })
+  notifications.actOn({ end: (session, why) => live.end(session, why) })
   const signIns = openSignIns({ config, store: ground.store, audit, clock })
   const ssh = sshPartsOf({ ...common, signIns, live, indexes: upkeep.indexes })
   const reload = (): Promise<ReloadResult> =>
@@ -112,10 +115,20 @@ async function compose(
       () => pool,
       () => {
         upkeep.postgresCredentials.targetsChanged()
+        notifications.adopt()
         return live.decideAgain()
       },
     )
-  const pages: PagesParts = { ...common, signIns, upkeep, live, metrics, upstream: ssh.upstream, reload }
+  const pages: PagesParts = {
+    ...common,
+    signIns,
+    upkeep,
+    live,
+    metrics,
+    notifications,
+    upstream: ssh.upstream,
+    reload,
+  }
   const admin = await startAdmin(pages)
   closers.push(() => admin.close())
   const web = await startWeb(pages, openApi(pages, closers))

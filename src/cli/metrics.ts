@@ -2,6 +2,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { AuditEvent, AuditLog } from '../audit/audit-log.ts'
 import type { PendingRoles } from '../credentials/postgres/sweep.ts'
+import type { LaneState } from '../notify/lane.ts'
 import type { SpoolState } from '../recorder/storage/uploader.ts'
 import type { LiveSessions } from '../session/live.ts'
 
@@ -94,6 +95,34 @@ export class Metrics {
       })
   }
 
+  /** What goes out to others. The names of sinks are the operator's, twenty at most. */
+  watchNotify(lanes: () => readonly LaneState[]): void {
+    const deliveries = new Counter({
+      name: 'sallyport_notify_deliveries_total',
+      help: 'Messages to others, by what became of each attempt',
+      labelNames: ['sink', 'result'],
+      registers: [this.#registry],
+      collect() {
+        this.reset()
+        for (const { sink, ...counts } of lanes())
+          for (const result of ['taken', 'away', 'refused', 'dead'] as const)
+            this.inc({ sink, result }, counts[result])
+      },
+    })
+    void deliveries
+    const told: readonly [string, string, (lane: LaneState) => number][] = [
+      ['notify_backlog', 'Lines of the audit log that a sink has not come to', ({ backlog }) => backlog],
+      ['notify_oldest_seconds', 'How long its next message has waited', lane => waitedSeconds(lane)],
+      ['notify_dead_letters', 'Its dead letters', ({ deadLetters }) => deadLetters],
+      ['notify_stopped', 'Whether it wants no more messages: 1 or 0', lane => (lane.isDisabled ? 1 : 0)],
+    ]
+    for (const [name, help, value] of told)
+      this.#gauge(name, help, ['sink'], gauge => {
+        gauge.reset()
+        for (const lane of lanes()) gauge.set({ sink: lane.sink }, value(lane))
+      })
+  }
+
   /** In the text format of Prometheus. */
   text(): Promise<string> {
     return this.#registry.metrics()
@@ -142,6 +171,10 @@ export class Metrics {
       collect: () => collect(gauge),
     })
   }
+}
+
+function waitedSeconds({ oldestAtMs }: LaneState): number {
+  return oldestAtMs === 0 ? 0 : Math.max(0, (Date.now() - oldestAtMs) / 1000)
 }
 
 function protocolOf({ protocol }: AuditEvent): string {

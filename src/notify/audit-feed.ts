@@ -114,7 +114,10 @@ export class AuditFeed {
     if (file === undefined) return undefined
     try {
       const { size } = await file.stat()
-      return (await lastWithin(file, segment, size, tailBytes)) ?? (await lastWithin(file, segment, size, 2 * maxLineBytes))
+      return (
+        (await lastWithin(file, segment, size, tailBytes)) ??
+        (await lastWithin(file, segment, size, 2 * maxLineBytes))
+      )
     } finally {
       await file.close()
     }

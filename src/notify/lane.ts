@@ -139,6 +139,11 @@ export class Lane {
     }
   }
 
+  /** Whether it has come to that line, or cannot for now. */
+  isQuiet(sequence: number): boolean {
+    return this.#disabled !== undefined || this.#failures > 0 || this.#position.sequence >= sequence
+  }
+
   letters(limit: number): Promise<readonly Letter[]> {
     return this.#letters.list(limit)
   }

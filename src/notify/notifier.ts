@@ -1,5 +1,6 @@
 /** All lanes of a gateway, and the look at the audit log that wakes them. */
 import { mkdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { AuditFeed } from './audit-feed.ts'
 import { type Letter, parseLetterId } from './dead-letters.ts'
@@ -10,6 +11,9 @@ import type { Producer } from './ocsf/mapped.ts'
 const lookEveryMs = 200
 /** How often the state of all lanes is told. */
 const tellEveryMs = 1000
+/** How long lanes may still send what is there when the gateway stops, and how often that is looked at. */
+const settleWithinMs = 1500
+const settleEveryMs = 10
 /** Letters in one list, of all sinks. */
 const maxListed = 1000
 
@@ -74,7 +78,16 @@ export class Notifier {
 
   async close(): Promise<void> {
     for (const timer of this.#timers.splice(0)) clearInterval(timer)
+    await this.#look()
+    await this.#settled()
     await Promise.all([...this.#lanes.values()].map(lane => lane.close()))
+  }
+
+  /** What was written last is told before we go, where somebody takes it. */
+  async #settled(): Promise<void> {
+    const endsAtMs = performance.now() + settleWithinMs
+    const isBusy = (): boolean => [...this.#lanes.values()].some(lane => !lane.isQuiet(this.#lastSequence))
+    while (isBusy() && performance.now() < endsAtMs) await sleep(settleEveryMs)
   }
 
   #laneOf(id: string): { lane: Lane | undefined; sequence: number } {

@@ -113,6 +113,14 @@ function deps(): AdminDeps {
     },
     appendSigned: () => Promise.reject(new Error('nobody asks for it here')),
     reload: async () => reloaded,
+    notify: {
+      lanes: [],
+      letters: async () => [],
+      retry: async letter =>
+        letter === 'soc.1' ? { kind: 'not-sent', reason: 'nobody is there' } : { kind: 'no-letter' },
+      drop: async (letter, by) => letter === 'soc.1' && by !== '',
+      resume: async sink => sink === 'soc',
+    },
     retention: {
       plan: async () => ({ ...emptyPlan, dueCount: 4 }),
       run: async by => ({
@@ -353,4 +361,19 @@ test('nobody watches what is not open, nor without the audit log', async () => {
   const refused = await call('GET', '/sessions/open-one/watch?by=me')
   auditFails = false
   expect([refused.status, over, audit]).toEqual([503, [watch], []])
+})
+
+test.each([
+  ['/notify/letters/soc.2/retry', 404],
+  ['/notify/letters/soc.2/drop', 404],
+  ['/notify/sinks/other/resume', 404],
+  ['/notify/letters/soc.1/retry', 200],
+  ['/notify/letters/soc.1/drop', 200],
+  ['/notify/sinks/soc/resume', 200],
+])('what goes out to others: %s is answered with %d, and who asks has to be said', async (path, status) => {
+  const app = createAdmin(deps())
+  const ask = (body: object) => app.request(path, { method: 'POST', body: JSON.stringify(body) })
+  expect((await ask({})).status).toBe(400)
+  expect((await ask({ by: 'a\u001b[2J' })).status).toBe(400)
+  expect((await ask({ by: 'local user 0' })).status).toBe(status)
 })

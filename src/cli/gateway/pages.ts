@@ -23,6 +23,7 @@ import { foldersOf } from '../folders.ts'
 import type { Metrics } from '../metrics.ts'
 import { probeTargets } from '../probe.ts'
 import type { Ground } from './ground.ts'
+import type { Notifications } from './notifications.ts'
 import type { SignIns } from './sign-ins.ts'
 import type { Upkeep } from './upkeep.ts'
 
@@ -33,6 +34,7 @@ export type PagesParts = {
   readonly upkeep: Upkeep
   readonly live: LiveSessions
   readonly metrics: Metrics
+  readonly notifications: Notifications
   readonly upstream: SshListenerParts['upstream']
   readonly reload: AdminDeps['reload']
   readonly audit: AuditLog
@@ -59,6 +61,7 @@ function adminDeps(parts: PagesParts): AdminDeps {
     reload,
     appendSigned: event => ground.audit.appendSigned(event),
     retention: upkeep.retention,
+    notify: parts.notifications,
     sweep: async () => ({ removed: await upkeep.sweep.now(), left: upkeep.roles.pending.count }),
     changeKeys: async (ask, by) => {
       const changes = changeKeys(ask, by, { ring, audit, clock })

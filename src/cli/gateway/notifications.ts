@@ -1,0 +1,206 @@
+/** Telling others what happens: the thread that does it, what its news mean here, and what receivers ask for. */
+import type { AuditEvent, AuditLog } from '../../audit/audit-log.ts'
+import type { Config } from '../../config/config.ts'
+import type { NotifySink } from '../../config/notify-schema.ts'
+import type { Clock } from '../../clock.ts'
+import { reasonOf } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { Letter } from '../../notify/dead-letters.ts'
+import type { LaneState, Retried } from '../../notify/lane.ts'
+import type { SinkPlan } from '../../notify/notify-messages.ts'
+import { type HeardNews, NotifyThread } from '../../notify/notify-thread.ts'
+import type { Ask } from '../../notify/sinks/sink.ts'
+import { type AskRefusal, maxAsksPerMinute, refusedAsk } from '../../policy/webhook-ask.ts'
+import { foldersOf } from '../folders.ts'
+import type { Metrics } from '../metrics.ts'
+import { productVersion } from '../product-version.ts'
+import type { Closers } from './ground.ts'
+
+export type NotificationsParts = {
+  readonly config: () => Config
+  readonly audit: AuditLog
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What sessions can be asked for. False where no such session is open; left out where this gateway cannot do it. */
+type Acts = { readonly [A in Ask['ask']]?: (session: string, why: string) => boolean }
+
+/** Begins with what is configured; started early, so that it closes late and still tells how sessions ended. */
+export function startNotifications(
+  { metrics, ...parts }: NotificationsParts & { readonly metrics: Metrics },
+  closers: Closers,
+): Notifications {
+  const notifications = new Notifications(parts)
+  metrics.watchNotify(() => notifications.lanes)
+  notifications.adopt()
+  closers.push(() => notifications.close())
+  return notifications
+}
+
+const minuteMs = 60_000
+
+export class Notifications {
+  readonly #parts: NotificationsParts
+  #thread: NotifyThread | undefined
+  #acts: Acts = {}
+  #plans = '[]'
+  /** When each sink asked, in the last minute. */
+  readonly #asked = new Map<string, number[]>()
+  #changing: Promise<void> = Promise.resolve()
+
+  constructor(parts: NotificationsParts) {
+    this.#parts = parts
+  }
+
+  /** Once there are sessions. */
+  actOn(acts: Acts): void {
+    this.#acts = acts
+  }
+
+  /** Starts with what is configured now; after a reload, again if that has changed. */
+  adopt(): void {
+    const plans = this.#parts.config().notify.map(planOf)
+    const told = JSON.stringify(plans)
+    if (told === this.#plans) return
+    this.#plans = told
+    this.#changing = this.#changing.then(() => this.#change(plans))
+  }
+
+  get lanes(): readonly LaneState[] {
+    return this.#thread?.lanes ?? []
+  }
+
+  async letters(): Promise<readonly Letter[]> {
+    return (await this.#thread?.letters()) ?? []
+  }
+
+  /** The audit log has it before anything is sent. */
+  async retry(letter: string, by: string): Promise<Retried> {
+    if (!(await this.#has(letter))) return { kind: 'no-letter' }
+    this.#parts.audit.append({ kind: 'letter-retried', letter, by })
+    return (await this.#thread?.retry(letter)) ?? { kind: 'no-letter' }
+  }
+
+  async drop(letter: string, by: string): Promise<boolean> {
+    if (!(await this.#has(letter))) return false
+    this.#parts.audit.append({ kind: 'letter-dropped', letter, by })
+    return (await this.#thread?.drop(letter)) ?? false
+  }
+
+  async resume(sink: string, by: string): Promise<boolean> {
+    const isResumed = (await this.#thread?.resume(sink)) ?? false
+    if (isResumed) this.#parts.audit.append({ kind: 'sink-resumed', sink, by })
+    return isResumed
+  }
+
+  async close(): Promise<void> {
+    await this.#changing
+    await this.#thread?.close()
+  }
+
+  async #has(letter: string): Promise<boolean> {
+    return (await this.letters()).some(({ id }) => id === letter)
+  }
+
+  /** One after the other: two threads would share cursors. */
+  async #change(sinks: readonly SinkPlan[]): Promise<void> {
+    await this.#thread?.close()
+    this.#thread = undefined
+    if (sinks.length === 0) return
+    const { gateway } = this.#parts.config()
+    const { audit: auditFolder, notify: folder } = foldersOf({ gateway })
+    const producer = { gateway: gateway.name, version: productVersion }
+    this.#thread = new NotifyThread({ auditFolder, folder, producer, sinks }, news => this.#hear(news))
+  }
+
+  #hear(news: HeardNews): void {
+    sayInLog(news, this.#parts.log)
+    if (news.kind === 'disabled') this.#note({ kind: 'sink-disabled', sink: news.sink, reason: news.reason })
+    if (news.kind === 'ask') this.#decide(news.sink, news.ask, news.sequence)
+  }
+
+  /** Policy decides, the session acts; both are in the audit log. */
+  #decide(sink: string, { ask, session, reason }: Ask, line: number): void {
+    const about = { sink, ask, session, reason, line }
+    const asksInMinute = this.#countAsk(sink)
+    const may = mayOf(this.#parts.config().notify, sink)
+    const act = this.#acts[ask]
+    const refused =
+      refusedAsk({ ask, may, asksInMinute }) ?? (act === undefined ? 'not-available' : undefined)
+    if (refused !== undefined || act === undefined)
+      return this.#refuse(about, refused ?? 'not-available', asksInMinute)
+    // Before it is done: what cannot be written down does not happen.
+    if (!this.#note({ kind: 'ask-followed', ...about })) return
+    if (!act(session, `the receiver ${sink} asked for it`)) this.#refuse(about, 'not-open', asksInMinute)
+  }
+
+  #refuse(about: Readonly<Record<string, string | number>>, code: AskRefusal, asksInMinute: number): void {
+    if (asksInMinute <= maxAsksPerMinute + 1) this.#note({ kind: 'ask-refused', ...about, code })
+  }
+
+  #countAsk(sink: string): number {
+    const nowMs = this.#parts.clock.nowMs()
+    const recent = (this.#asked.get(sink) ?? []).filter(atMs => atMs > nowMs - minuteMs)
+    const counted = [...recent, nowMs].slice(-(maxAsksPerMinute + 2))
+    this.#asked.set(sink, counted)
+    return counted.length
+  }
+
+  /** False if the audit log takes nothing any more; sessions end by that alone. */
+  #note(event: AuditEvent): boolean {
+    try {
+      this.#parts.audit.append(event)
+      return true
+    } catch (cause) {
+      this.#parts.log.error({ cause: reasonOf(cause) }, 'the audit log has not heard of this')
+      return false
+    }
+  }
+}
+
+function mayOf(sinks: readonly NotifySink[], name: string) {
+  const sink = sinks.find(one => one.name === name)
+  return sink?.kind === 'webhook' ? sink.may : []
+}
+
+/** With the secrets in the clear: it goes to the thread and nowhere else. */
+function planOf(sink: NotifySink): SinkPlan {
+  const { name, events, format } = sink
+  switch (sink.kind) {
+    case 'file':
+      return sink
+    case 'syslog':
+      return { name, events, format, kind: 'syslog', ...sink.server }
+    case 'webhook': {
+      const { kind, url, authority, attempts, giveUpMs } = sink
+      const secrets = sink.secrets.map(secret => secret.reveal())
+      return { name, events, format, kind, url, secrets, authority, attempts, giveUpMs }
+    }
+  }
+}
+
+function sayInLog(news: HeardNews, log: Log): void {
+  switch (news.kind) {
+    case 'failing':
+      return log.warn({ sink: news.sink, reason: news.reason }, 'a sink takes nothing; it is tried again')
+    case 'recovered':
+      return log.info({ sink: news.sink, afterMs: news.afterMs }, 'a sink takes messages again')
+    case 'dead':
+      return log.error(
+        { sink: news.sink, letter: news.letter, reason: news.reason },
+        'a message became a dead letter',
+      )
+    case 'disabled':
+      return log.error({ sink: news.sink, reason: news.reason }, 'a sink wants nothing any more')
+    case 'lost-place':
+      return log.warn({ sink: news.sink, reason: news.reason }, 'a sink lost its place')
+    case 'unreadable':
+      return log.error({ sink: news.sink, lines: news.lines }, 'lines of the audit log cannot be read')
+    case 'broken':
+      return log.error({ reason: news.reason }, 'the notifying thread failed, and is started again')
+    case 'ask':
+    case 'state':
+      return
+  }
+}
