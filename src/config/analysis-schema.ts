@@ -1,4 +1,5 @@
 /** What is looked for in sessions, who sees it and for how long: `analysis`, and `on` of roles. */
+import { resolve } from 'node:path'
 import { z } from 'zod'
 import type { AnalysisConfig, ReactionRule } from './config.ts'
 import { count, duration, listOf, reading, text } from './schema-values.ts'
@@ -84,6 +85,8 @@ export const analysisFields = {
       unmaskings: keep().prefault('1095d'),
     })
     .prefault({}),
+  /** A folder of Sigma rules, relative to the file. */
+  sigma: text().optional(),
   /** Who answers for the analysis, for the pack on data protection. */
   contact: text().optional(),
 }
@@ -101,7 +104,8 @@ export const reactions = z.array(reaction).max(MAX_REACTIONS).default([])
 
 type FileAnalysis = z.output<z.ZodObject<typeof analysisFields>>
 
-export function findingsConfigOf(file: FileAnalysis): AnalysisConfig {
+/** `folder` is that of the file. */
+export function findingsConfigOf(file: FileAnalysis, folder: string): AnalysisConfig {
   const { budget, perPerson, sample, shadow, fourEyes, off, baselines: compared, retention, contact } = file
   return {
     budget,
@@ -125,6 +129,7 @@ export function findingsConfigOf(file: FileAnalysis): AnalysisConfig {
       profilesMs: retention.profiles,
       unmaskingsMs: retention.unmaskings,
     },
+    ...(file.sigma === undefined ? {} : { sigma: resolve(folder, file.sigma) }),
     ...(contact === undefined ? {} : { contact }),
   }
 }

@@ -371,6 +371,8 @@ export type AnalysisConfig = {
     readonly profilesMs: number
     readonly unmaskingsMs: number
   }
+  /** The folder of Sigma rules, absolute. */
+  readonly sigma?: string
   readonly contact?: string
 }
 

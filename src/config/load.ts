@@ -128,7 +128,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
     roles: Object.entries(parsed.roles).map(([name, role]) => roleOf(name, role, yaml)),
     log: { publish: parsed.log.publish.map(place => placeOf(place, dirname(file))) },
     notify: notifySinksOf(parsed.notify, dirname(file)),
-    analysis: findingsConfigOf(parsed.analysis),
+    analysis: findingsConfigOf(parsed.analysis, dirname(file)),
     recording: {
       folder:
         recording.folder === undefined ? join(data, 'recordings') : resolve(dirname(file), recording.folder),

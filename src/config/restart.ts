@@ -19,6 +19,7 @@ function boundValues({
   identity,
   log,
   recording,
+  analysis,
 }: Config): Record<string, string> {
   return {
     'gateway.name': gateway.name,
@@ -35,6 +36,7 @@ function boundValues({
     'web.tls': web?.tls === undefined ? '' : 'with TLS',
     'identity.issuer': identity.issuer,
     'log.publish': JSON.stringify(log.publish),
+    'analysis.sigma': analysis.sigma ?? '',
     'recording.folder': recording.folder,
     'recording.sync': recording.sync,
     'recording.appendTimeout': String(recording.appendTimeoutMs),

@@ -54,7 +54,7 @@ export function aboutOf(source: SigmaSource, name: string): RuleAbout {
     .map(fair)
     .filter(text => !/^(?:unknown|none)\.?$/i.test(text))
   return {
-    id: `sigma:${source.id?.toLowerCase() ?? name}`,
+    id: `sigma-${source.id?.toLowerCase() ?? name}`,
     title: capital(fair(source.title)),
     severity: severityOf[source.level ?? 'medium'],
     techniques: techniquesOf(source.tags ?? []),

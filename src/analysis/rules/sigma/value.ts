@@ -1,7 +1,7 @@
 /** Values of a Sigma rule and their modifiers, as tests of a text. */
 import { contains, parseAddress, parseNetwork } from '../../../config/network.ts'
 import { compileParts } from '../glob.ts'
-import { compileRegex } from './linear-regex.ts'
+import { compileRegex, type LinearRegex, type RegexFlags } from './linear-regex.ts'
 
 /** A text as it stands, and in small letters. */
 export type Field = { readonly text: string; readonly lower: string; readonly words: readonly string[] }
@@ -53,12 +53,21 @@ function compileValue(value: unknown, modifiers: readonly string[]): FieldTest {
 }
 
 function regexTest(source: string, modifiers: readonly string[]): FieldTest {
-  const matches = compileRegex(source, {
+  const matches = compiled(source, {
     ignoreCase: modifiers.includes('i'),
     multiline: modifiers.includes('m'),
     dotAll: modifiers.includes('s'),
   })
   return ({ text }) => matches(text.slice(0, maxRegexText))
+}
+
+function compiled(source: string, flags: RegexFlags): LinearRegex {
+  try {
+    return compileRegex(source, flags)
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw new RangeError(`an expression that is wrong, or not of the class of RE2: ${cause.message}`)
+  }
 }
 
 /** An address that stands in one of the words, by itself or as in `user@10.0.0.1:/tmp`. */

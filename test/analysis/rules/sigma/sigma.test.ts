@@ -7,7 +7,7 @@ import { readSigmaFolder } from '../../../../src/analysis/rules/sigma/folder.ts'
 const samples = readSigmaFolder(join(import.meta.dirname, 'samples'))
 const catalogue = new Catalogue([], [], samples.rules)
 const idOf = (number: number): string =>
-  `sigma:0a6b1f0e-6a53-4c0a-9c55-6b1a2f0c00${String(number).padStart(2, '0')}`
+  `sigma-0a6b1f0e-6a53-4c0a-9c55-6b1a2f0c00${String(number).padStart(2, '0')}`
 const idsOf = (line: string): string[] => catalogue.ofLine(line).map(({ id }) => id)
 
 describe('a rule is refused with file, field and reason', () => {
@@ -15,10 +15,14 @@ describe('a rule is refused with file, field and reason', () => {
     ['parent.yml', 'detection', 'it needs ParentImage: which program started another is not in a recording'],
     ['parent-filter.yml', 'detection', 'it needs ParentImage'],
     ['windows.yml', 'logsource.product', 'it is about windows'],
-    ['backtracking.yml', 'detection.selection', String.raw`CommandLine|re: \1`],
+    [
+      'backtracking.yml',
+      'detection.selection',
+      String.raw`CommandLine|re: an expression that is wrong, or not of the class of RE2: \1`,
+    ],
     ['aggregation.yml', 'detection.condition', 'aggregation'],
     ['twice.yml', 'id', 'there is another rule'],
-    ['no-yaml.yml', 'the file', ''],
+    ['no-yaml.yml', 'the file', 'unique'],
     ['correlation.yml', 'correlation', 'not taken'],
     ['unknown-modifier.yml', 'detection.selection', '"expand" is not known'],
     ['no-search.yml', 'level', 'nvalid option'],
