@@ -41,7 +41,7 @@ type Group = {
 
 /** Variants of a rule (`SSH-25b`) belong to its group. */
 export function groupOf(rule: string): string {
-  return rule.replace(/(\d)[a-z]$/, '$1')
+  return rule.replace(/^([A-Z]+-\d+)[a-z]$/, '$1')
 }
 
 /** Of one session. */

@@ -1,5 +1,6 @@
 /** A Sigma rule as it stands in its file, and what we make of it. Format: Sigma specification 2.0. */
 import { z } from 'zod'
+import { forbiddenWords } from '../../findings/words.ts'
 import type { RuleAbout, Severity } from '../rule.ts'
 import type { Process } from './process.ts'
 
@@ -39,12 +40,10 @@ const severityOf: Readonly<Record<NonNullable<SigmaSource['level']>, Severity>> 
 
 /** Titles of others judge; ours say what happened. */
 const judging: readonly (readonly [RegExp, string])[] = [
-  [/\b(?:potential(?:ly)? |possible )?(?:suspicious|malicious)\b/gi, 'noteworthy'],
-  [/\battackers?\b/gi, 'somebody'],
-  [/\b(?:hackers?|criminals?|thie(?:f|ves)|culprits?)\b/gi, 'somebody'],
-  [/\bthreat actors?\b/gi, 'somebody'],
-  [/\badversar(?:y|ies)\b/gi, 'somebody'],
-  [/\bintents?\b/gi, 'purpose'],
+  [/\b(?:(?:potential(?:ly)?|possibl[ey]) )?(?:suspicious|malicious|rogue)\b/gi, 'noteworthy'],
+  [/\b(?:threat actors?|adversar(?:y|ies)|attackers?|hackers?|insiders?)\b/gi, 'somebody'],
+  [/\bintent(?:ion)?s?\b/gi, 'purpose'],
+  [new RegExp(forbiddenWords.source, 'gi'), 'noteworthy'],
 ]
 
 /** What it says of itself, in our words where its own judge a person. */
