@@ -3,6 +3,7 @@ import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
 import type { Recorder } from '../recorder/recorder.ts'
+import { whoAndWhere } from '../session/session.ts'
 import type { Store } from '../store/store.ts'
 
 const reason = 'the gateway stopped before this session ended'
@@ -60,8 +61,15 @@ export class Crashed {
   /** False if its row is closed already: then only the proof of its place was missing. */
   async #interrupt(id: string, endedAtMs: number): Promise<boolean> {
     const { store, audit } = this.#parts
-    if ((await store.sessions.get(id))?.state !== 'open') return false
-    audit.append({ kind: 'session-close', session: id, reason, sealed: 'interrupted' })
+    const row = await store.sessions.get(id)
+    if (row?.state !== 'open') return false
+    audit.append({
+      kind: 'session-close',
+      session: id,
+      ...whoAndWhere(row),
+      reason,
+      sealed: 'interrupted',
+    })
     return store.sessions.end(id, { endedAtMs, state: 'interrupted', endReason: reason })
   }
 }

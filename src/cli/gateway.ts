@@ -88,6 +88,7 @@ async function compose(
   const { engine, lock, authorities, storage } = ground
   const metrics = new Metrics()
   const audit = metrics.observe(ground.audit)
+  const notifications = startNotifications({ config, audit, clock, log, metrics }, closers)
   audit.append({
     kind: 'gateway-start',
     gateway: config().gateway.name,
@@ -95,7 +96,6 @@ async function compose(
     crypto: engine.crypto,
     encryptTo: auditorsOf(config()),
   })
-  const notifications = startNotifications({ config, audit, clock, log, metrics }, closers)
   const recovery = await recover({ ground, config: config(), audit, clock, log })
   metrics.watchStorage(() => storage.state())
   takeUp(storage, log)

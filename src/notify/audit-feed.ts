@@ -1,8 +1,9 @@
 /** Reads the audit log behind its writer, a piece at a time: in order, each line once, in bounded memory. */
+import { existsSync } from 'node:fs'
 import { access, type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { maxLineBytes } from '../audit/line.ts'
-import { firstSequenceOf, segmentName } from '../audit/segments.ts'
+import { firstSequenceOf, segmentName, segmentsIn, tailOf } from '../audit/segments.ts'
 import { linkOf } from '../chain.ts'
 import type { FeedEvent } from './event.ts'
 import type { Position } from './position.ts'
@@ -23,6 +24,17 @@ export type Piece = {
   readonly end: Position
   /** Lines that are no JSON objects. `sallyport verify` says what is wrong with them. */
   readonly unreadable: number
+}
+
+/** Behind the last whole line of the log in that folder, at this very moment. For starts: it may read some megabytes. */
+export function endOfLog(folder: string): Position {
+  for (const path of existsSync(folder) ? segmentsIn(folder).toReversed() : []) {
+    const { line, wholeBytes } = tailOf(path)
+    const segment = firstSequenceOf(path)
+    const sequence = eventOf(line)?.sequence ?? segment - 1
+    if (line.length > 0) return { segment, offset: wholeBytes, sequence, link: hexOf(line) }
+  }
+  return { segment: 1, offset: 0, sequence: 0, link: '' }
 }
 
 export class AuditFeed {

@@ -33,6 +33,8 @@ export type LaneOptions = {
 
 export type LaneParts = {
   readonly feed: AuditFeed
+  /** Where a sink begins that has never been there. */
+  readonly begin: Position
   /** Of cursors and dead letters. */
   readonly folder: string
   readonly producer: Producer
@@ -99,13 +101,13 @@ export class Lane {
     this.#letters = new DeadLetters(join(parts.folder, 'dead'), options.name)
   }
 
-  /** A new sink begins where the log ends. */
+  /** A new sink begins where the log ended when it was configured. */
   async start(): Promise<void> {
     this.#startedAtMs = this.#parts.clock.nowMs()
     await this.#letters.open()
     const cursor = await readCursor(this.#cursorFile)
     if (cursor === undefined) {
-      this.#position = await this.#parts.feed.end()
+      this.#position = (await this.#parts.feed.resume(this.#parts.begin)).position
       await this.#save()
     } else await this.#resume(cursor)
     this.#running = this.#run()

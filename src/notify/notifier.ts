@@ -6,6 +6,7 @@ import { AuditFeed } from './audit-feed.ts'
 import { type Letter, parseLetterId } from './dead-letters.ts'
 import { Lane, type LaneNews, type LaneOptions, type LaneState, type Retried } from './lane.ts'
 import type { Producer } from './ocsf/mapped.ts'
+import type { Position } from './position.ts'
 
 /** How often the log is looked at: so long may a message wait here. */
 const lookEveryMs = 200
@@ -20,6 +21,8 @@ const maxListed = 1000
 export type NotifierParts = {
   readonly auditFolder: string
   readonly folder: string
+  /** Where a sink begins that has never been there. */
+  readonly begin: Position
   readonly producer: Producer
   readonly clock: Clock
   readonly heard: (news: LaneNews | { readonly kind: 'state'; readonly lanes: readonly LaneState[] }) => void
@@ -38,8 +41,8 @@ export class Notifier {
   constructor(options: readonly LaneOptions[], parts: NotifierParts) {
     this.#parts = parts
     this.#feed = new AuditFeed(parts.auditFolder)
-    const { folder, producer, clock, heard, delayMs } = parts
-    const common = { folder, producer, clock, heard, ...(delayMs === undefined ? {} : { delayMs }) }
+    const { folder, begin, producer, clock, heard, delayMs } = parts
+    const common = { folder, begin, producer, clock, heard, ...(delayMs === undefined ? {} : { delayMs }) }
     for (const one of options) this.#lanes.set(one.name, new Lane(one, { feed: this.#feed, ...common }))
   }
 

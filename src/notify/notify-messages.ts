@@ -2,6 +2,7 @@
 import type { Letter } from './dead-letters.ts'
 import type { LaneNews, LaneState, Retried } from './lane.ts'
 import type { Producer } from './ocsf/mapped.ts'
+import type { Position } from './position.ts'
 import type { Format } from './render.ts'
 
 /** A sink of the configuration with its secrets in the clear: for the thread alone. */
@@ -30,6 +31,7 @@ export type SinkPlan = {
 export type NotifyStart = {
   readonly auditFolder: string
   readonly folder: string
+  readonly begin: Position
   readonly producer: Producer
   readonly sinks: readonly SinkPlan[]
 }

@@ -208,6 +208,7 @@ class Session {
     this.#parts.audit.append({
       kind: 'session-close',
       session: this.id,
+      ...whoAndWhere(this.row),
       reason,
       sealed: sealed ? 'yes' : 'no',
     })
@@ -218,6 +219,12 @@ class Session {
   }
 }
 export type { Session }
+
+/** Each entry of the audit log says whose session it is about: whoever collects them need not have the others. */
+export function whoAndWhere(row: SessionRow) {
+  const { issuer, subject, principalName: principal, sourceAddress, protocol, target, login } = row
+  return { issuer, subject, principal, sourceAddress, protocol, target, login }
+}
 
 function endedByPolicy(denial: Denial): string {
   return `You may no longer use this target, so the session ends. ${denial.userText}`
@@ -308,6 +315,7 @@ async function startSession(grant: Grant, wish: Wish, parts: SessionParts): Prom
     parts.audit.append({
       kind: 'session-close',
       session: id,
+      ...describe(wish),
       reason: `could not be opened: ${reasonOf(cause)}`,
     })
     throw cause

@@ -5,9 +5,11 @@ import type { NotifySink } from '../../config/notify-schema.ts'
 import type { Clock } from '../../clock.ts'
 import { reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { endOfLog } from '../../notify/audit-feed.ts'
 import type { Letter } from '../../notify/dead-letters.ts'
 import type { LaneState, Retried } from '../../notify/lane.ts'
 import type { SinkPlan } from '../../notify/notify-messages.ts'
+import type { Position } from '../../notify/position.ts'
 import { type HeardNews, NotifyThread } from '../../notify/notify-thread.ts'
 import type { Ask } from '../../notify/sinks/sink.ts'
 import { type AskRefusal, maxAsksPerMinute, refusedAsk } from '../../policy/webhook-ask.ts'
@@ -64,7 +66,8 @@ export class Notifications {
     const told = JSON.stringify(plans)
     if (told === this.#plans) return
     this.#plans = told
-    this.#changing = this.#changing.then(() => this.#change(plans))
+    const begin = endOfLog(foldersOf(this.#parts.config()).audit)
+    this.#changing = this.#changing.then(() => this.#change(plans, begin))
   }
 
   get lanes(): readonly LaneState[] {
@@ -104,14 +107,14 @@ export class Notifications {
   }
 
   /** One after the other: two threads would share cursors. */
-  async #change(sinks: readonly SinkPlan[]): Promise<void> {
+  async #change(sinks: readonly SinkPlan[], begin: Position): Promise<void> {
     await this.#thread?.close()
     this.#thread = undefined
     if (sinks.length === 0) return
     const { gateway } = this.#parts.config()
     const { audit: auditFolder, notify: folder } = foldersOf({ gateway })
     const producer = { gateway: gateway.name, version: productVersion }
-    this.#thread = new NotifyThread({ auditFolder, folder, producer, sinks }, news => this.#hear(news))
+    this.#thread = new NotifyThread({ auditFolder, folder, begin, producer, sinks }, news => this.#hear(news))
   }
 
   #hear(news: HeardNews): void {

@@ -6,7 +6,7 @@ import type { EntryReading, OcsfObject } from './reading.ts'
 
 export function findingMapping(entry: EntryReading, parties: Parties): Mapped {
   const { kind, uid: ofEntry } = entry.event
-  const activity = activityOf(kind)
+  const activity = activityOf(kind, entry.text('what'))
   const uid = entry.text('finding', 'id') ?? ofEntry
   const said = entry.text('sentence', 'title', 'text')
   return {
@@ -23,9 +23,9 @@ export function findingMapping(entry: EntryReading, parties: Parties): Mapped {
   }
 }
 
-function activityOf(kind: string): 'Create' | 'Update' | 'Close' {
-  if (/^finding-(new|made|created|opened|raised|noticed|taken)$/.test(kind)) return 'Create'
-  return /^finding-(closed|resolved|suppressed)$/.test(kind) ? 'Close' : 'Update'
+function activityOf(kind: string, what: string | undefined): 'Create' | 'Update' | 'Close' {
+  if (kind === 'finding-noticed') return 'Create'
+  return kind === 'finding-suppressed' || what === 'closed' ? 'Close' : 'Update'
 }
 
 function severityOf(word: string | undefined): OcsfSeverity {

@@ -9,12 +9,16 @@ export type Parties = {
   readonly target: OcsfObject | undefined
 }
 
+/** What entries say where nobody did it: the gateway by itself. */
+const ownParts: ReadonlySet<string> = new Set(['session', 'sweep', 'policy'])
+
 /** Takes what an entry says of persons and places. */
 export function partiesOf(entry: EntryReading): Parties {
   const user = userOf(entry)
   const by = entry.text('by', 'who')
   const session = entry.text('session')
-  const person = user ?? (by === undefined ? undefined : { name: by, type_id: 99, type: 'Other' })
+  const person =
+    user ?? (by === undefined || ownParts.has(by) ? undefined : { name: by, type_id: 99, type: 'Other' })
   const actor = {
     ...(person === undefined ? { app_name: 'sallyport' } : { user: person }),
     ...(session === undefined ? {} : { session: { uid: session } }),
