@@ -3,6 +3,7 @@ export const programs: Readonly<Record<string, string>> = {
   sudo: `#!/usr/bin/python3
 import getpass, os, sys
 getpass.getpass('[sudo] password for dana: ')
+if sys.argv[1] == '-i': sys.argv[1:] = ['bash', '--noprofile', '--rcfile', os.environ['HOME'] + '/.nestedrc', '-i']
 os.execvp(sys.argv[1], sys.argv[1:])
 `,
   login: `#!/usr/bin/python3
@@ -28,6 +29,11 @@ print('\\nok')
 read -rsp "dana@db1's password: " unused; echo
 export NESTED=1
 exec bash --noprofile --rcfile "$HOME/.nestedrc" -i
+`,
+  su: `#!/usr/bin/python3
+import getpass, os
+getpass.getpass('Password: ')
+os.execvp('bash', ['bash', '--noprofile', '--rcfile', os.environ['HOME'] + '/.nestedrc', '-i'])
 `,
   ask: `#!/bin/bash
 read -rp 'Continue? [y/N] ' answer

@@ -1,8 +1,9 @@
 /**
- * Makes the corpus of typed commands anew: `node test/corpus/record.ts [shell] [scenario]`. Drives real shells on real terminals by
+ * Makes the corpus of typed commands anew: `node test/corpus/record.ts [--held-out] [shell] [scenario]`. Drives real shells on real terminals by
  * scripts and keeps what passed, with what the shells themselves say they ran. Needs bash, zsh, fish, dash, gcc, vim, less and
  * python3; tests need none of them, they read what is kept.
  */
+import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,10 +12,19 @@ import { spawn } from '@lydell/node-pty'
 import headless from '@xterm/headless'
 import { type RecordedEvent } from '../../src/recorder/event.ts'
 import { TypedInput } from '../../src/recorder/typed-input.ts'
+import { startPostgresServer } from '../../src/demo/postgres-server.ts'
+import { heldOutOf } from './held-out.ts'
 import { programs } from './programs.ts'
 import { type Scenario, scenariosOf, type Step } from './scenarios.ts'
-import { prepareShell, readTruth, type ShellName, shellNames } from './shells.ts'
-import { corpusFolder, readStreams, type Stream, streamChannel, type StreamEvent } from './stream.ts'
+import { prepareShell, readTruth, type ShellName, shellNames, tmuxConf } from './shells.ts'
+import {
+  corpusFolder,
+  heldOutFolder,
+  readStreams,
+  type Stream,
+  streamChannel,
+  type StreamEvent,
+} from './stream.ts'
 
 /** Between keys, and silence after which the screen counts as settled. */
 const keyMs = 12
@@ -22,7 +32,9 @@ const quietMs = 200
 /** ... and at the start, once there is something. */
 const startQuietMs = 500
 const maxSettleMs = 8000
-const atOnce = 6
+const atOnce = 3
+/** Of the server that scenarios with `needs: 'postgres'` talk to. */
+const superuserPassword = 'superuser-of-a-test'
 
 class Run {
   readonly #events: StreamEvent[] = []
@@ -33,7 +45,7 @@ class Run {
   #lastOutput = Date.now()
   #hasEnded = false
 
-  constructor(shell: ShellName, scenario: Scenario, folder: string) {
+  constructor(shell: ShellName, scenario: Scenario, folder: string, environment: Record<string, string>) {
     const home = join(folder, 'home')
     const { file, args, env } = prepareShell(shell, home, scenario.rc?.(shell) ?? '')
     const [cols, rows] = scenario.size ?? [100, 30]
@@ -43,7 +55,11 @@ class Run {
       rows,
       cwd: home,
       encoding: null,
-      env: scenario.nonce === undefined ? env : { ...env, LC_SALLYPORT_MARKS: scenario.nonce },
+      env: {
+        ...env,
+        ...environment,
+        ...(scenario.nonce === undefined ? {} : { LC_SALLYPORT_MARKS: scenario.nonce }),
+      },
     })
     this.#pty.onData(data => this.#show(data as unknown as Buffer))
     this.#pty.onExit(() => (this.#hasEnded = true))
@@ -123,12 +139,17 @@ class Run {
   }
 }
 
-async function record(shell: ShellName, scenario: Scenario): Promise<Stream> {
+async function record(
+  shell: ShellName,
+  scenario: Scenario,
+  environment: Record<string, string>,
+): Promise<Stream> {
   const folder = mkdtempSync(join(tmpdir(), 'corpus-'))
   try {
     install(folder)
+    writeFileSync(join(folder, 'home/.tmux.conf'), tmuxConf(shell))
     const [columns, rows] = scenario.size ?? [100, 30]
-    const events = await new Run(shell, scenario, folder).play(scenario.steps)
+    const events = await new Run(shell, scenario, folder, environment).play(scenario.steps)
     return {
       name: scenario.name,
       class: scenario.class,
@@ -142,6 +163,7 @@ async function record(shell: ShellName, scenario: Scenario): Promise<Stream> {
       events,
     }
   } finally {
+    spawnSync('tmux', ['kill-server'], { env: { ...process.env, TMUX_TMPDIR: join(folder, 'home') } })
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }
@@ -162,25 +184,57 @@ function install(folder: string): void {
   }
 }
 
-async function recordShell(shell: ShellName, only: string | undefined): Promise<void> {
-  const wanted = scenariosOf(shell).filter(({ name }) => only === undefined || name.includes(only))
-  const file = join(corpusFolder, `${shell}.ndjson`)
+/** Where `psql` finds the server; nothing where no scenario needs one. */
+async function startServer(
+  scenarios: readonly Scenario[],
+): Promise<{ environment: Record<string, string>; stop: () => Promise<void> }> {
+  if (!scenarios.some(({ needs }) => needs === 'postgres'))
+    return { environment: {}, stop: () => Promise.resolve() }
+  const folder = mkdtempSync(join(tmpdir(), 'corpus-postgres-'))
+  const binaries = '/usr/lib/postgresql/15/bin'
+  const server = await startPostgresServer({ binaries, folder, superuserPassword, port: 0 })
+  const stop = async () => {
+    await server.stop()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  const environment = {
+    PGHOST: '127.0.0.1',
+    PGPORT: String(server.port),
+    PGUSER: 'postgres',
+    PSQLRC: '/dev/null',
+  }
+  return { environment, stop }
+}
+
+async function recordShell(
+  shell: ShellName,
+  all: readonly Scenario[],
+  into: string,
+  only: string | undefined,
+): Promise<void> {
+  const wanted = all.filter(({ name }) => only === undefined || name.includes(only))
+  const file = join(into, `${shell}.ndjson`)
   const made = new Map<string, Stream>()
   const waiting = [...wanted]
+  const { environment, stop } = await startServer(wanted)
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-      made.set(next.name, await record(shell, next))
+      made.set(next.name, await record(shell, next, next.needs === undefined ? {} : environment))
   }
   await Promise.all(Array.from({ length: atOnce }, worker))
+  await stop()
   const kept = new Map(readStreams(file).map(stream => [stream.name, stream]))
-  const streams = scenariosOf(shell).map(({ name }) => made.get(name) ?? kept.get(name))
+  const streams = all.map(({ name }) => made.get(name) ?? kept.get(name))
   const lines = streams.filter(stream => stream !== undefined).map(stream => `${JSON.stringify(stream)}\n`)
-  mkdirSync(corpusFolder, { recursive: true })
+  mkdirSync(into, { recursive: true })
   writeFileSync(file, lines.join(''))
   console.log(`${shell}: ${made.size} recorded, ${lines.length} kept`)
 }
 
-const [shell, only] = process.argv.slice(2)
-for (const name of shellNames)
-  if (shell === undefined || shell === 'all' || shell === name) await recordShell(name, only)
+const isHeldOut = process.argv.includes('--held-out')
+const [shell, only] = process.argv.slice(2).filter(word => !word.startsWith('--'))
+for (const name of shellNames) {
+  const [all, into] = isHeldOut ? [heldOutOf(name), heldOutFolder] : [scenariosOf(name), corpusFolder]
+  if (shell === undefined || shell === 'all' || shell === name) await recordShell(name, all, into, only)
+}
 process.exit(0)

@@ -1,11 +1,11 @@
-/** Says how well commands are read, by shell and class: `node test/corpus/report.ts [--misses] [shell [class]]`. */
+/** Says how well commands are read, by shell and class: `node test/corpus/report.ts [--held-out] [--misses] [shell [class]]`. */
 import { measure, scoreOf } from './score.ts'
-import { readCorpus } from './stream.ts'
+import { readCorpus, readHeldOut } from './stream.ts'
 
 const showsMisses = process.argv.includes('--misses')
 const [shell = 'all', kind = 'all'] = process.argv.slice(2).filter(word => !word.startsWith('--'))
 const isWanted = (is: string, wanted: string) => wanted === 'all' || is === wanted
-const scored = readCorpus()
+const scored = (process.argv.includes('--held-out') ? readHeldOut() : readCorpus())
   .filter(stream => isWanted(stream.shell, shell) && isWanted(stream.class, kind))
   .map(stream => ({ stream, score: scoreOf(stream) }))
 

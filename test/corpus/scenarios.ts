@@ -21,6 +21,8 @@ export type Scenario = {
   readonly notRun?: readonly string[]
   readonly nonce?: string
   readonly only?: readonly ShellName[]
+  /** A server that it talks to, whose superuser's password is `superuserPassword`. */
+  readonly needs?: 'postgres'
 }
 
 const [up, down, right, left, home, end, escape] = [
@@ -89,6 +91,46 @@ const everyday: readonly (readonly [string, readonly string[]])[] = [
   ['versions', ['python3 --version', 'git --version', 'bash --version | head -1']],
   ['text that moves', ["printf 'a\\tb\\rc\\n'", "printf 'abc\\b\\b\\n'", 'echo ok']],
   ['background', ['sleep 5 &', 'echo meanwhile', 'kill %1']],
+]
+
+const everyShell: readonly ShellName[] = ['bash', 'bash-plain', 'zsh', 'fish', 'dash']
+
+type Within = readonly [
+  name: string,
+  steps: readonly Step[],
+  only?: readonly ShellName[],
+  size?: readonly [number, number],
+]
+
+/** Behind `^B`, tmux takes a key for itself. */
+const tmux: readonly Within[] = [
+  ['look around', run('ls', 'cd logs', 'pwd', 'tail -n 3 app.log', 'echo "it is fine" | wc -c')],
+  ['long output', run('seq 1 60', 'cat logs/app.log', 'echo after', 'ls nothing')],
+  ['cleared', run('ls', 'clear', 'pwd', 'clear', 'echo end')],
+  [
+    'edited',
+    [`ecko x${back(4)}ho \r`, `ls logs${left.repeat(4)}-l \r`, `${up}\r`, `xx${killLine}pwd\r`],
+    editors,
+  ],
+  ['completed', ['cat not\t\r', 'ls l\t\t\r', 'pwd\r'], editors],
+  ['interrupted', [`rm -rf /${interrupt}`, 'ls\r', { at: 'sleep 9\r' }, interrupt, 'pwd\r'], posix],
+  ['wrapped', run(long, 'pwd', long), everyShell, [50, 14]],
+  [
+    'panes side by side',
+    ['ls\r', '\x02%', { ms: 700 }, 'pwd\r', 'seq 1 40\r', '\x02o', 'echo first\r', '\x02o', 'exit\r'],
+  ],
+  [
+    'panes one above the other',
+    ['ls\r', '\x02"', { ms: 700 }, 'seq 1 30\r', 'pwd\r', '\x02o', 'echo upper\r', '\x02;', 'exit\r'],
+  ],
+  ['copy mode', ['seq 1 50\r', 'echo ha', '\x02[', `${up}${up}${up}`, 'q', 'lf\r', 'pwd\r']],
+  ['windows', ['ls\r', '\x02c', { ms: 700 }, 'echo second\r', '\x02p', 'pwd\r', '\x02n', 'exit\r']],
+  ['left and entered again', ['ls\r', '\x02d', 'echo outside\r', 'tmux attach\r', { ms: 400 }, 'pwd\r']],
+  [
+    'vim within',
+    ['vim -u NONE -i NONE x.txt\r', 'idana@web1:~$ rm -rf /\r$ ls\r', escape, ':wq\r', 'cat x.txt\r'],
+  ],
+  ['pasted', ['pwd\r', { at: 'ls -la logs\r' }, { at: 'echo one\recho two\r' }, 'echo end\r']],
 ]
 
 const general: readonly Scenario[] = [
@@ -622,18 +664,13 @@ const general: readonly Scenario[] = [
     steps: ['vim -u NONE -i NONE y.txt\r', 'idana@web1:~$ rm -rf /\r$ ls\r', escape, ':q!\r', 'pwd\r'],
   },
 
-  {
-    name: 'tmux',
+  ...tmux.map(([name, steps, only = everyShell, size = [90, 24] as const]) => ({
+    name: `tmux: ${name}`,
     class: 'tmux',
-    only: ['bash'],
-    steps: [
-      'tmux -L corpus -f /dev/null new "bash --noprofile --rcfile ~/.bashrc -i"\r',
-      'ls\r',
-      'echo inside\r',
-      'exit\r',
-      'pwd\r',
-    ],
-  },
+    only,
+    size,
+    steps: ['tmux new\r', { ms: 700 }, ...steps, 'exit\r', 'pwd\r'],
+  })),
   {
     name: 'held out: a day',
     class: 'held out',

@@ -14,12 +14,26 @@ export type Started = {
 
 const debianPrompt = String.raw`\[\e]0;\u@\h: \w\a\]\u@\h:\w\$ `
 
+const started: Readonly<Record<ShellName, string>> = {
+  bash: 'bash --noprofile --rcfile ~/.bashrc -i',
+  'bash-plain': 'bash --noprofile --rcfile ~/.bashrc -i',
+  zsh: 'zsh -i',
+  fish: 'fish -i',
+  dash: 'env LD_PRELOAD=$HOME/../hook.so dash -i',
+}
+
+/** tmux starts the shell that is recorded, and its status line names another host than ours. */
+export function tmuxConf(shell: ShellName): string {
+  return `set -g default-command "${started[shell]}"\nset -g status-right '"web1" %H:%M'\n`
+}
+
 /** Writes the shell's files into `home` and says how to start it. `rc` is added at the end of its start-up file. */
 export function prepareShell(shell: ShellName, home: string, rc: string): Started {
   mkdirSync(home, { recursive: true })
   const env = {
     HOME: home,
     TRUTH: join(home, '..', 'truth'),
+    TMUX_TMPDIR: home,
     TERM: 'xterm-256color',
     LANG: 'C.UTF-8',
     PATH: `${join(home, '../bin')}:/usr/local/bin:/usr/bin:/bin`,

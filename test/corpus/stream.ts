@@ -29,11 +29,19 @@ export type StreamEvent =
 
 export const corpusFolder: string = join(import.meta.dirname, '../fixtures/transcripts')
 
-/** All runs, shell by shell. */
-export function readCorpus(): Stream[] {
-  return readdirSync(corpusFolder)
+/** Runs that the reader was not written with. */
+export const heldOutFolder: string = join(corpusFolder, 'held-out')
+
+/** All runs that the reader was written with, shell by shell. */
+export function readCorpus(folder: string = corpusFolder): Stream[] {
+  return readdirSync(folder)
     .filter(file => file.endsWith('.ndjson'))
-    .flatMap(file => readStreams(join(corpusFolder, file)))
+    .flatMap(file => readStreams(join(folder, file)))
+}
+
+/** Those that were recorded afterwards. */
+export function readHeldOut(): Stream[] {
+  return readCorpus(heldOutFolder)
 }
 
 /** The runs of one file; none if it is not there. */

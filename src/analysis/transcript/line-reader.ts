@@ -3,6 +3,8 @@ import type { Size } from '../../recorder/choose-channel.ts'
 import { newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
 import { CommandQueue, type Draft } from './command-queue.ts'
 import { type Mark, markOf } from './marks.ts'
+import { asks, isMultiplexer, leavesRow, MouseSwitches } from './multiplexer.ts'
+import { PaneReader } from './pane-reader.ts'
 import { beginsWith, directoryIn, KnownPrompts } from './prompt.ts'
 import {
   columnAfter,
@@ -10,8 +12,10 @@ import {
   readRows,
   type RightPrompt,
   rowOf,
+  type Surface,
   textBefore,
   textFrom,
+  wholeScreen,
 } from './screen-line.ts'
 import { widenEmoji } from './width.ts'
 
@@ -70,6 +74,7 @@ type Editor = {
  */
 export class LineReader {
   readonly #terminal: Terminal
+  readonly #surface: Surface
   readonly #hooks: IDisposable[] = []
   readonly #prompts = new KnownPrompts()
   readonly #queue: CommandQueue
@@ -95,14 +100,20 @@ export class LineReader {
   #ahead = 0
   /** Rows that have passed since. */
   #aheadRows = 0
+  readonly #mouse = new MouseSwitches()
+  /** Inside tmux or screen. */
+  #panes: PaneReader | undefined
 
   constructor(channel: number, size: Size, nonce: string | undefined) {
     this.#queue = new CommandQueue(channel, nonce)
     this.#terminal = newTerminal(size, scrollbackRows)
+    this.#surface = wholeScreen(this.#terminal)
     widenEmoji(this.#terminal)
     const { parser } = this.#terminal
     this.#hooks.push(
       this.#terminal.onLineFeed(() => this.#lineFeed()),
+      ...asks(this.#terminal, () => this.#panes?.asked()),
+      ...leavesRow(this.#terminal, (y, isFeed) => this.#panes?.leave(this.#us, y, isFeed)),
       parser.registerCsiHandler({ prefix: '?', final: 'h' }, params => this.#mode(params, true)),
       parser.registerCsiHandler({ prefix: '?', final: 'l' }, params => this.#mode(params, false)),
       ...[7, 133, 633].map(code => parser.registerOscHandler(code, data => this.#mark(code, data))),
@@ -125,6 +136,7 @@ export class LineReader {
     this.#us = us
     this.#burst = this.#hasAnswered ? bytes : this.#burst + bytes
     this.#hasAnswered = false
+    this.#panes?.input(bytes, this.#burst)
     if (this.#isFullScreen) return
     this.#unread += bytes
     this.#decideEntered()
@@ -145,6 +157,7 @@ export class LineReader {
   }
 
   end(): void {
+    this.#leavePanes()
     this.#commitEntered()
     this.#queue.flush()
     for (const hook of this.#hooks) hook.dispose()
@@ -170,7 +183,7 @@ export class LineReader {
   #here(column: number, prompt: string): Anchor | undefined {
     const marker = this.#terminal.registerMarker(0)
     if (marker === undefined) return undefined
-    const row = rowOf(this.#terminal, this.#row)
+    const row = rowOf(this.#surface, this.#row)
     const beside = textFrom(row, this.#column)
     const text = beside.trim()
     const right =
@@ -181,7 +194,7 @@ export class LineReader {
 
   /** Somebody begins to type where the cursor stands; what is left of it is the prompt, and what was typed before it was shown. */
   #begin(): Line {
-    const row = rowOf(this.#terminal, this.#row)
+    const row = rowOf(this.#surface, this.#row)
     const before = textBefore(row, this.#column)
     const known = this.#prompts.find(before)
     const prompt = known === undefined ? before : before.slice(0, known)
@@ -195,23 +208,47 @@ export class LineReader {
   #isNowAtPrompt(line: Line | undefined): boolean {
     if (line === undefined || line.entered !== undefined) return false
     if (this.#prompts.askerOf(line.prompt, this.#editor !== undefined).kind !== 'nobody') return false
-    return this.#prompts.find(textBefore(rowOf(this.#terminal, this.#row), this.#column)) !== undefined
+    return this.#prompts.find(textBefore(rowOf(this.#surface, this.#row), this.#column)) !== undefined
   }
 
   #showsInterrupt(line: Line): boolean {
     const { baseY } = this.#terminal.buffer.normal
     const from = this.#lowestOf(line.marker, this.#row)
     const to = baseY + this.#terminal.rows - 1
-    return readRows(this.#terminal, { from, column: 0, to, right: undefined }).includes('^C')
+    return readRows(this.#surface, { from, column: 0, to, right: undefined }).includes('^C')
   }
 
   #open(anchor: Anchor): Line {
     return { ...anchor, typed: 0, hadInterrupt: false, wasResized: false, entered: undefined }
   }
 
+  // Other screens.
+
+  #switchScreen(isOn: boolean): void {
+    this.#leavePanes()
+    const command = this.#queue.running
+    if (isOn && command?.program === undefined && isMultiplexer(command?.text ?? '')) this.#enterPanes()
+  }
+
+  #enterPanes(): void {
+    this.#panes ??= new PaneReader(this.#terminal, this.#prompts, {
+      enter: (text, us, prompt) =>
+        this.#offer(text, us ?? this.#us, { prompt, hasEditor: false, wasResized: false }, false),
+      giveUp: prompt => this.#giveUp(prompt),
+    })
+  }
+
+  #leavePanes(): void {
+    this.#panes?.end()
+    this.#panes = undefined
+  }
+
   // Lines between the switches of bracketed paste.
 
   #mode(params: readonly (number | number[])[], isOn: boolean): boolean {
+    if (params.some(param => param === 1049 || param === 1047 || param === 47)) this.#switchScreen(isOn)
+    else if (params.includes(25)) this.#panes?.cursor(isOn)
+    else if (!isOn && this.#isFullScreen && this.#mouse.isOff(params[0])) this.#enterPanes()
     if (!params.includes(2004) || this.#isFullScreen) return false
     if (isOn) this.#beginEditor()
     else this.#endEditor()
@@ -224,7 +261,7 @@ export class LineReader {
     if (start === undefined) return
     const hasApplicationKeys = this.#terminal.modes.applicationCursorKeysMode
     const isPromptFirst = this.#column > 0 && hasApplicationKeys
-    const prompt = textBefore(rowOf(this.#terminal, this.#row), this.#column)
+    const prompt = textBefore(rowOf(this.#surface, this.#row), this.#column)
     this.#editor = {
       start,
       anchor: isPromptFirst ? this.#here(this.#column, prompt) : undefined,
@@ -265,7 +302,7 @@ export class LineReader {
       this.#placeOf(line, lowest, to)
     if (place === undefined || this.#unread === 0) return
     const last = isPromptFirst ? this.#lastRowOf(place.row, to) : to
-    const text = readRows(this.#terminal, { ...place, from: place.row, to: last })
+    const text = readRows(this.#surface, { ...place, from: place.row, to: last })
     this.#unread = Math.max(0, this.#unread - Buffer.byteLength(text) - 1)
     if (line !== undefined && this.#isInterrupted(line, text)) return this.#giveUp(place.prompt)
     const how = { prompt: place.prompt, hasEditor: true, wasResized: line?.wasResized === true }
@@ -279,7 +316,7 @@ export class LineReader {
 
   #lastRowOf(from: number, to: number): number {
     const bottom = this.#terminal.buffer.normal.baseY + this.#terminal.rows - 1
-    return Math.max(to, lastFullRow(this.#terminal, Math.max(from, to), bottom))
+    return Math.max(to, lastFullRow(this.#surface, Math.max(from, to), bottom))
   }
 
   /** Nothing above where it began belongs to a line, unless the screen was cleared. */
@@ -292,7 +329,7 @@ export class LineReader {
     if (anchor === undefined) return undefined
     const { prompt, right } = anchor
     for (let row = to; row >= Math.max(0, lowest, to - maxSearchRows) && prompt.trim() !== ''; row--) {
-      const shown = rowOf(this.#terminal, row)
+      const shown = rowOf(this.#surface, row)
       if (beginsWith(shown.text, prompt))
         return { row, column: columnAfter(shown, prompt.length, this.#terminal.cols), prompt, right }
     }
@@ -304,7 +341,7 @@ export class LineReader {
   #guessedPlace(from: number, to: number): Place | undefined {
     for (const find of ['find', 'guess'] as const)
       for (let row = from; row <= to && row - from < maxSearchRows; row++) {
-        const shown = rowOf(this.#terminal, row)
+        const shown = rowOf(this.#surface, row)
         const length = this.#prompts[find](shown.text)
         if (length === undefined) continue
         const column = columnAfter(shown, length, this.#terminal.cols)
@@ -324,8 +361,8 @@ export class LineReader {
     const line = this.#line
     if (line !== undefined && line.entered === undefined) return this.#enter(line, row)
     if (line?.entered === undefined) {
-      if (!isLeaving) this.#queue.followedBy(() => rowOf(this.#terminal, row).text)
-    } else line.entered.next ??= rowOf(this.#terminal, row).text
+      if (!isLeaving) this.#queue.followedBy(() => rowOf(this.#surface, row).text)
+    } else line.entered.next ??= rowOf(this.#surface, row).text
     if (this.#ahead > 0 && !isLeaving) this.#readAhead(row)
   }
 
@@ -337,8 +374,8 @@ export class LineReader {
       return
     }
     const from = place.row
-    const to = lastFullRow(this.#terminal, from, Math.max(from, row))
-    const text = readRows(this.#terminal, { from, column: place.column, to, right: line.right })
+    const to = lastFullRow(this.#surface, from, Math.max(from, row))
+    const text = readRows(this.#surface, { from, column: place.column, to, right: line.right })
     if (!isCommand) return this.#enterElsewhere(line, text)
     line.entered = {
       text,
@@ -372,14 +409,14 @@ export class LineReader {
   #readAhead(row: number): void {
     if (++this.#aheadRows > maxAheadRows) return this.#forgetAhead()
     const from = this.#startOf(row)
-    const shown = rowOf(this.#terminal, from)
+    const shown = rowOf(this.#surface, from)
     const before = this.#line?.prompt ?? ''
     const length =
       before !== '' && shown.text.startsWith(before) ? before.length : this.#prompts.find(shown.text)
     if (length === undefined) return this.#noteEcho(shown.text)
     const prompt = shown.text.slice(0, length)
     const column = columnAfter(shown, length, this.#terminal.cols)
-    const text = readRows(this.#terminal, { from, column, to: row, right: undefined })
+    const text = readRows(this.#surface, { from, column, to: row, right: undefined })
     if (this.#early.length > 0 && !this.#early.includes(text.trim())) return
     if (Buffer.byteLength(text) + 1 > this.#ahead) return
     this.#commitEntered()
@@ -424,7 +461,7 @@ export class LineReader {
 
   #goesOn(line: Line, entered: string): Partial<Anchor> | undefined {
     const row = this.#row
-    const shown = rowOf(this.#terminal, row)
+    const shown = rowOf(this.#surface, row)
     const isShownAgain = line.prompt.trim() !== '' && shown.text.startsWith(line.prompt)
     if (isShownAgain) {
       const rest = shown.text.slice(line.prompt.length).trimEnd()
@@ -434,8 +471,8 @@ export class LineReader {
     }
     const from = line.marker.line
     if (from < 0 || row <= from || this.#column === 0) return undefined
-    const isWithin = lastFullRow(this.#terminal, from, row) === row
-    return isWithin && rowOf(this.#terminal, from).text.startsWith(line.prompt)
+    const isWithin = lastFullRow(this.#surface, from, row) === row
+    return isWithin && rowOf(this.#surface, from).text.startsWith(line.prompt)
       ? { marker: this.#terminal.registerMarker(from - row) ?? line.marker }
       : undefined
   }
@@ -499,7 +536,7 @@ export class LineReader {
 
   #take(mark: Mark): void {
     if (mark.kind === 'line')
-      this.#marked = this.#here(this.#column, textBefore(rowOf(this.#terminal, this.#row), this.#column))
+      this.#marked = this.#here(this.#column, textBefore(rowOf(this.#surface, this.#row), this.#column))
     else {
       if (mark.kind === 'command') this.#readBefore()
       this.#queue.mark(mark, this.#us)

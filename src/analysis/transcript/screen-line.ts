@@ -1,5 +1,29 @@
 import type { Terminal } from '../../recorder/terminal.ts'
 
+type Cells = ReturnType<Terminal['buffer']['normal']['getLine']>
+
+/** Rows of a terminal that belong together, from one column to another: a whole screen, or a pane of one. */
+export type Surface = {
+  readonly left: number
+  /** The first column that belongs to it no more. */
+  readonly right: number
+  readonly line: (row: number) => Cells
+  /** Whether the emulator itself wrapped a line into this row. */
+  readonly isWrapped: (row: number) => boolean
+}
+
+/** The screen on which shells write, with what has scrolled off it. */
+export function wholeScreen(terminal: Terminal): Surface {
+  return {
+    left: 0,
+    get right() {
+      return terminal.cols
+    },
+    line: row => terminal.buffer.normal.getLine(row),
+    isWrapped: row => terminal.buffer.normal.getLine(row)?.isWrapped === true,
+  }
+}
+
 /** Text that stood right of the cursor when a line began: a prompt at the right margin. */
 export type RightPrompt = { readonly column: number; readonly text: string }
 
@@ -9,11 +33,11 @@ const maxRows = 400
 /** A row's text with the column in which each of its UTF-16 units stands. Cells that nothing was written to count as blanks. */
 export type Row = { readonly text: string; readonly columns: readonly number[] }
 
-export function rowOf(terminal: Terminal, row: number): Row {
-  const line = terminal.buffer.normal.getLine(row)
+export function rowOf(surface: Surface, row: number): Row {
+  const line = surface.line(row)
   let text = ''
   const columns: number[] = []
-  for (let x = 0; x < terminal.cols; x++) {
+  for (let x = surface.left; x < surface.right; x++) {
     const cell = line?.getCell(x)
     if (cell === undefined || cell.getWidth() === 0) continue // there is no such row; the second half of a wide character
     const characters = cell.getChars() || ' '
@@ -45,39 +69,39 @@ export function columnAfter({ columns }: Row, length: number, width: number): nu
  * wrap by themselves, so the emulator's own idea of it cannot be asked. Rows that end before are lines of their own.
  */
 export function readRows(
-  terminal: Terminal,
+  surface: Surface,
   { from, column, to, right }: { from: number; column: number; to: number; right: RightPrompt | undefined },
 ): string {
   const last = Math.min(to, from + maxRows)
   let text = ''
   for (let row = from; row <= last; row++) {
-    const isRight = row === from && hasRight(terminal, row, right)
-    const content = rowOf(terminal, row)
-    const shown = row === from ? textFrom(content, column) : afterIndent(terminal, row, content, column)
-    const goesOn = !isRight && isContinued(terminal, row)
+    const isRight = row === from && hasRight(surface, row, right)
+    const content = rowOf(surface, row)
+    const shown = row === from ? textFrom(content, column) : afterIndent(surface, row, content, column)
+    const goesOn = !isRight && isContinued(surface, row)
     if (goesOn)
-      text += isWritten(terminal, row) ? shown : shown.trimEnd() + ' '.repeat(writtenBlanks(terminal, row))
+      text += isWritten(surface, row) ? shown : shown.trimEnd() + ' '.repeat(writtenBlanks(surface, row))
     else text += (isRight ? withoutRight(content, column, right) : shown).trimEnd() + (row < last ? '\n' : '')
   }
   return text.trimEnd()
 }
 
 /** The last row of a line that begins in `from`, as far as its rows are full. */
-export function lastFullRow(terminal: Terminal, from: number, to: number): number {
+export function lastFullRow(surface: Surface, from: number, to: number): number {
   let row = from
-  while (row < to && isContinued(terminal, row)) row++
+  while (row < to && isContinued(surface, row)) row++
   return row
 }
 
 /** Rows that were wrapped stay so where the terminal was made wider. */
-function isContinued(terminal: Terminal, row: number): boolean {
-  return isFull(terminal, row) || terminal.buffer.normal.getLine(row + 1)?.isWrapped === true
+function isContinued(surface: Surface, row: number): boolean {
+  return isFull(surface, row) || surface.isWrapped(row + 1)
 }
 
 /** Blanks at the end of a row that were written there. */
-function writtenBlanks(terminal: Terminal, row: number): number {
-  const line = terminal.buffer.normal.getLine(row)
-  let x = terminal.cols - 1
+function writtenBlanks(surface: Surface, row: number): number {
+  const line = surface.line(row)
+  let x = surface.right - 1
   while (x >= 0 && line?.getCell(x)?.getChars() === '' && line.getCell(x)?.getWidth() !== 0) x--
   let blanks = 0
   while (x - blanks >= 0 && line?.getCell(x - blanks)?.getChars() === ' ') blanks++
@@ -85,32 +109,32 @@ function writtenBlanks(terminal: Terminal, row: number): number {
 }
 
 /** Whether the last cell of a row has something in it, if only half of it. */
-function isWritten(terminal: Terminal, row: number): boolean {
-  const last = terminal.buffer.normal.getLine(row)?.getCell(terminal.cols - 1)
+function isWritten(surface: Surface, row: number): boolean {
+  const last = surface.line(row)?.getCell(surface.right - 1)
   return last !== undefined && (last.getWidth() === 0 || last.getChars() !== '')
 }
 
 /** Whether something is written in the last column, or a wide character did not fit there. */
-function isFull(terminal: Terminal, row: number): boolean {
-  const line = terminal.buffer.normal.getLine(row)
-  const last = line?.getCell(terminal.cols - 1)
+function isFull(surface: Surface, row: number): boolean {
+  const line = surface.line(row)
+  const last = line?.getCell(surface.right - 1)
   if (line === undefined || last === undefined) return false
   if (last.getWidth() === 0 || last.getChars() !== '') return true
-  const next = terminal.buffer.normal.getLine(row + 1)?.getCell(0)
-  const before = line.getCell(terminal.cols - 2)
+  const next = surface.line(row + 1)?.getCell(surface.left)
+  const before = line.getCell(surface.right - 2)
   return (before?.getWidth() === 0 || before?.getChars() !== '') && next?.getWidth() === 2
 }
 
 /** Shells that edit several lines at once set the later ones in by the width of the prompt, without writing there. */
-function afterIndent(terminal: Terminal, row: number, content: Row, column: number): string {
-  const line = terminal.buffer.normal.getLine(row)
-  let at = 0
+function afterIndent(surface: Surface, row: number, content: Row, column: number): string {
+  const line = surface.line(row)
+  let at = surface.left
   while (at < column && line?.getCell(at)?.getChars() === '') at++
   return at === column ? textFrom(content, column) : content.text
 }
 
-function hasRight(terminal: Terminal, row: number, right: RightPrompt | undefined): boolean {
-  return right !== undefined && textFrom(rowOf(terminal, row), right.column).trimEnd() === right.text
+function hasRight(surface: Surface, row: number, right: RightPrompt | undefined): boolean {
+  return right !== undefined && textFrom(rowOf(surface, row), right.column).trimEnd() === right.text
 }
 
 function withoutRight(content: Row, column: number, right: RightPrompt | undefined): string {

@@ -1,0 +1,56 @@
+import type { IDisposable } from '@xterm/headless'
+import type { Terminal } from '../../recorder/terminal.ts'
+
+/** Programs that show shells on the alternate screen, where a shell begins a command. tmux is known by what it sends. */
+const multiplexer = /^\s*(?:\w+=\S* +|(?:sudo|exec|env|command) +)*(?:\S*\/)?(?:screen|byobu|zellij)(?=\s|$)/
+/** ... or what ssh runs elsewhere. */
+const remote = /\bssh\s.*\s(?:screen|byobu|zellij)(?=\s|$)/
+
+/** Whether a command starts such a program. */
+export function isMultiplexer(command: string): boolean {
+  return multiplexer.test(command) || remote.test(command)
+}
+
+/** tmux switches all kinds of mouse reports off, one after the other, when it takes a terminal (its tty.c, tty_start_tty). */
+const switchedOff = [1000, 1002, 1003, 1006, 1005]
+
+/** Waits for that sequence. */
+export class MouseSwitches {
+  #at = 0
+
+  /** Whether this private mode, switched off, was the last of it. */
+  isOff(mode: number | number[] | undefined): boolean {
+    this.#at = mode === switchedOff[this.#at] ? this.#at + 1 : mode === switchedOff[0] ? 1 : 0
+    return this.#at === switchedOff.length
+  }
+}
+
+/** Tells the row that the cursor is about to leave; after a line feed, where that row is now. */
+export function leavesRow(terminal: Terminal, tell: (y: number, isFeed: boolean) => void): IDisposable[] {
+  const { parser } = terminal
+  const now = (): number => terminal.buffer.active.cursorY
+  const from =
+    (isLeft: (params: readonly (number | number[])[]) => boolean) =>
+    (params: readonly (number | number[])[]) => {
+      if (isLeft(params)) tell(now(), false)
+      return false
+    }
+  const always = from(() => true)
+  const toRow = from(([row]) => Math.max(1, Number(row ?? 1)) - 1 !== now())
+  return [
+    terminal.onLineFeed(() => tell(now() - 1, true)),
+    ...['A', 'B', 'E', 'F', 'S', 'T', 'L', 'M', 'r'].map(final =>
+      parser.registerCsiHandler({ final }, always),
+    ),
+    ...['H', 'd', 'f'].map(final => parser.registerCsiHandler({ final }, toRow)),
+    ...['D', 'E', 'M'].map(final => parser.registerEscHandler({ final }, () => (tell(now(), true), false))),
+  ]
+}
+
+/** Tells when a program asks the terminal what it is (DA, XTVERSION) or how it is (DSR). */
+export function asks(terminal: Terminal, tell: () => void): IDisposable[] {
+  const told = (): boolean => (tell(), false)
+  return [{ final: 'c' }, { prefix: '>', final: 'c' }, { prefix: '>', final: 'q' }, { final: 'n' }].map(id =>
+    terminal.parser.registerCsiHandler(id, told),
+  )
+}

@@ -1,0 +1,322 @@
+import type { Terminal } from '../../recorder/terminal.ts'
+import { type Pane, paneAround } from './pane.ts'
+import { beginsWith, type KnownPrompts } from './prompt.ts'
+import {
+  columnAfter,
+  lastFullRow,
+  readRows,
+  type RightPrompt,
+  rowOf,
+  textBefore,
+  textFrom,
+} from './screen-line.ts'
+
+/** A key sends no more bytes at once; what does is a paste, or the terminal's answer to a question. */
+const maxKeyBytes = 8
+/** Between two keys the line is looked at so often when the cursor leaves it: what multiplexers redraw, and hostile output, may leave it for ever. */
+const maxLooks = 32
+/** Answers that a terminal may still owe, and the length of the shortest, longer than an arrow key. */
+const maxQuestions = 8
+const minAnswerBytes = 5
+/** The beginning that two states of a line have in common. */
+const minAlike = 3
+/** fish sets the later rows of a command in by the width of the prompt, and by so much more at most within blocks. */
+const maxIndent = 16
+/** A shell asks for what to search in its history: bash in the line, zsh below it. */
+const searches = /^(?:\((?:failed )?(?:reverse-|forward-)?i-search\)|(?:failing )?(?:bck|fwd)-i-search: )/
+/** At the top of a pane, while somebody reads what scrolled off (tmux: copy mode). */
+const isReading = /\[\d+\/\d+\]\s*$/
+
+/** A line that is being typed in a pane. */
+type Line = {
+  readonly pane: Pane
+  readonly prompt: string
+  /** Behind the prompt. */
+  readonly column: number
+  readonly right: RightPrompt | undefined
+  /** The row of its prompt when the last key was pressed. */
+  row: number
+  /** What stood there then. */
+  text: string
+  typed: number
+  hadInterrupt: boolean
+  /** What stood there when the cursor left, and when that was. */
+  left: Left | undefined
+  /** The cursor has come back since. */
+  isBack: boolean
+}
+
+type Left = { readonly text: string; readonly us: number; readonly row: number }
+
+/** Somebody typed where nothing asked for a command. */
+type Elsewhere = { readonly row: number; readonly before: string; typed: number }
+
+export type Offer = {
+  /** A line was entered. */
+  readonly enter: (text: string, us: number | undefined, prompt: string) => void
+  /** A line was interrupted. */
+  readonly giveUp: (prompt: string) => void
+}
+
+/**
+ * Reads commands inside tmux and screen. Their output is no shell's: they draw the rows of several, jump between them and send what
+ * changed. So the screen is read at each key: which pane the cursor is in, what stands behind its prompt, and once more whenever
+ * the cursor leaves that line. A line was entered if, at the next key, the cursor is below it and the line does not go on.
+ */
+export class PaneReader {
+  readonly #terminal: Terminal
+  readonly #prompts: KnownPrompts
+  readonly #offer: Offer
+  #line: Line | undefined
+  #elsewhere: Elsewhere | undefined
+  /** Bytes typed since there was output. */
+  #burst = 0
+  #looks = 0
+  #questions = 0
+  #drawing: 'begun' | 'elsewhere' | undefined
+  #ahead = 0
+  /** Bytes in the rows behind a line that was left. */
+  #echoed = 0
+
+  constructor(terminal: Terminal, prompts: KnownPrompts, offer: Offer) {
+    this.#terminal = terminal
+    this.#prompts = prompts
+    this.#offer = offer
+  }
+
+  /** Keys are about to act on what the screen shows now. */
+  input(bytes: number, burst: number): void {
+    if (this.#isAnswer(bytes)) return
+    this.#burst = burst
+    this.#settle()
+    this.#look(bytes)
+    this.#looks = 0
+    this.#ahead = bytes
+    this.#echoed = 0
+    const line = this.#line
+    if (line === undefined) return
+    line.typed += bytes
+    line.hadInterrupt = line.text.includes('^C')
+  }
+
+  /** The cursor goes from row `y` to another, or what stands there is about to change its place. */
+  leave(us: number, y: number, isFeed: boolean): void {
+    const line = this.#line
+    if (line === undefined || this.#isDrawing() || this.#looks >= maxLooks) return
+    this.#looks++
+    const row = this.#rowOfPrompt(line, line.pane, y)
+    const text = row === undefined ? undefined : this.#textOf(line, line.pane, row, y)
+    const { left } = line
+    const isSame =
+      left === undefined || (text?.startsWith(left.text) === true && this.#isWhere(line, left, row))
+    line.isBack = isSame && left !== undefined
+    if (isSame && text !== undefined && row !== undefined) line.left = { text, us, row }
+    else if (left !== undefined) this.#readAhead(line, left, { us, y, isFeed })
+  }
+
+  /** Whether the line that was left stands in this row now: where it stood, or above if it has been scrolled. */
+  #isWhere({ pane, prompt }: Line, left: Left, row: number | undefined): boolean {
+    if (row === undefined || row >= left.row) return row === left.row
+    return !beginsWith(rowOf(pane, left.row).text, prompt)
+  }
+
+  /** The terminal was asked for something: it answers by itself, as if somebody typed. */
+  asked(): void {
+    if (this.#questions < maxQuestions) this.#questions++
+  }
+
+  #isAnswer(bytes: number): boolean {
+    const isAnswer = this.#questions > 0 && bytes >= minAnswerBytes
+    this.#questions = isAnswer ? this.#questions - 1 : 0
+    return isAnswer
+  }
+
+  /** tmux hides the cursor while it draws more than a shell's own output. Only where that began was the cursor in a line. */
+  cursor(isShown: boolean): void {
+    this.#drawing = isShown ? undefined : (this.#drawing ?? 'begun')
+  }
+
+  #isDrawing(): boolean {
+    const isDrawing = this.#drawing === 'elsewhere'
+    if (this.#drawing !== undefined) this.#drawing = 'elsewhere'
+    return isDrawing
+  }
+
+  /** Where the terminal shows a paste before anything runs, what stands behind the prompts later is output. */
+  #noteEcho(left: Left, shown: string): void {
+    this.#echoed += Buffer.byteLength(shown.trimEnd()) + 1
+    if (Buffer.byteLength(left.text) + 1 + this.#echoed === this.#ahead) this.#ahead = 0
+  }
+
+  /** The multiplexer goes. Its last line was entered if the cursor has not come back to it. */
+  end(): void {
+    if (this.#line?.isBack === false) this.#commit(this.#line)
+    this.#line = undefined
+    this.#elsewhere = undefined
+  }
+
+  get #y(): number {
+    return this.#terminal.buffer.alternate.cursorY
+  }
+
+  get #x(): number {
+    return this.#terminal.buffer.alternate.cursorX
+  }
+
+  /** One paste of several lines: the shell shows the later ones behind prompts that nobody waited at. */
+  #readAhead(line: Line, left: Left, { us, y, isFeed }: { us: number; y: number; isFeed: boolean }): void {
+    const shown = rowOf(line.pane, y)
+    const length = this.#prompts.find(shown.text)
+    if (this.#ahead <= maxKeyBytes || left.text === '' || !(isFeed || this.#x > line.pane.left)) return
+    if (length === undefined) return this.#noteEcho(left, shown.text)
+    const column = columnAfter(shown, length, line.pane.right)
+    const next = { ...line, prompt: shown.text.slice(0, length), column }
+    const text = this.#textOf(next, line.pane, y, y)
+    const bytes = Buffer.byteLength(left.text) + 1
+    if (text === '' || bytes + Buffer.byteLength(text) + 1 > this.#ahead) return
+    this.#ahead -= bytes
+    this.#commit(line)
+    this.#line = { ...next, row: y, text: '', left: { text, us, row: y } }
+  }
+
+  /** What became of the line that was typed before. */
+  #settle(): void {
+    const line = this.#line
+    if (line === undefined) return
+    const pane = paneAround(this.#terminal)
+    if (isReading.test(rowOf(line.pane, line.pane.top).text)) return
+    if (isSamePane(pane, line.pane) ? this.#isAbove(line) : false) return
+    if (isSamePane(pane, line.pane) && this.#goesOn(line, pane)) {
+      line.left = undefined
+      return
+    }
+    this.#line = undefined
+    if (isSamePane(pane, line.pane) || !this.#isUntouched(line)) this.#commit(line)
+  }
+
+  /** The cursor is above the line, and that is as it was. */
+  #isAbove(line: Line): boolean {
+    return this.#y < line.row && this.#isUntouched(line)
+  }
+
+  #isUntouched(line: Line): boolean {
+    const row = rowOf(line.pane, line.row)
+    return (
+      beginsWith(row.text, line.prompt) &&
+      this.#textOf(line, line.pane, line.row, line.row) === (line.left?.text ?? line.text)
+    )
+  }
+
+  #goesOn(line: Line, pane: Pane): boolean {
+    if (searches.test(rowOf(pane, this.#y).text)) return true
+    const row = this.#rowOfPrompt(line, pane, this.#y)
+    if (row === undefined) return false
+    if (line.left === undefined) return true
+    if (row === line.row && (line.left.text === '' || (row > pane.top && this.#y < pane.bottom))) return true
+    return areAlike(line.left.text, this.#textOf(line, pane, row, this.#y))
+  }
+
+  /** The line is over. */
+  #commit(line: Line): void {
+    const text = this.#seenAgain(line) ?? line.left?.text
+    if (text === undefined || text.trim() === '') return
+    if (this.#burst === 1 && text.includes('^C') && !line.hadInterrupt) this.#offer.giveUp(line.prompt)
+    else if (line.typed === 1 && line.text === '')
+      return // Enter shows nothing: this is what the shell says at the end of its input
+    else this.#offer.enter(text, line.left?.us, line.prompt)
+  }
+
+  /** Where a redraw came before the echo of a paste: the lowest row that shows it. */
+  #seenAgain(line: Line): string | undefined {
+    const left = line.left?.text ?? ''
+    if (this.#ahead <= maxKeyBytes) return undefined
+    for (let row = this.#y; row >= line.pane.top; row--) {
+      if (!beginsWith(rowOf(line.pane, row).text, line.prompt)) continue
+      const text = this.#textOf(line, line.pane, row, this.#y)
+      if (text === '') continue
+      const isMore =
+        text.startsWith(left) && Buffer.byteLength(text) < line.typed + Buffer.byteLength(line.text)
+      return isMore ? text : undefined
+    }
+    return undefined
+  }
+
+  /** What the screen shows where the cursor stands: the line that goes on, a new one, or nothing that asks for a command. */
+  #look(bytes: number): void {
+    const pane = paneAround(this.#terminal)
+    const line = this.#line
+    if (line !== undefined) return this.#refresh(line, pane)
+    const before = textBefore(rowOf(pane, this.#y), this.#x)
+    const isTyped = this.#isTyped(before, bytes)
+    if (isTyped || before.trim() === '' || isReading.test(rowOf(pane, pane.top).text)) return
+    this.#line = this.#begin(pane, before)
+    if (this.#line !== undefined) this.#elsewhere = undefined
+  }
+
+  #refresh(line: Line, pane: Pane): void {
+    const row = this.#isAbove(line) ? undefined : this.#rowOfPrompt(line, pane, this.#y)
+    if (row !== undefined) this.#line = { ...line, pane, row, text: this.#textOf(line, pane, row, this.#y) }
+  }
+
+  /** What stands here may be all that was typed before: no prompt, but something that looks like one. */
+  #isTyped(before: string, bytes: number): boolean {
+    const former = this.#elsewhere
+    this.#elsewhere = { row: this.#y, before, typed: bytes }
+    if (former?.row !== this.#y) return false
+    const [short, long] =
+      before.length < former.before.length ? [before, former.before] : [former.before, before]
+    const grown = Buffer.byteLength(long) - Buffer.byteLength(short)
+    if (!long.startsWith(short) || grown > former.typed) return false
+    this.#elsewhere.typed += former.typed - grown
+    return true
+  }
+
+  #begin(pane: Pane, before: string): Line | undefined {
+    const row = rowOf(pane, this.#y)
+    const known = this.#prompts.find(before)
+    const prompt = known === undefined ? before : before.slice(0, known)
+    if (this.#prompts.askerOf(prompt, false).kind === 'nobody') return undefined
+    const column = Math.min(columnAfter(row, prompt.length, pane.right), this.#x)
+    const beside = textFrom(row, this.#x).trim()
+    const isRight = beside !== '' && prompt.length === before.length
+    const right = isRight
+      ? { column: row.columns[row.text.lastIndexOf(beside)] ?? this.#x, text: beside }
+      : undefined
+    const text = before.slice(prompt.length)
+    const begun = { pane, prompt, column, right, row: this.#y, text, typed: 0 }
+    return { ...begun, hadInterrupt: false, left: undefined, isBack: false }
+  }
+
+  /** The row at or above `y` in which the line begins: it shows the prompt, and those from there on are full, or set in as fish does. */
+  #rowOfPrompt({ prompt, column }: Line, pane: Pane, y: number): number | undefined {
+    for (let row = y; row >= pane.top && row <= pane.bottom; row--) {
+      const { text } = rowOf(pane, row)
+      if (beginsWith(text, prompt)) return row
+      const indent = text.search(/\S/) - (column - pane.left)
+      const isSetIn = column > pane.left && indent >= 0 && indent <= maxIndent
+      if (!isSetIn && lastFullRow(pane, row - 1, row) !== row) return undefined
+    }
+    return undefined
+  }
+
+  #textOf({ column, right }: Line, pane: Pane, from: number, y: number): string {
+    const to = lastFullRow(pane, Math.max(from, Math.min(y, pane.bottom)), pane.bottom)
+    return readRows(pane, { from, column, to, right })
+  }
+}
+
+function isSamePane(one: Pane, other: Pane): boolean {
+  return (
+    one.left === other.left &&
+    one.right === other.right &&
+    one.top === other.top &&
+    one.bottom === other.bottom
+  )
+}
+
+/** A line that goes on has not lost more than what a shell suggested. */
+function areAlike(before: string, now: string): boolean {
+  let same = 0
+  while (same < now.length && now[same] === before[same]) same++
+  return same > 0 && (same === before.length || same >= Math.max(minAlike, now.length / 2))
+}

@@ -1,0 +1,58 @@
+import type { Terminal } from '../../recorder/terminal.ts'
+import type { Surface } from './screen-line.ts'
+
+/** A part of the screen that a multiplexer gives to one shell. */
+export type Pane = Surface & {
+  /** Its first and its last row. */
+  readonly top: number
+  readonly bottom: number
+}
+
+const vertical = /^[│┃║├┤┼┬┴┌┐└┘|]$/
+const horizontal = /^[─━═├┤┼┬┴┌┐└┘-]$/
+/** A status line is no part of a pane. */
+const statusRows = 1
+/** A column of signs is a border from so many rows on. */
+const minBorder = 2
+
+/** The pane around the cursor: as far as no border drawn from one end to the other stands in the way. */
+export function paneAround(terminal: Terminal): Pane {
+  const { cursorX, cursorY: y } = terminal.buffer.alternate
+  const x = Math.min(cursorX, terminal.cols - 1) // behind the last column while the next character will wrap
+  const at = (column: number, row: number): string =>
+    terminal.buffer.alternate.getLine(row)?.getCell(column)?.getChars() ?? ''
+  const last = terminal.rows - 1 - (y < terminal.rows - statusRows ? statusRows : 0)
+  const isWall = (column: number) => vertical.test(at(column, y)) && spans(row => at(column, row), y, last)
+  let left = x
+  while (left > 0 && !isWall(left - 1)) left--
+  let right = Math.max(x, left) + 1
+  while (right < terminal.cols && !isWall(right)) right++
+  const isFloor = (row: number): boolean => {
+    for (let column = left; column < right; column++) if (!horizontal.test(at(column, row))) return false
+    return true
+  }
+  let top = y
+  while (top > 0 && !isFloor(top - 1)) top--
+  let bottom = y
+  while (bottom < last && !isFloor(bottom + 1)) bottom++
+  return {
+    left,
+    right,
+    top,
+    bottom,
+    line: row => (row < top || row > bottom ? undefined : terminal.buffer.alternate.getLine(row)),
+    isWrapped: () => false,
+  }
+}
+
+/** Whether the signs above and below `y` go on to the edge of the screen or to another border. */
+function spans(at: (row: number) => string, y: number, last: number): boolean {
+  let first = y
+  while (first > 0 && vertical.test(at(first - 1))) first--
+  let end = y
+  while (end < last && vertical.test(at(end + 1))) end++
+  const isEnd = (row: number, edge: number) => row === edge || horizontal.test(at(row))
+  const isTop = isEnd(first, 0) || (first > 0 && horizontal.test(at(first - 1)))
+  const isBottom = end >= last || isEnd(end, last) || horizontal.test(at(end + 1))
+  return end - first + 1 >= minBorder && isTop && isBottom
+}
