@@ -50,6 +50,25 @@ export async function getBytes(path: string, signal?: AbortSignal): Promise<Arra
   return (await ask(addressOf(path), signal === undefined ? {} : { signal })).arrayBuffer()
 }
 
+/** The body piece by piece, for what may be long. */
+export async function getPieces(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  const { body } = await ask(addressOf(path), { signal })
+  return piecesOf(body)
+}
+
+/** Not every browser iterates streams. */
+async function* piecesOf(
+  body: ReadableStream<Uint8Array> | null,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const reader = body?.getReader()
+  if (reader === undefined) return
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value
+  } finally {
+    await reader.cancel().catch(() => {})
+  }
+}
+
 /** Undefined where the gateway has nothing to answer (204). */
 export async function post<T>(path: string, body: unknown = {}): Promise<T> {
   const answer = await ask(addressOf(path), {

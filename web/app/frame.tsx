@@ -13,16 +13,16 @@ import { firstPath, pageAt, type PageProps } from './routes.ts'
 import { type Theme, useSetting } from './settings.ts'
 import { useTitle } from './title.ts'
 
-const places = [
+const places: readonly { readonly to: string; readonly name: string; readonly isLater?: boolean }[] = [
   { to: '/sessions', name: 'Sessions' },
   { to: '/live', name: 'Live' },
   { to: '/findings', name: 'Findings' },
-  { to: undefined, name: 'Requests' },
-  { to: undefined, name: 'Access reviews' },
+  { to: '/requests', name: 'Requests', isLater: true },
+  { to: '/access-reviews', name: 'Access reviews', isLater: true },
   { to: '/policy', name: 'Policies' },
   { to: '/integrity', name: 'Integrity' },
   { to: '/connect', name: 'Connect' },
-] as const
+]
 
 export function Frame() {
   const me = useResource<Me>('/me')
@@ -58,17 +58,15 @@ function SignedIn({ me }: { me: Me }) {
         <TopBar me={me} />
         <nav class="rail" aria-label="Pages">
           <ul>
-            {places.map(({ to, name }) => (
+            {places.map(({ to, name, isLater }) => (
               <li key={name}>
-                {to === undefined ? (
-                  <span class="later" title="Not in this version">
-                    {name} <small>later</small>
-                  </span>
-                ) : (
-                  <Link to={to} aria-current={path === to || path.startsWith(`${to}/`) ? 'page' : undefined}>
-                    {name}
-                  </Link>
-                )}
+                <Link
+                  to={to}
+                  class={isLater ? 'later' : ''}
+                  aria-current={path === to || path.startsWith(`${to}/`) ? 'page' : undefined}
+                >
+                  {name} {isLater ? <small>later</small> : null}
+                </Link>
               </li>
             ))}
           </ul>

@@ -15,6 +15,15 @@ const routes: readonly PageRoute[] = [
   { path: '/sessions', title: 'Sessions', load: () => import('./pages/sessions.tsx') },
   { path: '/live', title: 'Live', load: () => import('./pages/live.tsx') },
   { path: '/sessions/:id', title: 'Session', load: () => import('./pages/session.tsx') },
+  { path: '/search', title: 'Search', load: () => import('./pages/search/page.tsx') },
+  { path: '/findings', title: 'Findings', load: () => import('./pages/findings/page.tsx') },
+  { path: '/findings/:id', title: 'Findings', load: () => import('./pages/findings/one.tsx') },
+  { path: '/integrity', title: 'Integrity', load: () => import('./pages/integrity/page.tsx') },
+  { path: '/policy', title: 'Policies', load: () => import('./pages/policy/page.tsx') },
+  { path: '/connect', title: 'Connect', load: () => import('./pages/connect/page.tsx') },
+  { path: '/me', title: 'About me', load: () => import('./pages/me/page.tsx') },
+  { path: '/requests', title: 'Requests', load: () => import('./pages/later.tsx') },
+  { path: '/access-reviews', title: 'Access reviews', load: () => import('./pages/later.tsx') },
 ]
 
 /** Where `/app` leads. */

@@ -4,7 +4,12 @@ import { useEffect, useState } from 'preact/hooks'
 export type Theme = 'system' | 'light' | 'dark'
 export type Zone = 'utc' | 'local'
 
-const choices = { theme: ['system', 'light', 'dark'], zone: ['utc', 'local'] } as const
+const choices = {
+  theme: ['system', 'light', 'dark'],
+  zone: ['utc', 'local'],
+  /** Whether single letters are commands on lists (WCAG 2.1.4 asks for a way to switch them off). */
+  keys: ['on', 'off'],
+} as const
 type Name = keyof typeof choices
 type Value<N extends Name> = (typeof choices)[N][number]
 

@@ -45,7 +45,7 @@ export class DelayedDecisions {
 
   /** Sends everything at once. */
   flush(): void {
-    for (const { id } of [...this.#kept]) this.#send(id)
+    for (const { id } of this.#kept) this.#send(id) // each replaces the list: this one stays as it was
   }
 
   #send(id: number): void {

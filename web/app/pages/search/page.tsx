@@ -1,0 +1,288 @@
+/** One box over everything that was typed, run, shown and moved, in all sessions that the person may see. */
+import { useEffect, useId, useRef } from 'preact/hooks'
+import type { EntryView, SearchHit, SearchPage } from '../../../../src/api/schema.ts'
+import { usePages } from '../../api.ts'
+import { useKeys } from '../../keys.ts'
+import { Line, MarkedLine } from '../../parts/hidden.tsx'
+import { Empty, Failed, Loading } from '../../parts/states.tsx'
+import { offsetOf, Time } from '../../parts/time.tsx'
+import { changeQuery, Link, useRoute } from '../../router.tsx'
+import { bySession, excerpt, momentOf, type SessionHits } from './groups.ts'
+import { adviceOn, fieldIn, withField } from './syntax.ts'
+import './search.css'
+
+type Kind = EntryView['kind']
+const kinds: readonly { readonly kind: Kind; readonly name: string; readonly one: string }[] = [
+  { kind: 'command', name: 'Commands', one: 'Command' },
+  { kind: 'statement', name: 'Statements', one: 'Statement' },
+  { kind: 'screen', name: 'Screen', one: 'Screen' },
+  { kind: 'file', name: 'Files', one: 'File' },
+  { kind: 'forward', name: 'Forwards', one: 'Forward' },
+]
+
+/** Characters of a hit that are shown. */
+const hitCharacters = 400
+
+export function Page() {
+  const { query } = useRoute()
+  const asked = query.get('q') ?? ''
+  const session = query.get('session') ?? undefined
+  const chosen = query.getAll('kind')
+  const advice = adviceOn(asked)
+  const isAsked = asked !== '' && advice === undefined
+  const found = usePages<SearchHit, SearchPage>(isAsked ? '/search' : undefined, {
+    q: asked,
+    session,
+    kind: chosen,
+  })
+  return (
+    <>
+      <div class="page-head">
+        <h1>Search</h1>
+        {session === undefined ? null : <Within session={session} />}
+      </div>
+      <Box asked={asked} advice={advice} />
+      <Narrow asked={asked} chosen={chosen} />
+      <p class="search-status quiet" role="status">
+        {isAsked && found.first !== undefined ? summaryOf(found.first) : ''}
+      </p>
+      {!isAsked ? <Syntax isOpen={asked === ''} /> : <Results found={found} asked={asked} />}
+    </>
+  )
+}
+
+function summaryOf({ total, isTotalExact, tookMs }: SearchPage): string {
+  const count = total.toLocaleString('en')
+  return `${isTotalExact ? '' : 'at least '}${count} ${total === 1 ? 'hit' : 'hits'} in ${Math.max(1, Math.round(tookMs))} ms`
+}
+
+function Within({ session }: { session: string }) {
+  return (
+    <span class="row-of">
+      in the session <Link to={`/sessions/${encodeURIComponent(session)}`}>{session}</Link>
+      <button type="button" class="button small" onClick={() => changeQuery({ session: undefined })}>
+        Search all sessions
+      </button>
+    </span>
+  )
+}
+
+function Box({ asked, advice }: { asked: string; advice: string | undefined }) {
+  const id = useId()
+  const input = useRef<HTMLInputElement>(null)
+  useEffect(() => {
+    if (input.current !== null) input.current.value = asked
+  }, [asked])
+  return (
+    <form
+      class="search-form"
+      onSubmit={event => {
+        event.preventDefault()
+        changeQuery({ q: input.current?.value.trim() ?? '' })
+      }}
+    >
+      <input
+        ref={input}
+        class="search-box"
+        type="search"
+        aria-label="What to look for"
+        aria-describedby={advice === undefined ? undefined : id}
+        aria-invalid={advice !== undefined}
+        placeholder={'for example: "drop table" user:ada'}
+        defaultValue={asked}
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        maxLength={500}
+      />
+      <button type="submit" class="button first">
+        Search
+      </button>
+      {advice === undefined ? null : (
+        <p class="warn" id={id}>
+          {advice}
+        </p>
+      )}
+    </form>
+  )
+}
+
+/** Filters that write themselves into the query, so that everything asked stands in one line and in the address. */
+function Narrow({ asked, chosen }: { asked: string; chosen: readonly string[] }) {
+  const toggle = (kind: Kind): void =>
+    changeQuery({ kind: chosen.includes(kind) ? chosen.filter(one => one !== kind) : [...chosen, kind] })
+  return (
+    <div class="search-narrow" role="group" aria-label="Narrow the search">
+      <div class="search-kinds" role="group" aria-label="Kinds">
+        {kinds.map(({ kind, name }) => (
+          <button
+            type="button"
+            key={kind}
+            class={`chip ${chosen.includes(kind) ? 'on' : ''}`}
+            aria-pressed={chosen.includes(kind)}
+            onClick={() => toggle(kind)}
+          >
+            {name}
+          </button>
+        ))}
+      </div>
+      <Field asked={asked} field="user" name="Person" />
+      <Field asked={asked} field="target" name="Target" />
+      <Field asked={asked} field="after" name="From" type="date" />
+      <Field asked={asked} field="before" name="Before" type="date" />
+    </div>
+  )
+}
+
+function Field({
+  asked,
+  field,
+  name,
+  type = 'text',
+}: {
+  asked: string
+  field: string
+  name: string
+  type?: 'text' | 'date'
+}) {
+  const value = fieldIn(asked, field)
+  const common = {
+    defaultValue: value,
+    autocomplete: 'off' as const,
+    onChange: (event: { readonly currentTarget: HTMLInputElement }) =>
+      changeQuery({ q: withField(asked, field, event.currentTarget.value.trim()) }),
+  }
+  return (
+    <label class="field">
+      {name}
+      {type === 'date' ? (
+        <input key={value} type="date" {...common} />
+      ) : (
+        <input key={value} type="text" spellcheck={false} {...common} />
+      )}
+    </label>
+  )
+}
+
+function Results({
+  found,
+  asked,
+}: {
+  found: ReturnType<typeof usePages<SearchHit, SearchPage>>
+  asked: string
+}) {
+  const list = useRef<HTMLUListElement>(null)
+  useKeys({ j: () => focusHit(list.current, 1), k: () => focusHit(list.current, -1) })
+  const { items, error, isFetching, isOver, more, reload } = found
+  if (error !== undefined && items.length === 0) return <Failed error={error} retry={reload} />
+  if (items.length === 0 && !isOver) return <Loading what="Searching" />
+  if (items.length === 0) return <Nothing asked={asked} />
+  return (
+    <>
+      <ul class="search-results" ref={list}>
+        {bySession(items).map(group => (
+          <Group key={group.session} group={group} />
+        ))}
+      </ul>
+      {error === undefined ? null : <Failed error={error} retry={more} />}
+      {isOver ? null : (
+        <p class="row-of">
+          <button type="button" class="button" disabled={isFetching} onClick={more}>
+            {isFetching ? 'Searching…' : 'More'}
+          </button>
+        </p>
+      )}
+    </>
+  )
+}
+
+function focusHit(list: HTMLElement | null, by: number): void {
+  const links = [...(list?.querySelectorAll<HTMLElement>('.search-hits a') ?? [])]
+  const at = links.indexOf(document.activeElement as HTMLElement)
+  links[Math.min(links.length - 1, Math.max(0, at + by))]?.focus()
+}
+
+function Nothing({ asked }: { asked: string }) {
+  return (
+    <Empty title="Nothing was found">
+      <p>
+        In no session that you may see. Look for fewer words, or a part of one: <code>deplo*</code>. What is
+        encrypted to auditors is not in the index.
+      </p>
+      <p class="row-of" style={{ justifyContent: 'center' }}>
+        <Link class="button" to={`/sessions?principal=${encodeURIComponent(asked)}`}>
+          Sessions of “<Line text={asked} max={40} />”
+        </Link>
+      </p>
+    </Empty>
+  )
+}
+
+function Group({ group }: { group: SessionHits }) {
+  const { session, principal, target, atMs, hits } = group
+  return (
+    <li class="card">
+      <header>
+        <h2>
+          <Link to={`/sessions/${encodeURIComponent(session)}`}>
+            <Line text={principal} /> on <Line text={target} />
+          </Link>
+        </h2>
+        <span class="quiet">
+          <Time ms={atMs} />
+        </span>
+        <span class="quiet">
+          {hits.length} {hits.length === 1 ? 'hit' : 'hits'} here
+        </span>
+      </header>
+      <ul class="search-hits">
+        {hits.map(hit => (
+          <Hit key={`${hit.entry} ${hit.kind}`} hit={hit} />
+        ))}
+      </ul>
+    </li>
+  )
+}
+
+function Hit({ hit }: { hit: SearchHit }) {
+  const { text, marks } = excerpt(hit, hitCharacters)
+  return (
+    <li>
+      <Link to={momentOf(hit)}>
+        <span class="quiet">{kinds.find(({ kind }) => kind === hit.kind)?.one ?? hit.kind}</span>
+        <span class="time">{offsetOf(hit.offsetMs)}</span>
+        <span class="what">
+          <MarkedLine text={text} marks={marks} />
+        </span>
+      </Link>
+    </li>
+  )
+}
+
+const syntax: readonly { readonly write: string; readonly means: string }[] = [
+  { write: 'useradd mallory', means: 'all of these words, in any order' },
+  { write: '"drop table"', means: 'these words one after the other' },
+  { write: 'deplo*', means: 'words that begin so' },
+  { write: '-select', means: 'without this word' },
+  { write: 'user:ada target:orders', means: 'by somebody, on a target' },
+  { write: 'after:2026-11-01 before:2026-11-08', means: 'within a time, UTC' },
+]
+
+function Syntax({ isOpen }: { isOpen: boolean }) {
+  return (
+    <details class="card search-syntax" open={isOpen}>
+      <summary>How to ask</summary>
+      <dl class="facts">
+        {syntax.map(({ write, means }) => (
+          <div key={write}>
+            <dt>{write}</dt>
+            <dd>{means}</dd>
+          </div>
+        ))}
+      </dl>
+      <p class="quiet small">
+        Keys: <kbd>/</kbd> to the box, <kbd>j</kbd> and <kbd>k</kbd> along the hits, Enter to the moment.
+      </p>
+    </details>
+  )
+}
