@@ -5,6 +5,7 @@ import { addCheck } from './cli/check.ts'
 import { addDemo } from './cli/demo.ts'
 import { addExplain } from './cli/explain.ts'
 import { addExport } from './cli/export.ts'
+import { addFindings } from './cli/findings.ts'
 import { addKeys } from './cli/keys.ts'
 import { addNotify } from './cli/notify.ts'
 import { addPlay } from './cli/play.ts'
@@ -31,6 +32,7 @@ for (const add of [
   addExplain,
   addReload,
   addSessions,
+  addFindings,
   addPlay,
   addExport,
   addVerify,

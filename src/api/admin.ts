@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { purposes } from '../credentials/key-list.ts'
 import { reasonOf } from '../errors.ts'
 import type { AdminDeps } from './deps.ts'
+import { addFindingRoutes } from './finding-routes.ts'
 import { watchSession } from './watch-route.ts'
 import { metricsAnswer } from './metrics-route.ts'
 import { type Problem, problemDocument, problemOf } from './problem.ts'
@@ -79,6 +80,7 @@ export function createAdmin(deps: AdminDeps): Hono {
   app.get('/metrics', async c => metricsAnswer(c, await deps.metrics()))
   app.post('/probe', async c => c.json({ results: await deps.probe() }))
   addRetentionRoutes(app, deps.retention, bodyOf)
+  addFindingRoutes(app, deps.findings, bodyOf)
   addNotifyRoutes(app, deps.notify, bodyOf)
   app.notFound(c => problemDocument(c, noSession))
   app.onError((thrown, c) => {

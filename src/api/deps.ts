@@ -19,6 +19,7 @@ import type { RecordingStore } from '../recorder/storage/recording-store.ts'
 import type { ClientEndpoint, OAuthEndpoint, PostgresEndpoint } from './command-lines.ts'
 import type { Place } from './places.ts'
 import type { NotifyDoor } from './notify-routes.ts'
+import type { FindingDoor } from './finding-routes.ts'
 import type { RetentionDoor } from './retention-routes.ts'
 
 /** What the web pages and the admin socket need of the rest of the gateway. `main.ts` hands it in. */
@@ -79,6 +80,7 @@ export type AdminDeps = CommonDeps & {
   /** Reads the configuration again: all or nothing. */
   readonly reload: () => Promise<ReloadResult>
   readonly retention: RetentionDoor
+  readonly findings: FindingDoor
   readonly notify: NotifyDoor
   /** Notes a reading, and proves that it did. */
   readonly appendSigned: SigningAuditLog['appendSigned']

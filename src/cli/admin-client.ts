@@ -5,6 +5,8 @@ import { createInterface } from 'node:readline'
 import type { KeyAsk } from '../credentials/key-changes.ts'
 import type { KeyChange } from '../credentials/key-ring.ts'
 import type { SignedLine } from '../audit/audit-log.ts'
+import type { FindingFilter, FindingInFull, FindingPage } from '../analysis/findings/desk.ts'
+import type { FairnessReport } from '../analysis/findings/fairness.ts'
 import { Fault } from '../errors.ts'
 import type { HoldRow, SessionRow, SessionState } from '../model.ts'
 import type { Letter } from '../notify/dead-letters.ts'
@@ -144,6 +146,19 @@ export class AdminClient {
       })
       outgoing.end()
     })
+  }
+
+  findings(filter: FindingFilter & { by: string }): Promise<FindingPage> {
+    return this.#ask('POST', '/findings', filter)
+  }
+
+  /** `act`: show, or what is to be decided. */
+  finding(id: string, act: string, body: { by: string }): Promise<FindingInFull> {
+    return this.#ask('POST', `/findings/${encodeURIComponent(id)}/${act}`, body)
+  }
+
+  fairness(days: number): Promise<FairnessReport> {
+    return this.#ask('GET', `/fairness?days=${days}`)
   }
 
   reload(): Promise<{ endedSessions: number }> {

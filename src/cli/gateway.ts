@@ -13,6 +13,7 @@ import type { Engine } from '../ssh/engine.ts'
 import { unusablePath } from '../store/data-folder.ts'
 import { openApi } from './gateway/api.ts'
 import { auditorsOf, Configuration, type ConfigRead, readConfig } from './gateway/configuration.ts'
+import { openFindings } from './gateway/findings.ts'
 import { type Closers, openGround, takeUp } from './gateway/ground.ts'
 import { startNotifications } from './gateway/notifications.ts'
 import { type PagesParts, startAdmin, startWeb } from './gateway/pages.ts'
@@ -126,6 +127,7 @@ async function compose(
     live,
     metrics,
     notifications,
+    findings: openFindings({ ...common, live }),
     upstream: ssh.upstream,
     reload,
   }

@@ -113,6 +113,8 @@ function deps(): AdminDeps {
     },
     appendSigned: () => Promise.reject(new Error('nobody asks for it here')),
     reload: async () => reloaded,
+    // The routes are tested with a desk over a real store: test/api/finding-routes.test.ts.
+    findings: {} as AdminDeps['findings'],
     notify: {
       lanes: [],
       letters: async () => [],

@@ -22,6 +22,7 @@ import { endpointsOf } from '../endpoints.ts'
 import { foldersOf } from '../folders.ts'
 import type { Metrics } from '../metrics.ts'
 import { probeTargets } from '../probe.ts'
+import type { Findings } from './findings.ts'
 import type { Ground } from './ground.ts'
 import type { Notifications } from './notifications.ts'
 import type { SignIns } from './sign-ins.ts'
@@ -35,6 +36,7 @@ export type PagesParts = {
   readonly live: LiveSessions
   readonly metrics: Metrics
   readonly notifications: Notifications
+  readonly findings: Findings
   readonly upstream: SshListenerParts['upstream']
   readonly reload: AdminDeps['reload']
   readonly audit: AuditLog
@@ -61,6 +63,7 @@ function adminDeps(parts: PagesParts): AdminDeps {
     reload,
     appendSigned: event => ground.audit.appendSigned(event),
     retention: upkeep.retention,
+    findings: parts.findings,
     notify: parts.notifications,
     sweep: async () => ({ removed: await upkeep.sweep.now(), left: upkeep.roles.pending.count }),
     changeKeys: async (ask, by) => {

@@ -141,7 +141,7 @@ test('of two who decide at once, the second hears that somebody was faster', asy
   const { desk, find } = await deskWith()
   const id = await find()
   const both = await Promise.all([desk.close(id, reasoned, ann), desk.close(id, reasoned, carl)])
-  expect(both.map(({ ok }) => ok).toSorted()).toEqual([false, true])
+  expect(both.filter(({ ok }) => ok)).toHaveLength(1)
 })
 
 test('a suppressed rule makes findings that nobody is shown unless they ask, until the instant', async () => {

@@ -1,0 +1,61 @@
+/** The desk of findings in a running gateway, and what sessions do when policy says so. */
+import { Aliases } from '../../analysis/findings/aliases.ts'
+import type { Profiles } from '../../analysis/findings/desk-parts.ts'
+import type { FindingDesk } from '../../analysis/findings/desk.ts'
+import { fairnessReport } from '../../analysis/findings/fairness.ts'
+import { openFindingDesk } from '../../analysis/findings/open-desk.ts'
+import type { FindingDoor } from '../../api/finding-routes.ts'
+import type { AuditLog } from '../../audit/audit-log.ts'
+import type { Clock } from '../../clock.ts'
+import type { Config } from '../../config/config.ts'
+import type { Log } from '../../log.ts'
+import type { FindingRow, SessionRow } from '../../model.ts'
+import { reactionTo } from '../../policy/reaction.ts'
+import type { LiveSessions } from '../../session/live.ts'
+import { foldersOf } from '../folders.ts'
+import type { Ground } from './ground.ts'
+
+export type FindingsParts = {
+  readonly ground: Ground
+  readonly config: () => Config
+  readonly live: LiveSessions
+  readonly audit: AuditLog
+  readonly clock: Clock
+  readonly log: Log
+  readonly profiles?: Profiles
+}
+
+export type Findings = FindingDoor & { readonly desk: FindingDesk }
+
+export function openFindings(parts: FindingsParts): Findings {
+  const { ground, config, audit, clock, log, profiles } = parts
+  const { store } = ground
+  const desk = openFindingDesk({
+    store: store.findings,
+    sessions: store.sessions,
+    audit,
+    clock,
+    log,
+    config,
+    aliases: new Aliases(foldersOf(config()).keys, clock.nowMs()),
+    onFinding: (row, session) => react(parts, row, session),
+    ...(profiles === undefined ? {} : { profiles }),
+  })
+  return { desk, fairness: days => fairnessReport(store, days, clock.nowMs()) }
+}
+
+/** Policy decides, the session acts; the analysis has only reported. */
+function react({ config, live, audit, log }: FindingsParts, row: FindingRow, session: SessionRow): void {
+  const reaction = reactionTo(config(), session.role, row)
+  if (reaction === undefined) return
+  const done = live.end(session.id, `a rule of policy ended it (finding ${row.id})`)
+  log.info({ session: session.id, finding: row.id, do: reaction.do, done }, 'policy acts on a finding')
+  audit.append({
+    kind: 'session-held',
+    session: session.id,
+    finding: row.id,
+    do: reaction.do,
+    line: reaction.line,
+    open: done,
+  })
+}

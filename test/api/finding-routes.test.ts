@@ -1,0 +1,54 @@
+import { Hono } from 'hono'
+import { afterEach, expect, test } from 'vitest'
+import { addFindingRoutes } from '../../src/api/finding-routes.ts'
+import { fairnessReport } from '../../src/analysis/findings/fairness.ts'
+import { closeDesks, deskWith } from '../analysis/findings/desk-world.ts'
+import { NOON } from '../policy/people.ts'
+
+afterEach(closeDesks)
+
+async function socket() {
+  const world = await deskWith()
+  const { store, clock } = world
+  const app = new Hono()
+  const fairness = (days: number) => fairnessReport(store, days, clock.nowMs())
+  addFindingRoutes(app, { desk: world.desk, fairness }, c => c.req.json())
+  const post = async (path: string, body: object) => {
+    const answer = await app.request(path, { method: 'POST', body: JSON.stringify(body) })
+    return { status: answer.status, body: (await answer.json().catch(() => ({}))) as Record<string, unknown> }
+  }
+  return { ...world, app, post }
+}
+const by = 'local user 0 (root)'
+
+test('who does not say who it is decides nothing', async () => {
+  const { post, find } = await socket()
+  const id = await find()
+  expect((await post(`/findings/${id}/acknowledge`, {})).status).not.toBe(200)
+  expect((await post(`/findings/${id}/show`, { by })).body).toMatchObject({ state: 'new' })
+})
+
+test('refusals have their status and a sentence', async () => {
+  const { post, find } = await socket()
+  const id = await find()
+  expect((await post('/findings/none/show', { by })).status).toBe(404)
+  expect((await post(`/findings/${id}/reopen`, { by, rationale: 'x' })).status).toBe(409)
+  const past = { by, scope: 'rule', untilMs: NOON - 1, rationale: 'x' }
+  expect(await post(`/findings/${id}/suppress`, past)).toMatchObject({
+    status: 400,
+    body: { detail: 'Say until when: an instant that is still to come.' },
+  })
+  expect((await post(`/findings/${id}/unmask`, { by, caseId: 'C-1', reason: 'x' })).status).toBe(409)
+})
+
+test('a finding is listed, acknowledged and closed, and the report counts it without a name', async () => {
+  const { post, find, app } = await socket()
+  const id = await find()
+  expect((await post('/findings', { by, severity: ['high'] })).body['items']).toMatchObject([{ id }])
+  expect((await post(`/findings/${id}/acknowledge`, { by })).body).toMatchObject({ assignee: by })
+  const closing = { by, reason: 'benign-expected', rationale: 'a drill' }
+  expect((await post(`/findings/${id}/close`, closing)).body).toMatchObject({ state: 'closed' })
+  const report = await (await app.request('/fairness')).text()
+  expect(JSON.parse(report)).toMatchObject({ findings: 1, closed: 1, benignShare: 1, byRole: [] })
+  expect(report).not.toContain('bob')
+})
