@@ -1,0 +1,79 @@
+/** All that is known of a session besides what happened in it, and the way to its proof. */
+import type { SessionDetail } from '../../../src/api/schema.ts'
+import { Copy } from '../parts/copy.tsx'
+import { Line } from '../parts/hidden.tsx'
+import { Time } from '../parts/time.tsx'
+import { Link } from '../router.tsx'
+
+export function DetailsPart({ detail }: { detail: SessionDetail }) {
+  const { recording, labels, facts } = detail
+  const lines: readonly (readonly [string, string | undefined])[] = [
+    ['person', detail.principal],
+    ['issuer', detail.issuer],
+    ['subject', detail.subject],
+    ['from', detail.sourceAddress],
+    ['login', detail.login],
+    ['target', detail.target],
+    [
+      'labels',
+      Object.entries(labels)
+        .map(([name, value]) => `${name}: ${value}`)
+        .join(', ') || undefined,
+    ],
+    ['role', detail.role],
+    ...facts.map(({ name, value }) => [name, value] as const),
+    ['ended because', detail.endReason],
+    [
+      'recording',
+      recording.bytes === undefined ? undefined : `${recording.bytes.toLocaleString('en')} bytes`,
+    ],
+    ['SHA-256', recording.sha256],
+    ['reviewed by', detail.reviewedBy.join(', ') || undefined],
+  ]
+  return (
+    <div class="details-part">
+      <dl class="facts">
+        <div>
+          <dt>session</dt>
+          <dd>
+            <code>{detail.id}</code> <Copy text={detail.id} label="Copy" name="the session’s id" />
+          </dd>
+        </div>
+        {lines.map(([name, value]) =>
+          value === undefined ? null : (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>
+                <Line text={value} />
+              </dd>
+            </div>
+          ),
+        )}
+        <div>
+          <dt>kept until</dt>
+          <dd>
+            <Kept recording={recording} />
+          </dd>
+        </div>
+      </dl>
+      {recording.removed === undefined && detail.state !== 'open' ? (
+        <p>
+          <Link class="button" to={`/integrity?session=${encodeURIComponent(detail.id)}`}>
+            Verify in this browser
+          </Link>
+        </p>
+      ) : null}
+    </div>
+  )
+}
+
+function Kept({ recording: { removed, holds, keepUntilMs } }: { recording: SessionDetail['recording'] }) {
+  if (removed !== undefined)
+    return (
+      <>
+        removed <Time ms={removed.atMs} /> by <Line text={removed.rule} />
+      </>
+    )
+  if (holds > 0) return <>a hold is lifted</>
+  return keepUntilMs === undefined ? <>no rule says until when</> : <Time ms={keepUntilMs} />
+}
