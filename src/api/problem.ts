@@ -34,6 +34,7 @@ const faultStatus: Partial<Record<FaultCode, { status: ContentfulStatusCode; tit
   RECORDING_FORMAT: { status: 500, title: 'The recording cannot be read' },
   RECORDING_STORE_UNAVAILABLE: { status: 503, title: 'The storage of recordings is away' },
   RECORDING_LOCKED: { status: 409, title: 'The bucket keeps this recording' },
+  RECORDING_ENCRYPTED: { status: 409, title: 'Encrypted' },
   RECORDING_NOT_FOUND: { status: 404, title: 'The recording is not there' },
   NOT_FOUND: { status: 404, title: 'Not found' },
   KEY_CHANGE_REFUSED: { status: 409, title: 'Nothing was changed' },

@@ -121,6 +121,7 @@ export type VerdictWish = { readonly verdict: VerdictWord; readonly rationale: s
  * recording's frame; with `?count=` that one and so many after it, frame after frame, at most 64 and 1 MiB, so that a seek is one request; for sealed ones GET /sessions/:id/events/:number gives the events of a chunk as NDJSON if the gateway can read it).
  */
 export type Replay = {
+  /** An instant; all other times here, in keyframes and in events are offsets from it. */
   readonly openedAtMs: number
   readonly durationMs: number
   readonly channels: readonly {

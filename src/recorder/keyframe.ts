@@ -1,10 +1,10 @@
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { linkOf } from '../chain.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { channelOf } from './choose-channel.ts'
+import { frameHeadBytes } from './format.ts'
 import { carriesData, type EventRecord } from './event.ts'
-import { FrameReader } from './frames.ts'
 import { IndexThread } from './keyframe-thread.ts'
 import type { ContentKeys } from './encryption/content-keys.ts'
 import { type ChunkPlace, readRecording, type ReadOptions } from './reader.ts'
@@ -48,6 +48,8 @@ export type KeyframeIndex = {
 
 /** A larger index is rebuilt rather than read: ten hours of work have some megabytes. */
 const maxIndexBytes = 512 * 1024 * 1024
+/** No frame is longer: that of a chunk that holds one event of the largest size. */
+const maxFrameBytes = 32 * 1024 * 1024
 /** A compressed screen inflates to this at most: a thousand by a thousand cells with their colours. */
 const maxScreenBytes = 64 * 1024 * 1024
 
@@ -68,27 +70,41 @@ export function unpackScreen(screen: string): ScreenState {
 /** The index beside a recording, or undefined if there is none, or it was made of another state of the file. */
 export function readIndex(file: string): KeyframeIndex | undefined {
   try {
-    const path = indexFileOf(file)
-    if (statSync(path).size > maxIndexBytes) return undefined
-    const index = JSON.parse(readFileSync(path, 'utf8')) as KeyframeIndex
-    return index.format === 'sallyport keyframes' && index.version === 1 && isMadeOf(index, file)
-      ? index
-      : undefined
+    const index = readIndexBeside(file)
+    return index !== undefined && isMadeOf(index, file) ? index : undefined
   } catch {
     return undefined // it can be built again
   }
 }
 
+/** Whatever index lies beside a recording, of whichever state of it. */
+export function readIndexBeside(file: string): KeyframeIndex | undefined {
+  try {
+    const path = indexFileOf(file)
+    if (statSync(path).size > maxIndexBytes) return undefined
+    const index = JSON.parse(readFileSync(path, 'utf8')) as KeyframeIndex
+    return index.format === 'sallyport keyframes' && index.version === 1 ? index : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Looks at the last frame alone, so that a long recording opens as fast as a short one. */
 function isMadeOf(index: KeyframeIndex, file: string): boolean {
-  if (statSync(file).size !== index.of.bytes) return false
-  const frames = new FrameReader(file)
+  return statSync(file).size === index.of.bytes && hasFrameOf(index, file)
+}
+
+/** Whether the frame that was the last one when the index was made is there. It is not read as one: a proof stands behind a seal alone. */
+export function hasFrameOf({ of }: KeyframeIndex, file: string): boolean {
+  const fd = openSync(file, 'r')
   try {
-    frames.jump({ offset: index.of.lastFrame, record: 1 })
-    const last = frames.next()
-    return last !== undefined && linkOf(last.stored).toString('hex') === index.of.link
+    const length = Buffer.alloc(4)
+    if (readSync(fd, length, 0, 4, of.lastFrame) < 4) return false
+    const stored = Buffer.alloc(Math.min(frameHeadBytes + length.readUInt32BE(0), maxFrameBytes))
+    const read = readSync(fd, stored, 0, stored.length, of.lastFrame)
+    return linkOf(stored.subarray(0, read)).toString('hex') === of.link
   } finally {
-    frames.close()
+    closeSync(fd)
   }
 }
 

@@ -116,7 +116,7 @@ export class SessionQueries {
     const toMs = filter.toMs ?? range?.last ?? 0
     const bucketMs = bucketSizeFor(toMs - fromMs)
     const rows = this.#all<{ bucket: number; sessions: number; withFindings: number }>(
-      `select s.openedAtMs / ? bucket, count(*) sessions, ${countOfWithFindings} withFindings
+      `select cast(s.openedAtMs / ? as integer) bucket, count(*) sessions, ${countOfWithFindings} withFindings
          from sessions s where ${where.sql} group by bucket order by bucket`,
       [bucketMs, ...where.values],
     )

@@ -2,6 +2,7 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
+import { openSessionLog } from '../../src/audit/tree/session-log.ts'
 import type { RecordedEvent } from '../../src/recorder/event.ts'
 import {
   buildIndex,
@@ -17,7 +18,7 @@ import { indexOf } from '../../src/recorder/keyframe-builder.ts'
 import { Packer } from '../../src/recorder/pack.ts'
 import { readRecording } from '../../src/recorder/reader.ts'
 import { Screen } from '../../src/recorder/screen.ts'
-import { newBench, newGrant, output, startRecorder, turn } from './support.ts'
+import { newBench, newGrant, newSigner, output, quiet, startRecorder, turn } from './support.ts'
 
 const packer = new Packer()
 afterAll(() => packer.close())
@@ -243,6 +244,30 @@ describe('the index of a recording', () => {
       { channel: 1, sequence: 1, us: 0, kind: 'exec', text: 'make' },
       { channel: 0, sequence: expect.any(Number), us: 75_050_000, kind: 'typed', text: 'ls -l' },
     ])
+  })
+
+  test('is found again where the log of sessions has put its proofs behind the seal', async () => {
+    const bench = newBench()
+    const { clock } = bench
+    const sessionLog = openSessionLog({
+      folder: join(bench.folder, '..', 'log'),
+      origin: 'bastion',
+      signer: newSigner(),
+      clock,
+      log: quiet,
+      checkpointAfterMs: 1,
+    })
+    const recorder = startRecorder(bench, { packer, sessionLog })
+    const recording = recorder.open(newGrant(), { session: 'proven', protocol: 'ssh' })
+    recording.record(pty)
+    recording.record(output('hello'))
+    await recording.seal('over')
+    await recorder.close()
+    await sessionLog.close()
+    const file = join(bench.folder, recording.path)
+    const index = await openIndex(file)
+    expect(index.keyframes).toHaveLength(1)
+    expect(readIndex(file)).toEqual(index)
   })
 
   test('is not believed once the recording is another', async () => {

@@ -7,8 +7,11 @@ import type { NodeEnv, WebContext } from '../browser.ts'
 import { problemDocument, problemOf } from '../problem.ts'
 import { RateLimit } from '../rate-limit.ts'
 import { authenticate, isOwnChange } from './authenticate.ts'
-import type { ApiParts } from './deps.ts'
+import type { WebParts } from '../answers.ts'
+import type { ApiDeps, ApiParts } from './deps.ts'
 import { badQuery, readBody, readQuery } from './read.ts'
+import { Readings } from './readings.ts'
+import { ReadingThreads } from './replay/reading-thread.ts'
 import { nothingHere, notOurPage, notReviewer, tooManyRequests } from './refusals.ts'
 import { type Asking, Refused, type Route, type SessionAsk } from './route.ts'
 import { allRoutes } from './routes.ts'
@@ -20,7 +23,8 @@ const strangersPerMinute = 120
 
 export const apiBase = '/api/v1'
 
-export function createApi(parts: ApiParts): Hono<NodeEnv> {
+export function createApi(deps: WebParts & ApiDeps): Hono<NodeEnv> {
+  const parts: ApiParts = { ...deps, readings: new Readings(deps), reading: new ReadingThreads() }
   const app = new Hono<NodeEnv>()
   const limits: Limits = {
     light: new RateLimit(perMinute.light, parts.clock),

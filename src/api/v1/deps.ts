@@ -9,6 +9,8 @@ import type { Watching } from '../../session/live.ts'
 import type { SessionCatalogue } from '../../store/session-catalogue.ts'
 import type { ReviewStore } from '../../store/store.ts'
 import type { WebParts } from '../answers.ts'
+import type { Readings } from './readings.ts'
+import type { ReadingThreads } from './replay/reading-thread.ts'
 
 export type ApiDeps = {
   readonly version: string
@@ -31,4 +33,5 @@ export type ApiDeps = {
   readonly bearer?: (token: string) => Promise<Principal>
 }
 
-export type ApiParts = WebParts & ApiDeps
+/** With what the routes share. */
+export type ApiParts = WebParts & ApiDeps & { readonly readings: Readings; readonly reading: ReadingThreads }

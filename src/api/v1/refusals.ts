@@ -48,13 +48,6 @@ export const tooBusy: Problem = {
   detail: 'Others are opening recordings right now. Try again in a moment.',
 }
 
-export const encrypted: Problem = {
-  status: 409,
-  title: 'Encrypted',
-  detail:
-    'The recording is encrypted, and the gateway cannot read it. Fetch it as it is stored, and open it with the key of an auditor in the browser.',
-}
-
 export const stillOpen: Problem = {
   status: 409,
   title: 'Still open',

@@ -103,3 +103,27 @@ export const sessionDetail: z.ZodType<said.SessionDetail> = z.strictObject({
   reviewRefusal: opt(z.string()),
   verdicts: z.array(verdict),
 })
+
+const stretch = z.strictObject({ fromMs: z.number(), toMs: z.number() })
+const offsetMs = z.number().describe("Milliseconds since the session's opening")
+
+export const replay: z.ZodType<said.Replay> = z.strictObject({
+  openedAtMs: ms,
+  durationMs: offsetMs,
+  channels: z.array(z.strictObject({ channel: z.int(), kind: z.string(), columns: z.int(), rows: z.int() })),
+  chunks: z.array(z.strictObject({ number: z.int(), fromMs: offsetMs, toMs: offsetMs, bytes: z.int() })),
+  keyframes: z.array(z.strictObject({ number: z.int(), channel: z.int(), atMs: offsetMs, chunk: z.int() })),
+  heat: z.strictObject({ output: z.array(z.number()), input: z.array(z.number()) }),
+  idle: z.array(stretch),
+  gaps: z.array(z.strictObject({ fromMs: offsetMs, toMs: offsetMs, why: z.string() })),
+})
+
+export const replayKeyframe: z.ZodType<said.ReplayKeyframe> = z.strictObject({
+  channel: z.int(),
+  atMs: offsetMs,
+  columns: z.int(),
+  rows: z.int(),
+  screen: z.string(),
+  chunk: z.int(),
+  skipEvents: z.int(),
+})

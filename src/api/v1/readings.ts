@@ -1,0 +1,50 @@
+/** Whoever watches is watched: what is read of recordings is in the audit log before its first byte leaves. */
+import type { SessionRow } from '../../model.ts'
+import type { ApiParts } from './deps.ts'
+import type { Asking } from './route.ts'
+
+/** Somebody who goes on reading the same thing is noted again after so long (decision 253), in microseconds. */
+const againAfterUs = 3_600_000_000
+/** Readings that are remembered; past it the oldest are noted once more. */
+const maxRemembered = 50_000
+
+/** What of a session is read: one note for each. */
+export type Reading = 'replay' | 'transcript' | 'report' | 'recording as stored' | `export as ${string}`
+
+export class Readings {
+  readonly #parts: Pick<ApiParts, 'audit' | 'reviews' | 'clock'>
+  readonly #noted = new Map<string, number>()
+
+  constructor(parts: Pick<ApiParts, 'audit' | 'reviews' | 'clock'>) {
+    this.#parts = parts
+  }
+
+  /** Once an hour for each person, session and kind of reading. Throws a Fault where it cannot be noted: then nothing is read. */
+  async note(row: SessionRow, person: Asking, reading: Reading): Promise<void> {
+    const key = `${person.key}\n${row.id}\n${reading}`
+    const nowUs = this.#parts.clock.monotonicUs()
+    const notedAtUs = this.#noted.get(key)
+    if (notedAtUs !== undefined && nowUs - notedAtUs < againAfterUs) return
+    await this.noteEach(row, person, reading)
+    this.#noted.delete(key)
+    this.#noted.set(key, nowUs)
+    this.#forget()
+  }
+
+  /** The same, each time: for what leaves the gateway as a file. */
+  async noteEach(row: SessionRow, person: Asking, reading: Reading): Promise<void> {
+    const { audit, reviews, clock } = this.#parts
+    const { issuer, subject, name } = person.principal.fields
+    const { id: session } = row
+    const { sourceAddress } = person
+    audit.append({ kind: 'recording-read', session, purpose: reading, issuer, subject, name, sourceAddress })
+    await reviews.noteReading({ session, issuer, subject, name, atMs: clock.nowMs(), purpose: reading })
+  }
+
+  #forget(): void {
+    for (const key of this.#noted.keys()) {
+      if (this.#noted.size <= maxRemembered) return
+      this.#noted.delete(key)
+    }
+  }
+}

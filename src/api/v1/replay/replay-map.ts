@@ -1,0 +1,242 @@
+/** How a recording is played: where its chunks are, when they are, and what of it is busy, idle or missing. Reads all of it once. */
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { channelOf, sizeOf, usualSize } from '../../../recorder/choose-channel.ts'
+import { carriesData, type EventRecord } from '../../../recorder/event.ts'
+import { FormatProblem, frameHeadBytes, readChunkHead } from '../../../recorder/format.ts'
+import { FrameReader } from '../../../recorder/frames.ts'
+import type { RecordingHeader } from '../../../recorder/header.ts'
+import { readRecording } from '../../../recorder/reader.ts'
+import type { Replay } from '../../schema.ts'
+
+/** Bars of the two tracks of heat. */
+const heatBars = 240
+/** Without output for longer than this is idle. */
+const idleMs = 10_000
+/** Of each: a recording with more channels, idle stretches or gaps than this shows the first ones. */
+const maxChannels = 1000
+const maxIdle = 10_000
+const maxGaps = 100
+
+/** A chunk's place in the file, for those who fetch it. */
+export type MappedChunk = Replay['chunks'][number] & {
+  readonly offset: number
+  readonly record: number
+  readonly firstSequence: number
+}
+
+export type ReplayMap = Omit<Replay, 'keyframes' | 'chunks'> & {
+  readonly chunks: readonly MappedChunk[]
+  readonly isEncrypted: boolean
+  /** How long the file was. */
+  readonly fileBytes: number
+}
+
+/** Throws a Fault RECORDING_NOT_FOUND, or RECORDING_FORMAT where not even the header can be read. What is damaged behind it is a gap. */
+export function mapRecording(file: string): ReplayMap {
+  const fileBytes = statSync(file).size
+  const reading = readRecording(file)
+  const { header } = reading
+  reading.close()
+  const mapper = new Mapper(header)
+  if (header.encryption === null) mapper.read(file)
+  else mapper.readLocked(file)
+  return { ...mapper.map(), isEncrypted: header.encryption !== null, fileBytes }
+}
+
+type Channel = { channel: number; kind: string; columns: number; rows: number; hasSize: boolean }
+
+class Mapper {
+  readonly #openedAtMs: number
+  readonly #chunks: MappedChunk[] = []
+  readonly #channels = new Map<number, Channel>()
+  readonly #output = new Heat()
+  readonly #input = new Heat()
+  readonly #idle: { fromMs: number; toMs: number }[] = []
+  readonly #gaps: { fromMs: number; toMs: number; why: string }[] = []
+  #lastOutputMs = 0
+  #lastMs = 0
+  /** A gap ends where the next good chunk begins. */
+  #openGap: string | undefined
+
+  constructor(header: RecordingHeader) {
+    this.#openedAtMs = Date.parse(header.openedAt)
+  }
+
+  read(file: string): void {
+    const reader = readRecording(file, { onGap: gap => (this.#openGap ??= gap.reason) })
+    const sizes = new FrameSizes(file)
+    try {
+      for (const { record, offset, head, events } of reader.chunks()) {
+        this.#add({ record, offset, head, bytes: sizes.at(offset) })
+        for (const event of events) this.#take(event)
+      }
+    } finally {
+      sizes.close()
+      reader.close()
+    }
+    this.#finish()
+  }
+
+  /** Without its key: chunks say when they are, and how much is in them. */
+  readLocked(file: string): void {
+    const frames = new FrameReader(file)
+    try {
+      for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
+        if (frame.kind !== 'chunk') continue
+        const { record, offset, body, stored } = frame
+        const head = readChunkHead(body, record, offset)
+        this.#add({ record, offset, head, bytes: stored.length })
+        this.#noteOutput(head.firstUs / 1000, stored.length)
+        this.#noteOutput(head.lastUs / 1000, 0)
+      }
+    } catch (error) {
+      if (!(error instanceof FormatProblem)) throw error
+      this.#openGap = error.reason
+    } finally {
+      frames.close()
+    }
+    this.#finish()
+  }
+
+  map(): Omit<ReplayMap, 'isEncrypted' | 'fileBytes'> {
+    const durationMs = this.#lastMs
+    return {
+      openedAtMs: this.#openedAtMs,
+      durationMs,
+      channels: [...this.#channels.values()].map(({ channel, kind, columns, rows }) => ({
+        channel,
+        kind,
+        columns,
+        rows,
+      })),
+      chunks: this.#chunks,
+      heat: { output: this.#output.bars(durationMs), input: this.#input.bars(durationMs) },
+      idle: this.#idle,
+      gaps: this.#gaps,
+    }
+  }
+
+  #add(chunk: {
+    readonly record: number
+    readonly offset: number
+    readonly bytes: number
+    readonly head: {
+      readonly number: number
+      readonly firstSequence: number
+      readonly firstUs: number
+      readonly lastUs: number
+    }
+  }): void {
+    const { record, offset, bytes, head } = chunk
+    const fromMs = head.firstUs / 1000
+    this.#closeGap(fromMs)
+    const { number, firstSequence } = head
+    this.#chunks.push({ number, fromMs, toMs: head.lastUs / 1000, bytes, offset, record, firstSequence })
+    this.#lastMs = Math.max(this.#lastMs, head.lastUs / 1000)
+  }
+
+  #take({ us, event }: EventRecord): void {
+    const atMs = us / 1000
+    const channel = channelOf(event)
+    if (carriesData(event)) {
+      if (event.type === 'input') this.#input.add(atMs, event.data.length)
+      else this.#noteOutput(atMs, event.data.length)
+    } else if (event.type === 'input-count') this.#input.add(atMs, numberOf(event.fields['bytes']))
+    else if (event.type === 'result') this.#noteOutput(atMs, 1 + numberOf(event.fields['bytes']))
+    else if (event.type === 'statement') this.#input.add(atMs, 1)
+    if (channel !== undefined && !carriesData(event)) this.#noteChannel(channel, event.type, event.fields)
+  }
+
+  #noteOutput(atMs: number, bytes: number): void {
+    this.#closeIdle(atMs)
+    this.#lastOutputMs = atMs
+    this.#output.add(atMs, bytes)
+  }
+
+  #noteChannel(channel: number, type: string, fields: Readonly<Record<string, unknown>>): void {
+    const known = this.#channels.get(channel)
+    if (known === undefined && this.#channels.size >= maxChannels) return
+    const made = known ?? { channel, kind: 'session', ...usualSize, hasSize: false }
+    if (type === 'shell' || type === 'exec' || type === 'subsystem') made.kind = kindOf(type, fields)
+    else if (type === 'channel-open' && fields['kind'] !== 'session') made.kind = String(fields['kind'])
+    if (type === 'pty' && !made.hasSize) Object.assign(made, sizeOf(fields), { hasSize: true })
+    this.#channels.set(channel, made)
+  }
+
+  #closeIdle(atMs: number): void {
+    if (atMs - this.#lastOutputMs > idleMs && this.#idle.length < maxIdle)
+      this.#idle.push({ fromMs: this.#lastOutputMs, toMs: atMs })
+  }
+
+  #closeGap(toMs: number): void {
+    const why = this.#openGap
+    this.#openGap = undefined
+    if (why !== undefined && this.#gaps.length < maxGaps) this.#gaps.push({ fromMs: this.#lastMs, toMs, why })
+  }
+
+  #finish(): void {
+    this.#closeGap(this.#lastMs)
+    this.#closeIdle(this.#lastMs)
+  }
+}
+
+function kindOf(type: string, fields: Readonly<Record<string, unknown>>): string {
+  return type === 'subsystem' && typeof fields['name'] === 'string' ? fields['name'] : type
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0
+}
+
+/** Bytes per stretch of time. Stretches grow as the recording does, so that what is kept does not. */
+class Heat {
+  #binMs = 50
+  #bins = new Map<number, number>()
+  static readonly #maxBins = 20_000
+
+  add(atMs: number, bytes: number): void {
+    const bin = Math.floor(atMs / this.#binMs)
+    this.#bins.set(bin, (this.#bins.get(bin) ?? 0) + bytes)
+    if (this.#bins.size > Heat.#maxBins) this.#widen()
+  }
+
+  bars(durationMs: number): number[] {
+    const bars = Array.from({ length: heatBars }, () => 0)
+    for (const [bin, bytes] of this.#bins) {
+      const share = durationMs === 0 ? 0 : (bin * this.#binMs) / durationMs
+      const at = Math.min(heatBars - 1, Math.floor(share * heatBars))
+      bars[at] = (bars[at] ?? 0) + bytes
+    }
+    return bars
+  }
+
+  #widen(): void {
+    const wider = new Map<number, number>()
+    for (const [bin, bytes] of this.#bins) {
+      const at = Math.floor(bin / 2)
+      wider.set(at, (wider.get(at) ?? 0) + bytes)
+    }
+    this.#bins = wider
+    this.#binMs *= 2
+  }
+}
+
+/** How long stored frames are: their heads say it, and chunks that were opened do not. */
+class FrameSizes {
+  readonly #fd: number
+  readonly #length = Buffer.alloc(4)
+
+  constructor(file: string) {
+    this.#fd = openSync(file, 'r')
+  }
+
+  at(offset: number): number {
+    return readSync(this.#fd, this.#length, 0, 4, offset) < 4
+      ? 0
+      : frameHeadBytes + this.#length.readUInt32BE(0)
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+}
