@@ -1,10 +1,14 @@
 /**
- * `npm run bench [ssh | postgres | recording] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--workers N] [--json FILE]`:
+ * `npm run bench [ssh | postgres | recording | analysis | quarter] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--workers N] [--events N] [--seed N] [--json FILE]`:
  * Sallyport beside what a user would pick instead, in one run, as ratios.
  */
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
+import { reportOf } from '../simulation/report.ts'
+import { review } from '../simulation/review.ts'
+import { simulateQuarter } from '../simulation/quarter.ts'
+import { analysisGroups, benchAnalysis, tableOfAnalysis } from './analysis.ts'
 import { tableOf } from './measurement.ts'
 import { tableOfPairs } from './pairs.ts'
 import { benchPostgres, postgresGroups } from './postgres.ts'
@@ -22,6 +26,8 @@ const { values, positionals } = parseArgs({
     sessions: { type: 'string', default: '200' },
     only: { type: 'string' },
     workers: { type: 'string', default: '0' },
+    events: { type: 'string', default: '750000' },
+    seed: { type: 'string', default: '1' },
   },
 })
 
@@ -38,11 +44,14 @@ const machine = {
   loadBefore: loadavg()[0],
 }
 const began = performance.now()
-const { measured, table } = await (positionals[0] === 'postgres'
-  ? postgres()
-  : positionals[0] === 'recording'
-    ? recording()
-    : ssh())
+const benches: Readonly<Record<string, () => Promise<{ measured: unknown; table: string }>>> = {
+  ssh,
+  postgres,
+  recording,
+  analysis,
+  quarter,
+}
+const { measured, table } = await (benches[positionals[0] ?? 'ssh'] ?? ssh)()
 process.stdout.write(`${table}\n\n`)
 const minutes = ((performance.now() - began) / 60_000).toFixed(1)
 const load = [machine.loadBefore, loadavg()[0]].map(value => value?.toFixed(1)).join(' before and ')
@@ -71,6 +80,21 @@ async function recording(): Promise<{ measured: unknown; table: string }> {
     only: groupsOf(recordingGroups),
   })
   return { measured, table: tableOfRecording(measured) }
+}
+
+async function analysis(): Promise<{ measured: unknown; table: string }> {
+  const measured = await benchAnalysis({
+    rounds: Number(values.rounds ?? '3'),
+    events: Number(values.events),
+    only: groupsOf(analysisGroups),
+  })
+  return { measured, table: tableOfAnalysis(measured) }
+}
+
+/** No speed: what the queue of findings shows in a quarter that is made up. */
+async function quarter(): Promise<{ measured: unknown; table: string }> {
+  const reviewed = await review(simulateQuarter({ seed: Number(values.seed), weeks: 13 }))
+  return { measured: reviewed.findings.length, table: reportOf(reviewed) }
 }
 
 async function postgres(): Promise<{ measured: unknown; table: string }> {
