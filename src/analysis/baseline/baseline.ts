@@ -8,17 +8,17 @@ import { Dictionary } from './dictionary.ts'
 import type { ActivityEvent } from './event.ts'
 import { explain, type Term } from './explain.ts'
 import { learnLevels, measure, type Measured } from './features.ts'
-import { Hours } from './hours.ts'
+import { Hours, type HoursState } from './hours.ts'
 import { logOdds } from './logistic.ts'
 import { Persistence } from './persistence.ts'
-import { Peers, Population } from './population.ts'
-import { type Block, type Family, pairOf, Profile } from './profile.ts'
-import { Surrogates } from './surrogates.ts'
+import { Peers, Population, type PopulationState } from './population.ts'
+import { type Block, type Family, pairOf, Profile, type ProfileState } from './profile.ts'
+import { Surrogates, type SurrogatesState } from './surrogates.ts'
 import type { TokenId } from './tally.ts'
 import { tokensOf } from './tokens.ts'
 
 /** Scores of different versions are not compared. */
-const scoringVersion = 1
+export const scoringVersion = 1
 
 /** Blocks with higher log odds are not learned: whoever wanted to teach a profile would have to stay below. */
 const gateNats = 1.5
@@ -65,6 +65,45 @@ type Person = {
   last: Block | undefined
 }
 
+type Trust = 'none yet' | 'now' | 'before'
+
+type PersonState = {
+  readonly name: string
+  readonly profile: ProfileState
+  readonly hours: HoursState
+  readonly targets: readonly string[]
+  readonly persistence: number
+  readonly blocks: number
+  readonly newTargets: number
+}
+
+/** What a baseline knows, as JSON. */
+export type BaselineState = {
+  readonly version: typeof scoringVersion
+  readonly texts: readonly string[]
+  readonly population: PopulationState
+  readonly everybodysHours: HoursState
+  readonly surrogates: SurrogatesState
+  readonly trust: Trust
+  readonly random: number
+  readonly people: readonly PersonState[]
+}
+
+function stateOf(
+  name: string,
+  { profile, hours, targets, persistence, blocks, newTargets }: Person,
+): PersonState {
+  return {
+    name,
+    profile: profile.state,
+    hours: hours.state,
+    targets: [...targets],
+    persistence: persistence.state,
+    blocks,
+    newTargets,
+  }
+}
+
 export type BaselineOptions = {
   /** Events of a block. */
   readonly blockEvents: number
@@ -72,19 +111,101 @@ export type BaselineOptions = {
 
 export class Baseline {
   readonly #options: BaselineOptions
-  readonly #dictionary = new Dictionary([''])
-  readonly #population = new Population()
-  readonly #everybodysHours = new Hours()
-  readonly #surrogates = new Surrogates()
+  readonly #dictionary: Dictionary
+  readonly #population: Population
+  readonly #everybodysHours: Hours
+  readonly #surrogates: Surrogates
   readonly #people = new Map<string, Person>()
   readonly #names: string[] = []
   /** Once some history was taken for people's own, only that teaches how much a feature says: what is learned later was chosen. */
-  #trust: 'none yet' | 'now' | 'before' = 'none yet'
+  #trust: Trust
   /** Chooses stand-ins; the same history gives the same scores. */
-  #random = 1
+  #random: number
 
-  constructor(options: BaselineOptions) {
+  /** `state`: goes on where another one was. */
+  constructor(options: BaselineOptions, state?: BaselineState) {
     this.#options = options
+    this.#dictionary = new Dictionary(state?.texts ?? [''])
+    this.#population = new Population(state?.population)
+    this.#everybodysHours = new Hours(state?.everybodysHours)
+    this.#surrogates = new Surrogates(state?.surrogates)
+    this.#trust = state?.trust ?? 'none yet'
+    this.#random = state?.random ?? 1
+    for (const person of state?.people ?? []) this.#restore(person)
+  }
+
+  /** All that is known, as JSON; but what is in blocks that are not full, and who stands in for strangers next. */
+  get state(): BaselineState {
+    return {
+      version: scoringVersion,
+      texts: this.#dictionary.texts,
+      population: this.#population.state,
+      everybodysHours: this.#everybodysHours.state,
+      surrogates: this.#surrogates.state,
+      trust: this.#trust,
+      random: this.#random,
+      people: [...this.#people].map(([name, person]) => stateOf(name, person)),
+    }
+  }
+
+  /** How many events of a person it has learned. */
+  eventsOf(principal: string): number {
+    return this.#people.get(principal)?.profile.events ?? 0
+  }
+
+  /** What a person does most, in words of the dictionary; for themselves. */
+  mostUsed(principal: string, limit: number): readonly { readonly text: string; readonly times: number }[] {
+    const counts = this.#people.get(principal)?.profile.slow.command.counts ?? new Map<TokenId, number>()
+    return [...counts]
+      .toSorted((a, b) => b[1] - a[1])
+      .slice(0, limit)
+      .map(([token, times]) => ({ text: this.#dictionary.textOf(token).slice(2), times }))
+  }
+
+  /** Scores events of one session as a block; learned only if `mayLearn`, and if they do not differ too much. */
+  score(principal: string, events: readonly ActivityEvent[], mayLearn: boolean): ScoredBlock {
+    const person = this.#personOf(principal)
+    return this.#complete(principal, person, this.#blockOf(events), false, mayLearn)
+  }
+
+  /** Learns events whatever they look like: somebody said that they were expected. */
+  teach(principal: string, events: readonly ActivityEvent[]): void {
+    if (events.length === 0) return
+    const person = this.#personOf(principal)
+    const block = this.#blockOf(events).tokens.block(events.length)
+    const peers = new Peers(this.#population, [person.profile])
+    const measured = measure(block, person.profile, peers, this.#dictionary.size, false)
+    this.#learn(person, block, events, measured)
+  }
+
+  /** Nothing of the person is left but what their hours added to everybody's. False if nobody of that name is known. */
+  forget(principal: string): boolean {
+    const person = this.#people.get(principal)
+    if (person === undefined) return false
+    this.#population.forget(person.profile)
+    this.#people.delete(principal)
+    this.#names.splice(this.#names.indexOf(principal), 1)
+    return true
+  }
+
+  #blockOf(events: readonly ActivityEvent[]): OpenBlock {
+    const tokens = new TokenCounts(this.#dictionary)
+    for (const event of events) tokens.add(event)
+    return { events: [...events], tokens }
+  }
+
+  #restore({ name, profile, hours, targets, persistence, blocks, newTargets }: PersonState): void {
+    this.#names.push(name)
+    this.#people.set(name, {
+      profile: new Profile(profile),
+      hours: new Hours(hours),
+      targets: new Set(targets),
+      persistence: new Persistence(persistence),
+      blocks,
+      newTargets,
+      open: undefined,
+      last: undefined,
+    })
   }
 
   /**
@@ -125,7 +246,13 @@ export class Baseline {
     return person
   }
 
-  #complete(principal: string, person: Person, open: OpenBlock, isTraining: boolean): ScoredBlock {
+  #complete(
+    principal: string,
+    person: Person,
+    open: OpenBlock,
+    isTraining: boolean,
+    mayLearn = true,
+  ): ScoredBlock {
     person.open = undefined
     this.#follow(isTraining)
     const { events } = open
@@ -135,7 +262,7 @@ export class Baseline {
     const model = this.#surrogates.model
     const { events: known } = person.profile
     const odds = (logOdds(model, measured.features) * known) / (known + halfTrustEvents)
-    const isLearned = isTraining || odds <= gateNats || known < coldEvents
+    const isLearned = mayLearn && (isTraining || odds <= gateNats || known < coldEvents)
     const extra = { ...this.#beyondTokens(person, events), persistence: person.persistence.prior }
     const score = (isTraining ? odds : person.persistence.follow(odds)) + extra.hours + extra.target
     const scored: ScoredBlock = {

@@ -15,11 +15,35 @@ const priorEvents = 50
 const maxNats = 1.5
 const minNats = -0.5
 
+export type HoursState = {
+  readonly counts: readonly number[]
+  readonly total: number
+  readonly firstMs: number | null
+  readonly lastMs: number
+}
+
 export class Hours {
   readonly #counts = new Float64Array(hoursOfWeek)
   #total = 0
   #firstMs: number | undefined
   #lastMs = 0
+
+  constructor(state?: HoursState) {
+    if (state === undefined) return
+    this.#counts.set(state.counts.slice(0, hoursOfWeek))
+    this.#total = state.total
+    this.#firstMs = state.firstMs ?? undefined
+    this.#lastMs = state.lastMs
+  }
+
+  get state(): HoursState {
+    return {
+      counts: [...this.#counts],
+      total: this.#total,
+      firstMs: this.#firstMs ?? null,
+      lastMs: this.#lastMs,
+    }
+  }
 
   add(atMs: number): void {
     const hour = hourOf(atMs)

@@ -11,7 +11,15 @@ const stayChance = 0.6
 const maxBlockNats = 6
 
 export class Persistence {
-  #chance = startChance
+  #chance: number
+
+  constructor(chance: number = startChance) {
+    this.#chance = chance
+  }
+
+  get state(): number {
+    return this.#chance
+  }
 
   /** Log odds with all blocks so far; `odds` are those of this block alone. */
   follow(odds: number): number {

@@ -27,11 +27,24 @@ const levelDecay = 0.98
 /** So many blocks of everybody stand in until a person has their own. */
 const levelPriorBlocks = 10
 
+/** Weight, sum and sum of squares. */
+export type LevelState = readonly [number, number, number]
+
 /** Running mean and spread of one feature over accepted blocks. */
 export class Level {
   #weight = 0
   #sum = 0
   #squares = 0
+
+  constructor([weight, sum, squares]: LevelState = [0, 0, 0]) {
+    this.#weight = weight
+    this.#sum = sum
+    this.#squares = squares
+  }
+
+  get state(): LevelState {
+    return [this.#weight, this.#sum, this.#squares]
+  }
 
   add(value: number): void {
     this.#weight = this.#weight * levelDecay + 1
@@ -53,19 +66,52 @@ export type Prior = { readonly mean: number; readonly spread: number }
 const minSpread = 0.02
 const maxDeviation = 8
 
+/** Counts as flat lists of token and count: a profile in JSON. */
+export type ProfileState = {
+  readonly slow: Readonly<Record<Family, readonly number[]>>
+  readonly fast: readonly number[]
+  readonly fastWeight: number
+  readonly pairs: readonly number[]
+  readonly heads: readonly number[]
+  readonly kinds: readonly number[]
+  readonly levels: readonly [LevelState, LevelState, LevelState]
+  readonly events: number
+}
+
 export class Profile {
-  readonly slow: Readonly<Record<Family, Tally>> = {
-    command: new Tally(),
-    shape: new Tally(),
-    word: new Tally(),
-  }
-  readonly fast: FadingTally = new FadingTally()
-  readonly pairs: Tally = new Tally()
+  readonly slow: Readonly<Record<Family, Tally>>
+  readonly fast: FadingTally
+  readonly pairs: Tally
   /** How often a command was followed by any, and by how many different ones. */
-  readonly heads: Map<TokenId, number> = new Map()
-  readonly kinds: Map<TokenId, number> = new Map()
-  readonly levels: readonly [Level, Level, Level] = [new Level(), new Level(), new Level()]
-  events = 0
+  readonly heads: Map<TokenId, number>
+  readonly kinds: Map<TokenId, number>
+  readonly levels: readonly [Level, Level, Level]
+  events: number
+
+  constructor(state?: ProfileState) {
+    this.slow = tallies(state?.slow)
+    this.fast = new FadingTally(pairsIn(state?.fast), state?.fastWeight)
+    this.pairs = new Tally(pairsIn(state?.pairs))
+    this.heads = new Map(pairsIn(state?.heads))
+    this.kinds = new Map(pairsIn(state?.kinds))
+    const [first, second, third] = state?.levels ?? []
+    this.levels = [new Level(first), new Level(second), new Level(third)]
+    this.events = state?.events ?? 0
+  }
+
+  get state(): ProfileState {
+    const [first, second, third] = this.levels
+    return {
+      slow: talliesState(this.slow),
+      fast: flat(this.fast.counts),
+      fastWeight: this.fast.weight,
+      pairs: flat(this.pairs.counts),
+      heads: flat(this.heads),
+      kinds: flat(this.kinds),
+      levels: [first.state, second.state, third.state],
+      events: this.events,
+    }
+  }
 
   /** Learns an accepted block. */
   learn(block: Block): void {
@@ -89,4 +135,27 @@ export class Profile {
     }
     this.pairs.trim(maxTokensOfFamily)
   }
+}
+
+/** `token, count, token, count, …` */
+export function flat(counts: ReadonlyMap<number, number>): readonly number[] {
+  return [...counts].flat()
+}
+
+export function* pairsIn(list: readonly number[] = []): Generator<readonly [number, number]> {
+  for (let at = 0; at + 1 < list.length; at += 2) yield [list[at] ?? 0, list[at + 1] ?? 0]
+}
+
+export function tallies(
+  state?: Readonly<Record<Family, readonly number[]>>,
+): Readonly<Record<Family, Tally>> {
+  return {
+    command: new Tally(pairsIn(state?.command)),
+    shape: new Tally(pairsIn(state?.shape)),
+    word: new Tally(pairsIn(state?.word)),
+  }
+}
+
+export function talliesState(of: Readonly<Record<Family, Tally>>): Record<Family, readonly number[]> {
+  return { command: flat(of.command.counts), shape: flat(of.shape.counts), word: flat(of.word.counts) }
 }

@@ -20,12 +20,38 @@ export const firstModel: LogisticModel = {
   bias: 1,
 }
 
+export type SurrogatesState = {
+  readonly own: readonly Features[]
+  readonly foreign: readonly Features[]
+  readonly model: LogisticModel
+  readonly seen: number
+  readonly nextFit: number
+}
+
 export class Surrogates {
-  readonly #own: Features[] = []
-  readonly #foreign: Features[] = []
-  #model = firstModel
-  #seen = 0
-  #nextFit = minSamples
+  readonly #own: Features[]
+  readonly #foreign: Features[]
+  #model: LogisticModel
+  #seen: number
+  #nextFit: number
+
+  constructor(state?: SurrogatesState) {
+    this.#own = [...(state?.own ?? [])]
+    this.#foreign = [...(state?.foreign ?? [])]
+    this.#model = state?.model ?? firstModel
+    this.#seen = state?.seen ?? 0
+    this.#nextFit = state?.nextFit ?? minSamples
+  }
+
+  get state(): SurrogatesState {
+    return {
+      own: this.#own,
+      foreign: this.#foreign,
+      model: this.#model,
+      seen: this.#seen,
+      nextFit: this.#nextFit,
+    }
+  }
 
   get model(): LogisticModel {
     return this.#model

@@ -28,6 +28,15 @@ export class Tally {
     this.total += count
   }
 
+  /** Takes back what was added before; never below nothing. */
+  take(token: TokenId, count: number): void {
+    const taken = Math.min(count, this.of(token))
+    const left = this.of(token) - taken
+    this.total -= taken
+    if (left > 0) this.counts.set(token, left)
+    else this.counts.delete(token)
+  }
+
   /** Drops what was seen least, so that at most `limit` tokens stay. Rare tokens become new again: that errs towards showing. */
   trim(limit: number): void {
     if (this.counts.size <= limit) return
