@@ -2,7 +2,7 @@ import { readShell } from '../shell/reader.ts'
 import type { FoundBy, ScreenCommand } from './command.ts'
 import type { Mark } from './marks.ts'
 import { expansionOf, refersToHistory } from './history-reference.ts'
-import { isOpen } from './prompt.ts'
+import { type Asker, isOpen } from './prompt.ts'
 
 /** A command as the screen shows it. */
 export type Draft = {
@@ -27,6 +27,8 @@ const maxTextLength = 256 * 1024
 /** Where an echo that the recorder saw says the same. */
 const confirmed = 0.04
 const byMarks = 0.99
+/** Programs whose prompt is `> `. */
+const asksLikeShell = /^\s*(?:(?:sudo|exec|env)\s+)*(?:\S*\/)?(node|deno|lua(?:jit)?|R)(?:\s|$)/
 /** Commands that are remembered to know their repetition. */
 const maxBefore = 200
 const maxRememberedLength = 1024
@@ -60,6 +62,15 @@ export class CommandQueue {
   /** Whether the last command wants another line. */
   get isOpen(): boolean {
     return this.#last !== undefined && !this.#last.isOver && isOpen(this.#last.text)
+  }
+
+  /** Some programs ask as shells do for the next line of a command: they were just started, or asked so before. */
+  askerAfter(asker: Asker): Asker {
+    const last = this.#last
+    if (asker.kind !== 'continuation' || last === undefined || this.isOpen) return asker
+    const program = last.program ?? asksLikeShell.exec(last.text)?.[1]
+    if (program === undefined || !asksLikeShell.test(program)) return asker
+    return asker.program === undefined ? { kind: 'program', program } : { kind: 'continuation', program }
   }
 
   add(draft: Draft): void {

@@ -3,7 +3,7 @@ import type { Size } from '../../recorder/choose-channel.ts'
 import { newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
 import { CommandQueue, type Draft } from './command-queue.ts'
 import { type Mark, markOf } from './marks.ts'
-import { asks, isMultiplexer, leavesRow, MouseSwitches } from './multiplexer.ts'
+import { asks, isMultiplexer, leavesRow, MouseSwitches, scrolls } from './multiplexer.ts'
 import { PaneReader } from './pane-reader.ts'
 import { beginsWith, directoryIn, KnownPrompts } from './prompt.ts'
 import {
@@ -112,6 +112,7 @@ export class LineReader {
     const { parser } = this.#terminal
     this.#hooks.push(
       this.#terminal.onLineFeed(() => this.#lineFeed()),
+      scrolls(this.#terminal, rows => this.#panes?.scroll(rows)),
       ...asks(this.#terminal, () => this.#panes?.asked()),
       ...leavesRow(this.#terminal, (y, isFeed) => this.#panes?.leave(this.#us, y, isFeed)),
       parser.registerCsiHandler({ prefix: '?', final: 'h' }, params => this.#mode(params, true)),
@@ -502,7 +503,7 @@ export class LineReader {
     { prompt, hasEditor, wasResized }: { prompt: string; hasEditor: boolean; wasResized: boolean },
     isGuessed: boolean,
   ): void {
-    const asker = this.#prompts.askerOf(prompt, hasEditor)
+    const asker = this.#queue.askerAfter(this.#prompts.askerOf(prompt, hasEditor))
     if (asker.kind === 'nobody' || isHidden(text)) return
     if (asker.kind === 'continuation') return this.#queue.goOn(text, asker.program)
     if (asker.kind === 'shell' && this.#prompts.continuesAs(prompt) && this.#queue.isOpen)

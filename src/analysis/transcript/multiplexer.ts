@@ -54,3 +54,11 @@ export function asks(terminal: Terminal, tell: () => void): IDisposable[] {
     terminal.parser.registerCsiHandler(id, told),
   )
 }
+
+/** Tells by how many rows the screen is moved up (SU). */
+export function scrolls(terminal: Terminal, tell: (rows: number) => void): IDisposable {
+  return terminal.parser.registerCsiHandler(
+    { final: 'S' },
+    ([rows]) => (tell(Math.max(1, Number(rows ?? 1))), false),
+  )
+}

@@ -1,6 +1,6 @@
 import type { Terminal } from '../../recorder/terminal.ts'
 import { type Pane, paneAround } from './pane.ts'
-import { beginsWith, type KnownPrompts } from './prompt.ts'
+import { beginsWith, isOpen, type KnownPrompts } from './prompt.ts'
 import {
   columnAfter,
   lastFullRow,
@@ -42,11 +42,13 @@ type Line = {
   hadInterrupt: boolean
   /** What stood there when the cursor left, and when that was. */
   left: Left | undefined
+  /** It goes on below, without a prompt. */
+  isSeveral: boolean
   /** The cursor has come back since. */
   isBack: boolean
 }
 
-type Left = { readonly text: string; readonly us: number; readonly row: number }
+type Left = { readonly text: string; readonly us: number; readonly row: number; readonly y: number }
 
 /** Somebody typed where nothing asked for a command. */
 type Elsewhere = { readonly row: number; readonly before: string; typed: number }
@@ -73,6 +75,8 @@ export class PaneReader {
   #burst = 0
   #looks = 0
   #questions = 0
+  /** Rows by which the screen went up since the last key (CSI S). */
+  #scrolled = 0
   #drawing: 'begun' | 'elsewhere' | undefined
   #ahead = 0
   /** Bytes in the rows behind a line that was left. */
@@ -91,6 +95,7 @@ export class PaneReader {
     this.#settle()
     this.#look(bytes)
     this.#looks = 0
+    this.#scrolled = 0
     this.#ahead = bytes
     this.#echoed = 0
     const line = this.#line
@@ -107,17 +112,24 @@ export class PaneReader {
     const row = this.#rowOfPrompt(line, line.pane, y)
     const text = row === undefined ? undefined : this.#textOf(line, line.pane, row, y)
     const { left } = line
-    const isSame =
-      left === undefined || (text?.startsWith(left.text) === true && this.#isWhere(line, left, row))
+    const isSame = left === undefined || (text !== undefined && this.#isSame(line, left, { row, text, y }))
     line.isBack = isSame && left !== undefined
-    if (isSame && text !== undefined && row !== undefined) line.left = { text, us, row }
+    if (isSame && text !== undefined && row !== undefined) line.left = { text, us, row, y }
     else if (left !== undefined) this.#readAhead(line, left, { us, y, isFeed })
   }
 
-  /** Whether the line that was left stands in this row now: where it stood, or above if it has been scrolled. */
-  #isWhere({ pane, prompt }: Line, left: Left, row: number | undefined): boolean {
-    if (row === undefined || row >= left.row) return row === left.row
-    return !beginsWith(rowOf(pane, left.row).text, prompt)
+  /** Whether this is the line that was left: where it stood, or above with the same text if it has been scrolled. */
+  #isSame(
+    { pane, prompt, isSeveral }: Line,
+    left: Left,
+    now: { row: number | undefined; text: string; y: number },
+  ): boolean {
+    const isMore = now.text.startsWith(left.text) && !(isSeveral && now.y > left.y)
+    if (now.row === left.row)
+      return isMore || now.text.includes('^C') || (left.row > pane.top && now.y < pane.bottom)
+    return (
+      isMore && now.row !== undefined && now.row < left.row && !beginsWith(rowOf(pane, left.row).text, prompt)
+    )
   }
 
   /** The terminal was asked for something: it answers by itself, as if somebody typed. */
@@ -129,6 +141,11 @@ export class PaneReader {
     const isAnswer = this.#questions > 0 && bytes >= minAnswerBytes
     this.#questions = isAnswer ? this.#questions - 1 : 0
     return isAnswer
+  }
+
+  /** The rows go up. */
+  scroll(rows: number): void {
+    this.#scrolled += rows
   }
 
   /** tmux hides the cursor while it draws more than a shell's own output. Only where that began was the cursor in a line. */
@@ -176,7 +193,7 @@ export class PaneReader {
     if (text === '' || bytes + Buffer.byteLength(text) + 1 > this.#ahead) return
     this.#ahead -= bytes
     this.#commit(line)
-    this.#line = { ...next, row: y, text: '', left: { text, us, row: y } }
+    this.#line = { ...next, row: y, text: '', left: { text, us, row: y, y } }
   }
 
   /** What became of the line that was typed before. */
@@ -210,10 +227,33 @@ export class PaneReader {
   #goesOn(line: Line, pane: Pane): boolean {
     if (searches.test(rowOf(pane, this.#y).text)) return true
     const row = this.#rowOfPrompt(line, pane, this.#y)
-    if (row === undefined) return false
-    if (line.left === undefined) return true
-    if (row === line.row && (line.left.text === '' || (row > pane.top && this.#y < pane.bottom))) return true
-    return areAlike(line.left.text, this.#textOf(line, pane, row, this.#y))
+    if (row === undefined) return this.#isSeveral(line, pane)
+    const { left } = line
+    if (left === undefined) return true
+    if (row === line.row && (left.text === '' || (row > pane.top && this.#y < pane.bottom))) return true
+    const text = this.#textOf(line, pane, row, this.#y)
+    if (this.#scrolled > 0 && row === line.row - this.#scrolled && text !== '') return true
+    return text !== '' && (areAlike(left.text, text) || !this.#isShownAbove(line, left, pane, row))
+  }
+
+  /** fish sets no prompt before the later rows of a command that is not complete, and its editor stays at work. */
+  #isSeveral(line: Line, pane: Pane): boolean {
+    const first = line.left?.text ?? line.text
+    const isEditing = this.#terminal.modes.bracketedPasteMode && this.#y > line.row && isOpen(first)
+    const isAsked = this.#prompts.askerOf(textBefore(rowOf(pane, this.#y), this.#x), false).kind !== 'nobody'
+    line.isSeveral = isEditing && !isAsked
+    return line.isSeveral
+  }
+
+  /** Whether the line that was left still stands above the one where the cursor is now: it was entered. */
+  #isShownAbove(line: Line, left: Left, pane: Pane, below: number): boolean {
+    const [first] = left.text.split('\n')
+    for (let row = below - 1; row >= pane.top; row--) {
+      const shown = rowOf(pane, row)
+      if (beginsWith(shown.text, line.prompt) && left.text.startsWith(textFrom(shown, line.column).trimEnd()))
+        return textFrom(shown, line.column).trim() !== '' || first === ''
+    }
+    return false
   }
 
   /** The line is over. */
@@ -284,16 +324,16 @@ export class PaneReader {
       : undefined
     const text = before.slice(prompt.length)
     const begun = { pane, prompt, column, right, row: this.#y, text, typed: 0 }
-    return { ...begun, hadInterrupt: false, left: undefined, isBack: false }
+    return { ...begun, hadInterrupt: false, left: undefined, isSeveral: false, isBack: false }
   }
 
   /** The row at or above `y` in which the line begins: it shows the prompt, and those from there on are full, or set in as fish does. */
-  #rowOfPrompt({ prompt, column }: Line, pane: Pane, y: number): number | undefined {
+  #rowOfPrompt({ prompt, column, isSeveral }: Line, pane: Pane, y: number): number | undefined {
     for (let row = y; row >= pane.top && row <= pane.bottom; row--) {
       const { text } = rowOf(pane, row)
       if (beginsWith(text, prompt)) return row
       const indent = text.search(/\S/) - (column - pane.left)
-      const isSetIn = column > pane.left && indent >= 0 && indent <= maxIndent
+      const isSetIn = isSeveral || (column > pane.left && indent >= 0 && indent <= maxIndent)
       if (!isSetIn && lastFullRow(pane, row - 1, row) !== row) return undefined
     }
     return undefined
