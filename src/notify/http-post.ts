@@ -71,13 +71,9 @@ export class HttpPoster {
         if (answer === undefined) reject(new Error('it did not answer in time'))
         request.destroy()
       }, this.#timeoutMs)
-      const done = (value: HttpAnswer): void => {
-        clearTimeout(timer)
-        resolve(value)
-      }
       request.once('response', response => {
         answer = response
-        void readAnswer(response).then(done)
+        resolve(readAnswer(response).finally(() => clearTimeout(timer)))
       })
       request.on('error', cause => {
         clearTimeout(timer)

@@ -106,7 +106,8 @@ export class Lane {
     this.#startedAtMs = this.#parts.clock.nowMs()
     await this.#letters.open()
     const cursor = await readCursor(this.#cursorFile)
-    if (cursor === undefined) {
+    if (cursor === 'unreadable') this.#lostPlace('its cursor cannot be read; it begins where the log ends')
+    if (cursor === undefined || cursor === 'unreadable') {
       this.#position = (await this.#parts.feed.resume(this.#parts.begin)).position
       await this.#save()
     } else await this.#resume(cursor)
@@ -120,7 +121,7 @@ export class Lane {
     this.#disabled = cursor.disabled
     const reason =
       'the audit log has another line where this sink was; it is sent again from the beginning of that file'
-    if (isLost) this.#tell({ kind: 'lost-place', sink: this.#options.name, reason })
+    if (isLost) this.#lostPlace(reason)
   }
 
   /** There is more in the log. */
@@ -363,6 +364,10 @@ export class Lane {
   #wakeNow(): void {
     this.#isWoken = true
     this.#wake()
+  }
+
+  #lostPlace(reason: string): void {
+    this.#tell({ kind: 'lost-place', sink: this.#options.name, reason })
   }
 
   #tell(news: LaneNews): void {

@@ -112,7 +112,7 @@ export class NotifyThread {
     if (this.#worker.threadId === -1) return Promise.reject(unavailable('the thread is not there'))
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
-      this.#worker.postMessage({ id, question } satisfies ToNotify)
+      this.#worker.postMessage({ id, question } satisfies ToNotify, [])
     })
   }
 }

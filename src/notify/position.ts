@@ -22,13 +22,13 @@ export type Cursor = {
   readonly disabled?: { readonly reason: string; readonly atMs: number }
 }
 
-/** Undefined if there is none, or none that can be read: then reading begins as for a new sink. */
-export async function readCursor(path: string): Promise<Cursor | undefined> {
+/** Undefined if there is none; `unreadable` if it is no cursor. */
+export async function readCursor(path: string): Promise<Cursor | 'unreadable' | undefined> {
   try {
     const cursor = JSON.parse(await readFile(path, 'utf8')) as Cursor
-    return cursor.version === 1 && isPosition(cursor.position) ? cursor : undefined
-  } catch {
-    return undefined
+    return cursor.version === 1 && isPosition(cursor.position) ? cursor : 'unreadable'
+  } catch (cause) {
+    return (cause as { code?: unknown }).code === 'ENOENT' ? undefined : 'unreadable'
   }
 }
 

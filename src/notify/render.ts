@@ -18,7 +18,7 @@ export function render(event: FeedEvent, format: Format, producer: Producer, max
   const value = format === 'ocsf' ? toOcsf(event, producer) : plain(event)
   const whole = line(value)
   if (Buffer.byteLength(whole) <= maxBytes) return whole
-  const { unmapped: _, ...mapped } = value as Readonly<Record<string, unknown>>
+  const { unmapped: _, ...mapped } = value
   for (const length of textLengths) {
     const shorter = line({ ...(shortened(mapped, length) as object), ...cutMark(format) })
     if (Buffer.byteLength(shorter) <= maxBytes) return shorter
@@ -28,7 +28,8 @@ export function render(event: FeedEvent, format: Format, producer: Producer, max
 }
 
 function plain({ sequence, atMs, kind, uid, fields }: FeedEvent): Readonly<Record<string, unknown>> {
-  return { ...fields, sequence, at: new Date(atMs).toISOString(), kind, uid }
+  const ours = { sequence, at: new Date(atMs).toISOString(), kind, uid }
+  return { ...ours, ...fields, ...ours } // first, and whatever an entry calls its own fields
 }
 
 function cutMark(format: Format): object {

@@ -13,7 +13,7 @@ export function findingMapping(entry: EntryReading, parties: Parties): Mapped {
     class: 'finding',
     activity,
     severity: severityOf(entry.text('severity')),
-    message: said ?? `${kind.replaceAll('-', ' ')}`,
+    message: said ?? kind.replaceAll('-', ' '),
     more: {
       ...stateOf(activity, entry.text('state')),
       is_alert: activity === 'Create',
