@@ -1,14 +1,14 @@
 /** One box over everything that was typed, run, shown and moved, in all sessions that the person may see. */
 import { useEffect, useId, useRef } from 'preact/hooks'
 import type { EntryView, SearchHit, SearchPage } from '../../../../src/api/schema.ts'
-import { usePages } from '../../api.ts'
+import { ProblemError, usePages } from '../../api.ts'
 import { useKeys } from '../../keys.ts'
 import { Line, MarkedLine } from '../../parts/hidden.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
 import { offsetOf, Time } from '../../parts/time.tsx'
 import { changeQuery, Link, useRoute } from '../../router.tsx'
 import { bySession, excerpt, momentOf, type SessionHits } from './groups.ts'
-import { adviceOn, fieldIn, withField } from './syntax.ts'
+import { filterIn, maxQuery, withFilter } from './syntax.ts'
 import './search.css'
 
 type Kind = EntryView['kind']
@@ -28,13 +28,13 @@ export function Page() {
   const asked = query.get('q') ?? ''
   const session = query.get('session') ?? undefined
   const chosen = query.getAll('kind')
-  const advice = adviceOn(asked)
-  const isAsked = asked !== '' && advice === undefined
+  const isAsked = asked !== ''
   const found = usePages<SearchHit, SearchPage>(isAsked ? '/search' : undefined, {
     q: asked,
     session,
     kind: chosen,
   })
+  const advice = adviceOf(found.error)
   return (
     <>
       <div class="page-head">
@@ -46,9 +46,17 @@ export function Page() {
       <p class="search-status quiet" role="status">
         {isAsked && found.first !== undefined ? summaryOf(found.first) : ''}
       </p>
-      {!isAsked ? <Syntax isOpen={asked === ''} /> : <Results found={found} asked={asked} />}
+      {isAsked && advice === undefined ? <Results found={found} asked={asked} /> : null}
+      <Syntax key={String(isAsked)} isOpen={!isAsked || advice !== undefined} />
     </>
   )
+}
+
+/** A query that cannot be used is answered with what to do about it. */
+function adviceOf(error: Error | undefined): string | undefined {
+  return error instanceof ProblemError && (error.status === 400 || error.status === 422)
+    ? error.message
+    : undefined
 }
 
 function summaryOf({ total, isTotalExact, tookMs }: SearchPage): string {
@@ -93,14 +101,14 @@ function Box({ asked, advice }: { asked: string; advice: string | undefined }) {
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
-        maxLength={500}
+        maxLength={maxQuery}
       />
       <button type="submit" class="button first">
         Search
       </button>
       {advice === undefined ? null : (
         <p class="warn" id={id}>
-          {advice}
+          <Line text={advice} />
         </p>
       )}
     </form>
@@ -145,12 +153,12 @@ function Field({
   name: string
   type?: 'text' | 'date'
 }) {
-  const value = fieldIn(asked, field)
+  const value = filterIn(asked, field)
   const common = {
     defaultValue: value,
     autocomplete: 'off' as const,
     onChange: (event: { readonly currentTarget: HTMLInputElement }) =>
-      changeQuery({ q: withField(asked, field, event.currentTarget.value.trim()) }),
+      changeQuery({ q: withFilter(asked, field, event.currentTarget.value.trim()) }),
   }
   return (
     <label class="field">
@@ -263,9 +271,13 @@ const syntax: readonly { readonly write: string; readonly means: string }[] = [
   { write: 'useradd mallory', means: 'all of these words, in any order' },
   { write: '"drop table"', means: 'these words one after the other' },
   { write: 'deplo*', means: 'words that begin so' },
-  { write: '-select', means: 'without this word' },
-  { write: 'user:ada target:orders', means: 'by somebody, on a target' },
-  { write: 'after:2026-11-01 before:2026-11-08', means: 'within a time, UTC' },
+  { write: 'nc OR ncat', means: 'one of them' },
+  { write: '-select', means: 'without this word; short ones as in -rf are options, and are looked for' },
+  { write: 'user:ada target:orders', means: 'by somebody, on a target; also kind:, session: and rule:' },
+  {
+    write: 'after:2026-11-01 before:2h',
+    means: 'within a time: a day or an instant in UTC, or how long ago',
+  },
 ]
 
 function Syntax({ isOpen }: { isOpen: boolean }) {
