@@ -25,7 +25,7 @@ const maxIndent = 16
 /** A shell asks for what to search in its history: bash in the line, zsh below it. */
 const searches = /^(?:\((?:failed )?(?:reverse-|forward-)?i-search\)|(?:failing )?(?:bck|fwd)-i-search: )/
 /** At the top of a pane, while somebody reads what scrolled off (tmux: copy mode). */
-const isReading = /\[\d+\/\d+\]\s*$/
+const isReading = /\[\d+\/\d+\]$/
 
 /** A line that is being typed in a pane. */
 type Line = {
@@ -36,7 +36,8 @@ type Line = {
   readonly right: RightPrompt | undefined
   /** The row of its prompt when the last key was pressed. */
   row: number
-  /** What stood there then. */
+  /** The cursor's row then, and what stood there. */
+  y: number
   text: string
   typed: number
   hadInterrupt: boolean
@@ -48,7 +49,7 @@ type Line = {
   isBack: boolean
 }
 
-type Left = { readonly text: string; readonly us: number; readonly row: number; readonly y: number }
+type Left = { readonly text: string; readonly us: number; readonly row: number; readonly scrolled: number }
 
 /** Somebody typed where nothing asked for a command. */
 type Elsewhere = { readonly row: number; readonly before: string; typed: number }
@@ -112,24 +113,27 @@ export class PaneReader {
     const row = this.#rowOfPrompt(line, line.pane, y)
     const text = row === undefined ? undefined : this.#textOf(line, line.pane, row, y)
     const { left } = line
-    const isSame = left === undefined || (text !== undefined && this.#isSame(line, left, { row, text, y }))
+    const isSame =
+      row === undefined || text === undefined
+        ? false
+        : left === undefined
+          ? row >= line.row - this.#scrolled - rowsOf(line, text)
+          : this.#isSame(line, left, { row, text, y })
     line.isBack = isSame && left !== undefined
-    if (isSame && text !== undefined && row !== undefined) line.left = { text, us, row, y }
+    if (isSame && text !== undefined && row !== undefined)
+      line.left = { text, us, row, scrolled: this.#scrolled }
     else if (left !== undefined) this.#readAhead(line, left, { us, y, isFeed })
   }
 
-  /** Whether this is the line that was left: where it stood, or above with the same text if it has been scrolled. */
-  #isSame(
-    { pane, prompt, isSeveral }: Line,
-    left: Left,
-    now: { row: number | undefined; text: string; y: number },
-  ): boolean {
-    const isMore = now.text.startsWith(left.text) && !(isSeveral && now.y > left.y)
-    if (now.row === left.row)
-      return isMore || now.text.includes('^C') || (left.row > pane.top && now.y < pane.bottom)
-    return (
-      isMore && now.row !== undefined && now.row < left.row && !beginsWith(rowOf(pane, left.row).text, prompt)
-    )
+  /** Whether this is the line that was left: where it stood, or above if it has been scrolled. */
+  #isSame(line: Line, left: Left, { row, text, y }: { row: number; text: string; y: number }): boolean {
+    const { pane, prompt } = line
+    if (line.isSeveral && y > line.y) return false
+    const isMore = text.startsWith(left.text)
+    const scrolled = this.#scrolled - left.scrolled
+    if (row === left.row - scrolled)
+      return isMore || text.includes('^C') || scrolled > 0 || (left.row > pane.top && y < pane.bottom)
+    return isMore && row < left.row && !beginsWith(rowOf(pane, left.row).text, prompt)
   }
 
   /** The terminal was asked for something: it answers by itself, as if somebody typed. */
@@ -193,7 +197,7 @@ export class PaneReader {
     if (text === '' || bytes + Buffer.byteLength(text) + 1 > this.#ahead) return
     this.#ahead -= bytes
     this.#commit(line)
-    this.#line = { ...next, row: y, text: '', left: { text, us, row: y, y } }
+    this.#line = { ...next, row: y, text: '', y, left: { text, us, row: y, scrolled: this.#scrolled } }
   }
 
   /** What became of the line that was typed before. */
@@ -295,7 +299,8 @@ export class PaneReader {
 
   #refresh(line: Line, pane: Pane): void {
     const row = this.#isAbove(line) ? undefined : this.#rowOfPrompt(line, pane, this.#y)
-    if (row !== undefined) this.#line = { ...line, pane, row, text: this.#textOf(line, pane, row, this.#y) }
+    if (row !== undefined)
+      this.#line = { ...line, pane, row, y: this.#y, text: this.#textOf(line, pane, row, this.#y) }
   }
 
   /** What stands here may be all that was typed before: no prompt, but something that looks like one. */
@@ -323,7 +328,7 @@ export class PaneReader {
       ? { column: row.columns[row.text.lastIndexOf(beside)] ?? this.#x, text: beside }
       : undefined
     const text = before.slice(prompt.length)
-    const begun = { pane, prompt, column, right, row: this.#y, text, typed: 0 }
+    const begun = { pane, prompt, column, right, row: this.#y, y: this.#y, text, typed: 0 }
     return { ...begun, hadInterrupt: false, left: undefined, isSeveral: false, isBack: false }
   }
 
@@ -343,6 +348,13 @@ export class PaneReader {
     const to = lastFullRow(pane, Math.max(from, Math.min(y, pane.bottom)), pane.bottom)
     return readRows(pane, { from, column, to, right })
   }
+}
+
+/** As many rows as a line may take: where it grew at the bottom of the screen, it began so many above. */
+function rowsOf({ pane, column }: Line, text: string): number {
+  return (
+    Math.ceil((column + 2 * text.length) / Math.max(1, pane.right - pane.left)) + text.split('\n').length - 1
+  )
 }
 
 function isSamePane(one: Pane, other: Pane): boolean {
