@@ -1,0 +1,137 @@
+/** The statements in the order in which they ran, one line each. */
+import type { Statement } from './statement.ts'
+import { Line } from '../../parts/hidden.tsx'
+import { SeverityShape, worstOf } from '../../parts/severity.tsx'
+import type { Column } from '../../parts/table.tsx'
+import { duration, offsetOf, textOf, ZoneName } from '../../parts/time.tsx'
+import { VirtualTable } from '../../parts/virtual.tsx'
+import { settingOf } from '../../settings.ts'
+import { lookOf } from './look.ts'
+import { LookName } from './shape.tsx'
+import { outcomeOf } from './statement.ts'
+
+const rowHeight = 32
+const narrowRowHeight = 92
+
+export function StatementRows({
+  statements,
+  current,
+  onCurrent,
+}: {
+  statements: readonly Statement[]
+  current: number
+  onCurrent: (index: number) => void
+}) {
+  return (
+    <VirtualTable
+      class="sql-rows"
+      label="Statements"
+      columns={columns}
+      rows={statements}
+      rowKey={({ number }) => number}
+      rowHeight={rowHeight}
+      narrowRowHeight={narrowRowHeight}
+      rowClass={statement => outcomeOf(statement)}
+      total={statements.length}
+      current={current}
+      onCurrent={onCurrent}
+    />
+  )
+}
+
+const columns: readonly Column<Statement>[] = [
+  {
+    key: 'at',
+    head: <ZoneName />,
+    width: '4.9rem',
+    class: 'time',
+    cell: ({ atMs, offsetMs }) => (
+      <time
+        dateTime={new Date(atMs).toISOString()}
+        title={`${textOf(atMs, settingOf('zone'), true)}, ${offsetOf(offsetMs)} in`}
+      >
+        {textOf(atMs, settingOf('zone')).slice(11, 19)}
+      </time>
+    ),
+  },
+  {
+    key: 'took',
+    head: 'Took',
+    width: '4.2rem',
+    class: 'number',
+    cell: ({ durationMs }) => (durationMs === undefined ? '' : took(durationMs)),
+  },
+  { key: 'class', head: 'Class', width: '6.2rem', cell: statement => <LookName is={lookOf(statement)} /> },
+  {
+    key: 'text',
+    head: 'Statement',
+    width: 'minmax(10rem, 1fr)',
+    class: 'mono statement-text',
+    cell: ({ text }) => <Line text={text.trim().replaceAll(/\s+/g, ' ')} max={400} />,
+  },
+  {
+    key: 'tables',
+    head: 'Tables',
+    width: 'minmax(4rem, 8rem)',
+    cell: ({ tables }) => (
+      <span title={tables.join(', ')}>
+        <Line text={tables.join(', ')} max={200} />
+      </span>
+    ),
+  },
+  {
+    key: 'rows',
+    head: 'Rows',
+    width: '4.2rem',
+    class: 'number',
+    cell: ({ rows }) => rows?.toLocaleString('en') ?? '',
+  },
+  {
+    key: 'bytes',
+    head: 'Bytes',
+    width: '4.4rem',
+    class: 'number',
+    cell: ({ bytes }) => (bytes === undefined ? '' : size(bytes)),
+  },
+  { key: 'state', head: 'State', width: '5.4rem', cell: statement => <State statement={statement} /> },
+  {
+    key: 'transaction',
+    head: <abbr title="Transaction">Tx</abbr>,
+    width: '2.2rem',
+    class: 'number',
+    cell: ({ transaction }) => transaction ?? '',
+  },
+]
+
+function State({ statement }: { statement: Statement }) {
+  const { sqlstate, isFirst, hits } = statement
+  const outcome = outcomeOf(statement)
+  const worst = worstOf(hits.map(({ severity }) => severity))
+  return (
+    <span class="sql-state">
+      {worst === undefined ? null : (
+        <span title={hits.map(({ rule }) => rule).join(', ')}>
+          <SeverityShape is={worst} />
+          <span class="unseen">{worst} rule</span>
+        </span>
+      )}
+      {outcome === 'done' ? null : <span class="bad">{outcome === 'error' ? sqlstate : outcome}</span>}
+      {isFirst ? (
+        <span class="badge warn" title="The first time for this person, as far as the baseline knows">
+          new
+        </span>
+      ) : null}
+    </span>
+  )
+}
+
+export function took(ms: number): string {
+  if (ms < 1) return `${Math.max(1, Math.round(ms * 1000))} µs`
+  return ms < 100 ? `${ms.toFixed(1)} ms` : duration(ms)
+}
+
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`
+  if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} kB`
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
+}

@@ -1,0 +1,298 @@
+/** A session of PostgreSQL: when its statements ran, what they were, and one of them in full. */
+import { useEffect, useMemo } from 'preact/hooks'
+import type { EntryView, SessionDetail } from '../../../../src/api/schema.ts'
+import { usePages } from '../../api.ts'
+import { useKeys } from '../../keys.ts'
+import { Copy } from '../../parts/copy.tsx'
+import { say } from '../../parts/said.tsx'
+import { Empty, Failed, Loading } from '../../parts/states.tsx'
+import { Tabs } from '../../parts/tabs.tsx'
+import { duration, offsetOf, textOf } from '../../parts/time.tsx'
+import { changeQuery, useRoute } from '../../router.tsx'
+import { CommentsPart } from '../../session/comments.tsx'
+import { DetailsPart } from '../../session/details.tsx'
+import { FindingsPart } from '../../session/findings.tsx'
+import { settingOf } from '../../settings.ts'
+import type { SessionViewProps } from '../session.tsx'
+import { Bar } from './bar.tsx'
+import { Filters } from './filters.tsx'
+import { filterOf, matches, momentIn, statementAt } from './filter.ts'
+import { GroupRows } from './group-rows.tsx'
+import { type Clock, speeds, useClock } from './play.ts'
+import { StatementRows } from './rows.tsx'
+import { StatementPart } from './statement-part.tsx'
+import { type Statement, statementsOf } from './statement.ts'
+import './sql.css'
+
+/** As many as the page holds and draws well; the rest is for exports. */
+const maxStatements = 20_000
+/** The most that the gateway gives at once. */
+const pageRows = 200
+
+export function View({ detail }: SessionViewProps) {
+  const found = usePages<EntryView>(
+    detail.recording.removed === undefined ? `/sessions/${detail.id}/statements` : undefined,
+    {
+      limit: pageRows,
+    },
+  )
+  const { items, isOver, isFetching, error, more } = found
+  const isFull = items.length >= maxStatements
+  useEffect(() => {
+    if (!isOver && !isFetching && !isFull && error === undefined && items.length > 0) more()
+  }, [items.length, isOver, isFetching, isFull, error])
+  const statements = useMemo(() => statementsOf(items), [items])
+  if (detail.recording.removed !== undefined) return <Removed detail={detail} />
+  if (error !== undefined && items.length === 0) return <Failed error={error} retry={found.reload} />
+  if (items.length === 0 && !isOver) return <Loading what="Fetching statements" />
+  if (items.length === 0) return <NoStatements detail={detail} />
+  return (
+    <>
+      {error === undefined ? null : <Failed error={error} retry={more} />}
+      {isFull && !isOver ? (
+        <p class="note warn">
+          The first {maxStatements.toLocaleString('en')} statements are shown. Download the session for all of
+          them.
+        </p>
+      ) : null}
+      <Opened detail={detail} statements={statements} isWhole={isOver} />
+    </>
+  )
+}
+
+function Removed({ detail }: { detail: SessionDetail }) {
+  return (
+    <div class="card">
+      <DetailsPart detail={detail} />
+    </div>
+  )
+}
+
+function NoStatements({ detail }: { detail: SessionDetail }) {
+  return (
+    <>
+      <Empty title={detail.encrypted ? 'Encrypted' : 'No statements'}>
+        <p>
+          {detail.encrypted
+            ? 'What was recorded is encrypted to auditors, and nothing is derived of it. Download it as it is stored and open it with your key.'
+            : detail.state === 'open'
+              ? 'Nothing has run yet, or it is not read yet.'
+              : 'The session ended without any, or it is not read yet.'}
+        </p>
+      </Empty>
+      <div class="card">
+        <DetailsPart detail={detail} />
+      </div>
+    </>
+  )
+}
+
+function Opened({
+  detail,
+  statements,
+  isWhole,
+}: {
+  detail: SessionDetail
+  statements: readonly Statement[]
+  isWhole: boolean
+}) {
+  const { query } = useRoute()
+  const last = statements.at(-1)
+  const seenMs = last === undefined ? 0 : last.offsetMs + (last.durationMs ?? 0)
+  const durationMs = Math.max(seenMs, (detail.endedAtMs ?? 0) - detail.openedAtMs)
+  const filter = filterOf(query)
+  const shown = useMemo(
+    () => statements.filter(statement => matches(filterOf(query), statement)),
+    [statements, query],
+  )
+  const isFolded = query.get('idle') !== 'show'
+  const asked = query.get('entry') ?? query.get('s')
+  const startMs = momentIn(query.get('t'), detail.openedAtMs)
+  const current =
+    shown.find(({ number }) => String(number) === asked) ??
+    (startMs === undefined ? shown[0] : statementAt(shown, startMs + 2000)) ??
+    shown[0]
+  const speed = speeds.find(one => String(one) === query.get('speed')) ?? 1
+  const choose = (number: number): void =>
+    changeQuery({ entry: String(number), t: undefined }, { replace: true })
+  const clock = useClock(
+    { statements: shown, durationMs, skipsIdle: isFolded },
+    speed,
+    startMs ?? current?.offsetMs ?? 0,
+    statement => choose(statement.number),
+  )
+  const go = (statement: Statement | undefined): void => {
+    if (statement === undefined) return
+    choose(statement.number)
+    clock.seek(statement.offsetMs)
+  }
+  const goTo = (number: number): void => go(statements.find(one => one.number === number))
+  const at = current === undefined ? -1 : shown.indexOf(current)
+  useKeys({
+    j: () => go(shown[Math.min(shown.length - 1, at + 1)]),
+    k: () => go(shown[Math.max(0, at - 1)]),
+    ']': () => go(shown.slice(at + 1).find(one => one.transaction !== current?.transaction)),
+    '[': () => go(shown.slice(0, Math.max(0, at)).findLast(one => one.transaction !== current?.transaction)),
+    n: () => go(shown.slice(at + 1).find(({ hits }) => hits.length > 0)),
+    p: () => go(shown.slice(0, Math.max(0, at)).findLast(({ hits }) => hits.length > 0)),
+    g: () => changeQuery({ group: query.get('group') === '1' ? undefined : '1' }),
+  })
+  const siblings =
+    current?.transaction === undefined
+      ? []
+      : statements.filter(({ transaction }) => transaction === current.transaction)
+  const isGrouped = query.get('group') === '1'
+  return (
+    <div class="sql">
+      <section class="card sql-top" aria-label="Timeline">
+        <Bar
+          statements={shown}
+          durationMs={durationMs}
+          isFolded={isFolded}
+          current={current}
+          offsetMs={clock.offsetMs}
+          onChoose={goTo}
+        />
+        <Transport detail={detail} clock={clock} speed={speed} durationMs={durationMs} isFolded={isFolded} />
+      </section>
+      <Filters statements={statements} filter={filter} shown={shown.length} isWhole={isWhole} />
+      <div class="sql-panes">
+        <div class="sql-list">
+          {isGrouped ? (
+            <GroupRows statements={shown} durationMs={durationMs} openedAtMs={detail.openedAtMs} />
+          ) : shown.length === 0 ? (
+            <Empty title="No statement is like this">
+              <p>
+                <button type="button" class="button" onClick={() => changeQuery(noFilters)}>
+                  Take the filters out
+                </button>
+              </p>
+            </Empty>
+          ) : (
+            <StatementRows
+              statements={shown}
+              current={Math.max(0, at)}
+              onCurrent={index => go(shown[index])}
+            />
+          )}
+        </div>
+        <aside class="card sql-side" aria-label="About the session">
+          <Tabs
+            label="About the session"
+            selected={query.get('tab') ?? undefined}
+            onSelect={key => changeQuery({ tab: key }, { replace: true })}
+            tabs={[
+              {
+                key: 'statement',
+                name: 'Statement',
+                panel: () =>
+                  current === undefined ? (
+                    <p class="quiet">None is chosen.</p>
+                  ) : (
+                    <StatementPart
+                      key={current.number}
+                      session={detail.id}
+                      statement={current}
+                      siblings={siblings}
+                      onChoose={goTo}
+                    />
+                  ),
+              },
+              {
+                key: 'findings',
+                name: 'Findings',
+                count: detail.findings,
+                panel: () => (
+                  <FindingsPart
+                    session={detail.id}
+                    openedAtMs={detail.openedAtMs}
+                    onSeek={ms => go(statementAt(statements, ms))}
+                  />
+                ),
+              },
+              {
+                key: 'comments',
+                name: 'Comments',
+                panel: () => (
+                  <CommentsPart
+                    session={detail.id}
+                    offsetMs={current?.offsetMs}
+                    onSeek={ms => go(statementAt(statements, ms))}
+                  />
+                ),
+              },
+              { key: 'details', name: 'Details', panel: () => <DetailsPart detail={detail} /> },
+            ]}
+          />
+        </aside>
+      </div>
+    </div>
+  )
+}
+
+const noFilters = { class: undefined, only: undefined, text: undefined, fingerprint: undefined }
+
+function Transport({
+  detail,
+  clock,
+  speed,
+  durationMs,
+  isFolded,
+}: {
+  detail: SessionDetail
+  clock: Clock
+  speed: number
+  durationMs: number
+  isFolded: boolean
+}) {
+  const { isPlaying, offsetMs, skippedMs, toggle } = clock
+  return (
+    <div class="row-of sql-transport">
+      <button
+        type="button"
+        class="button"
+        aria-pressed={isPlaying}
+        onClick={() => {
+          toggle()
+          if (!isPlaying) say('The highlight moves as the statements came.')
+        }}
+      >
+        {isPlaying ? 'Pause' : 'Play'}
+      </button>
+      <label class="row-of">
+        Speed
+        <select
+          value={String(speed)}
+          onChange={event => changeQuery({ speed: event.currentTarget.value }, { replace: true })}
+        >
+          {speeds.map(one => (
+            <option key={one} value={String(one)}>
+              {one}×
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="tick">
+        <input
+          type="checkbox"
+          role="switch"
+          checked={isFolded}
+          onChange={event =>
+            changeQuery({ idle: event.currentTarget.checked ? undefined : 'show' }, { replace: true })
+          }
+        />
+        Fold and skip idle time
+      </label>
+      <span class="time">
+        {offsetOf(offsetMs)} of {offsetOf(durationMs)} ·{' '}
+        {textOf(detail.openedAtMs + offsetMs, settingOf('zone'))}
+      </span>
+      <span role="status" class="quiet">
+        {isPlaying && skippedMs > 0 ? `skipped ${duration(skippedMs)}` : ''}
+      </span>
+      <span class="push">
+        <Copy text={() => location.href} label="Copy link" name="the link to this statement" />
+      </span>
+    </div>
+  )
+}
