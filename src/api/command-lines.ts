@@ -26,6 +26,21 @@ export function sshLine({ host, port }: ClientEndpoint, { login, target }: Place
   return `ssh ${option}${shellWord(`${login}@${target}@${host}`)}`
 }
 
+/** For tools that read OpenSSH's own configuration: VS Code, rsync, Ansible. */
+export function sshConfig({ host, port }: ClientEndpoint, { login, target }: PlaceName): string {
+  return [
+    `Host ${configWord(`${login}.${target}`)}`,
+    `  HostName ${configWord(host)}`,
+    ...(port === sshPort ? [] : [`  Port ${port}`]),
+    `  User ${configWord(`${login}@${target}`)}`,
+  ].join('\n')
+}
+
+/** ssh_config(5): an argument with blanks stands in double quotes. */
+function configWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `"${text.replaceAll(/["\\]/g, '\\$&')}"`
+}
+
 export function psqlLine(endpoint: PostgresEndpoint, place: PlaceName): string {
   return `psql ${shellWord(connectionString(endpoint, place))}`
 }

@@ -99,6 +99,8 @@ export type SessionDetail = SessionSummary & {
     readonly holds: number
   }
   readonly mayEnd: boolean
+  /** People who have to give a verdict until it counts as reviewed: two where policy wants four eyes. */
+  readonly verdictsNeeded: number
   /** Why this person may not give a verdict, if so. */
   readonly reviewRefusal?: string
   readonly verdicts: readonly Verdict[]
@@ -223,6 +225,7 @@ export type CommentWish = { readonly offsetMs?: number; readonly text: string }
 export type WatchedWish = {
   readonly stretches: readonly { readonly fromMs: number; readonly toMs: number }[]
 }
+/** GET /sessions/:id/watched: one for each person, the last one first. */
 export type Watched = {
   readonly by: string
   readonly lastMs: number
@@ -272,6 +275,8 @@ export type FindingSummary = {
   readonly assignee?: string
   readonly rules: readonly string[]
   readonly similar: number
+  /** Why it is not in the queue, if so: `place=below`, `suppressed` or `all` asks for those, too. */
+  readonly below?: string
 }
 
 /** GET /findings/counts: how many are in each state above the line, as far as the person may see them. */
@@ -431,5 +436,15 @@ export type OwnData = {
     readonly purpose: string
   }[]
 }
+/** GET, POST /me/views, DELETE /me/views/:id: lists that somebody keeps, with their filters. */
+export type SavedView = {
+  readonly id: string
+  readonly name: string
+  /** `sessions`, `findings` or `search`. */
+  readonly page: string
+  /** As in the address of the page, without its question mark. */
+  readonly query: string
+}
+export type SavedViewWish = Omit<SavedView, 'id'>
 /** POST /me/contest */
 export type ContestWish = { readonly finding?: string; readonly session?: string; readonly text: string }

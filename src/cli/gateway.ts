@@ -133,7 +133,7 @@ async function compose(
   }
   const admin = await startAdmin(pages)
   closers.push(() => admin.close())
-  const web = await startWeb(pages, openApi(pages, closers))
+  const web = await startWeb(pages, openApi(pages, () => configuration.content.toString(), closers))
   if (web !== undefined) closers.push(() => web.close())
   const listener = await startSsh(config(), ssh)
   if (listener !== undefined) closers.push(() => listener.close())

@@ -2,12 +2,14 @@
 import type { AuditEvent } from '../../audit/audit-log.ts'
 import type { FindingDesk } from '../../analysis/findings/desk.ts'
 import type { Principal } from '../../identity/principal.ts'
-import type { SessionRow } from '../../model.ts'
+import type { SessionRow, Severity } from '../../model.ts'
 import type { Policy } from '../../policy/rules.ts'
 import type { RecordingStore } from '../../recorder/storage/recording-store.ts'
 import type { Watching } from '../../session/live.ts'
 import type { SessionCatalogue } from '../../store/session-catalogue.ts'
 import type { ReviewStore } from '../../store/store.ts'
+import type { PolicyView } from '../schema.ts'
+import type { Integrity } from './integrity.ts'
 import type { WebParts } from '../answers.ts'
 import type { Readings } from './readings.ts'
 import type { ReadingThreads } from './replay/reading-thread.ts'
@@ -27,6 +29,11 @@ export type ApiDeps = {
     rows(): readonly SessionRow[]
   }
   readonly findings?: FindingDesk
+  readonly integrity?: Integrity
+  /** Version and text of the policy, without anything secret. */
+  readonly policyText: () => Pick<PolicyView, 'version' | 'text'>
+  /** Sessions with a finding of these severities are reviewed when two people gave a verdict. */
+  readonly fourEyes: () => readonly Severity[]
   /** People have pseudonyms in findings until unmasked. */
   readonly pseudonyms: () => boolean
   /** The person whose access token this is; rejects with a Fault TOKEN_REFUSED or ISSUER_UNAVAILABLE. Undefined: no tokens are taken. */

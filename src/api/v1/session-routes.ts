@@ -1,12 +1,13 @@
 /** Lists of sessions, and one session with what is known of it. */
 import { z } from 'zod'
-import type { SessionRow } from '../../model.ts'
+import type { SessionRow, Severity } from '../../model.ts'
 import { headerOf } from '../../recorder/reader.ts'
 import type { Among, SessionFilter, SessionPlace } from '../../store/session-query.ts'
 import type { SessionDetail } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { cursor, flag, instant, limit, several, severities, word } from './fields.ts'
 import { type Asking, route, type Route, type SessionAsk, sessionRoute } from './route.ts'
+import { verdictRefusal } from './review-routes.ts'
 import { summariesOf } from './session-views.ts'
 import { histogram, sessionDetail, sessionPage } from './shapes.ts'
 import { visibleTo } from './visible-sessions.ts'
@@ -155,6 +156,7 @@ async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Promise<S
   const [summary] = await summariesOf(parts, [row], person)
   const [kept] = await parts.kept([row])
   if (summary === undefined) return undefined
+  const refusal = verdictRefusal(row)
   const head = kept?.purged === undefined ? await headOf(parts, row) : undefined
   return {
     ...summary,
@@ -168,8 +170,19 @@ async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Promise<S
       holds: kept?.hold === undefined ? 0 : 1,
     },
     mayEnd: row.state === 'open',
-    verdicts: [],
+    verdictsNeeded: verdictsNeeded(parts, summary.worst),
+    ...(refusal === undefined ? {} : { reviewRefusal: refusal }),
+    verdicts: (await parts.reviews.verdictsOf([row.id])).map(({ name, atMs, verdict, rationale }) => ({
+      by: name,
+      atMs,
+      verdict,
+      rationale,
+    })),
   }
+}
+
+function verdictsNeeded({ fourEyes }: ApiParts, worst: Severity | undefined): number {
+  return worst !== undefined && fourEyes().includes(worst) ? 2 : 1
 }
 
 async function headOf(parts: ApiParts, row: SessionRow) {

@@ -11,13 +11,15 @@ export async function summariesOf(
   person: Asking,
 ): Promise<readonly SessionSummary[]> {
   const ids = rows.map(row => row.id)
-  const [kept, found] = await Promise.all([
+  const [kept, verdicts, found] = await Promise.all([
     parts.kept(rows),
+    parts.reviews.verdictsOf(ids),
     parts.findings?.ofSessions(ids, { kind: 'person', principal: person.principal }),
   ])
   return rows.map((row, at) => ({
     ...summaryOf(row, kept[at]),
     ...(found?.get(row.id) ?? { findings: 0 }),
+    reviewedBy: [...new Set(verdicts.filter(({ session }) => session === row.id).map(({ name }) => name))],
   }))
 }
 

@@ -76,9 +76,9 @@ export const histogram: z.ZodType<said.Histogram> = z.strictObject({
   buckets: z.array(z.strictObject({ fromMs: ms, sessions: z.int(), withFindings: z.int() })),
 })
 
-const verdictWord = z.enum(['expected', 'explained', 'escalate'])
+export const verdictWord = z.enum(['expected', 'explained', 'escalate'])
 
-const verdict: z.ZodType<said.Verdict> = z.strictObject({
+export const verdict: z.ZodType<said.Verdict> = z.strictObject({
   by: z.string(),
   atMs: ms,
   verdict: verdictWord,
@@ -100,6 +100,7 @@ export const sessionDetail: z.ZodType<said.SessionDetail> = z.strictObject({
     holds: z.int(),
   }),
   mayEnd: z.boolean(),
+  verdictsNeeded: z.int(),
   reviewRefusal: opt(z.string()),
   verdicts: z.array(verdict),
 })
@@ -126,4 +127,155 @@ export const replayKeyframe: z.ZodType<said.ReplayKeyframe> = z.strictObject({
   screen: z.string(),
   chunk: z.int(),
   skipEvents: z.int(),
+})
+
+export const comment: z.ZodType<said.Comment> = z.strictObject({
+  id: z.string(),
+  by: z.string(),
+  atMs: ms,
+  offsetMs: opt(offsetMs),
+  text: z.string(),
+})
+export const comments: z.ZodType<said.Page<said.Comment>> = z.strictObject(pageOf(comment))
+
+export const watched: z.ZodType<said.Watched> = z.strictObject({
+  by: z.string(),
+  lastMs: ms,
+  stretches: z.array(stretch),
+})
+
+const findingState = z.enum(['new', 'acknowledged', 'closed'])
+
+const findingFields = {
+  id: z.string(),
+  state: findingState,
+  severity,
+  unusualness: opt(z.number()),
+  sentence: z.string(),
+  kind: z.enum(['rule', 'baseline', 'integrity', 'sample']),
+  session: z.string(),
+  principal: z.string(),
+  target: z.string(),
+  atMs: ms,
+  createdAtMs: ms,
+  assignee: opt(z.string()),
+  rules: z.array(z.string()),
+  similar: z.int(),
+  below: opt(z.string()),
+}
+const findingSummary: z.ZodType<said.FindingSummary> = z.strictObject(findingFields)
+export const findingPage: z.ZodType<said.Page<said.FindingSummary>> = z.strictObject(pageOf(findingSummary))
+export const findingCounts: z.ZodType<said.FindingCounts> = z.strictObject({
+  new: z.int(),
+  acknowledged: z.int(),
+  closed: z.int(),
+})
+
+export const findingDetail: z.ZodType<said.FindingDetail> = z.strictObject({
+  ...findingFields,
+  why: z.array(
+    z.strictObject({
+      observed: z.string(),
+      own: opt(z.string()),
+      peers: opt(z.string()),
+      everybody: opt(z.string()),
+      adds: opt(z.number()),
+      entry: opt(z.int()),
+      offsetMs: opt(offsetMs),
+    }),
+  ),
+  quotes: z.array(z.strictObject({ entry: z.int(), offsetMs, text: z.string() })),
+  techniques: z.array(z.strictObject({ id: z.string(), name: z.string() })),
+  benign: z.array(z.string()),
+  quality: z.array(z.string()),
+  versions: z.record(z.string(), z.string()),
+  context: z.array(fact),
+  history: z.array(z.strictObject({ atMs: ms, by: z.string(), what: z.string(), note: opt(z.string()) })),
+  mayDecide: z.boolean(),
+  refusal: opt(z.string()),
+  isMasked: z.boolean(),
+  unmaskings: z.array(
+    z.strictObject({
+      id: z.string(),
+      by: z.string(),
+      caseId: z.string(),
+      reason: z.string(),
+      mayApprove: z.boolean(),
+    }),
+  ),
+  proposal: opt(z.strictObject({ by: z.string(), reason: z.string(), rationale: z.string() })),
+})
+
+export const connectView: z.ZodType<said.ConnectView> = z.strictObject({
+  places: z.array(
+    z.strictObject({
+      target: z.string(),
+      protocol,
+      logins: z.array(z.string()),
+      labels: z.record(z.string(), z.string()),
+      lines: z.array(z.strictObject({ name: z.string(), text: z.string() })),
+      takesPassword: z.boolean(),
+    }),
+  ),
+})
+export const password: z.ZodType<said.Password> = z.strictObject({
+  password: z.string(),
+  validUntilMs: ms,
+  connections: z.int(),
+  line: z.string(),
+})
+
+export const policyView: z.ZodType<said.PolicyView> = z.strictObject({
+  version: z.string(),
+  text: z.string(),
+  roles: z.array(
+    z.strictObject({
+      name: z.string(),
+      members: z.string(),
+      allows: z.array(z.string()),
+      reviews: z.array(z.string()),
+    }),
+  ),
+  targets: z.array(z.strictObject({ name: z.string(), protocol, labels: z.record(z.string(), z.string()) })),
+})
+export const explanation: z.ZodType<said.Explanation> = z.strictObject({
+  allowed: z.boolean(),
+  text: z.string(),
+})
+
+export const integrityView: z.ZodType<said.IntegrityView> = z.strictObject({
+  origin: z.string(),
+  treeSize: z.int(),
+  checkpoints: z.array(z.strictObject({ size: z.int(), atMs: ms, note: z.string() })),
+  keys: z.array(
+    z.strictObject({
+      purpose: z.string(),
+      keyId: z.string(),
+      publicKeyPem: z.string(),
+      state: z.string(),
+    }),
+  ),
+  publishers: z.array(z.strictObject({ place: z.string(), lastMs: opt(ms), problem: opt(z.string()) })),
+})
+export const consistencyView: z.ZodType<said.ConsistencyView> = z.strictObject({
+  from: z.int(),
+  to: z.int(),
+  proof: z.array(z.string()),
+})
+
+export const ownData: z.ZodType<said.OwnData> = z.strictObject({
+  categories: z.array(
+    z.strictObject({ name: z.string(), what: z.string(), keptFor: z.string(), seenBy: z.string() }),
+  ),
+  baseline: opt(z.strictObject({ events: z.int(), sinceMs: ms, text: z.array(z.string()) })),
+  findings: z.array(
+    z.strictObject({ id: z.string(), sentence: z.string(), closedAtMs: ms, reason: z.string() }),
+  ),
+  views: z.array(z.strictObject({ atMs: ms, by: z.string(), session: z.string(), purpose: z.string() })),
+})
+export const savedView: z.ZodType<said.SavedView> = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  page: z.string(),
+  query: z.string(),
 })

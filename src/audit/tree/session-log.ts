@@ -64,6 +64,13 @@ export type SessionLogOptions = {
 /** Proof that a leaf is in the log, in the form of C2SP tlog-proof, and the entry that it is about. */
 export type LeafProof = { readonly entry: string; readonly proof: string }
 
+/** What became of the newest checkpoint at one place: when it arrived last, and why the last one did not, if so. */
+export type PublisherState = {
+  readonly name: string
+  readonly lastMs: number | undefined
+  readonly problem: string | undefined
+}
+
 export type SessionLog = {
   /** The leaf is with the operating system when this returns; gives its index. Throws Fault SESSION_LOG_FAILED, from then on always. */
   readonly add: (leaf: Leaf) => number
@@ -81,8 +88,20 @@ export type SessionLog = {
   readonly close: () => Promise<void>
 }
 
+/** What others may see of the log, where all of it is. */
+export type SessionLogView = {
+  readonly size: number
+  /** The log's name. */
+  readonly origin: string
+  /** The entry of that index; undefined if there is none, or it is none of ours. */
+  readonly leafAt: (index: number) => StampedLeaf | undefined
+  /** Hashes that prove that the log of the later size begins with that of the earlier one (RFC 6962, section 2.1.2). Throws RangeError for sizes that it never had. */
+  readonly consistency: (earlier: number, later: number) => readonly Buffer[]
+  readonly publishers: readonly PublisherState[]
+}
+
 /** Opens the log and goes on where it ended; it must be the only writer. Throws Fault SESSION_LOG_FAILED if it cannot be continued. */
-export function openSessionLog(options: SessionLogOptions): SessionLog {
+export function openSessionLog(options: SessionLogOptions): SessionLog & SessionLogView {
   return new TreeLog(options)
 }
 
@@ -112,7 +131,7 @@ type Waiting = {
   readonly reject: (cause: unknown) => void
 }
 
-class TreeLog implements SessionLog {
+class TreeLog implements SessionLog, SessionLogView {
   readonly #options: SessionLogOptions
   readonly #append: AppendSync
   readonly #watch: Watch
@@ -133,6 +152,7 @@ class TreeLog implements SessionLog {
   #keeping: Promise<void> = Promise.resolve()
   #keptSize = 0
   #lastRemembered = ''
+  readonly #published = new Map<string, { lastMs?: number; problem?: string }>()
   #timer: NodeJS.Timeout | undefined
   #failure: Fault | undefined
 
@@ -153,6 +173,27 @@ class TreeLog implements SessionLog {
 
   get failure(): Fault | undefined {
     return this.#failure
+  }
+
+  get origin(): string {
+    return this.#origin
+  }
+
+  leafAt(index: number): StampedLeaf | undefined {
+    return index >= 0 && index < this.size ? decodeLeaf(this.#entry(index)) : undefined
+  }
+
+  consistency(earlier: number, later: number): readonly Buffer[] {
+    if (!(earlier > 0 && earlier <= later && later <= this.size))
+      throw new RangeError(`the log has ${this.size} entries`)
+    return consistencySpans(earlier, later).map(span => spanRoot(span, this.#hashAt))
+  }
+
+  get publishers(): readonly PublisherState[] {
+    return (this.#options.publishers ?? []).map(({ name }) => {
+      const { lastMs, problem } = this.#published.get(name) ?? {}
+      return { name, lastMs, problem }
+    })
   }
 
   add(leaf: Leaf): number {
@@ -454,8 +495,14 @@ class TreeLog implements SessionLog {
     for (const publisher of this.#options.publishers ?? []) {
       try {
         await this.#cosign(await publisher.publish(text, proofFrom), size)
+        this.#published.set(publisher.name, { lastMs: this.#options.clock.nowMs() })
       } catch (cause) {
         const said = { publisher: publisher.name, reason: reasonOf(cause) }
+        const { lastMs } = this.#published.get(publisher.name) ?? {}
+        this.#published.set(publisher.name, {
+          ...(lastMs === undefined ? {} : { lastMs }),
+          problem: said.reason,
+        })
         this.#options.log.error(said, 'a checkpoint could not be published')
       }
     }

@@ -1,25 +1,42 @@
 /** The interface for the auditors' pages and for tools: what it needs of the rest. */
-import { readFileSync } from 'node:fs'
+import { severityOrder } from '../../analysis/findings/finding.ts'
 import type { ApiDeps } from '../../api/v1/deps.ts'
+import { integrityOf } from '../../api/v1/integrity.ts'
+import { policyTextOf } from '../../api/v1/policy-text.ts'
+import type { Config } from '../../config/config.ts'
+import type { Severity } from '../../model.ts'
 import { openSessionCatalogue } from '../../store/session-catalogue.ts'
+import { foldersOf } from '../folders.ts'
+import { productVersion } from '../product-version.ts'
 import type { Closers } from './ground.ts'
 import type { PagesParts } from './pages.ts'
 
-export function openApi({ ground, config, live, audit }: PagesParts, closers: Closers): ApiDeps {
+/** `configText`: the file that is in force. */
+export function openApi(pages: PagesParts, configText: () => string, closers: Closers): ApiDeps {
+  const { ground, config, live, audit, findings } = pages
+  const { store, storage, sessionLog, authorities } = ground
   const catalogue = openSessionCatalogue(config().gateway.data)
   closers.push(() => catalogue.close())
   return {
-    version,
+    version: productVersion,
     policy: config,
+    policyText: () => policyTextOf(configText()),
     catalogue,
-    reviews: ground.store.reviews,
+    reviews: store.reviews,
     audit,
-    recordings: ground.storage,
+    recordings: storage,
     live,
+    findings: findings.desk,
+    integrity: integrityOf({
+      folder: foldersOf(config()).sessionLog,
+      sessionLog,
+      keys: () => authorities.ring.list,
+    }),
     pseudonyms: () => config().analysis.pseudonyms !== undefined,
+    fourEyes: () => fourEyesOf(config()),
   }
 }
 
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-  version: string
+function fourEyesOf({ analysis: { fourEyes } }: Config): readonly Severity[] {
+  return fourEyes === undefined ? [] : severityOrder.slice(severityOrder.indexOf(fourEyes))
 }

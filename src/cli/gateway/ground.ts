@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { appendAsking } from '../../audit/append.ts'
 import { openAuditLog, type SigningAuditLog } from '../../audit/audit-log.ts'
-import { openSessionLog, type SessionLog } from '../../audit/tree/session-log.ts'
+import { openSessionLog, type SessionLog, type SessionLogView } from '../../audit/tree/session-log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import { type Authorities, openAuthorities } from '../../credentials/authority.ts'
@@ -28,7 +28,7 @@ export type Ground = {
   readonly store: Store
   readonly authorities: Authorities
   readonly audit: SigningAuditLog
-  readonly sessionLog: SessionLog
+  readonly sessionLog: SessionLog & SessionLogView
   readonly recorder: Recorder
   /** Another one, on the journal of a process that is gone. */
   readonly recorderIn: (journalFolder: string) => Recorder
