@@ -8,7 +8,7 @@ export type EntryKind = 'command' | 'statement' | 'file' | 'screen' | 'forward'
 
 export type Entry = {
   readonly session: string
-  /** Counted from 0 within the session, in order of time. The same recording always gives the same numbers. */
+  /** Counted from 0 within the session, in the order in which entries became known. The same recording always gives the same numbers. */
   readonly number: number
   readonly kind: EntryKind
   readonly atMs: number
@@ -54,6 +54,8 @@ export type FileDetail = {
   readonly direction?: 'up' | 'down'
   readonly bytes?: number
   readonly sha256?: string
+  /** Why it failed, if so. */
+  readonly status?: string
 }
 
 /** A rule that one entry, or several together, met. */

@@ -12,6 +12,9 @@ const removedAtOnce = 2000
 /** What is known of a session that is not finished. */
 export type KnownSession = { readonly state: IndexState; readonly attempts: number; readonly isOver: boolean }
 
+/** What a call of `write` added or changed. */
+export type Fresh = { readonly entries: readonly Entry[]; readonly hits: readonly EntryHit[] }
+
 type EntryRow = {
   readonly id: number
   readonly session: number
@@ -74,6 +77,11 @@ export class IndexWriter {
     )
   }
 
+  /** Nothing is added to its recording any more. */
+  noteOver(id: string): void {
+    this.#sql.setOver.run(id)
+  }
+
   known(id: string): KnownSession | undefined {
     const row = this.#sql.known.get(id) as { state: IndexState; attempts: number; isOver: number } | undefined
     return row === undefined ? undefined : { ...row, isOver: row.isOver === 1 }
@@ -87,6 +95,16 @@ export class IndexWriter {
     })
   }
 
+  /** It is put aside: that it has to be read from the start once more is nobody's fault. */
+  rest(id: string): void {
+    this.#sql.rest.run(id)
+  }
+
+  /** What was read in vain so far does not count: it was not the sessions that took the thread down. */
+  forgive(): void {
+    this.#sql.forgive.run()
+  }
+
   setState(id: string, state: IndexState, problem?: string): void {
     this.#sql.setState.run({ id, state, problem: problem ?? null })
     if (isFinal(state)) this.#letGo(id)
@@ -94,21 +112,17 @@ export class IndexWriter {
 
   /**
    * Stores entries and hits of one session. One whose number is known replaces that one, so that reading a recording again leaves what
-   * was there. `isWhole`: the session is finished with it.
+   * was there. Gives back what was not known before, or not like this.
    */
-  write(
-    id: string,
-    entries: readonly Entry[],
-    hits: readonly EntryHit[],
-    end?: { readonly problem?: string | undefined },
-  ): void {
-    this.#inOne(() => {
+  write(id: string, entries: readonly Entry[], hits: readonly EntryHit[]): Fresh {
+    if (entries.length + hits.length === 0) return { entries, hits }
+    return this.#inOne(() => {
       const place = this.#placeOf(id)
-      if (place === undefined) return // forgotten meanwhile
-      for (const hit of hits) this.#putHit(place, hit)
-      for (const entry of entries) this.#put(place, entry)
+      if (place === undefined) return { entries: [], hits: [] } // forgotten meanwhile
+      const freshHits = hits.filter(hit => this.#putHit(place, hit))
+      const freshEntries = entries.filter(entry => this.#put(place, entry))
       this.#retag(place, entries, hits)
-      if (end !== undefined) this.setState(id, 'done', end.problem)
+      return { entries: freshEntries, hits: freshHits }
     })
   }
 
@@ -177,27 +191,22 @@ export class IndexWriter {
     if (place !== undefined) this.#lastIds.delete(place.no)
   }
 
-  #putHit({ no }: SessionPlace, hit: EntryHit): void {
+  /** Whether it is new. */
+  #putHit({ no }: SessionPlace, hit: EntryHit): boolean {
     const { entry, offsetMs, severity, quote } = hit
     const technique = JSON.stringify(hit.technique)
-    this.#sql.putHit.run(
-      no,
-      entry,
-      this.#ruleNumber(hit.rule),
-      Math.round(offsetMs),
-      severity,
-      technique,
-      quote,
-    )
+    const rule = this.#ruleNumber(hit.rule)
+    return this.#sql.putHit.run(no, entry, rule, Math.round(offsetMs), severity, technique, quote).changes > 0
   }
 
-  #put(place: SessionPlace, entry: Entry): void {
+  /** Whether it is new, or was different. */
+  #put(place: SessionPlace, entry: Entry): boolean {
     const kind = kinds.indexOf(entry.kind)
     const before = this.#sql.entry.get(place.no, kind, entry.number) as EntryRow | undefined
     const detail = detailOf(entry)
     const rules = this.#rulesOf(place.no, entry.number)
     if (before !== undefined) {
-      if (before.text === entry.text && before.detail === detail && before.rules === rules) return
+      if (before.text === entry.text && before.detail === detail && before.rules === rules) return false
       this.#remove(place, before)
     }
     const row: EntryRow = {
@@ -213,6 +222,7 @@ export class IndexWriter {
     this.#sql.putEntry.run(row)
     this.#sql.putWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
     this.#count(place, row, 1)
+    return true
   }
 
   /** Hits of a window may be on an entry that is not in this batch. */
@@ -300,6 +310,8 @@ function statementsOf(database: Database.Database) {
     setOver: sql('update sessions set isOver = 1 where id = ?'),
     setState: sql('update sessions set state = @state, problem = @problem where id = @id'),
     begin: sql("update sessions set state = 'reading', attempts = attempts + 1 where id = ?"),
+    rest: sql("update sessions set state = 'waiting', attempts = 1 where id = ?"),
+    forgive: sql("update sessions set attempts = 1 where attempts > 1 and state in ('waiting', 'reading')"),
     place: sql('select no, person, target, openedAtMs from sessions where id = ?'),
     people: {
       insert: sql('insert or ignore into people (issuer, subject, name) values (?, ?, ?)'),
@@ -322,7 +334,7 @@ function statementsOf(database: Database.Database) {
     dropEntry: sql('delete from entries where id = ?'),
     putWords: sql('insert into words (rowid, text, tags) values (?, ?, ?)'),
     dropWords: sql("insert into words (words, rowid, text, tags) values ('delete', ?, ?, ?)"),
-    putHit: sql('insert or replace into hits values (?, ?, ?, ?, ?, ?, ?)'),
+    putHit: sql('insert or ignore into hits values (?, ?, ?, ?, ?, ?, ?)'),
     hitsOf: sql('select rule from hits where session = ? and entry = ? order by rule'),
     removeHits: sql('delete from hits where session = ?'),
     removeSession: sql('delete from sessions where no = ?'),

@@ -63,7 +63,7 @@ test('what a reviewer may not see is not found and does not count', () => {
   const targets = [{ protocol: 'ssh', name: 'web1' }] as const
   const seen = page('secrets', { scope: { targets } })
   expect(seen).toMatchObject({ total: 2, isTotalExact: true })
-  expect(seen.items.map(({ session }) => session).sort()).toEqual(['s1', 's3'])
+  expect(seen.items.map(({ session }) => session).toSorted()).toEqual(['s1', 's3'])
   const issuer = 'https://issuer.example.com'
   const own = page('secrets', { scope: { targets, except: [{ issuer, subject: 'ada' }] } })
   expect(own.items.map(({ session }) => session)).toEqual(['s3'])
@@ -299,7 +299,7 @@ test('an index that is no database is made anew', () => {
 test('sessions that are finished are not given back to be analysed', () => {
   const both = ['s1', 's2'].map(id => ({ session: watched(id), isOver: true }))
   expect(writer.know(both)).toHaveLength(2)
-  writer.write('s1', [], [], {})
+  writer.setState('s1', 'done')
   expect(writer.know(both).map(({ id }) => id)).toEqual(['s2'])
   expect(reader.progress()).toMatchObject({ done: 1, waiting: 1, entries: 0 })
 })

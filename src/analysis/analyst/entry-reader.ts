@@ -1,0 +1,73 @@
+/**
+ * Reads the events of a session as entries: commands, statements, files, forwards, and what screens showed. What comes out depends on the
+ * events alone, never on when and in which pieces they were read.
+ */
+import type { Protocol } from '../../model.ts'
+import type { EventRecord } from '../../recorder/event.ts'
+import { CommandEntries } from './command-entries.ts'
+import { FileEntries } from './file-entries.ts'
+import { ScreenEntries } from './screen-entries.ts'
+import { StatementEntries } from './statement-entries.ts'
+import { type Told, Teller } from './teller.ts'
+
+export class EntryReader {
+  readonly #teller = new Teller()
+  readonly #commands: CommandEntries | undefined
+  readonly #screens: ScreenEntries | undefined
+  readonly #files: FileEntries | undefined
+  readonly #statements: StatementEntries | undefined
+  #us = 0
+  #hasTerminal = false
+
+  constructor(protocol: Protocol) {
+    if (protocol === 'postgres') this.#statements = new StatementEntries(this.#teller)
+    else {
+      this.#commands = new CommandEntries(this.#teller)
+      this.#screens = new ScreenEntries(this.#teller)
+      this.#files = new FileEntries(this.#teller)
+    }
+  }
+
+  /** It holds an emulator, or did. */
+  get hasTerminal(): boolean {
+    return this.#hasTerminal
+  }
+
+  /** What is not whole in what it gives, for people. */
+  get problem(): string | undefined {
+    return this.#screens?.isPart === true
+      ? 'More was shown on screens than is indexed of one session.'
+      : undefined
+  }
+
+  take(record: EventRecord): Told[] {
+    this.#us = record.us
+    this.#teller.settle(record.us)
+    this.#hasTerminal ||= record.event.type === 'pty'
+    this.#statements?.take(record)
+    this.#files?.take(record)
+    this.#commands?.take(record)
+    this.#screens?.take(record)
+    return this.#teller.take()
+  }
+
+  /** The session has come so far, and nothing happened in between. */
+  settle(us: number): Told[] {
+    this.#teller.settle(us)
+    return this.#teller.take()
+  }
+
+  /** When there will be something to tell although nothing happens; in microseconds since the session's opening. */
+  get nextUs(): number | undefined {
+    return this.#teller.nextUs
+  }
+
+  /** No more events: what is left. */
+  end(): Told[] {
+    this.#statements?.end()
+    this.#commands?.end()
+    this.#screens?.end(this.#us)
+    this.#teller.settle(Number.POSITIVE_INFINITY)
+    return this.#teller.take()
+  }
+}

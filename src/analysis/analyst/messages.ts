@@ -1,0 +1,47 @@
+/** What the gateway and the analyst's thread say to each other. */
+import type { AnalystBatch, WatchedSession } from './session-observer.ts'
+
+/** What the thread begins with. */
+export type AnalystOptions = {
+  /** Where index.db lies. */
+  readonly dataFolder: string
+  readonly recordingsFolder: string
+  readonly rulesFolder?: string
+  /** A folder of Sigma rules. */
+  readonly sigmaFolder?: string
+  /** For the observers; see observers.ts. */
+  readonly observing?: unknown
+  /** Terminals that are emulated at once. */
+  readonly maxTerminals?: number
+  /** The thread before this one was taken down by what it read, most likely. */
+  readonly afterCrash?: boolean
+}
+
+export type ToAnalyst =
+  /** Sessions that there are; answered by `known`. */
+  | {
+      readonly kind: 'sessions'
+      readonly id: number
+      readonly sessions: readonly { readonly session: WatchedSession; readonly isOver: boolean }[]
+    }
+  /** Nothing is added to its recording any more. */
+  | { readonly kind: 'over'; readonly session: string }
+  /** Its recording was removed, or is to be; answered by `done`. */
+  | { readonly kind: 'forget'; readonly id: number; readonly session: string }
+  /** The whole index is thrown away; sessions are told anew. Answered by `done`. */
+  | { readonly kind: 'anew'; readonly id: number }
+  | { readonly kind: 'fetched'; readonly session: string; readonly path?: string; readonly problem?: string }
+  | { readonly kind: 'taken'; readonly batch: number }
+  /** Answered by the thread's end. */
+  | { readonly kind: 'stop' }
+
+export type FromAnalyst =
+  | { readonly kind: 'done'; readonly id: number; readonly problem?: string }
+  | { readonly kind: 'batch'; readonly number: number; readonly batch: AnalystBatch }
+  /** A recording is not in its folder; answered by `fetched`. */
+  | { readonly kind: 'fetch'; readonly session: string; readonly recording: string }
+  /** The copy is not needed any more. */
+  | { readonly kind: 'release'; readonly session: string }
+  | { readonly kind: 'trouble'; readonly session?: string; readonly text: string }
+  /** How many sessions wait to be read, without those that are open; told when it changes. */
+  | { readonly kind: 'behind'; readonly sessions: number }

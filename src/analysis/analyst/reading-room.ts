@@ -1,0 +1,278 @@
+/**
+ * The sessions that are being read, and those that wait. Memory is bounded: so many are open at once, and so many of them with a terminal.
+ * What does not fit waits for a place, and at the latest until its session is over; then it is read in one go.
+ */
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { reasonOf } from '../../errors.ts'
+import { FormatProblem } from '../../recorder/format.ts'
+import type { IndexWriter } from '../index/index-writer.ts'
+import { isFinal } from '../index/index-writer.ts'
+import type { AnalystBatch, WatchedSession } from './session-observer.ts'
+import { type ReadingParts, SessionReading, type Step } from './session-reading.ts'
+
+/** Sessions without a terminal cost what waits for its result. */
+const maxOpen = 512
+/** Each terminal costs two emulators: some three megabytes. */
+export const usualMaxTerminals = 64
+/** A terminal whose session did nothing for this long makes room for another. Sooner, the two would only push each other out. */
+const idleBeforeMs = 30_000
+/** Readings from the start that did not come to an end, by whatever took the thread down, before a session is given up. */
+const maxAttempts = 4
+
+export type RoomParts = ReadingParts & {
+  readonly writer: IndexWriter
+  readonly recordingsFolder: string
+  readonly maxTerminals: number
+  readonly nowMs: () => number
+  /** The path of a recording that is not in its folder, as long as `release` was not called; rejects if there is none. */
+  readonly fetch: (
+    session: WatchedSession,
+  ) => Promise<{ readonly path: string; readonly release: () => void }>
+  /** Hands it over; resolves when it was taken. */
+  readonly post: (batch: AnalystBatch) => Promise<void>
+  readonly onSessionTrouble: (session: string, cause: unknown) => void
+}
+
+type Outside = { readonly session: WatchedSession; readonly size: number }
+
+export class ReadingRoom {
+  readonly #parts: RoomParts
+  /** Open sessions, the one that was read last at the end. */
+  readonly #open = new Map<string, SessionReading>()
+  /** Sessions that are open and have no place, with the size of their recordings when they lost it. */
+  readonly #outside = new Map<string, Outside>()
+  /** Sessions that are over and were not read to their end, in the order in which they are read. */
+  readonly #backlog = new Map<string, WatchedSession>()
+  readonly #over = new Set<string>()
+
+  constructor(parts: RoomParts) {
+    this.#parts = parts
+  }
+
+  /** Sessions that are over and wait. */
+  get behind(): number {
+    return this.#backlog.size
+  }
+
+  add(session: WatchedSession, isOver: boolean): void {
+    if (isOver) this.over(session.id, session)
+    else if (!this.#open.has(session.id) && !this.#outside.has(session.id))
+      this.#outside.set(session.id, { session, size: 0 })
+  }
+
+  over(id: string, known?: WatchedSession): void {
+    if (this.#over.has(id)) return
+    const session = this.#outside.get(id)?.session ?? known
+    this.#outside.delete(id)
+    if (this.#open.has(id)) this.#over.add(id)
+    else if (session !== undefined && !this.#backlog.has(id)) this.#backlog.set(id, session)
+  }
+
+  forget(id: string): void {
+    this.#open.get(id)?.drop()
+    this.#letGo(id)
+    this.#outside.delete(id)
+    this.#backlog.delete(id)
+  }
+
+  /** All are put aside; they have to be told again. */
+  clear(): void {
+    for (const reading of this.#open.values()) reading.drop()
+    this.#open.clear()
+    this.#outside.clear()
+    this.#backlog.clear()
+    this.#over.clear()
+  }
+
+  /** One turn for everybody: open sessions first, then one of those that are over. Gives whether there was anything to do. */
+  async turn(): Promise<boolean> {
+    let isBusy = this.#admit()
+    for (const reading of this.#open.values()) {
+      if (this.#open.get(reading.session.id) === reading) isBusy = (await this.#stepOf(reading)) || isBusy
+    }
+    return (await this.#readOneOfBacklog()) || isBusy
+  }
+
+  // Open sessions.
+
+  /** Gives places to those outside whose recordings have grown, as far as there are some. */
+  #admit(): boolean {
+    let isBusy = false
+    for (const { session, size } of [...this.#outside.values()]) {
+      if (this.#open.size >= maxOpen || !this.#hasRoomForTerminal()) break
+      const path = join(this.#parts.recordingsFolder, session.recording)
+      if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > size)
+        isBusy = this.#start(session, path) || isBusy
+    }
+    return isBusy
+  }
+
+  #start(session: WatchedSession, path: string): boolean {
+    this.#outside.delete(session.id)
+    try {
+      const reading = this.#begin(session, path)
+      if (reading !== undefined) this.#open.set(session.id, reading)
+      return reading !== undefined
+    } catch (cause) {
+      if (!(cause instanceof FormatProblem)) this.#giveUp(session.id, cause)
+      else this.#putOutside(session) // its first bytes are being written
+      return false
+    }
+  }
+
+  #putOutside(session: WatchedSession): void {
+    this.#parts.writer.rest(session.id)
+    const path = join(this.#parts.recordingsFolder, session.recording)
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    this.#outside.set(session.id, { session, size })
+  }
+
+  /** Undefined if it is not to be read. */
+  #begin(session: WatchedSession, path: string): SessionReading | undefined {
+    const { writer } = this.#parts
+    const attempts = writer.begin(session.id)
+    if (attempts > maxAttempts) {
+      writer.setState(session.id, 'failed', 'Reading it failed again and again.')
+      return undefined
+    }
+    const reading = new SessionReading(session, path, attempts > 1, this.#parts)
+    if (!reading.isSealedToAuditors) return reading
+    reading.close()
+    writer.setState(
+      session.id,
+      'sealed',
+      'Sealed to auditors: nothing that is derived of it is kept in the clear.',
+    )
+    return undefined
+  }
+
+  async #stepOf(reading: SessionReading): Promise<boolean> {
+    const { id } = reading.session
+    const step = await this.#read(reading, this.#over.has(id))
+    if (step === undefined || step.isEnd) {
+      reading.close()
+      this.#letGo(id)
+      return true
+    }
+    if (!step.isIdle) this.#makeRoom(reading)
+    return !step.isIdle
+  }
+
+  /** Undefined if it failed. What could not be stored is thrown: then nobody goes on. */
+  async #read(reading: SessionReading, isOver: boolean): Promise<Step | undefined> {
+    const { id } = reading.session
+    let step: Step
+    try {
+      step = await reading.step(isOver, this.#parts.nowMs())
+    } catch (cause) {
+      this.#giveUp(id, cause)
+      return undefined
+    }
+    await this.#store(reading, step)
+    return step
+  }
+
+  /** What is known at the end is handed over before it is noted that it was: after a crash in between it is told once more. */
+  async #store({ session, problem }: SessionReading, step: Step): Promise<void> {
+    const { writer, post } = this.#parts
+    const fresh = writer.write(session.id, step.entries, step.hits)
+    const entries = fresh.entries.filter(({ kind }) => kind !== 'screen')
+    const { drafts, isEnd: isSealed } = step
+    const batch = { session: session.id, entries, hits: fresh.hits, drafts, isSealed }
+    if (entries.length + batch.hits.length + drafts.length > 0 || isSealed) await post(batch)
+    if (isSealed) writer.setState(session.id, 'done', problem)
+  }
+
+  #letGo(id: string): void {
+    this.#open.delete(id)
+    this.#over.delete(id)
+  }
+
+  #giveUp(id: string, cause: unknown): void {
+    this.#parts.writer.setState(id, 'failed', reasonOf(cause))
+    this.#parts.onSessionTrouble(id, cause)
+  }
+
+  // Places.
+
+  #terminals(): SessionReading[] {
+    return [...this.#open.values()].filter(({ hasTerminal }) => hasTerminal)
+  }
+
+  #hasRoomForTerminal(): boolean {
+    const terminals = this.#terminals()
+    return terminals.length < this.#parts.maxTerminals || idleOf(terminals) !== undefined
+  }
+
+  /** One more has a terminal: the one that was idle for longest goes, or else this one. */
+  #makeRoom(reading: SessionReading): void {
+    if (!reading.hasTerminal) return
+    const terminals = this.#terminals()
+    if (terminals.length <= this.#parts.maxTerminals) return
+    const { session } = idleOf(terminals.filter(other => other !== reading)) ?? reading
+    this.#open.get(session.id)?.drop()
+    const isOver = this.#over.has(session.id)
+    this.#letGo(session.id)
+    if (isOver) this.over(session.id, session)
+    else this.#putOutside(session)
+  }
+
+  // Sessions that are over.
+
+  async #readOneOfBacklog(): Promise<boolean> {
+    const [session] = this.#backlog.values()
+    if (session === undefined) return false
+    const known = this.#parts.writer.known(session.id)
+    if (known !== undefined && !isFinal(known.state)) await this.#readWhole(session)
+    this.#backlog.delete(session.id)
+    return true
+  }
+
+  async #readWhole(session: WatchedSession): Promise<void> {
+    const local = join(this.#parts.recordingsFolder, session.recording)
+    const fetched = existsSync(local)
+      ? { path: local, release: () => {} }
+      : await this.#parts.fetch(session).catch(reasonOf)
+    if (typeof fetched === 'string') return this.#parts.writer.setState(session.id, 'gone', fetched)
+    try {
+      await this.#readFile(session, fetched.path)
+    } finally {
+      fetched.release()
+    }
+  }
+
+  async #readFile(session: WatchedSession, path: string): Promise<void> {
+    let reading: SessionReading | undefined
+    try {
+      reading = this.#begin(session, path)
+    } catch (cause) {
+      return this.#giveUp(session.id, cause)
+    }
+    if (reading === undefined) return
+    try {
+      // Others get their turn in between.
+      for (let isEnd = false; !isEnd && this.#backlog.has(session.id); ) {
+        const step = await this.#read(reading, true)
+        isEnd = step === undefined || step.isEnd
+        if (!isEnd) await this.#turnOfOpen()
+      }
+    } finally {
+      reading.close()
+    }
+  }
+
+  async #turnOfOpen(): Promise<void> {
+    await new Promise(resolve => setImmediate(resolve)) // for messages
+    this.#admit()
+    for (const reading of this.#open.values()) {
+      if (this.#open.get(reading.session.id) === reading) await this.#stepOf(reading)
+    }
+  }
+}
+
+/** The one that was idle for longest, if it was for long enough. */
+function idleOf(readings: readonly SessionReading[]): SessionReading | undefined {
+  const [first] = readings.toSorted((a, b) => a.lastActiveMs - b.lastActiveMs)
+  return first !== undefined && performance.now() - first.lastActiveMs >= idleBeforeMs ? first : undefined
+}

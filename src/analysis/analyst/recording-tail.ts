@@ -1,0 +1,102 @@
+/** Reads a recording while it is written: what is whole so far, and later on from there. */
+import { statSync } from 'node:fs'
+import { type Content, contentOf } from '../../recorder/encryption/content.ts'
+import type { EventRecord } from '../../recorder/event.ts'
+import { FormatProblem } from '../../recorder/format.ts'
+import { discontinued, FrameReader } from '../../recorder/frames.ts'
+import { readHeader, type RecordingHeader } from '../../recorder/header.ts'
+import { nextGoodFrame } from '../../recorder/next-good.ts'
+import { openChunk } from '../../recorder/reader.ts'
+
+/** `end`: all that is there was read. */
+export type Piece =
+  | { readonly kind: 'events'; readonly events: readonly EventRecord[] }
+  | { readonly kind: 'other' }
+  | { readonly kind: 'seal' }
+  | { readonly kind: 'end' }
+
+export class RecordingTail {
+  readonly #file: string
+  readonly #frames: FrameReader
+  readonly header: RecordingHeader
+  readonly #content: Content
+  /** Where the next frame begins, and its number. */
+  #offset: number
+  #record = 1
+  #damage = 0
+  #isClosed = false
+
+  /** Throws as `readRecording` does, and FormatProblem where there is no header yet. */
+  constructor(file: string) {
+    this.#file = file
+    this.#frames = new FrameReader(file)
+    try {
+      const first = this.#frames.next()
+      const header = first === undefined ? 'the header is cut' : readHeader(first.body)
+      if (first === undefined || typeof header === 'string') throw new FormatProblem(0, 0, String(header))
+      this.header = header
+      this.#content = contentOf(header, undefined)
+      this.#offset = first.offset + first.stored.length
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  /** Nobody but the auditors can read it. */
+  get isSealedToAuditors(): boolean {
+    return this.#content.kind === 'locked'
+  }
+
+  /** Places that could not be read. */
+  get damage(): number {
+    return this.#damage
+  }
+
+  /** Whether there may be more than was read; costs no reading. Where the file was moved away, what is open is asked. */
+  get mayHaveMore(): boolean {
+    const size = statSync(this.#file, { throwIfNoEntry: false })?.size
+    return size === undefined || size > this.#offset
+  }
+
+  /** The next frame. Damage is skipped where the recording is over, and otherwise waited for: it may be a write that is not whole. */
+  next(isOver: boolean): Piece {
+    try {
+      return this.#next()
+    } catch (error) {
+      if (!(error instanceof FormatProblem)) throw error
+      return isOver ? this.#skip(error) : this.#rest()
+    }
+  }
+
+  #next(): Piece {
+    const frame = this.#frames.next()
+    if (frame === undefined) return this.#rest()
+    this.#offset = frame.offset + frame.stored.length
+    this.#record = frame.record + 1
+    if (frame.kind === 'seal') return { kind: 'seal' }
+    if (frame.kind !== 'chunk') return { kind: 'other' }
+    return { kind: 'events', events: openChunk(frame, this.#content).events }
+  }
+
+  /** What the reader holds of the file is let go: many are open, and the file grows. */
+  #rest(): Piece {
+    this.#frames.jump({ offset: this.#offset, record: this.#record })
+    return { kind: 'end' }
+  }
+
+  #skip({ offset, reason }: FormatProblem): Piece {
+    this.#damage++
+    const next = nextGoodFrame(this.#file, reason === discontinued ? offset : offset + 1)
+    if (next === undefined) return { kind: 'end' }
+    this.#offset = next
+    this.#frames.jump({ offset: next, record: ++this.#record })
+    return { kind: 'other' }
+  }
+
+  /** A second time does nothing. */
+  close(): void {
+    if (!this.#isClosed) this.#frames.close()
+    this.#isClosed = true
+  }
+}

@@ -1,0 +1,149 @@
+/** A session that is being read: its recording, what is remembered of its terminals, and what rules over several entries have counted. */
+import type { EventRecord } from '../../recorder/event.ts'
+import type { Entry, EntryHit } from '../entry.ts'
+import type { FindingDraft } from '../findings/finding.ts'
+import { EntryReader } from './entry-reader.ts'
+import type { Judge } from './judge.ts'
+import { RecordingTail } from './recording-tail.ts'
+import type { SessionObserver, SessionWindows, WatchedSession } from './session-observer.ts'
+import type { Told } from './teller.ts'
+
+/** Frames of a recording that are read in one step, and entries: others get their turn in between. */
+const maxFrames = 16
+const maxEntries = 300
+/**
+ * A recorder writes a chunk a second after its first event at the latest; after so long what was not read did not happen. In microseconds.
+ */
+const quietUs = 2_000_000
+
+export type ReadingParts = {
+  readonly judge: Judge
+  readonly windows: () => SessionWindows
+  readonly observers: readonly SessionObserver[]
+  /** Hears what an observer throws. */
+  readonly onTrouble: (cause: unknown) => void
+}
+
+/** What one step gave. `isIdle`: there was nothing to read; `isEnd`: nothing more comes. */
+export type Step = {
+  readonly entries: readonly Entry[]
+  readonly hits: readonly EntryHit[]
+  readonly drafts: readonly FindingDraft[]
+  readonly isIdle: boolean
+  readonly isEnd: boolean
+}
+
+export class SessionReading {
+  readonly session: WatchedSession
+  readonly #tail: RecordingTail
+  readonly #entries: EntryReader
+  readonly #parts: ReadingParts
+  readonly #windows: SessionWindows
+  readonly #openedAtMs: number
+  #drafts: FindingDraft[] = []
+  #isSealed = false
+  lastActiveMs: number
+
+  /** Throws as `RecordingTail` does. */
+  constructor(session: WatchedSession, file: string, isAgain: boolean, parts: ReadingParts) {
+    this.session = session
+    this.#tail = new RecordingTail(file)
+    this.#entries = new EntryReader(this.#tail.header.protocol)
+    this.#parts = parts
+    this.#windows = parts.windows()
+    this.#openedAtMs = Date.parse(this.#tail.header.openedAt)
+    this.lastActiveMs = performance.now()
+    this.#observe(observer => observer.opened(session, isAgain))
+  }
+
+  get isSealedToAuditors(): boolean {
+    return this.#tail.isSealedToAuditors
+  }
+
+  get hasTerminal(): boolean {
+    return this.#entries.hasTerminal
+  }
+
+  /** What is not whole, for people. */
+  get problem(): string | undefined {
+    const { damage } = this.#tail
+    const damaged =
+      damage === 0 ? undefined : `The recording is damaged in ${damage} places; the rest was read.`
+    return damaged ?? this.#entries.problem
+  }
+
+  /** Reads on. `isOver`: nothing is added any more. `nowMs`: the wall's clock, to know what did not happen; undefined where it is over. */
+  async step(isOver: boolean, nowMs: number): Promise<Step> {
+    const told: Told[] = []
+    const isIdle = !this.#tail.mayHaveMore && !isOver
+    const isRead = isIdle || this.#read(told, isOver)
+    const isEnd = isRead && (this.#isSealed || isOver)
+    if (isEnd) told.push(...this.#entries.end())
+    else if (isRead) told.push(...this.#quiet(nowMs))
+    const { entries, hits } = await this.#judge(told)
+    if (isEnd) this.#observe(observer => observer.sealed(this.session))
+    if (told.length > 0 || !isIdle) this.lastActiveMs = performance.now()
+    return { entries, hits, drafts: this.#drafts.splice(0), isIdle: isIdle && told.length === 0, isEnd }
+  }
+
+  /** It is put aside before its end. */
+  drop(): void {
+    this.close()
+    for (const observer of this.#parts.observers) observer.dropped?.(this.session.id)
+  }
+
+  close(): void {
+    this.#tail.close()
+  }
+
+  /** Whether all that is there was read. */
+  #read(told: Told[], isOver: boolean): boolean {
+    for (let frames = 0; frames < maxFrames && told.length < maxEntries; frames++) {
+      const piece = this.#tail.next(isOver)
+      if (piece.kind === 'end') return true
+      if (piece.kind === 'seal') {
+        this.#isSealed = true
+        return true
+      }
+      if (piece.kind === 'events') this.#take(piece.events, told)
+    }
+    return false
+  }
+
+  #take(events: readonly EventRecord[], told: Told[]): void {
+    for (const record of events) told.push(...this.#entries.take(record))
+  }
+
+  /** Nothing was recorded for a while: what goes on is told. */
+  #quiet(nowMs: number): Told[] {
+    const told: Told[] = []
+    const untilUs = (nowMs - this.#openedAtMs) * 1000 - quietUs
+    for (let next = this.#entries.nextUs; next !== undefined && next <= untilUs; next = this.#entries.nextUs)
+      told.push(...this.#entries.settle(next))
+    return told
+  }
+
+  async #judge(told: readonly Told[]): Promise<{ readonly entries: Entry[]; readonly hits: EntryHit[] }> {
+    const entries = new Map<number, Entry>()
+    const hits: EntryHit[] = []
+    const place = { session: this.session.id, openedAtMs: this.#openedAtMs }
+    for (const one of told) {
+      const { entry, hits: own, isOver } = await this.#parts.judge.judge(one, place)
+      const all = isOver ? [...own, ...this.#windows.take(entry, own)] : own
+      entries.set(entry.number, entry)
+      hits.push(...all)
+      this.#observe(observer => (isOver ? observer.took(entry, all) : (observer.began?.(entry, all) ?? [])))
+    }
+    return { entries: [...entries.values()], hits }
+  }
+
+  #observe(ask: (observer: SessionObserver) => readonly FindingDraft[]): void {
+    for (const observer of this.#parts.observers) {
+      try {
+        this.#drafts.push(...ask(observer))
+      } catch (cause) {
+        this.#parts.onTrouble(cause)
+      }
+    }
+  }
+}
