@@ -1,5 +1,204 @@
+/** A session at a terminal: replayed, or as it goes on. */
+import { useEffect, useState } from 'preact/hooks'
+import type { EntryView, FindingSummary, Replay, SessionDetail } from '../../../src/api/schema.ts'
+import { get, usePages, useResource } from '../api.ts'
+import { Failed, Loading } from '../parts/states.tsx'
+import { Line } from '../parts/hidden.tsx'
+import { Time } from '../parts/time.tsx'
+import { KeyPart } from '../player/key-part.tsx'
+import { LiveSource } from '../player/live.ts'
+import type { Player } from '../player/player.ts'
+import { type Source, StoredSource } from '../player/source.ts'
+import type { OpenedSource } from '../player/sealed.ts'
+import { type Entries, PlayerView } from '../player/view.tsx'
+import { changeQuery } from '../router.tsx'
+import { DetailsPart } from '../session/details.tsx'
 import type { SessionViewProps } from './session.tsx'
+import '@xterm/xterm/css/xterm.css'
+import '../player/player.css'
 
-export function View({ detail }: SessionViewProps) {
-  return <p class="note">The player of {detail.id} is here.</p>
+/** Entries that are fetched for the lists beside the player. */
+const maxEntries = 20_000
+/** A live session's list of commands grows on the gateway a moment later. Milliseconds. */
+const entriesEveryMs = 10_000
+
+export function View({ detail, reload }: SessionViewProps) {
+  const { removed } = detail.recording
+  if (removed !== undefined)
+    return (
+      <>
+        <p class="note warn">
+          The recording was removed <Time ms={removed.atMs} /> by <Line text={removed.rule} />. What is known
+          of the session besides is here.
+        </p>
+        <DetailsPart detail={detail} />
+      </>
+    )
+  if (detail.encrypted) return <Sealed detail={detail} />
+  return detail.state === 'open' ? <Live detail={detail} reload={reload} /> : <Stored detail={detail} />
+}
+
+function Stored({ detail }: { detail: SessionDetail }) {
+  const replay = useResource<Replay>(`/sessions/${detail.id}/replay`)
+  const source = useSource(
+    replay.state === 'ready' ? replay.data : undefined,
+    info => new StoredSource(detail.id, info),
+  )
+  if (replay.state === 'failed') return <Failed error={replay.error} retry={replay.retry} />
+  if (source === undefined) return <Loading what="Preparing the recording" />
+  return <WithEntries detail={detail} source={source} isLive={false} />
+}
+
+/** Made once for what it is made of. The player that gets it closes it. */
+function useSource<T>(from: T | undefined, make: (from: T) => Source): Source | undefined {
+  const [source, setSource] = useState<Source>()
+  useEffect(() => {
+    if (from !== undefined) setSource(make(from))
+  }, [from])
+  return source
+}
+
+function Live({ detail, reload }: SessionViewProps) {
+  const [source, setSource] = useState<LiveSource | { error: Error }>()
+  const [ended, setEnded] = useState<string>()
+  const [turn, setTurn] = useState(0)
+  useEffect(() => {
+    const opened: { source?: LiveSource; isGone: boolean } = { isGone: false }
+    setSource(undefined)
+    LiveSource.open(detail.id).then(
+      source => {
+        if (opened.isGone) return source.close()
+        opened.source = source
+        source.onEnd = end => setEnded(end.text === '' ? 'The session has ended.' : end.text)
+        setSource(source)
+      },
+      (error: unknown) => setSource({ error: error as Error }),
+    )
+    return () => {
+      opened.isGone = true
+      opened.source?.close()
+    }
+  }, [detail.id, turn])
+  if (source === undefined) return <Loading what="Connecting to the session" />
+  if ('error' in source) return <Failed error={source.error} retry={() => setTurn(turn + 1)} />
+  return (
+    <>
+      {ended === undefined ? null : (
+        <p class="note warn row-of" role="status">
+          <Line text={ended} />
+          <button
+            type="button"
+            class="button small"
+            onClick={() => {
+              changeQuery({ live: undefined }, { replace: true })
+              setEnded(undefined)
+              reload()
+              setTurn(turn + 1)
+            }}
+          >
+            Load again
+          </button>
+        </p>
+      )}
+      <WithEntries
+        detail={detail}
+        source={source}
+        isLive={ended === undefined}
+        onPlayer={player => {
+          source.onGrown = () => player.grown()
+          source.onMoved = () => void player.moved()
+        }}
+      />
+    </>
+  )
+}
+
+function Sealed({ detail }: { detail: SessionDetail }) {
+  const [opened, setOpened] = useState<OpenedSource>()
+  if (detail.state === 'open')
+    return <p class="note">This recording is encrypted. It can be opened here once the session has ended.</p>
+  if (opened === undefined)
+    return (
+      <>
+        <KeyPart detail={detail} onOpened={setOpened} />
+        <DetailsPart detail={detail} />
+      </>
+    )
+  return (
+    <>
+      <p class="note good">
+        Opened in this page with your key, which has not left it.
+        {opened.isSealed ? '' : ' The recording has no seal: its end may be missing.'}
+      </p>
+      <WithEntries detail={detail} source={opened.source} isLive={false} commands={opened.commands} />
+    </>
+  )
+}
+
+function WithEntries({
+  detail,
+  source,
+  isLive,
+  commands,
+  onPlayer = () => {},
+}: {
+  detail: SessionDetail
+  source: Source
+  isLive: boolean
+  /** Where the gateway has none. */
+  commands?: readonly EntryView[]
+  onPlayer?: (player: Player) => void
+}) {
+  const isOpenedHere = commands !== undefined
+  const known = useEntries(isOpenedHere ? undefined : `/sessions/${detail.id}/commands`, isLive)
+  const files = useEntries(isOpenedHere ? undefined : `/sessions/${detail.id}/files`, isLive)
+  const findings = usePages<FindingSummary>('/findings', { session: detail.id })
+  return (
+    <PlayerView
+      detail={detail}
+      source={source}
+      commands={commands === undefined ? known : { items: commands, isComplete: true }}
+      files={isOpenedHere ? { items: [], isComplete: true } : files}
+      findings={findings.items}
+      isLive={isLive}
+      isOpenedHere={isOpenedHere}
+      onPlayer={onPlayer}
+    />
+  )
+}
+
+/** All of a list, page by page; of a live session again and again. */
+function useEntries(path: string | undefined, isLive: boolean): Entries {
+  const [entries, setEntries] = useState<Entries>({ items: [], isComplete: path === undefined })
+  useEffect(() => {
+    if (path === undefined) return
+    const stop = new AbortController()
+    const take = (): void =>
+      void fetchAll(path, stop.signal, setEntries).catch(() =>
+        setEntries(known => ({ ...known, isComplete: true })),
+      )
+    take()
+    const timer = isLive ? setInterval(take, entriesEveryMs) : undefined
+    return () => {
+      stop.abort()
+      clearInterval(timer)
+    }
+  }, [path, isLive])
+  return entries
+}
+
+async function fetchAll(path: string, signal: AbortSignal, tell: (entries: Entries) => void): Promise<void> {
+  const items: EntryView[] = []
+  let cursor: string | undefined
+  do {
+    const page: { items: readonly EntryView[]; next?: string } = await get(
+      path,
+      { limit: 200, cursor },
+      signal,
+    )
+    items.push(...page.items)
+    cursor = items.length < maxEntries ? page.next : undefined
+    if (cursor === undefined) tell({ items, isComplete: true })
+    else if (items.length % 2000 === 0) tell({ items: [...items], isComplete: false })
+  } while (cursor !== undefined)
 }

@@ -1,0 +1,127 @@
+/** Searching within one session: in what was typed, or in what the screen showed. Enter goes from hit to hit. */
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { EntryView, SearchHit, SearchPage } from '../../../src/api/schema.ts'
+import { useResource } from '../api.ts'
+import { MarkedLine } from '../parts/hidden.tsx'
+import { Failed, Loading } from '../parts/states.tsx'
+import { offsetOf } from '../parts/time.tsx'
+import { leadMs } from './bar.tsx'
+import { marksIn } from './commands.tsx'
+
+type Scope = 'typed' | 'shown'
+type Hit = Pick<SearchHit, 'entry' | 'offsetMs' | 'text' | 'marks'>
+
+/** Typing stops for so long, then the gateway is asked. Milliseconds. */
+const settleMs = 250
+const maxHits = 200
+
+export function SearchPart({
+  session,
+  commands,
+  canSearchShown,
+  inputId,
+  onHits,
+  onSeek,
+}: {
+  session: string
+  commands: readonly EntryView[]
+  /** False where the gateway cannot read the recording. */
+  canSearchShown: boolean
+  inputId: string
+  onHits: (moments: readonly number[]) => void
+  onSeek: (ms: number) => void
+}) {
+  const [text, setText] = useState('')
+  const [scope, setScope] = useState<Scope>('typed')
+  const [at, setAt] = useState(-1)
+  const wanted = useSettled(text.trim())
+  const asksGateway = scope === 'shown' && wanted.length > 1
+  const found = useResource<SearchPage>(asksGateway ? '/search' : undefined, {
+    q: wanted,
+    session,
+    kind: 'screen',
+    limit: maxHits,
+  })
+  const hits = useMemo<readonly Hit[]>(() => {
+    if (wanted === '') return []
+    if (scope === 'shown') return found.state === 'ready' ? found.data.items : []
+    return commands
+      .filter(entry => entry.text.toLowerCase().includes(wanted.toLowerCase()))
+      .slice(0, maxHits)
+      .map(({ number, offsetMs, text }) => ({ entry: number, offsetMs, text, marks: marksIn(text, wanted) }))
+  }, [wanted, scope, commands, found.state])
+  const told = useRef(onHits)
+  told.current = onHits
+  useEffect(() => {
+    setAt(-1)
+    told.current(hits.map(({ offsetMs }) => offsetMs))
+  }, [hits])
+  const go = (index: number): void => {
+    const hit = hits[index]
+    if (hit === undefined) return
+    setAt(index)
+    onSeek(Math.max(0, hit.offsetMs - leadMs))
+  }
+  return (
+    <div class="search-part">
+      <form
+        role="search"
+        class="row-of"
+        onSubmit={event => {
+          event.preventDefault()
+          go(hits.length === 0 ? -1 : (at + 1) % hits.length)
+        }}
+      >
+        <input
+          id={inputId}
+          type="search"
+          aria-label="Search in this session"
+          placeholder="Search in this session"
+          value={text}
+          spellcheck={false}
+          onInput={event => setText(event.currentTarget.value)}
+        />
+        <select
+          aria-label="Where"
+          value={scope}
+          onChange={event => setScope(event.currentTarget.value as Scope)}
+        >
+          <option value="typed" selected={scope === 'typed'}>
+            typed
+          </option>
+          <option value="shown" selected={scope === 'shown'} disabled={!canSearchShown}>
+            shown
+          </option>
+        </select>
+        <span class="quiet small" role="status">
+          {wanted === '' ? '' : `${at >= 0 ? `${at + 1} of ` : ''}${hits.length} hits`}
+        </span>
+      </form>
+      {asksGateway && found.state === 'loading' ? <Loading what="Searching" /> : null}
+      {asksGateway && found.state === 'failed' ? <Failed error={found.error} retry={found.retry} /> : null}
+      {hits.length === 0 ? null : (
+        <ol class="hits">
+          {hits.map((hit, index) => (
+            <li key={`${hit.entry} ${hit.offsetMs}`}>
+              <button type="button" class={`go ${index === at ? 'current' : ''}`} onClick={() => go(index)}>
+                <span class="number quiet">{offsetOf(hit.offsetMs)}</span>{' '}
+                <code>
+                  <MarkedLine text={hit.text} marks={hit.marks} />
+                </code>
+              </button>
+            </li>
+          ))}
+        </ol>
+      )}
+    </div>
+  )
+}
+
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text)
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), settleMs)
+    return () => clearTimeout(timer)
+  }, [text])
+  return settled
+}

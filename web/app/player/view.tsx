@@ -1,0 +1,410 @@
+/** The player and what stands beside it. The address says where one is, how fast, and what is beside. */
+import type { ComponentChildren } from 'preact'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { EntryView, FindingSummary, SessionDetail } from '../../../src/api/schema.ts'
+import { Copy, copyText } from '../parts/copy.tsx'
+import { type Tab, Tabs } from '../parts/tabs.tsx'
+import { changeQuery, useRoute } from '../router.tsx'
+import { useSetting } from '../settings.ts'
+import { CommentsPart } from '../session/comments.tsx'
+import { DetailsPart } from '../session/details.tsx'
+import { FindingsPart } from '../session/findings.tsx'
+import { Bar, leadMs, marksOf } from './bar.tsx'
+import { CommandsPart } from './commands.tsx'
+import { FilesPart } from './files.tsx'
+import { HelpDialog } from './help.tsx'
+import { type Act, actOf } from './keys.ts'
+import { momentText, readMoment } from './moment.ts'
+import { type Player, type Snapshot, speeds } from './player.ts'
+import { SearchPart } from './search.tsx'
+import type { Source } from './source.ts'
+import { Transcript } from './transcript.tsx'
+import { Notices, Transport } from './transport.tsx'
+import { type Playing, usePlaying, useSnapshot } from './use-player.ts'
+import { useWatchedReport, WatchedPart } from './watched.tsx'
+
+export type Entries = { readonly items: readonly EntryView[]; readonly isComplete: boolean }
+type ViewProps = {
+  readonly detail: SessionDetail
+  readonly source: Source
+  readonly commands: Entries
+  readonly files: Entries
+  readonly findings: readonly FindingSummary[]
+  /** It goes on: there is a now to go to. */
+  readonly isLive: boolean
+  /** Where the gateway cannot read the recording it cannot search it either. */
+  readonly isOpenedHere: boolean
+  readonly onPlayer: (player: Player) => void
+}
+
+export function PlayerView(props: ViewProps) {
+  const host = useRef<HTMLDivElement>(null)
+  const playing = usePlaying(props.source, host)
+  return (
+    <div class="player-page">
+      <Region playing={playing} {...props}>
+        <div
+          class="terminal-box"
+          tabIndex={playing === undefined ? -1 : 0}
+          role="group"
+          aria-label="Screen. Its text is in the transcript below."
+        >
+          <div class="terminal-host" ref={host} />
+        </div>
+      </Region>
+    </div>
+  )
+}
+
+type RegionProps = ViewProps & { readonly playing: Playing | undefined; readonly children: ComponentChildren }
+
+/** The same element before and after the terminal is there: it is drawn into it. */
+function Region(props: RegionProps) {
+  const { playing, children } = props
+  const region = useRef<HTMLElement>(null)
+  const [act, setAct] = useState<{ act: Act } | undefined>()
+  return (
+    <>
+      <section
+        class="player"
+        ref={region}
+        tabIndex={-1}
+        aria-label="Player. Press ? for its keys"
+        onKeyDown={event => {
+          if (copySelection(event, playing)) return
+          const wanted = actOf(event)
+          if (wanted === undefined) return
+          event.preventDefault()
+          setAct({ act: wanted })
+        }}
+      >
+        {children}
+        {playing === undefined ? (
+          <p class="quiet">Loading the terminal…</p>
+        ) : (
+          <Controls {...props} playing={playing} region={region} act={act} />
+        )}
+      </section>
+      {playing === undefined ? null : <Side {...props} playing={playing} />}
+    </>
+  )
+}
+
+/** The terminal's own selection is no selection of the page. */
+function copySelection(event: KeyboardEvent, playing: Playing | undefined): boolean {
+  if (!(event.ctrlKey || event.metaKey) || event.key !== 'c') return false
+  const text = playing?.screen.selection() ?? ''
+  if (text === '') return false
+  event.preventDefault()
+  void copyText(text, 'the selection')
+  return true
+}
+
+function Controls({
+  playing: { player, screen },
+  region,
+  act,
+  detail,
+  commands,
+  findings,
+  isLive,
+  onPlayer,
+}: ViewProps & {
+  readonly playing: Playing
+  readonly region: { readonly current: HTMLElement | null }
+  readonly act: { readonly act: Act } | undefined
+}) {
+  const at = useSnapshot(player)
+  const [isHelping, setHelping] = useState(false)
+  const hits = useHits()
+  const marks = useMemo(
+    () => marksOf(findings, commands.items, detail.openedAtMs),
+    [findings, commands.items],
+  )
+  useWatchedReport(detail.id, player)
+  useAddress(player, at, detail, isLive)
+  useEffect(() => {
+    onPlayer(player)
+    const isFree = document.activeElement === document.body || document.activeElement?.id === 'main'
+    if (isFree) region.current?.focus({ preventScroll: true })
+  }, [player])
+  const acting = useActs({
+    player,
+    screen,
+    at,
+    commands: commands.items,
+    findings,
+    openedAtMs: detail.openedAtMs,
+    isLive,
+    region,
+    onHelp: () => setHelping(true),
+  })
+  useEffect(() => {
+    if (act !== undefined) acting(act.act)
+  }, [act])
+  useHistory(player, screen, at)
+  return (
+    <>
+      <Notices player={player} at={at} />
+      <Bar
+        info={player.info}
+        positionMs={at.positionMs}
+        commands={commands.items}
+        marks={marks}
+        hits={hits}
+        onSeek={ms => void player.seek(ms)}
+      />
+      <Transport player={player} at={at} isLive={isLive}>
+        <Copy text={() => linkTo(player.snapshot)} label="Copy link" name="a link to this moment" />
+        <button type="button" class="icon" aria-label="Full screen" onClick={() => acting('fullscreen')}>
+          ⛶
+        </button>
+        <button
+          type="button"
+          class="icon"
+          aria-label="Keys of the player"
+          aria-keyshortcuts="?"
+          onClick={() => setHelping(true)}
+        >
+          ?
+        </button>
+      </Transport>
+      <Transcript screen={screen} at={at} />
+      {isHelping ? <HelpDialog onClose={() => setHelping(false)} /> : null}
+    </>
+  )
+}
+
+/** Hits of the search beside, for the bar. */
+let hitListeners: ((moments: readonly number[]) => void)[] = []
+function useHits(): readonly number[] {
+  const [hits, setHits] = useState<readonly number[]>([])
+  useEffect(() => {
+    hitListeners.push(setHits)
+    return () => {
+      hitListeners = hitListeners.filter(listen => listen !== setHits)
+    }
+  }, [])
+  return hits
+}
+
+/** The moment of the address is sought first; later, the address follows where one stops. */
+function useAddress(player: Player, at: Snapshot, detail: SessionDetail, isLive: boolean): void {
+  const { query } = useRoute()
+  const begun = useRef(false)
+  useEffect(() => {
+    const speed = Number(query.get('speed'))
+    if (speeds.some(one => one === speed)) player.setSpeed(speed)
+    if (query.get('skip') === 'off') player.setSkipsIdle(false)
+    const moment = readMoment(query.get('t'), detail.openedAtMs)
+    if (isLive && moment === undefined) void player.follow()
+    else void player.seek(moment ?? 0, false)
+  }, [player])
+  useEffect(() => {
+    if (at.state !== 'paused' && at.state !== 'ended') return
+    if (!begun.current) {
+      begun.current = true
+      return
+    }
+    const moment = at.isFollowing || at.positionMs === 0 ? undefined : momentText(at.positionMs)
+    changeQuery(addressOf(at, moment), { replace: true })
+  }, [at.state, at.state === 'playing' ? 0 : at.positionMs, at.speed, at.skipsIdle])
+}
+
+function addressOf({ speed, skipsIdle }: Snapshot, moment: string | undefined) {
+  return { t: moment, speed: speed === 1 ? undefined : String(speed), skip: skipsIdle ? undefined : 'off' }
+}
+
+function linkTo(at: Snapshot): string {
+  const url = new URL(location.href)
+  const change = addressOf(at, momentText(at.positionMs))
+  for (const [key, value] of Object.entries(change)) {
+    if (value === undefined) url.searchParams.delete(key)
+    else url.searchParams.set(key, value)
+  }
+  return url.href
+}
+
+type Acting = {
+  readonly player: Player
+  readonly screen: Playing['screen']
+  readonly at: Snapshot
+  readonly commands: readonly EntryView[]
+  readonly findings: readonly FindingSummary[]
+  readonly openedAtMs: number
+  readonly isLive: boolean
+  readonly region: { readonly current: HTMLElement | null }
+  readonly onHelp: () => void
+}
+
+function useActs(acting: Acting): (act: Act) => void {
+  const [theme, setTheme] = useSetting('theme')
+  const { player, screen, region, openedAtMs } = acting
+  const seekBy = (ms: number): void => void player.seek(player.snapshot.positionMs + ms)
+  const goTo = (moments: readonly number[], direction: 1 | -1): void => {
+    const to = neighbour(moments, player.snapshot.positionMs, direction)
+    if (to !== undefined) void player.seek(to)
+  }
+  const commandsAt = (): number[] => acting.commands.map(({ offsetMs }) => Math.max(0, offsetMs - leadMs))
+  const findingsAt = (): number[] =>
+    acting.findings.map(({ atMs }) => Math.max(0, atMs - openedAtMs - leadMs))
+  const acts: Readonly<Record<Act, () => void>> = {
+    toggle: () => player.toggle(),
+    back: () => seekBy(-5000),
+    forward: () => seekBy(5000),
+    'back-far': () => seekBy(-60_000),
+    'forward-far': () => seekBy(60_000),
+    'event-before': () => void player.step(-1),
+    'event-after': () => void player.step(1),
+    'command-before': () => goTo(commandsAt(), -1),
+    'command-after': () => goTo(commandsAt(), 1),
+    'finding-before': () => goTo(findingsAt(), -1),
+    'finding-after': () => goTo(findingsAt(), 1),
+    start: () => void player.seek(0),
+    end: () => void player.seek(player.snapshot.durationMs, false),
+    slower: () => player.setSpeed(speeds.findLast(speed => speed < player.snapshot.speed) ?? speeds[0]),
+    faster: () => player.setSpeed(speeds.find(speed => speed > player.snapshot.speed) ?? 16),
+    skip: () => player.setSkipsIdle(!player.snapshot.skipsIdle),
+    'page-up': () => {
+      if (screen.history === 0) void player.deepen(historyKeyframes).then(() => screen.scrollPages(-1))
+      else screen.scrollPages(-1)
+    },
+    'page-down': () => screen.scrollPages(1),
+    search: () => document.getElementById(searchId)?.focus(),
+    comment: () => {
+      changeQuery({ tab: 'comments' }, { replace: true })
+      setTimeout(() => document.getElementById(commentId)?.focus(), 50)
+    },
+    'copy-link': () => void copyText(linkTo(player.snapshot), 'a link to this moment'),
+    theme: () => setTheme(isDark(theme) ? 'light' : 'dark'),
+    fullscreen: () =>
+      void (document.fullscreenElement === null
+        ? region.current?.requestFullscreen()
+        : document.exitFullscreen()),
+    live: () => {
+      if (acting.isLive) void player.follow()
+    },
+    help: acting.onHelp,
+  }
+  return act => acts[act]()
+}
+
+function isDark(theme: string): boolean {
+  return theme === 'dark' || (theme === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)
+}
+
+/** A second of tolerance, so that going back twice goes back twice. */
+function neighbour(moments: readonly number[], at: number, direction: 1 | -1): number | undefined {
+  const sorted = moments.toSorted((a, b) => a - b)
+  return direction === 1 ? sorted.find(ms => ms > at + 50) : sorted.findLast(ms => ms < at - 1000)
+}
+
+/** So many keyframes further back a screen is drawn from, when somebody scrolls back beyond what is there. */
+const historyKeyframes = 6
+
+/** Scrolling up with the wheel where nothing is above gets what was before. */
+function useHistory(player: Player, screen: Playing['screen'], at: Snapshot): void {
+  const deepened = useRef(-1)
+  useEffect(() => {
+    const listen = (event: WheelEvent): void => {
+      if (
+        event.deltaY >= 0 ||
+        at.state !== 'paused' ||
+        screen.history > 0 ||
+        deepened.current === at.positionMs
+      )
+        return
+      if (!(event.target instanceof Element) || event.target.closest('.terminal-host') === null) return
+      deepened.current = at.positionMs
+      void player.deepen(historyKeyframes)
+    }
+    addEventListener('wheel', listen, { passive: true })
+    return () => removeEventListener('wheel', listen)
+  }, [player, at.state, at.positionMs])
+}
+
+const searchId = 'session-search'
+const commentId = 'session-comment'
+
+function Side({
+  playing: { player },
+  detail,
+  commands,
+  files,
+  findings,
+  isOpenedHere,
+}: ViewProps & { readonly playing: Playing }) {
+  const at = useSnapshot(player)
+  const { query } = useRoute()
+  const seek = (ms: number): void => void player.seek(ms)
+  const tabs: readonly Tab[] = [
+    {
+      key: 'commands',
+      name: 'Commands',
+      count: commands.items.length,
+      panel: () => (
+        <CommandsPart
+          commands={commands.items}
+          isComplete={commands.isComplete}
+          positionMs={at.positionMs}
+          onSeek={seek}
+        />
+      ),
+    },
+    {
+      key: 'files',
+      name: 'Files',
+      count: files.items.length,
+      panel: () => <FilesPart files={files.items} isComplete={files.isComplete} onSeek={seek} />,
+    },
+    {
+      key: 'findings',
+      name: 'Findings',
+      count: findings.length,
+      panel: () => (
+        <FindingsPart
+          session={detail.id}
+          openedAtMs={detail.openedAtMs}
+          onSeek={ms => seek(Math.max(0, ms - leadMs))}
+        />
+      ),
+    },
+    {
+      key: 'comments',
+      name: 'Comments',
+      panel: () => (
+        <CommentsPart session={detail.id} offsetMs={at.positionMs} onSeek={seek} inputId={commentId} />
+      ),
+    },
+    {
+      key: 'details',
+      name: 'Details',
+      panel: () => (
+        <>
+          <DetailsPart detail={detail} />
+          <WatchedPart session={detail.id} durationMs={at.durationMs} />
+        </>
+      ),
+    },
+  ]
+  return (
+    <aside class="side" aria-label="About this session">
+      <SearchPart
+        session={detail.id}
+        commands={commands.items}
+        canSearchShown={!isOpenedHere}
+        inputId={searchId}
+        onHits={moments => {
+          for (const listen of hitListeners) listen(moments)
+        }}
+        onSeek={seek}
+      />
+      <Tabs
+        label="About this session"
+        tabs={tabs}
+        selected={query.get('tab') ?? undefined}
+        onSelect={key => changeQuery({ tab: key === 'commands' ? undefined : key }, { replace: true })}
+      />
+    </aside>
+  )
+}

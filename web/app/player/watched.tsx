@@ -1,0 +1,65 @@
+/** What was watched, told to the gateway as it happens; and who watched how much, for everybody who reviews. */
+import { useEffect } from 'preact/hooks'
+import type { Page, Watched, WatchedWish } from '../../../src/api/schema.ts'
+import { tell, useResource } from '../api.ts'
+import { Line } from '../parts/hidden.tsx'
+import { Ago } from '../parts/time.tsx'
+import type { Player } from './player.ts'
+
+/** How often it is told. Milliseconds. */
+const everyMs = 15_000
+/** Stretches of one telling; a person who seeks around makes more than this in a quarter of a minute hardly. */
+const maxStretches = 200
+
+export function useWatchedReport(session: string, player: Player): void {
+  useEffect(() => {
+    const report = (): void => {
+      const stretches = player
+        .takeWatched()
+        .slice(-maxStretches)
+        .map(({ fromMs, toMs }) => ({ fromMs: Math.floor(fromMs), toMs: Math.ceil(toMs) }))
+      const wish: WatchedWish = { stretches }
+      if (stretches.length > 0) tell(`/sessions/${session}/watched`, wish)
+    }
+    const timer = setInterval(report, everyMs)
+    addEventListener('pagehide', report)
+    return () => {
+      report()
+      clearInterval(timer)
+      removeEventListener('pagehide', report)
+    }
+  }, [session, player])
+}
+
+/** `durationMs` is what the whole would be. */
+export function WatchedPart({ session, durationMs }: { session: string; durationMs: number }) {
+  const found = useResource<Page<Watched>>(`/sessions/${session}/watched`)
+  if (found.state !== 'ready' || found.data.items.length === 0) return null
+  return (
+    <div class="watched">
+      <h3>Watched</h3>
+      <ul>
+        {found.data.items.map(({ by, lastMs, stretches }) => (
+          <li key={by}>
+            <Line text={by} /> · {shareOf(stretches, durationMs)} % · <Ago ms={lastMs} />
+            <svg viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true">
+              {stretches.map(({ fromMs, toMs }) => (
+                <rect
+                  key={fromMs}
+                  x={(fromMs / durationMs) * 1000}
+                  width={((toMs - fromMs) / durationMs) * 1000}
+                  height="8"
+                />
+              ))}
+            </svg>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+function shareOf(stretches: Watched['stretches'], durationMs: number): number {
+  const watchedMs = stretches.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0)
+  return Math.min(100, Math.round((watchedMs / Math.max(1, durationMs)) * 100))
+}
