@@ -77,6 +77,27 @@ type PersonState = {
   readonly newTargets: number
 }
 
+/** `learned`: whether it may be learned. */
+type Judged = {
+  readonly scored: ScoredBlock
+  readonly odds: number
+  readonly block: Block
+  readonly measured: Measured
+}
+
+function newPerson(): Person {
+  return {
+    profile: new Profile(),
+    hours: new Hours(),
+    targets: new Set(),
+    persistence: new Persistence(),
+    blocks: 0,
+    newTargets: 0,
+    open: undefined,
+    last: undefined,
+  }
+}
+
 /** What a baseline knows, as JSON. */
 export type BaselineState = {
   readonly version: typeof scoringVersion
@@ -162,10 +183,16 @@ export class Baseline {
       .map(([token, times]) => ({ text: this.#dictionary.textOf(token).slice(2), times }))
   }
 
-  /** Scores events of one session as a block; learned only if `mayLearn`, and if they do not differ too much. */
-  score(principal: string, events: readonly ActivityEvent[], mayLearn: boolean): ScoredBlock {
-    const person = this.#personOf(principal)
-    return this.#complete(principal, person, this.#blockOf(events), false, mayLearn)
+  /** Scores blocks of one session, each as if it were the next. Learns nothing, so that the same state gives the same scores again. */
+  assess(principal: string, blocks: readonly (readonly ActivityEvent[])[]): readonly ScoredBlock[] {
+    const person = this.#people.get(principal) ?? newPerson()
+    const opened = blocks.map(events => this.#blockOf(events)) // all tokens have their numbers before the first is measured
+    return opened.map(open => this.#judge(principal, person, open, false).scored)
+  }
+
+  /** Takes a block of one session as the next one; learned only if `mayLearn`, and if it does not differ too much. */
+  follow(principal: string, events: readonly ActivityEvent[], mayLearn: boolean): ScoredBlock {
+    return this.#complete(principal, this.#personOf(principal), this.#blockOf(events), false, mayLearn)
   }
 
   /** Learns events whatever they look like: somebody said that they were expected. */
@@ -231,16 +258,7 @@ export class Baseline {
   #personOf(principal: string): Person {
     const known = this.#people.get(principal)
     if (known !== undefined) return known
-    const person: Person = {
-      profile: new Profile(),
-      hours: new Hours(),
-      targets: new Set(),
-      persistence: new Persistence(),
-      blocks: 0,
-      newTargets: 0,
-      open: undefined,
-      last: undefined,
-    }
+    const person = newPerson()
     this.#people.set(principal, person)
     this.#names.push(principal)
     return person
@@ -255,23 +273,31 @@ export class Baseline {
   ): ScoredBlock {
     person.open = undefined
     this.#follow(isTraining)
-    const { events } = open
-    const block = open.tokens.block(events.length)
+    const { scored, odds, block, measured } = this.#judge(principal, person, open, isTraining)
+    if (!isTraining) person.persistence.follow(odds)
+    person.blocks++
+    const isLearned = mayLearn && scored.learned
+    if (this.#trust !== 'before') this.#addSurrogates(person, measured, isLearned)
+    if (isLearned) this.#learn(person, block, open.events, measured)
+    return { ...scored, learned: isLearned }
+  }
+
+  /** Changes nothing. */
+  #judge(principal: string, person: Person, { tokens, events }: OpenBlock, isTraining: boolean): Judged {
+    const block = tokens.block(events.length)
     const peers = new Peers(this.#population, [person.profile])
     const measured = measure(block, person.profile, peers, this.#dictionary.size, true)
     const model = this.#surrogates.model
     const { events: known } = person.profile
     const odds = (logOdds(model, measured.features) * known) / (known + halfTrustEvents)
-    const isLearned = mayLearn && (isTraining || odds <= gateNats || known < coldEvents)
     const extra = { ...this.#beyondTokens(person, events), persistence: person.persistence.prior }
-    const score = (isTraining ? odds : person.persistence.follow(odds)) + extra.hours + extra.target
     const scored: ScoredBlock = {
       principal,
-      block: person.blocks++,
+      block: person.blocks,
       events: events.length,
       fromMs: events[0]?.atMs ?? 0,
       toMs: events.at(-1)?.atMs ?? 0,
-      score,
+      score: (isTraining ? odds : person.persistence.after(odds)) + extra.hours + extra.target,
       terms: explain({
         measured,
         model,
@@ -283,12 +309,10 @@ export class Baseline {
         dictionary: this.#dictionary,
       }),
       profileEvents: known,
-      learned: isLearned,
+      learned: isTraining || odds <= gateNats || known < coldEvents,
       version: scoringVersion,
     }
-    if (this.#trust !== 'before') this.#addSurrogates(person, measured, isLearned)
-    if (isLearned) this.#learn(person, block, events, measured)
-    return scored
+    return { scored, odds, block, measured }
   }
 
   #follow(isTraining: boolean): void {

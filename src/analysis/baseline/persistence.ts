@@ -22,9 +22,13 @@ export class Persistence {
   }
 
   /** Log odds with all blocks so far; `odds` are those of this block alone. */
+  after(odds: number): number {
+    return Math.max(-maxBlockNats, Math.min(maxBlockNats, odds)) + this.prior
+  }
+
+  /** The same, and the block counts for those after it. */
   follow(odds: number): number {
-    const before = this.prior
-    const after = Math.max(-maxBlockNats, Math.min(maxBlockNats, odds)) + before
+    const after = this.after(odds)
     this.#chance = 1 / (1 + Math.exp(-after))
     return after
   }

@@ -1,0 +1,181 @@
+/** Compares a session with what is usual, and makes a finding of it if it differs enough. Commands, statements and habits add up in nats. */
+import type { AnalysisConfig, SignalName } from '../../config/config.ts'
+import { type Baseline, type ScoredBlock, scoringVersion } from '../baseline/baseline.ts'
+import type { ActivityEvent } from '../baseline/event.ts'
+import type { Habits, HabitTerm, SessionFacts } from '../baseline/habits.ts'
+import type { Term } from '../baseline/explain.ts'
+import type { FindingDraft, Reason } from './finding.ts'
+import { counted, minPeople, people } from './words.ts'
+
+/** Events that are scored together, and fewer than which say nothing. */
+const blockEvents = 100
+const minBlockEvents = 10
+/** A block scores 0 when it is as much like others as like the person, after one that was usual; from here on it adds. */
+const freeScore = -2
+const maxDriftNats = 6
+const maxHourNats = 1.5
+/** Reasons that are told; the others add little. */
+const maxReasons = 8
+
+type Compared = HabitTerm
+
+export type Comparison = {
+  /** In nats; higher differs more. */
+  readonly total: number
+  readonly terms: readonly Compared[]
+  /** Events that the person's profile held before. */
+  readonly profileEvents: number
+}
+
+/** Scores a session before anything of it is learned; the same state gives the same result again. */
+export function compareSession(
+  facts: SessionFacts,
+  events: readonly ActivityEvent[],
+  { baseline, habits, config }: { baseline: Baseline; habits: Habits; config: AnalysisConfig['baselines'] },
+): Comparison {
+  const profileEvents = baseline.eventsOf(facts.person)
+  const terms = [...habits.compare(facts)]
+  const blocks = baseline.assess(facts.person, [...blocksOf(events)])
+  if (profileEvents >= config.profile) terms.push(...driftTerms(blocks))
+  terms.push(...hourTerms(blocks))
+  const counted = terms.filter(({ signal, nats }) => nats > 0 && !config.off.includes(signal))
+  return {
+    total: counted.reduce((sum, { nats }) => sum + nats, 0),
+    terms: counted.toSorted((a, b) => b.nats - a.nats),
+    profileEvents,
+  }
+}
+
+/** What is left of a session goes with its last block, if there is one. */
+export function* blocksOf(events: readonly ActivityEvent[]): Generator<readonly ActivityEvent[]> {
+  for (let at = 0; at < events.length; at += blockEvents) {
+    const left = events.length - at
+    if (left < minBlockEvents) return
+    yield events.slice(at, at + blockEvents)
+  }
+}
+
+function driftTerms(blocks: readonly ScoredBlock[]): readonly Compared[] {
+  const [most] = blocks
+    .map(block => ({ block, nats: Math.min(maxDriftNats, beyondTokens(block) - freeScore) }))
+    .toSorted((a, b) => b.nats - a.nats)
+  if (most === undefined || most.nats <= 0) return []
+  const { block, nats } = most
+  const tokens = block.terms.filter(({ value }) => value !== undefined)
+  return [
+    {
+      signal: 'drift',
+      nats,
+      observed: `${counted(block.events, 'command or statement', 'commands and statements')} differ from this person’s history and are rather those of others${tokens.length === 0 ? '' : `: ${tokens.map(tokenText).join(', ')}`}`,
+      own: `profile of ${counted(block.profileEvents, 'event')}`,
+      ...(tokens[0]?.peers === undefined ? {} : { everybody: peersText(tokens[0]) }),
+    },
+  ]
+}
+
+/** The score without what habits say, too. */
+function beyondTokens({ score, terms }: ScoredBlock): number {
+  const told = terms.filter(({ signal }) => signal === 'hour' || signal === 'target')
+  return score - told.reduce((sum, { nats }) => sum + nats, 0)
+}
+
+/** Longest word of a command line that is quoted in a sentence. */
+const maxTokenLength = 60
+
+function tokenText({ value = '', observed = 0, own }: Term): string {
+  const cut = value.length > maxTokenLength ? `${value.slice(0, maxTokenLength)}…` : value
+  const seen = own === undefined ? '' : `, ${own.seen} of ${own.of} before`
+  return `\`${cut}\` (${observed} times${seen})`
+}
+
+function peersText({ value = '', peers }: Term): string {
+  if (peers === undefined) return ''
+  const some =
+    peers.people === '<5' ? `fewer than ${minPeople} of ${peers.of} people` : people(peers.people, peers.of)
+  return `\`${value.slice(0, maxTokenLength)}\` is used by ${some}`
+}
+
+function hourTerms(blocks: readonly ScoredBlock[]): readonly Compared[] {
+  const [most] = blocks
+    .flatMap(({ terms }) => terms.filter(({ signal }) => signal === 'hour'))
+    .toSorted((a, b) => b.nats - a.nats)
+  if (most === undefined) return []
+  return [{ signal: 'hour', nats: Math.min(maxHourNats, most.nats), observed: most.text }]
+}
+
+/** Undefined if it does not differ enough. */
+export function draftOf(
+  session: string,
+  { total, terms, profileEvents }: Comparison,
+  facts: SessionFacts,
+  {
+    config,
+    versions,
+    quality,
+  }: {
+    readonly config: AnalysisConfig['baselines']
+    readonly versions: Readonly<Record<string, string>>
+    readonly quality: readonly string[]
+  },
+): FindingDraft | undefined {
+  const [top] = terms
+  if (top === undefined || total < config.score) return undefined
+  return {
+    session,
+    group: 'baseline',
+    kind: 'baseline',
+    severity: config.severity[top.signal],
+    unusualness: Math.round(total * 100) / 100,
+    rules: [],
+    atMs: facts.openedAtMs,
+    body: {
+      sentence: sentenceOf(terms),
+      why: terms.slice(0, maxReasons).map(reasonOf),
+      quotes: [],
+      techniques: [],
+      benign: [...new Set(terms.slice(0, maxReasons).flatMap(({ signal }) => harmless[signal]))],
+      quality: [
+        `Profile: ${counted(profileEvents, 'command or statement', 'commands and statements')} of this person before.`,
+        ...quality,
+        'A difference is no proof of anything; people change what they do for many good reasons.',
+      ],
+      versions: { baseline: String(scoringVersion), ...versions },
+    },
+  }
+}
+
+function sentenceOf(terms: readonly Compared[]): string {
+  const [top, ...others] = terms
+  const more = others.length === 0 ? '' : `, and ${counted(others.length, 'other difference')}`
+  return `This session differs from what is usual: ${top?.observed ?? ''}${more}.`
+}
+
+function reasonOf({ nats, observed, own, peers, everybody }: Compared): Reason {
+  return {
+    observed,
+    ...(own === undefined ? {} : { own }),
+    ...(peers === undefined ? {} : { peers }),
+    ...(everybody === undefined ? {} : { everybody }),
+    adds: Math.round(nats * 100) / 100,
+  }
+}
+
+/** What to check before anything else. */
+export const harmless: Readonly<Record<SignalName, readonly string[]>> = {
+  'first-access': [
+    'a new task or a new role',
+    'a colleague’s work while they are away',
+    'a target that is new',
+  ],
+  dormancy: ['work that comes once in a quarter or a year', 'a return from leave'],
+  hour: ['on-call duty', 'a release window', 'travel to another time zone'],
+  volume: ['a report or an export that was asked for', 'a migration or a backup', 'a table that has grown'],
+  breadth: [
+    'a survey of all machines',
+    'a schema that is being learned or compared',
+    'a tool that lists everything',
+  ],
+  'two-sources': ['a VPN beside the office network', 'a session left open elsewhere', 'a jump host'],
+  drift: ['a new task or tool', 'an incident', 'instructions that somebody else wrote'],
+  reviewing: ['an audit', 'an incident', 'a reviewer who stands in for another'],
+}

@@ -1,0 +1,240 @@
+/**
+ * Looks at sessions within the analyst's thread, and drafts findings: of rules as they are met, of baselines when a session is over. Profiles learn
+ * what differs little; the rest is held back until a reviewer says that it was expected.
+ */
+import { createHash } from 'node:crypto'
+import type { AnalysisConfig } from '../../config/config.ts'
+import type { SessionObserver, WatchedSession } from '../analyst/session-observer.ts'
+import type { Entry, EntryHit } from '../entry.ts'
+import type { RuleAbout } from '../rules/rule.ts'
+import { blocksOf, compareSession, draftOf } from './comparison.ts'
+import type { FindingDraft } from './finding.ts'
+import { type Held, type Known, ProfileKeeper } from './profile-keeper.ts'
+import { type RuleBook, RuleFindings } from './rule-findings.ts'
+import { SessionView } from './session-view.ts'
+import { counted } from './words.ts'
+
+export type ObserverOptions = {
+  /** Of the configuration. */
+  readonly analysis: AnalysisConfig
+  /** Where profiles are kept. */
+  readonly folder: string
+}
+
+const dayMs = 86_400_000
+/** Sessions of one person within this time count as one sweep over targets. */
+const sweepMs = 600_000
+/** Profiles are written after so many sessions, or so long; a crash forgets what was learned in between. */
+const saveSessions = 20
+const saveMs = 300_000
+/** Sessions that are held back, of all people; a reviewer looks at a finding within this time or not at all. */
+const maxHeld = 500
+const maxHeldEvents = 1000
+const heldMs = 90 * dayMs
+/** Sessions that are known to have been learned. */
+const maxSeen = 50_000
+/** A profile learns so many events of one session, and of one day so many or a tenth of what it knows: nobody teaches it much at once. */
+const maxLearnedOfSession = 1000
+const minLearnedOfDay = 2000
+const maxShareOfDay = 0.1
+/** Opened lately, of all people. */
+const maxRecent = 10_000
+/** Most used commands that a person is told of. */
+const maxMostUsed = 10
+
+export class FindingObserver implements SessionObserver {
+  readonly #options: ObserverOptions
+  readonly #book: RuleBook
+  readonly #keeper: ProfileKeeper
+  readonly #known: Known
+  readonly #open = new Map<string, { readonly view: SessionView; readonly rules: RuleFindings }>()
+  #recent: { readonly person: string; readonly target: string; readonly atMs: number }[] = []
+  readonly #today = new Map<string, { readonly day: number; readonly left: number }>()
+  #unsaved = 0
+  #savedMs: number
+
+  constructor(options: ObserverOptions, rules: readonly RuleAbout[], nowMs = Date.now()) {
+    this.#options = options
+    this.#book = bookOf(rules, options.analysis.off)
+    this.#keeper = new ProfileKeeper(options.folder)
+    this.#known = this.#keeper.load().known
+    this.#savedMs = nowMs
+  }
+
+  opened(session: WatchedSession, _isAgain: boolean): readonly FindingDraft[] {
+    const view = new SessionView(session)
+    this.#open.set(session.id, { view, rules: new RuleFindings(session.id, this.#book) })
+    this.#compareSources(view)
+    this.#countTargets(view)
+    return []
+  }
+
+  began(entry: Entry, hits: readonly EntryHit[]): readonly FindingDraft[] {
+    return this.#open.get(entry.session)?.rules.take(entry, hits) ?? []
+  }
+
+  took(entry: Entry, hits: readonly EntryHit[]): readonly FindingDraft[] {
+    const open = this.#open.get(entry.session)
+    open?.view.take(entry)
+    return open?.rules.take(entry, hits) ?? []
+  }
+
+  sealed(session: WatchedSession): readonly FindingDraft[] {
+    const open = this.#open.get(session.id)
+    this.#open.delete(session.id)
+    if (open === undefined) return []
+    return [...open.rules.all(), ...this.#compare(open.view)]
+  }
+
+  dropped(session: string): void {
+    this.#open.delete(session)
+  }
+
+  /** What waits to be taught or forgotten is done now; otherwise when the next session ends. */
+  attend(nowMs: number): void {
+    for (const wish of this.#keeper.wishes()) {
+      if (wish.do === 'teach') this.#teach(wish.session)
+      else this.#forget(wish.person)
+      this.#unsaved = saveSessions
+    }
+    const { profilesMs } = this.#options.analysis.retention
+    for (const person of this.#known.habits.unseenSince(nowMs - profilesMs)) this.#forget(person)
+    this.#saveIfDue(nowMs)
+  }
+
+  #compare(view: SessionView): readonly FindingDraft[] {
+    const config = this.#options.analysis.baselines
+    if (!config.enabled) return []
+    const { known, keeper } = { known: this.#known, keeper: this.#keeper }
+    const { facts, events, session } = view
+    this.attend(facts.endedAtMs)
+    if (known.seen.has(session.id)) return [] // analysed again: its finding, if any, is there
+    note(known.seen, session.id, facts.endedAtMs, maxSeen)
+    const compared = compareSession(facts, events, { ...known, config })
+    const differs = compared.total >= config.score
+    const draft = draftOf(session.id, compared, facts, {
+      config,
+      versions: { ...this.#book.versions, profile: differs ? keeper.snapshot(known) : 'none' },
+      quality: qualityOf(view, known),
+    })
+    if (differs) this.#hold({ session: session.id, atMs: facts.endedAtMs, facts, events })
+    else this.#learn(facts.person, { facts, events })
+    this.#unsaved++
+    this.#saveIfDue(facts.endedAtMs)
+    return draft === undefined ? [] : [draft]
+  }
+
+  /** Blocks that differ much are left out by the profile itself; a session adds no more than so much. */
+  #learn(person: string, { facts, events }: Pick<Held, 'facts' | 'events'>): void {
+    this.#known.habits.learn(facts)
+    let left = this.#leftToday(person, facts.endedAtMs)
+    for (const block of blocksOf(events.slice(0, maxLearnedOfSession))) {
+      const { learned, events: count } = this.#known.baseline.follow(person, block, left > 0)
+      if (learned) left -= count
+    }
+    this.#today.set(person, { day: dayOf(facts.endedAtMs), left })
+    this.#tell(person)
+  }
+
+  /** What a profile may still learn on that day: a tenth of what it knows, or what a new one needs. */
+  #leftToday(person: string, atMs: number): number {
+    const today = this.#today.get(person)
+    if (today?.day === dayOf(atMs)) return today.left
+    return Math.max(minLearnedOfDay, this.#known.baseline.eventsOf(person) * maxShareOfDay)
+  }
+
+  #hold(held: Held): void {
+    const { held: all } = this.#known
+    all.set(held.session, { ...held, events: held.events.slice(0, maxHeldEvents) })
+    for (const block of blocksOf(held.events.slice(0, maxLearnedOfSession)))
+      this.#known.baseline.follow(held.facts.person, block, false)
+    for (const [session, { atMs }] of all) {
+      if (all.size <= maxHeld && atMs > held.atMs - heldMs) break
+      all.delete(session)
+    }
+  }
+
+  #teach(session: string): void {
+    const held = this.#known.held.get(session)
+    if (held === undefined) return
+    this.#known.held.delete(session)
+    this.#known.habits.learn(held.facts)
+    for (const block of blocksOf(held.events)) this.#known.baseline.teach(held.facts.person, block)
+    this.#tell(held.facts.person)
+  }
+
+  #forget(person: string): void {
+    this.#known.habits.forget(person)
+    this.#known.baseline.forget(person)
+    for (const [session, { facts }] of this.#known.held)
+      if (facts.person === person) this.#known.held.delete(session)
+    this.#keeper.drop(person)
+  }
+
+  #tell(person: string): void {
+    const { habits, baseline } = this.#known
+    const used = baseline.mostUsed(person, maxMostUsed).map(({ text, times }) => `${text} (${times})`)
+    this.#keeper.tell(person, {
+      events: baseline.eventsOf(person),
+      sinceMs: habits.sessionsOf(person)?.firstMs ?? 0,
+      text: [...habits.inWords(person), ...(used.length === 0 ? [] : [`Most used: ${used.join(', ')}.`])],
+    })
+  }
+
+  #compareSources(view: SessionView): void {
+    for (const { view: other } of this.#open.values()) {
+      if (other.person !== view.person || other.source === view.source) continue
+      other.hasTwoSources = true
+      view.hasTwoSources = true
+    }
+  }
+
+  #countTargets(view: SessionView): void {
+    const { openedAtMs: atMs, target } = view.session
+    this.#recent = this.#recent.filter(one => one.atMs > atMs - sweepMs).slice(-maxRecent)
+    this.#recent.push({ person: view.person, target, atMs })
+    const theirs = this.#recent.filter(({ person, atMs: at }) => person === view.person && at <= atMs)
+    view.targets = new Set(theirs.map(one => one.target)).size
+  }
+
+  #saveIfDue(nowMs: number): void {
+    if (this.#unsaved === 0) return
+    if (this.#unsaved < saveSessions && Math.abs(nowMs - this.#savedMs) < saveMs) return
+    this.#keeper.save(this.#known)
+    this.#unsaved = 0
+    this.#savedMs = nowMs
+  }
+}
+
+function bookOf(rules: readonly RuleAbout[], off: readonly string[]): RuleBook {
+  const byId = new Map(rules.map(rule => [rule.id, rule]))
+  const digest = createHash('sha256').update(JSON.stringify(rules)).digest('hex').slice(0, 16)
+  return { about: id => byId.get(id), off: new Set(off), versions: { rules: digest } }
+}
+
+function qualityOf({ inferred, events }: SessionView, { habits }: Known): string[] {
+  const person = events[0]?.principal
+  const known = person === undefined ? undefined : habits.sessionsOf(person)
+  return [
+    ...(known === undefined
+      ? []
+      : [
+          `${counted(known.sessions, 'session')} of this person since ${new Date(known.firstMs).toISOString().slice(0, 10)}.`,
+        ]),
+    ...(inferred === undefined || inferred.inferred === 0
+      ? []
+      : [`${inferred.inferred} of ${counted(inferred.of, 'command')} were read off the screen.`]),
+  ]
+}
+
+function dayOf(ms: number): number {
+  return Math.floor(ms / dayMs)
+}
+
+function note(seen: Map<string, number>, id: string, atMs: number, most: number): void {
+  seen.set(id, atMs)
+  for (const oldest of seen.keys()) {
+    if (seen.size <= most) break
+    seen.delete(oldest)
+  }
+}

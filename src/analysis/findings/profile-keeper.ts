@@ -1,0 +1,190 @@
+/**
+ * Profiles on disk, in a folder of their own that nobody else reads: the state of today, snapshots that findings were made with, a few words for each
+ * person, and what the gateway wants to be done (taught, forgotten), which it leaves as files.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { Baseline, type BaselineState, scoringVersion } from '../baseline/baseline.ts'
+import type { ActivityEvent } from '../baseline/event.ts'
+import { Habits, type HabitsState, type SessionFacts } from '../baseline/habits.ts'
+
+const stateFile = 'profiles.zst'
+const inbox = 'inbox'
+const words = 'people'
+const snapshots = 'snapshots'
+/** Snapshots that findings were made with; the oldest go, by count and by size. */
+const maxSnapshots = 60
+const maxSnapshotBytes = 512 * 1024 * 1024
+/** Wishes that wait to be read. */
+const maxWishes = 1000
+/** Blocks of 100 are scored together; the class wants to know, and on line nobody asks it to fill one. */
+const blockEvents = 100
+
+/** What was held back of a session that differed too much to be learned. */
+export type Held = {
+  readonly session: string
+  readonly atMs: number
+  readonly facts: SessionFacts
+  readonly events: readonly ActivityEvent[]
+}
+
+/** Everything that baselines know. */
+export type Known = {
+  readonly baseline: Baseline
+  readonly habits: Habits
+  /** By session; the oldest first. */
+  readonly held: Map<string, Held>
+  /** Sessions that were learned or held back: none counts twice. */
+  readonly seen: Map<string, number>
+}
+
+type KnownState = {
+  readonly version: typeof scoringVersion
+  readonly baseline: BaselineState
+  readonly habits: HabitsState
+  readonly held: readonly Held[]
+  readonly seen: readonly (readonly [string, number])[]
+}
+
+export type ProfileWish =
+  | { readonly do: 'teach'; readonly session: string }
+  | { readonly do: 'forget'; readonly person: string }
+
+export type PersonInWords = {
+  readonly events: number
+  readonly sinceMs: number
+  readonly text: readonly string[]
+}
+
+export class ProfileKeeper {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+    for (const name of ['', inbox, words, snapshots])
+      mkdirSync(join(folder, name), { recursive: true, mode: 0o700 })
+  }
+
+  /** As they were kept; nothing known if there is nothing, or if it is of another version or damaged: profiles grow again. */
+  load(): { readonly known: Known; readonly problem?: string } {
+    const empty = knownFrom(undefined)
+    try {
+      const bytes = readFileSync(join(this.#folder, stateFile))
+      const state = JSON.parse(zstdDecompressSync(bytes).toString()) as KnownState
+      if (state.version !== scoringVersion) return { known: empty, problem: 'profiles of another version' }
+      return { known: knownFrom(state) }
+    } catch (cause) {
+      const isThere = (cause as { code?: unknown }).code !== 'ENOENT'
+      return isThere
+        ? { known: empty, problem: `profiles cannot be read: ${String(cause)}` }
+        : { known: empty }
+    }
+  }
+
+  save(known: Known): void {
+    this.#write(stateFile, packed(known))
+  }
+
+  /** Keeps what findings are made with; gives back its id, which is its digest. */
+  snapshot(known: Known): string {
+    const bytes = packed(known)
+    const id = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
+    this.#write(join(snapshots, `${id}.zst`), bytes)
+    this.#trimSnapshots()
+    return id
+  }
+
+  /** Undefined once it is too old. */
+  restore(snapshot: string): Known | undefined {
+    try {
+      const bytes = readFileSync(join(this.#folder, snapshots, `${snapshot}.zst`))
+      return knownFrom(JSON.parse(zstdDecompressSync(bytes).toString()) as KnownState)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** A few words about a person, for themselves. */
+  tell(person: string, said: PersonInWords): void {
+    this.#write(join(words, fileOf(person)), Buffer.from(JSON.stringify(said)))
+  }
+
+  /** Nothing of a person stays: neither words nor snapshots, which hold everybody. */
+  drop(person: string): void {
+    rmSync(join(this.#folder, words, fileOf(person)), { force: true })
+    for (const name of readdirSync(join(this.#folder, snapshots)))
+      rmSync(join(this.#folder, snapshots, name), { force: true })
+  }
+
+  /** What the gateway wants, the oldest first; each is told once. */
+  wishes(): readonly ProfileWish[] {
+    const names = readdirSync(join(this.#folder, inbox)).toSorted().slice(0, maxWishes)
+    return names.flatMap(name => {
+      const file = join(this.#folder, inbox, name)
+      if (!name.endsWith('.json')) return []
+      const wish = JSON.parse(readFileSync(file, 'utf8')) as ProfileWish
+      rmSync(file)
+      return [wish]
+    })
+  }
+
+  #write(name: string, bytes: Buffer): void {
+    const file = join(this.#folder, name)
+    writeFileSync(`${file}.new`, bytes, { mode: 0o600 })
+    renameSync(`${file}.new`, file)
+  }
+
+  #trimSnapshots(): void {
+    const folder = join(this.#folder, snapshots)
+    const files = readdirSync(folder).map(name => ({ name, stat: statSync(join(folder, name)) }))
+    const newest = files.toSorted((a, b) => b.stat.mtimeMs - a.stat.mtimeMs)
+    let bytes = 0
+    for (const [at, { name, stat }] of newest.entries()) {
+      bytes += stat.size
+      if (at >= maxSnapshots || bytes > maxSnapshotBytes) rmSync(join(folder, name), { force: true })
+    }
+  }
+}
+
+/** From the gateway's thread: leaves a wish, which the analyst reads before the next session ends. */
+export function wishOf(folder: string, wish: ProfileWish, nowMs: number): void {
+  const name = join(folder, inbox, `${String(nowMs).padStart(15, '0')}-${randomBytes(4).toString('hex')}`)
+  mkdirSync(join(folder, inbox), { recursive: true, mode: 0o700 })
+  writeFileSync(`${name}.new`, JSON.stringify(wish), { mode: 0o600 })
+  renameSync(`${name}.new`, `${name}.json`)
+}
+
+/** From the gateway's thread: what baselines know of a person; undefined if nothing. */
+export function wordsOf(folder: string, person: string): PersonInWords | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, words, fileOf(person)), 'utf8')) as PersonInWords
+  } catch {
+    return undefined
+  }
+}
+
+function fileOf(person: string): string {
+  return `${createHash('sha256').update(person).digest('hex').slice(0, 32)}.json`
+}
+
+function packed({ baseline, habits, held, seen }: Known): Buffer {
+  const state: KnownState = {
+    version: scoringVersion,
+    baseline: baseline.state,
+    habits: habits.state,
+    held: [...held.values()],
+    seen: [...seen],
+  }
+  return zstdCompressSync(Buffer.from(JSON.stringify(state)))
+}
+
+function knownFrom(state: KnownState | undefined): Known {
+  return {
+    baseline: new Baseline({ blockEvents }, state?.baseline),
+    habits: new Habits(state?.habits),
+    held: new Map(state?.held.map(one => [one.session, one])),
+    seen: new Map(state?.seen),
+  }
+}
