@@ -71,11 +71,16 @@ async function* piecesOf(
 
 /** Undefined where the gateway has nothing to answer (204). */
 export async function post<T>(path: string, body: unknown = {}): Promise<T> {
-  const answer = await ask(addressOf(path), {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'X-Sallyport-Token': formToken },
-    body: JSON.stringify(body),
-  })
+  return change<T>('POST', path, JSON.stringify(body))
+}
+
+export async function remove(path: string): Promise<void> {
+  await change('DELETE', path, null)
+}
+
+async function change<T>(method: 'POST' | 'DELETE', path: string, body: string | null): Promise<T> {
+  const headers = { 'Content-Type': 'application/json', 'X-Sallyport-Token': formToken }
+  const answer = await ask(addressOf(path), { method, headers, body })
   const text = await answer.text()
   return (text === '' ? undefined : JSON.parse(text)) as T
 }

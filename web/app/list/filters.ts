@@ -1,5 +1,6 @@
 /** The filters of the list of sessions, as the address holds them and as the gateway is asked. */
 import type { Query } from '../api.ts'
+import { severities } from '../parts/severity.tsx'
 
 /** Values that begin with `-` filter out. Each key may be repeated. */
 export const valueFilters = ['principal', 'target', 'login', 'protocol', 'state', 'severity', 'id'] as const
@@ -49,8 +50,10 @@ export function queryOf(address: URLSearchParams, nowMs: number): Query {
   const preset = presets.find(({ key }) => key === address.get('last'))
   const now = Math.ceil(nowMs / minute) * minute
   const values = Object.fromEntries(valueFilters.map(key => [key, address.getAll(key)]))
+  const least = severities.findIndex(one => one === address.get('severity'))
   return {
     ...values,
+    severity: least === -1 ? [] : severities.slice(least),
     from: preset === undefined ? instantOf(address.get('from')) : now - preset.ms,
     to: instantOf(address.get('to')),
     finding: address.get('finding') ?? undefined,

@@ -117,7 +117,7 @@ function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionS
           Start (<ZoneName />)
         </>
       ),
-      width: '10.2rem',
+      width: '11.4rem',
       cell: row => (
         <>
           <Link to={`/sessions/${row.id}`}>
@@ -129,11 +129,11 @@ function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionS
         </>
       ),
     },
-    { key: 'duration', head: 'Duration', width: '5.2rem', cell: durationCell },
+    { key: 'duration', head: 'Duration', width: '5rem', cell: durationCell },
     {
       key: 'principal',
       head: 'User',
-      width: 'minmax(8rem, 1.3fr)',
+      width: 'minmax(8rem, 1.4fr)',
       cell: row => (
         <Filterable
           name="principal"
@@ -169,20 +169,14 @@ function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionS
         </>
       ),
     },
-    { key: 'findings', head: 'Findings', width: '7rem', cell: findingsCell },
-    { key: 'reviewed', head: 'Reviewed', width: '7rem', cell: reviewedCell },
+    { key: 'findings', head: 'Findings', width: '6.4rem', cell: findingsCell },
+    { key: 'reviewed', head: 'Reviewed', width: '6.6rem', cell: reviewedCell },
     {
       key: 'integrity',
       head: 'Recording',
-      width: '8.6rem',
-      cell: row => <IntegrityBadge is={row.integrity} isEncrypted={row.encrypted} />,
-    },
-    {
-      key: 'live',
-      head: <span class="unseen">Live</span>,
-      width: '8.2rem',
+      width: '8.4rem',
       class: 'acts',
-      cell: row => <LiveActs row={row} onEnd={onEnd} />,
+      cell: row => (row.state === 'open' ? <LiveActs row={row} onEnd={onEnd} /> : recordingCell(row)),
     },
   ]
 }
@@ -220,8 +214,16 @@ function reviewedCell({ reviewedBy }: SessionSummary): ComponentChildren {
   )
 }
 
+function recordingCell({ integrity, encrypted }: SessionSummary): ComponentChildren {
+  return (
+    <>
+      <IntegrityBadge is={integrity} />
+      {encrypted ? <span class="under">encrypted</span> : null}
+    </>
+  )
+}
+
 function LiveActs({ row, onEnd }: { row: SessionSummary; onEnd: (session: SessionSummary) => void }) {
-  if (row.state !== 'open') return null
   return (
     <span class="row-of">
       <Link to={`/sessions/${row.id}?live=1`} class="button small">

@@ -1,72 +1,98 @@
+/** Views that are always there, those that the person keeps at the gateway, and the way to keep the one that is shown. */
 import { useState } from 'preact/hooks'
+import type { Page, SavedView, SavedViewWish } from '../../../src/api/schema.ts'
+import { post, remove, useResource } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
 import { Popover } from '../parts/popover.tsx'
+import { say } from '../parts/said.tsx'
 import { navigate, useRoute } from '../router.tsx'
-import { forgetView, givenViews, saveView, savedViews, type View } from './views.ts'
 
-/** Views that are always there, those that this browser keeps, and the way to keep the one that is shown. */
+const givenViews: readonly Pick<SavedView, 'name' | 'query'>[] = [
+  { name: 'All sessions', query: '' },
+  { name: 'To review: with findings', query: 'finding=1&reviewed=0' },
+  { name: 'Live now', query: 'state=open' },
+  { name: 'Last 24 hours', query: 'last=24h' },
+]
+
 export function ViewsMenu() {
-  const { path, query } = useRoute()
-  const [saved, setSaved] = useState(savedViews)
-  const [name, setName] = useState('')
-  const open = (view: View): void => navigate(view.query === '' ? path : `${path}?${view.query}`)
-  const save = (event: Event): void => {
-    event.preventDefault()
-    if (name.trim() === '') return
-    saveView({ name: name.trim(), query: query.toString() })
-    setName('')
-    setSaved(savedViews())
-  }
   return (
     <Popover class="button small" label="Views">
-      {close => (
-        <>
-          <ul class="views">
-            {[...givenViews, ...saved].map((view, index) => (
-              <li key={view.name}>
-                <button
-                  type="button"
-                  class="plain"
-                  onClick={() => {
-                    open(view)
-                    close()
-                  }}
-                >
-                  <Line text={view.name} max={80} />
-                </button>
-                {index < givenViews.length ? null : (
-                  <button
-                    type="button"
-                    class="icon"
-                    aria-label={`Forget ${view.name}`}
-                    onClick={() => {
-                      forgetView(view.name)
-                      setSaved(savedViews())
-                    }}
-                  >
-                    ×
-                  </button>
-                )}
-              </li>
-            ))}
-          </ul>
-          <form onSubmit={save}>
-            <label class="field">
-              Save this view as
-              <input
-                type="text"
-                maxLength={80}
-                value={name}
-                onInput={event => setName(event.currentTarget.value)}
-              />
-            </label>
-            <button type="submit" class="button small first">
-              Save
-            </button>
-            <p class="quiet small">Kept in this browser. To share it, send the address.</p>
-          </form>
-        </>
-      )}
+      {close => <Views onDone={close} />}
     </Popover>
+  )
+}
+
+function Views({ onDone }: { onDone: () => void }) {
+  const { path, query } = useRoute()
+  const kept = useResource<Page<SavedView>>('/me/views')
+  const own = kept.state === 'ready' ? kept.data.items.filter(({ page }) => page === 'sessions') : []
+  const [name, setName] = useState('')
+  const [problem, setProblem] = useState('')
+  const open = (query: string): void => {
+    navigate(query === '' ? path : `${path}?${query}`)
+    onDone()
+  }
+  const change = async (work: Promise<unknown>, done: string): Promise<void> => {
+    try {
+      await work
+      say(done)
+      setName('')
+      setProblem('')
+      if (kept.state === 'ready') kept.reload()
+    } catch (thrown) {
+      setProblem((thrown as Error).message)
+    }
+  }
+  const save = (event: Event): void => {
+    event.preventDefault()
+    const wish: SavedViewWish = { name: name.trim(), page: 'sessions', query: query.toString() }
+    if (wish.name !== '') void change(post('/me/views', wish), 'The view is kept.')
+  }
+  return (
+    <>
+      <ul class="views">
+        {givenViews.map(view => (
+          <li key={view.name}>
+            <button type="button" class="plain" onClick={() => open(view.query)}>
+              {view.name}
+            </button>
+          </li>
+        ))}
+        {own.map(view => (
+          <li key={view.id}>
+            <button type="button" class="plain" onClick={() => open(view.query)}>
+              <Line text={view.name} max={80} />
+            </button>
+            <button
+              type="button"
+              class="icon"
+              aria-label={`Forget ${view.name}`}
+              onClick={() => void change(remove(`/me/views/${view.id}`), 'The view is forgotten.')}
+            >
+              ×
+            </button>
+          </li>
+        ))}
+      </ul>
+      <form onSubmit={save}>
+        <label class="field">
+          Save this view as
+          <input
+            type="text"
+            maxLength={80}
+            value={name}
+            onInput={event => setName(event.currentTarget.value)}
+          />
+        </label>
+        {problem === '' ? null : (
+          <p class="bad" role="alert">
+            <Line text={problem} />
+          </p>
+        )}
+        <button type="submit" class="button small first">
+          Save
+        </button>
+      </form>
+    </>
   )
 }

@@ -157,7 +157,9 @@ function Controls({
       <Transport player={player} at={at} isLive={isLive}>
         <Copy text={() => linkTo(player.snapshot)} label="Copy link" name="a link to this moment" />
         <button type="button" class="icon" aria-label="Full screen" onClick={() => acting('fullscreen')}>
-          ⛶
+          <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" class="shape">
+            <path d="M1 5V1h4M11 1h4v4M15 11v4h-4M5 15H1v-4" />
+          </svg>
         </button>
         <button
           type="button"

@@ -17,6 +17,12 @@ export function VerdictPart({ detail, reload }: { detail: SessionDetail; reload:
     <section class="card verdicts" aria-labelledby="verdict-head">
       <h2 id="verdict-head">Review</h2>
       <Verdicts verdicts={detail.verdicts} />
+      {detail.verdictsNeeded > 1 ? (
+        <p class="quiet">
+          The policy wants {detail.verdictsNeeded} people to look at this session; {detail.reviewedBy.length}{' '}
+          have.
+        </p>
+      ) : null}
       {detail.reviewRefusal === undefined ? (
         <VerdictForm sessions={[detail.id]} onDone={reload} />
       ) : (
