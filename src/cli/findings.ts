@@ -145,9 +145,10 @@ function addReports(findings: Command): void {
   ).action((options: WithConfig & { before?: string }) => {
     const config = requireConfig(configFileOf(options), { withoutSecrets: true })
     const before = options.before === undefined ? undefined : readFileSync(options.before, 'utf8')
+    const { rules, windows } = readCatalogue()
     const pack = dpiaPack({
       config,
-      rules: readCatalogue().rules,
+      rules: [...rules, ...windows],
       ...(before === undefined ? {} : { before }),
     })
     process.stdout.write(pack)

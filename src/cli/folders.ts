@@ -17,6 +17,8 @@ export function foldersOf(config: Pick<Config, 'gateway'>) {
     recordingCache: join(data, 'cache'),
     /** Cursors of sinks, and dead letters. */
     notify: join(data, 'notify'),
+    /** What baselines know of people. */
+    profiles: join(data, 'profiles'),
     adminSocket: join(data, 'admin.sock'),
   }
 }

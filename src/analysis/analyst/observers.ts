@@ -1,13 +1,16 @@
 /** Who looks at sessions within the analyst's thread. One line for each. */
+import { FindingObserver, type ObserverOptions } from '../findings/observer.ts'
 import type { Catalogue } from '../rules/catalogue.ts'
 import type { SessionObserver } from './session-observer.ts'
 
 export type ObserverParts = {
   readonly catalogue: Catalogue
-  /** As the gateway gave it to the thread (`AnalystOptions.observing`): plain data. */
+  /** As the gateway gave it to the thread (`AnalystOptions.observing`): plain data. Left out, nobody looks. */
   readonly observing: unknown
 }
 
-export function openObservers(_parts: ObserverParts): readonly SessionObserver[] {
-  return []
+export function openObservers({ catalogue, observing }: ObserverParts): readonly SessionObserver[] {
+  if (observing === undefined) return []
+  const { rules, windows, sigma } = catalogue
+  return [new FindingObserver(observing as ObserverOptions, [...rules, ...windows, ...sigma])]
 }

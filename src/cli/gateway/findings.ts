@@ -1,9 +1,13 @@
 /** The desk of findings in a running gateway, and what sessions do when policy says so. */
+import type { AnalystBatch } from '../../analysis/analyst/session-observer.ts'
 import { Aliases } from '../../analysis/findings/aliases.ts'
 import type { Profiles } from '../../analysis/findings/desk-parts.ts'
 import type { FindingDesk } from '../../analysis/findings/desk.ts'
 import { fairnessReport } from '../../analysis/findings/fairness.ts'
+import type { ObserverOptions } from '../../analysis/findings/observer.ts'
 import { openFindingDesk } from '../../analysis/findings/open-desk.ts'
+import { wishOf, wordsOf } from '../../analysis/findings/profile-keeper.ts'
+import { personKey } from '../../analysis/findings/session-view.ts'
 import type { FindingDoor } from '../../api/finding-routes.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Clock } from '../../clock.ts'
@@ -22,13 +26,35 @@ export type FindingsParts = {
   readonly audit: AuditLog
   readonly clock: Clock
   readonly log: Log
-  readonly profiles?: Profiles
 }
 
 export type Findings = FindingDoor & { readonly desk: FindingDesk }
 
+/** What the analyst's thread is given for the observer of findings. */
+export function observingOf(config: Config): ObserverOptions {
+  return { analysis: config.analysis, folder: foldersOf(config).profiles }
+}
+
+/** What the analyst learned: drafts become findings, and what is over may be drawn for the sample. */
+export async function takeBatch(
+  { desk }: Findings,
+  { drafts, session, isSealed }: AnalystBatch,
+): Promise<void> {
+  for (const draft of drafts) await desk.take(draft)
+  if (isSealed) await desk.sealed(session)
+}
+
+/** Profiles are in the analyst's thread; what people decide reaches it as files. */
+function profilesIn(folder: string, clock: Clock): Profiles {
+  return {
+    teach: session => wishOf(folder, { do: 'teach', session }, clock.nowMs()),
+    forget: person => wishOf(folder, { do: 'forget', person: personKey(person) }, clock.nowMs()),
+    inWords: async person => wordsOf(folder, personKey(person)),
+  }
+}
+
 export function openFindings(parts: FindingsParts): Findings {
-  const { ground, config, audit, clock, log, profiles } = parts
+  const { ground, config, audit, clock, log } = parts
   const { store } = ground
   const desk = openFindingDesk({
     store: store.findings,
@@ -39,7 +65,7 @@ export function openFindings(parts: FindingsParts): Findings {
     config,
     aliases: new Aliases(foldersOf(config()).keys, clock.nowMs()),
     onFinding: (row, session) => react(parts, row, session),
-    ...(profiles === undefined ? {} : { profiles }),
+    profiles: profilesIn(foldersOf(config()).profiles, clock),
   })
   return { desk, fairness: days => fairnessReport(store, days, clock.nowMs()) }
 }
