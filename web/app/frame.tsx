@@ -210,11 +210,11 @@ function Clock({ gatewayMs }: { gatewayMs: number }) {
     <button
       type="button"
       class="clock"
-      aria-label={`Times are ${zone === 'utc' ? 'UTC' : 'local'}. Show ${zone === 'utc' ? 'local times' : 'UTC'}`}
       title={zone === 'utc' ? 'Show local times' : 'Show UTC'}
       onClick={() => setZone(zone === 'utc' ? 'local' : 'utc')}
     >
-      <span aria-hidden="true">{text.slice(11)}</span>
+      {text.slice(11)}
+      <span class="unseen">. Times are {zone === 'utc' ? 'UTC: show local ones' : 'local: show UTC'}</span>
     </button>
   )
 }

@@ -101,7 +101,7 @@ test('statements of one fingerprint stand together, with what they add up to', (
     isFirst: true,
     text: 'select 1',
   })
-  expect(groups[2]).toMatchObject({ errors: 1, look: 'error' })
+  expect(groups[2]).toMatchObject({ errors: 1, look: 'other' })
 })
 
 test('a sparkline counts every statement once, also at the very end and beyond it', () => {

@@ -18,7 +18,7 @@ export function FindingsPart({
   openedAtMs: number
   onSeek: (offsetMs: number) => void
 }) {
-  const found = usePages<FindingSummary>('/findings', { session })
+  const found = usePages<FindingSummary>('/findings', { session, place: 'all' })
   if (found.error !== undefined) return <Failed error={found.error} retry={found.reload} />
   if (found.items.length === 0)
     return found.isOver ? (

@@ -4,7 +4,7 @@ import type { ConnectView, Password, PasswordWish } from '../../../../src/api/sc
 import { post, useResource } from '../../api.ts'
 import { Copy } from '../../parts/copy.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
-import { Line } from '../../parts/hidden.tsx'
+import { Line, Lines } from '../../parts/hidden.tsx'
 import { Empty, Shown } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
 import { Link } from '../../router.tsx'
@@ -97,9 +97,9 @@ function PlaceCard({ place }: { place: Place }) {
               <Line text={name} />
             </dt>
             <dd>
-              <code>
-                <Line text={text} />
-              </code>
+              <pre>
+                <Lines text={text} />
+              </pre>
               <Copy text={text} label="Copy" name={`${name} for ${place.target}`} />
             </dd>
           </div>
@@ -109,7 +109,7 @@ function PlaceCard({ place }: { place: Place }) {
         <p class="row-of">
           {place.logins.map(login => (
             <button type="button" key={login} class="button" onClick={() => ask(login)}>
-              Password for <Line text={login} />…
+              {`Password for ${login}…`}
             </button>
           ))}
         </p>

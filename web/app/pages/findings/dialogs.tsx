@@ -17,7 +17,7 @@ import { Line } from '../../parts/hidden.tsx'
 import { say } from '../../parts/said.tsx'
 
 /** As the gateway bounds it. */
-const maxRationale = 4000
+const maxRationale = 2000
 const dayMs = 86_400_000
 /** The longest time for which a rule can be kept quiet at once. */
 const maxSuppressDays = 365

@@ -130,7 +130,7 @@ function Checkpoints({
           rows={checkpoints}
           rowKey={({ size, atMs }) => `${size} ${atMs}`}
           columns={[
-            { key: 'size', head: 'Entries', cell: ({ size }) => size.toLocaleString('en'), class: 'number' },
+            { key: 'size', head: 'Entries', cell: ({ size }) => size.toLocaleString('en') },
             {
               key: 'at',
               head: (

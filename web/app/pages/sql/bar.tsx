@@ -2,7 +2,7 @@
 import { useMemo } from 'preact/hooks'
 import { duration, offsetOf, spokenOffset } from '../../parts/time.tsx'
 import type { Statement } from './statement.ts'
-import { looks } from './look.ts'
+import { type Look, looks } from './look.ts'
 import { bracketsOf, marksOf, scaleOf } from './timeline.ts'
 
 /** Units of the drawing; it is stretched to its place. */
@@ -11,6 +11,17 @@ const laneHeight = 14
 const bracketHeight = 8
 /** The least width of a mark: what took no time is seen too. */
 const leastWidth = 2.5
+
+/** How tall a mark is, besides its colour: what matters more is taller; privileges are hollow, and what was not done is struck through. */
+const tall: Readonly<Record<Look, number>> = {
+  other: 0.3,
+  read: 0.5,
+  write: 0.7,
+  bulk: 0.85,
+  ddl: 1,
+  privilege: 1,
+  error: 1,
+}
 
 export function Bar({
   statements,
@@ -78,8 +89,8 @@ export function Bar({
             class={`mark ${mark.look}`}
             x={mark.from * width}
             width={Math.max(leastWidth, (mark.to - mark.from) * width)}
-            y={bracketHeight + mark.lane * laneHeight + 1}
-            height={laneHeight - 2}
+            y={bracketHeight + (mark.lane + 1) * laneHeight - 1 - (laneHeight - 2) * tall[mark.look]}
+            height={(laneHeight - 2) * tall[mark.look]}
           >
             <title>{`${looks[mark.look].name}${mark.count === 1 ? '' : `, ${mark.count} statements`}`}</title>
           </rect>

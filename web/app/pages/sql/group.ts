@@ -1,5 +1,5 @@
 /** Statements of one shape together: what differs in literals only has one fingerprint. */
-import { graver, type Look, lookOf } from './look.ts'
+import { classLookOf, graver, type Look } from './look.ts'
 import { outcomeOf, type Statement } from './statement.ts'
 
 export type Group = {
@@ -40,7 +40,7 @@ function groupOf(key: string, statements: readonly Statement[]): Group {
     key,
     statements,
     text: first?.text ?? '',
-    look: statements.map(lookOf).reduce(graver, 'other'),
+    look: statements.map(classLookOf).reduce(graver, 'other'),
     rows: sum(({ rows }) => rows),
     bytes: sum(({ bytes }) => bytes),
     totalMs: sum(({ durationMs }) => durationMs),

@@ -30,6 +30,11 @@ const lookOfClass: Readonly<Record<StatementClass, Look>> = {
   unparsable: 'other',
 }
 
+/** Whatever became of it. */
+export function classLookOf(statement: Pick<Statement, 'class'>): Look {
+  return lookOfClass[statement.class]
+}
+
 export function lookOf(statement: Pick<Statement, 'class' | 'sqlstate' | 'blocked'>): Look {
   return outcomeOf(statement) === 'done' ? lookOfClass[statement.class] : 'error'
 }

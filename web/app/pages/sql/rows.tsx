@@ -10,7 +10,7 @@ import { lookOf } from './look.ts'
 import { LookName } from './shape.tsx'
 import { outcomeOf } from './statement.ts'
 
-const rowHeight = 32
+const rowHeight = 46
 const narrowRowHeight = 92
 
 export function StatementRows({
@@ -43,8 +43,7 @@ const columns: readonly Column<Statement>[] = [
   {
     key: 'at',
     head: <ZoneName />,
-    width: '4.9rem',
-    class: 'time',
+    class: 'time at',
     cell: ({ atMs, offsetMs }) => (
       <time
         dateTime={new Date(atMs).toISOString()}
@@ -57,22 +56,20 @@ const columns: readonly Column<Statement>[] = [
   {
     key: 'took',
     head: 'Took',
-    width: '4.2rem',
-    class: 'number',
+    class: 'took',
     cell: ({ durationMs }) => (durationMs === undefined ? '' : took(durationMs)),
   },
-  { key: 'class', head: 'Class', width: '6.2rem', cell: statement => <LookName is={lookOf(statement)} /> },
+  { key: 'class', head: 'Class', class: 'class', cell: statement => <LookName is={lookOf(statement)} /> },
   {
     key: 'text',
     head: 'Statement',
-    width: 'minmax(10rem, 1fr)',
     class: 'mono statement-text',
     cell: ({ text }) => <Line text={text.trim().replaceAll(/\s+/g, ' ')} max={400} />,
   },
   {
     key: 'tables',
     head: 'Tables',
-    width: 'minmax(4rem, 8rem)',
+    class: 'tables',
     cell: ({ tables }) => (
       <span title={tables.join(', ')}>
         <Line text={tables.join(', ')} max={200} />
@@ -82,24 +79,21 @@ const columns: readonly Column<Statement>[] = [
   {
     key: 'rows',
     head: 'Rows',
-    width: '4.2rem',
-    class: 'number',
+    class: 'number rows-count',
     cell: ({ rows }) => rows?.toLocaleString('en') ?? '',
   },
   {
     key: 'bytes',
     head: 'Bytes',
-    width: '4.4rem',
-    class: 'number',
+    class: 'number bytes',
     cell: ({ bytes }) => (bytes === undefined ? '' : size(bytes)),
   },
-  { key: 'state', head: 'State', width: '5.4rem', cell: statement => <State statement={statement} /> },
+  { key: 'state', head: 'State', class: 'state-of', cell: statement => <State statement={statement} /> },
   {
     key: 'transaction',
     head: <abbr title="Transaction">Tx</abbr>,
-    width: '2.2rem',
-    class: 'number',
-    cell: ({ transaction }) => transaction ?? '',
+    class: 'transaction',
+    cell: ({ transaction }) => (transaction === undefined ? '' : `tx ${transaction}`),
   },
 ]
 

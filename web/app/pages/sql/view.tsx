@@ -27,7 +27,7 @@ import './sql.css'
 /** As many as the page holds and draws well; the rest is for exports. */
 const maxStatements = 20_000
 /** The most that the gateway gives at once. */
-const pageRows = 200
+const pageRows = 1000
 
 export function View({ detail }: SessionViewProps) {
   const found = usePages<EntryView>(
@@ -156,7 +156,7 @@ function Opened({
         <Transport detail={detail} clock={clock} speed={speed} durationMs={durationMs} isFolded={isFolded} />
       </section>
       <Filters statements={statements} filter={filter} shown={shown.length} isWhole={isWhole} />
-      <div class="sql-panes">
+      <div class={`sql-panes ${isGrouped ? 'grouped' : ''}`}>
         <div class="sql-list">
           {isGrouped ? (
             <GroupRows statements={shown} durationMs={durationMs} openedAtMs={detail.openedAtMs} />
@@ -291,7 +291,7 @@ function Transport({
         {isPlaying && skippedMs > 0 ? `skipped ${duration(skippedMs)}` : ''}
       </span>
       <span class="push">
-        <Copy text={() => location.href} label="Copy link" name="the link to this statement" />
+        <Copy text={() => location.href} label="Copy link" name="link to this statement" />
       </span>
     </div>
   )
