@@ -41,6 +41,8 @@ export type WebDeps = CommonDeps & {
   readonly waiting: BrowserHalf
   readonly keys: Pick<EnrolledKeys, 'terms' | 'listOf' | 'revoke'>
   readonly passwords: Pick<ConnectionPasswords, 'issue' | 'listOf' | 'revoke' | 'signedInAnew' | 'signedOut'>
+  /** Hears of everybody who has signed in on the pages. */
+  readonly onSignIn?: (principal: Principal) => void
   /** What the policy of this very moment lets somebody open from that address. */
   readonly places: (principal: Principal, sourceAddress: string) => readonly Place[]
   /** Where clients reach the gateway, as far as it listens for them. */

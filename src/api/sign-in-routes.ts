@@ -111,7 +111,10 @@ async function start(c: WebContext, parts: WebParts, returnTo: ReturnTarget): Pr
   if (c.req.header('sec-fetch-site') === 'cross-site') return c.redirect(beforeStart(returnTo), 303)
   const sourceAddress = browserAddress(c, parts)
   if (!parts.flows.hasRoomFor(sourceAddress)) return await answerProblem(c, parts, tooManyFlows)
-  const { url, ...checks } = await parts.issuer.begin(`${parts.webUrl}/callback`)
+  const { url, ...checks } = await parts.issuer.begin(
+    `${parts.webUrl}/callback`,
+    c.req.query('again') === '1',
+  )
   parts.flows.add({ checks, browser: flowCookie(c, parts), sourceAddress, returnTo })
   return c.redirect(url.href, 303)
 }
@@ -153,6 +156,7 @@ async function signIn(c: WebContext, parts: WebParts, flow: Flow): Promise<void>
     createdAtMs: nowMs,
     expiresAtMs,
   })
+  parts.onSignIn?.(principal)
 }
 
 async function redeem(c: WebContext, parts: WebParts, flow: Flow, nowMs: number) {

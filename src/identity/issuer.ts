@@ -41,7 +41,7 @@ export interface Issuer {
   /** Asks the provider who it is. Throws Fault ISSUER_UNAVAILABLE. */
   discover(): Promise<void>
   /** A new authorization request: where to send the browser, and what its answer will be held against. */
-  begin(redirectUri: string): Promise<SignInChecks & { readonly url: URL }>
+  begin(redirectUri: string, isAnew?: boolean): Promise<SignInChecks & { readonly url: URL }>
   /**
    * Turns the answer in the browser's address (`callbackUrl`) into a verified token. Throws Fault TOKEN_REFUSED or
    * ISSUER_UNAVAILABLE; a second answer to the same request is refused.
@@ -83,7 +83,7 @@ class OpenIdIssuer implements Issuer {
     await this.#provider()
   }
 
-  async begin(redirectUri: string): Promise<SignInChecks & { readonly url: URL }> {
+  async begin(redirectUri: string, isAnew = false): Promise<SignInChecks & { readonly url: URL }> {
     const { config } = await this.#provider()
     const codeVerifier = client.randomPKCECodeVerifier()
     const checks = { redirectUri, state: client.randomState(), nonce: client.randomNonce(), codeVerifier }
@@ -94,6 +94,7 @@ class OpenIdIssuer implements Issuer {
       nonce: checks.nonce,
       code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
       code_challenge_method: 'S256',
+      ...(isAnew ? { prompt: 'login' } : {}), // OpenID Connect Core, 3.1.2.1: asks the person again
     })
     return { ...checks, url }
   }

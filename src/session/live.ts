@@ -2,7 +2,17 @@
 import type { Fault } from '../errors.ts'
 import type { SessionRow } from '../model.ts'
 import type { LiveWatch } from '../recorder/live-watch.ts'
-import type { Ending, Session } from './session.ts'
+import type { Ending, HoldWish, Session } from './session.ts'
+
+const notReleased: Ending = {
+  reason: 'held, and nobody let it go on',
+  userText: 'This session was held by policy and nobody let it go on in time, so it ends. Connect again.',
+}
+
+/** A proof from before it was held proves nothing new. Issuers tell whole seconds. */
+function waitsForSignIn({ held }: Session, authenticatedAtMs: number): boolean {
+  return held?.kind === 'step-up' && authenticatedAtMs >= Math.floor(held.sinceMs / 1000) * 1000
+}
 
 /** How often limits are looked at; a session outlives its grant by no more. */
 export const limitCheckIntervalMs = 500
@@ -108,6 +118,27 @@ export class LiveSessions {
     return true
   }
 
+  /** Holds an open session of this process. False if there is none; those that other processes relay can only be ended. */
+  hold(id: string, wish: HoldWish): boolean {
+    const session = this.#sessions.get(id)?.session
+    if (session === undefined || session.ended) return false
+    session.hold(wish)
+    return true
+  }
+
+  /** Lets a session go on that was held. False if none of that id is. */
+  release(id: string): boolean {
+    return this.#sessions.get(id)?.session.release() ?? false
+  }
+
+  /** The person has proven anew who they are: those of their sessions go on that waited for that. Gives back which. */
+  provenAnew(principal: string, authenticatedAtMs: number): readonly string[] {
+    return [...this.#sessions.values()]
+      .filter(entry => entry.principal === principal && waitsForSignIn(entry.session, authenticatedAtMs))
+      .filter(entry => entry.session.release())
+      .map(entry => entry.session.id)
+  }
+
   /** Begins to watch an open session. */
   watch(id: string): Watching {
     const session = this.#sessions.get(id)?.session
@@ -132,6 +163,7 @@ export class LiveSessions {
       if (failure !== undefined) session.end({ reason: failure.message, userText: failure.userText })
       else if (session.expired) session.decideAgain()
       else if (over !== undefined) session.end(over)
+      else if (session.heldTooLong) session.end(notReleased)
       else if (session.idleMs >= session.grant.fields.idleTimeoutMs) {
         session.end({
           reason: 'idle',

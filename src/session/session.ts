@@ -50,6 +50,13 @@ export type Opening =
 /** Why a session ends, and what its user is told. */
 export type Ending = { readonly reason: string; readonly userText: string }
 
+/**
+ * Nothing of the client goes on until it is released; what runs at the target runs on. `step-up`: its person may release it by signing in again.
+ */
+export type HoldWish = { readonly kind: 'pause' | 'step-up'; readonly waitMs: number }
+
+type Hold = { readonly kind: HoldWish['kind']; readonly sinceMs: number; readonly untilUs: number }
+
 /** Evidence that access was granted and that a recording is open. */
 class Session {
   readonly #issued = true
@@ -59,6 +66,8 @@ class Session {
   readonly #parts: SessionParts
   readonly #onEnd = new Set<(ending: Ending) => void>()
   readonly #onDecision = new Set<(grant: Grant) => void>()
+  readonly #onHold = new Set<() => void>()
+  #hold: Hold | undefined
   /** The end of the first grant, by a clock that nobody sets back. */
   readonly #endsAtUs: number
   readonly #usage: Usage
@@ -111,7 +120,47 @@ class Session {
     return this.#usage.over(limits(), this.recording.recordedBytes, clock.monotonicUs() / 1000)
   }
 
+  /** What it waits for, if so, and since when. */
+  get held(): Pick<Hold, 'kind' | 'sinceMs'> | undefined {
+    return this.#hold
+  }
+
+  /** Nobody has let it go on for as long as it was to wait. */
+  get heldTooLong(): boolean {
+    return this.#hold !== undefined && this.#parts.clock.monotonicUs() >= this.#hold.untilUs
+  }
+
+  /** Holds it; one that is paused stays so, and nobody makes the wait longer. */
+  hold({ kind, waitMs }: HoldWish): void {
+    if (this.ended) return
+    const { nowMs, monotonicUs } = this.#parts.clock
+    const untilUs = monotonicUs() + waitMs * 1000
+    const before = this.#hold
+    this.#hold = {
+      kind: before?.kind === 'pause' ? 'pause' : kind,
+      sinceMs: nowMs(),
+      untilUs: Math.min(untilUs, before?.untilUs ?? untilUs),
+    }
+    for (const listener of this.#onHold) listener()
+  }
+
+  /** Lets it go on. False if it was not held. */
+  release(): boolean {
+    if (this.#hold === undefined || this.ended) return false
+    this.#hold = undefined
+    this.touch()
+    for (const listener of this.#onHold) listener()
+    return true
+  }
+
+  /** Hears when `held` has changed: whoever reads the client stops or goes on. */
+  onHold(listener: () => void): void {
+    this.#onHold.add(listener)
+    if (this.#hold !== undefined) listener()
+  }
+
   get idleMs(): number {
+    if (this.#hold !== undefined) return 0 // it may not do anything
     return (this.#parts.clock.monotonicUs() - this.#lastActiveUs) / 1000
   }
 
@@ -174,6 +223,7 @@ class Session {
     for (const listener of this.#onEnd) this.#tell(listener, ending)
     this.#onEnd.clear()
     this.#onDecision.clear()
+    this.#onHold.clear()
     this.close().catch((cause: unknown) => {
       this.#parts.log.error({ session: this.id, cause: reasonOf(cause) }, 'closing the session failed')
     })

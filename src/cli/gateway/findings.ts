@@ -12,6 +12,7 @@ import type { FindingDoor } from '../../api/finding-routes.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
+import { type Principal, principalKey } from '../../identity/principal.ts'
 import type { Log } from '../../log.ts'
 import type { FindingRow, SessionRow } from '../../model.ts'
 import { reactionTo } from '../../policy/reaction.ts'
@@ -74,14 +75,30 @@ export function openFindings(parts: FindingsParts): Findings {
 function react({ config, live, audit, log }: FindingsParts, row: FindingRow, session: SessionRow): void {
   const reaction = reactionTo(config(), session.role, row)
   if (reaction === undefined) return
-  const done = live.end(session.id, `a rule of policy ended it (finding ${row.id})`)
+  // A session that another process relays cannot be held: it ends instead.
+  const { do: kind, waitMs } = reaction
+  const isHeld = kind !== 'end' && live.hold(session.id, { kind, waitMs })
+  const done = isHeld || live.end(session.id, `policy ends it because of finding ${row.id}`)
   log.info({ session: session.id, finding: row.id, do: reaction.do, done }, 'policy acts on a finding')
   audit.append({
     kind: 'session-held',
     session: session.id,
     finding: row.id,
-    do: reaction.do,
+    do: isHeld ? reaction.do : 'end',
     line: reaction.line,
     open: done,
   })
+}
+
+/** Somebody lets a session go on that was held. False if none of that id was. */
+export function releaseSession({ live, audit }: FindingsParts, session: string, by: string): boolean {
+  if (!live.release(session)) return false
+  audit.append({ kind: 'session-released', session, by })
+  return true
+}
+
+/** Whoever has signed in again goes on with what waited for that. */
+export function releaseAfterSignIn({ live, audit }: FindingsParts, principal: Principal): void {
+  for (const session of live.provenAnew(principalKey(principal), principal.fields.authenticatedAtMs))
+    audit.append({ kind: 'session-released', session, by: 'their own sign-in' })
 }

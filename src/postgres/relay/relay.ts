@@ -118,6 +118,7 @@ export class Relay {
     this.#targetFrames = this.#framesOfTarget(parts, tell)
     for (const { name, value } of parts.opening.parameters) this.#settings.set(name, value)
     tell(parts.start)
+    session.onHold(steer)
     this.#activityTimer = setInterval(() => this.#noteActivity(), limits.keepAliveIntervalMs)
   }
 
@@ -331,6 +332,7 @@ export class Relay {
     const { maxQueuedBytes } = this.#limits
     const clientWaits =
       this.#waitsForRecording ||
+      this.#session.held !== undefined ||
       this.#clientFrames.isWaiting ||
       this.#exchange.isFull ||
       this.#toTarget.queuedBytes > maxQueuedBytes

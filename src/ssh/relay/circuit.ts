@@ -39,6 +39,7 @@ export class Circuit {
     this.client = newLeg('client', client)
     this.target = newLeg('target', target)
     this.limits = limits
+    session.onHold(() => this.steerFlow())
   }
 
   other(leg: Leg): Leg {
@@ -92,7 +93,8 @@ export class Circuit {
     if (this.ended) return
     if (this.session.recording.isBehind) this.#waitForRecording()
     steer(this.target, this.#waitsForRecording || this.#isBehind(this.client))
-    steer(this.client, this.#waitsForRecording || this.inputWaits.size > 0 || this.#isBehind(this.target))
+    const clientWaits = this.#waitsForRecording || this.inputWaits.size > 0 || this.session.held !== undefined
+    steer(this.client, clientWaits || this.#isBehind(this.target))
   }
 
   #isBehind(leg: Leg): boolean {
