@@ -5,9 +5,16 @@ import { getCookie, setCookie } from 'hono/cookie'
 import { type Principal, restorePrincipal } from '../identity/principal.ts'
 import { plainAddress } from '../identity/source-address.ts'
 import type { WebDeps } from './deps.ts'
+import type { Upgrade } from './upgrade.ts'
 
 /** What hono's Node server adds to a request. */
-export type NodeEnv = { Bindings: { readonly incoming?: Pick<IncomingMessage, 'socket'> } }
+export type NodeEnv = {
+  Bindings: {
+    readonly incoming?: Pick<IncomingMessage, 'socket'>
+    /** Where the request asks for a WebSocket. */
+    readonly upgrade?: Upgrade
+  }
+}
 export type WebContext = Context<NodeEnv>
 
 /** Somebody is signed in with this browser. */

@@ -9,6 +9,8 @@ import { problemDocument } from './problem.ts'
 export type FindingDoor = {
   readonly desk: FindingDesk
   readonly fairness: (days: number) => Promise<FairnessReport>
+  /** Lets a session go on that policy holds. False if none of that id is held. */
+  readonly release: (session: string, by: string) => boolean
 }
 
 /** Values of one filter. */
@@ -58,7 +60,7 @@ const daysQuery = z.strictObject({ days: z.coerce.number().int().min(1).max(maxD
 
 export function addFindingRoutes(
   app: Hono,
-  { desk, fairness }: FindingDoor,
+  { desk, fairness, release }: FindingDoor,
   bodyOf: (c: Context) => Promise<unknown>,
 ): void {
   const post = <Body extends { readonly by: string }>(
@@ -74,6 +76,11 @@ export function addFindingRoutes(
   app.post('/findings', async c => {
     const { by, ...filter } = filterBody.parse(await bodyOf(c))
     return c.json(await desk.list(withoutUndefined(filter), askerOf({ by })))
+  })
+  app.post('/sessions/:id/resume', async c => {
+    const { by } = byBody.parse(await bodyOf(c))
+    if (release(c.req.param('id'), by)) return c.json({})
+    return problemDocument(c, { status: 409, title: 'Not held', detail: 'No such session is held.' })
   })
   app.get('/fairness', async c => c.json(await fairness(daysQuery.parse(c.req.query()).days)))
   post('show', byBody, (id, _, asker) => desk.get(id, asker))

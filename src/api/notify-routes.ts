@@ -1,13 +1,12 @@
 /** What goes out to others, over the admin socket: what `sallyport notify` asks for. */
 import type { Context, Hono } from 'hono'
 import { z } from 'zod'
-import type { Letter } from '../notify/dead-letters.ts'
-import type { LaneState, Retried } from '../notify/lane.ts'
+import type { Retried } from '../notify/lane.ts'
+import type { Overview } from '../notify/notify-thread.ts'
 import { problemDocument } from './problem.ts'
 
 export type NotifyDoor = {
-  readonly lanes: readonly LaneState[]
-  readonly letters: () => Promise<readonly Letter[]>
+  readonly overview: () => Promise<Overview>
   readonly retry: (letter: string, by: string) => Promise<Retried>
   /** False if there is no such letter. */
   readonly drop: (letter: string, by: string) => Promise<boolean>
@@ -31,7 +30,7 @@ export function addNotifyRoutes(
   bodyOf: (c: Context) => Promise<unknown>,
 ): void {
   const byOf = async (c: Context): Promise<string> => byBody.parse(await bodyOf(c)).by
-  app.get('/notify', async c => c.json({ sinks: notify.lanes, letters: await notify.letters() }))
+  app.get('/notify', async c => c.json(await notify.overview()))
   app.post('/notify/letters/:id/retry', async c => {
     const retried = await notify.retry(c.req.param('id'), await byOf(c))
     if (retried.kind === 'no-letter') return problemDocument(c, noLetter)

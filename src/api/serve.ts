@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { Fault, reasonOf } from '../errors.ts'
 import type { WebApp } from './answers.ts'
+import { acceptUpgrades } from './upgrade.ts'
 
 /** Limits of the web listener; the pages are small and nobody uploads. */
 const limits = {
@@ -32,6 +33,7 @@ export type WebServer = { readonly port: number; close(): Promise<void> }
 export async function serveWeb(app: WebApp, web: WebListenOptions): Promise<WebServer> {
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false }) as RequestListener
   const server = createServer(web, listener)
+  acceptUpgrades(server, app)
   server.maxConnections = limits.maxConnections
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket
   await listen(server, web.listen)

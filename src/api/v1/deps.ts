@@ -1,9 +1,11 @@
 /** What the interface needs of the rest of the gateway, besides what the pages need anyway. */
-import type { AuditEvent } from '../../audit/audit-log.ts'
+import type { AuditEvent, SignedLine } from '../../audit/audit-log.ts'
 import type { FindingDesk } from '../../analysis/findings/desk.ts'
+import type { SearchThread } from '../../analysis/index/search-thread.ts'
 import type { Principal } from '../../identity/principal.ts'
 import type { SessionRow, Severity } from '../../model.ts'
 import type { Policy } from '../../policy/rules.ts'
+import type { BundleParts } from '../../recorder/bundle/bundle.ts'
 import type { RecordingStore } from '../../recorder/storage/recording-store.ts'
 import type { Watching } from '../../session/live.ts'
 import type { SessionCatalogue } from '../../store/session-catalogue.ts'
@@ -21,6 +23,9 @@ export type ApiDeps = {
   readonly catalogue: SessionCatalogue
   readonly reviews: ReviewStore
   readonly audit: { append(event: AuditEvent): void }
+  readonly appendSigned: (event: AuditEvent) => Promise<SignedLine>
+  /** What proves recordings elsewhere: for bundles. */
+  readonly proofs: () => Pick<BundleParts, 'keys' | 'keyList' | 'checkpoint' | 'origin'>
   readonly recordings: Pick<RecordingStore, 'fetch'>
   readonly live: {
     /** False if no such session is open. */
@@ -30,6 +35,7 @@ export type ApiDeps = {
   }
   readonly findings?: FindingDesk
   readonly integrity?: Integrity
+  readonly index?: Pick<SearchThread, 'search' | 'entries' | 'sessions' | 'targets'>
   /** Version and text of the policy, without anything secret. */
   readonly policyText: () => Pick<PolicyView, 'version' | 'text'>
   /** Sessions with a finding of these severities are reviewed when two people gave a verdict. */

@@ -1,10 +1,11 @@
 /** The log of sessions and the keys, as the interface shows them. */
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { checkpointsFile } from '../../audit/tree/tree-files.ts'
+import { checkpointFile, checkpointsFile } from '../../audit/tree/tree-files.ts'
 import type { SessionLogView } from '../../audit/tree/session-log.ts'
 import { type KeyList, printKeyList } from '../../credentials/key-list.ts'
+import type { BundleParts } from '../../recorder/bundle/bundle.ts'
 import type { IntegrityView } from '../schema.ts'
 
 /** Checkpoints that are shown, and bytes of their file that are read for that. */
@@ -16,6 +17,26 @@ export type Integrity = {
   readonly keyList: () => string
   /** Undefined where the log has no such sizes. */
   readonly consistency: (from: number, to: number) => readonly Buffer[] | undefined
+}
+
+/** What proves recordings elsewhere: the keys that signed them and the logs, and how far the log of sessions is. */
+export function proofsOf({
+  folder,
+  sessionLog,
+  keys,
+}: IntegrityParts): Pick<BundleParts, 'keys' | 'keyList' | 'checkpoint' | 'origin'> {
+  const list = keys()
+  const file = join(folder, checkpointFile)
+  return {
+    keys: list.keys.flatMap(({ purpose, keyId, publicKey }) =>
+      purpose === 'recording-heads' || purpose === 'log-checkpoints'
+        ? [{ purpose, keyId, publicKeyPem: publicKey }]
+        : [],
+    ),
+    keyList: printKeyList(list),
+    checkpoint: existsSync(file) ? readFileSync(file, 'utf8') : undefined,
+    origin: sessionLog.origin,
+  }
 }
 
 export type IntegrityParts = {

@@ -1,5 +1,6 @@
 /** Whoever watches is watched: what is read of recordings is in the audit log before its first byte leaves. */
 import type { SessionRow } from '../../model.ts'
+import type { AuditEvent, SignedLine } from '../../audit/audit-log.ts'
 import type { ApiParts } from './deps.ts'
 import type { Asking } from './route.ts'
 
@@ -12,10 +13,10 @@ const maxRemembered = 50_000
 export type Reading = 'replay' | 'transcript' | 'report' | 'recording as stored' | `export as ${string}`
 
 export class Readings {
-  readonly #parts: Pick<ApiParts, 'audit' | 'reviews' | 'clock'>
+  readonly #parts: Pick<ApiParts, 'audit' | 'appendSigned' | 'reviews' | 'clock'>
   readonly #noted = new Map<string, number>()
 
-  constructor(parts: Pick<ApiParts, 'audit' | 'reviews' | 'clock'>) {
+  constructor(parts: Pick<ApiParts, 'audit' | 'appendSigned' | 'reviews' | 'clock'>) {
     this.#parts = parts
   }
 
@@ -33,12 +34,21 @@ export class Readings {
 
   /** The same, each time: for what leaves the gateway as a file. */
   async noteEach(row: SessionRow, person: Asking, reading: Reading): Promise<void> {
-    const { audit, reviews, clock } = this.#parts
-    const { issuer, subject, name } = person.principal.fields
-    const { id: session } = row
-    const { sourceAddress } = person
-    audit.append({ kind: 'recording-read', session, purpose: reading, issuer, subject, name, sourceAddress })
-    await reviews.noteReading({ session, issuer, subject, name, atMs: clock.nowMs(), purpose: reading })
+    this.#parts.audit.append(eventOf(row, person, reading))
+    await this.#keep(row, person, reading)
+  }
+
+  /** The same, and the proof that it was noted. */
+  async noteSigned(row: SessionRow, person: Asking, reading: Reading): Promise<SignedLine> {
+    const signed = await this.#parts.appendSigned(eventOf(row, person, reading))
+    await this.#keep(row, person, reading)
+    return signed
+  }
+
+  async #keep({ id: session }: SessionRow, { principal }: Asking, purpose: Reading): Promise<void> {
+    const { issuer, subject, name } = principal.fields
+    const atMs = this.#parts.clock.nowMs()
+    await this.#parts.reviews.noteReading({ session, issuer, subject, name, atMs, purpose })
   }
 
   #forget(): void {
@@ -47,4 +57,13 @@ export class Readings {
       this.#noted.delete(key)
     }
   }
+}
+
+function eventOf(
+  { id: session }: SessionRow,
+  { principal, sourceAddress }: Asking,
+  purpose: Reading,
+): AuditEvent {
+  const { issuer, subject, name } = principal.fields
+  return { kind: 'recording-read', session, purpose, issuer, subject, name, sourceAddress }
 }

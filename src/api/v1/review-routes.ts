@@ -102,7 +102,7 @@ export function who({ principal }: Asking) {
 
 type CommentRow = Awaited<ReturnType<ApiParts['reviews']['commentsOf']>>[number]
 
-function commentOf({ id, name, atMs, offsetMs, text }: CommentRow): Comment {
+export function commentOf({ id, name, atMs, offsetMs, text }: CommentRow): Comment {
   return { id, by: name, atMs, ...(offsetMs === undefined ? {} : { offsetMs }), text }
 }
 
@@ -118,7 +118,7 @@ async function addComment(
   return commentOf(comment)
 }
 
-function watchedOf({
+export function watchedOf({
   name,
   lastMs,
   stretches,

@@ -1,13 +1,10 @@
 /** Lists of sessions, and one session with what is known of it. */
 import { z } from 'zod'
-import type { SessionRow, Severity } from '../../model.ts'
-import { headerOf } from '../../recorder/reader.ts'
 import type { Among, SessionFilter, SessionPlace } from '../../store/session-query.ts'
-import type { SessionDetail } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { cursor, flag, instant, limit, several, severities, word } from './fields.ts'
-import { type Asking, route, type Route, type SessionAsk, sessionRoute } from './route.ts'
-import { verdictRefusal } from './review-routes.ts'
+import { type Asking, route, type Route, sessionRoute } from './route.ts'
+import { detailOf } from './session-detail.ts'
 import { summariesOf } from './session-views.ts'
 import { histogram, sessionDetail, sessionPage } from './shapes.ts'
 import { visibleTo } from './visible-sessions.ts'
@@ -150,61 +147,4 @@ function placeIn(text: string | undefined): SessionPlace | undefined {
   const match = /^(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(text ?? '')
   if (match?.[1] === undefined || match[2] === undefined) return undefined
   return { openedAtMs: Number(match[1]), id: match[2] }
-}
-
-async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Promise<SessionDetail | undefined> {
-  const [summary] = await summariesOf(parts, [row], person)
-  const [kept] = await parts.kept([row])
-  if (summary === undefined) return undefined
-  const refusal = verdictRefusal(row)
-  const head = kept?.purged === undefined ? await headOf(parts, row) : undefined
-  return {
-    ...summary,
-    encrypted: head?.encrypted ?? false,
-    issuer: row.issuer,
-    subject: row.subject,
-    facts: head?.facts ?? [],
-    recording: {
-      ...(kept?.purgeAtMs === undefined ? {} : { keepUntilMs: kept.purgeAtMs }),
-      ...(kept?.purged === undefined ? {} : { removed: { atMs: kept.purged.atMs, rule: kept.purged.rule } }),
-      holds: kept?.hold === undefined ? 0 : 1,
-    },
-    mayEnd: row.state === 'open',
-    verdictsNeeded: verdictsNeeded(parts, summary.worst),
-    ...(refusal === undefined ? {} : { reviewRefusal: refusal }),
-    verdicts: (await parts.reviews.verdictsOf([row.id])).map(({ name, atMs, verdict, rationale }) => ({
-      by: name,
-      atMs,
-      verdict,
-      rationale,
-    })),
-  }
-}
-
-function verdictsNeeded({ fourEyes }: ApiParts, worst: Severity | undefined): number {
-  return worst !== undefined && fourEyes().includes(worst) ? 2 : 1
-}
-
-async function headOf(parts: ApiParts, row: SessionRow) {
-  const { path, release } = await parts.recordings.fetch(row.recording)
-  try {
-    const header = headerOf(path)
-    const { why, target, signing, gateway, principal } = header
-    const facts: [string, string | null | undefined][] = [
-      ['reason', why.reason],
-      ['ticket', why.ticket],
-      ['e-mail', principal.email],
-      ['address of the target', `${target.host}:${target.port}`],
-      ['gateway', gateway],
-      ['signed by', signing.keyId],
-    ]
-    return {
-      encrypted: header.encryption !== null,
-      facts: facts.flatMap(([name, value]) =>
-        value === null || value === undefined ? [] : [{ name, value }],
-      ),
-    }
-  } finally {
-    release()
-  }
 }

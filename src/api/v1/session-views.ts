@@ -1,4 +1,5 @@
 /** Rows as the interface shows them. */
+import type { IndexedSession } from '../../analysis/index/search-types.ts'
 import type { SessionRow } from '../../model.ts'
 import type { KeptView } from '../../recorder/retention/view.ts'
 import type { Integrity, SessionSummary } from '../schema.ts'
@@ -11,14 +12,16 @@ export async function summariesOf(
   person: Asking,
 ): Promise<readonly SessionSummary[]> {
   const ids = rows.map(row => row.id)
-  const [kept, verdicts, found] = await Promise.all([
+  const [kept, verdicts, indexed, found] = await Promise.all([
     parts.kept(rows),
     parts.reviews.verdictsOf(ids),
+    parts.index?.sessions(ids).catch(() => undefined), // a list without counts is a list
     parts.findings?.ofSessions(ids, { kind: 'person', principal: person.principal }),
   ])
   return rows.map((row, at) => ({
     ...summaryOf(row, kept[at]),
     ...(found?.get(row.id) ?? { findings: 0 }),
+    ...countsOf(indexed?.get(row.id)),
     reviewedBy: [...new Set(verdicts.filter(({ session }) => session === row.id).map(({ name }) => name))],
   }))
 }
@@ -50,4 +53,10 @@ function integrityOf(row: SessionRow, kept: KeptView | undefined): Integrity {
   if (kept?.purged !== undefined) return 'removed'
   if (row.state === 'open') return 'live'
   return row.state === 'interrupted' ? 'interrupted' : 'unverified'
+}
+
+/** Nothing where nothing is known yet, or nothing may be derived. */
+function countsOf(indexed: IndexedSession | undefined): Pick<SessionSummary, 'counts'> {
+  const isKnown = indexed?.state === 'done' || indexed?.state === 'reading'
+  return isKnown ? { counts: indexed.counts } : {}
 }

@@ -279,3 +279,46 @@ export const savedView: z.ZodType<said.SavedView> = z.strictObject({
   page: z.string(),
   query: z.string(),
 })
+
+const entryKind = z.enum(['command', 'statement', 'file', 'screen', 'forward'])
+const entryView: z.ZodType<said.EntryView> = z.strictObject({
+  number: z.int(),
+  kind: entryKind,
+  offsetMs,
+  atMs: ms,
+  text: z.string(),
+  detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])),
+  hits: z.array(z.strictObject({ rule: z.string(), severity })),
+  isFirst: opt(z.boolean()),
+})
+export const entryPage: z.ZodType<said.Page<said.EntryView>> = z.strictObject(pageOf(entryView))
+
+export const statementText: z.ZodType<said.StatementText> = z.strictObject({
+  number: z.int(),
+  text: z.string(),
+  normalised: opt(z.string()),
+  parameters: z.array(
+    z.strictObject({ type: opt(z.string()), value: z.string().nullable(), masked: z.boolean() }),
+  ),
+  columns: z.array(z.string()),
+  head: z.array(z.array(z.string().nullable())),
+  facts: z.array(fact),
+})
+
+const searchHit: z.ZodType<said.SearchHit> = z.strictObject({
+  session: z.string(),
+  entry: z.int(),
+  kind: entryKind,
+  atMs: ms,
+  offsetMs,
+  principal: z.string(),
+  target: z.string(),
+  text: z.string(),
+  marks: z.array(z.tuple([z.int(), z.int()])),
+})
+export const searchPage: z.ZodType<said.SearchPage> = z.strictObject({
+  ...pageOf(searchHit),
+  total: z.int(),
+  isTotalExact: z.boolean(),
+  tookMs: z.number(),
+})

@@ -21,7 +21,7 @@ export function visibleTo(policy: Policy, principal: Principal, targets: readonl
 }
 
 /** Of nobody: an issuer is an address, and the empty one is none. */
-function anyOf(protocol: Protocol, target: string): SessionRow {
+export function anyOf(protocol: Protocol, target: string): SessionRow {
   return {
     id: '',
     protocol,

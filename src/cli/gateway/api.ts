@@ -1,7 +1,7 @@
 /** The interface for the auditors' pages and for tools: what it needs of the rest. */
 import { severityOrder } from '../../analysis/findings/finding.ts'
 import type { ApiDeps } from '../../api/v1/deps.ts'
-import { integrityOf } from '../../api/v1/integrity.ts'
+import { integrityOf, proofsOf } from '../../api/v1/integrity.ts'
 import { policyTextOf } from '../../api/v1/policy-text.ts'
 import type { Config } from '../../config/config.ts'
 import type { Severity } from '../../model.ts'
@@ -17,6 +17,11 @@ export function openApi(pages: PagesParts, configText: () => string, closers: Cl
   const { store, storage, sessionLog, authorities } = ground
   const catalogue = openSessionCatalogue(config().gateway.data)
   closers.push(() => catalogue.close())
+  const log = {
+    folder: foldersOf(config()).sessionLog,
+    sessionLog,
+    keys: () => authorities.ring.list,
+  }
   return {
     version: productVersion,
     policy: config,
@@ -27,11 +32,9 @@ export function openApi(pages: PagesParts, configText: () => string, closers: Cl
     recordings: storage,
     live,
     findings: findings.desk,
-    integrity: integrityOf({
-      folder: foldersOf(config()).sessionLog,
-      sessionLog,
-      keys: () => authorities.ring.list,
-    }),
+    integrity: integrityOf(log),
+    proofs: () => proofsOf(log),
+    appendSigned: event => ground.audit.appendSigned(event),
     pseudonyms: () => config().analysis.pseudonyms !== undefined,
     fourEyes: () => fourEyesOf(config()),
   }

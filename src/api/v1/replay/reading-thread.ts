@@ -2,18 +2,34 @@
 import { createHash } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { Fault, type FaultCode } from '../../../errors.ts'
-import type { Replay, ReplayKeyframe } from '../../schema.ts'
+import type { Entry, EntryKind } from '../../../analysis/entry.ts'
+import type { Replay, ReplayKeyframe, StatementText } from '../../schema.ts'
 
 export type Task =
   | { readonly do: 'replay'; readonly file: string }
   | { readonly do: 'keyframe'; readonly file: string; readonly number: number }
   | { readonly do: 'events'; readonly file: string; readonly chunk: number }
+  | {
+      readonly do: 'entries'
+      readonly file: string
+      readonly kinds: readonly EntryKind[]
+      readonly from: number
+      readonly limit: number
+    }
+  /** By the number of its entry. */
+  | { readonly do: 'statement'; readonly file: string; readonly entry: number }
   | { readonly do: 'chunks'; readonly file: string; readonly chunk: number; readonly count: number }
 
 /** What each gives; undefined where there is no such thing in the recording. */
 export type TaskResult = {
   readonly replay: { readonly replay: Replay; readonly isEncrypted: boolean; readonly bytesBehind: number }
   readonly keyframe: ReplayKeyframe | undefined
+  readonly entries: {
+    readonly items: readonly Entry[]
+    readonly next: number | undefined
+    readonly total: number
+  }
+  readonly statement: StatementText | undefined
   readonly events: Uint8Array<ArrayBuffer> | undefined
   readonly chunks: Uint8Array<ArrayBuffer> | undefined
 }

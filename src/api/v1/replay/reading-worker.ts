@@ -6,10 +6,13 @@ import { FormatProblem } from '../../../recorder/format.ts'
 import { FrameReader } from '../../../recorder/frames.ts'
 import type { KeyframeIndex } from '../../../recorder/keyframe.ts'
 import { readRecording } from '../../../recorder/reader.ts'
-import type { Replay } from '../../schema.ts'
+import type { Entry } from '../../../analysis/entry.ts'
+import type { Replay, StatementText } from '../../schema.ts'
 import { bytesBehind, indexBeside, placesOf, replayKeyframe } from './keyframes.ts'
 import { replayEventOf } from './replay-event.ts'
 import { type MappedChunk, mapRecording, type ReplayMap } from './replay-map.ts'
+import { entriesIn, pageOf } from './session-entries.ts'
+import { statementIn } from './statement-text.ts'
 import type { Given, Order, Task } from './reading-thread.ts'
 
 /** Recordings whose maps and indexes are remembered: those of a hundred people at work. */
@@ -20,15 +23,15 @@ const maxIndexes = 8
 type Remembered = { readonly map: ReplayMap; index?: { readonly of: KeyframeIndex | undefined } }
 const remembered = new Map<string, Remembered>()
 
-parentPort?.on('message', (order: Order) => {
-  const given = attempt(order.task)
+parentPort?.on('message', async (order: Order) => {
+  const given = await attempt(order.task)
   const bytes = given.ok && given.value instanceof Uint8Array ? [given.value.buffer as ArrayBuffer] : []
   parentPort?.postMessage({ id: order.id, given }, bytes)
 })
 
-function attempt(task: Task): Given {
+async function attempt(task: Task): Promise<Given> {
   try {
-    return { ok: true, value: run(task) }
+    return { ok: true, value: await run(task) }
   } catch (error) {
     if (error instanceof Fault)
       return { ok: false, code: error.code, userText: error.userText, log: error.message }
@@ -38,6 +41,10 @@ function attempt(task: Task): Given {
 
 function run(task: Task): unknown {
   switch (task.do) {
+    case 'entries':
+      return pageOf(entriesOf(task.file), task.kinds, task.from, task.limit)
+    case 'statement':
+      return statementOf(task.file, task.entry)
     case 'replay':
       return replayOf(task.file)
     case 'keyframe':
@@ -88,6 +95,32 @@ function keyframeOf(file: string, number: number): unknown {
   const found = mapOf(file)
   const keyframe = indexOf(file, found)?.keyframes[number]
   return keyframe === undefined ? undefined : replayKeyframe(keyframe, found.map)
+}
+
+/** Sessions whose entries are remembered. */
+const maxEntryLists = 4
+const entryLists = new Map<string, { readonly fileBytes: number; readonly entries: readonly Entry[] }>()
+
+function entriesOf(file: string): readonly Entry[] {
+  const known = entryLists.get(file)
+  const fileBytes = statSync(file).size
+  if (known?.fileBytes === fileBytes) return known.entries
+  const entries = entriesIn(file)
+  entryLists.delete(file)
+  entryLists.set(file, { fileBytes, entries })
+  for (const oldest of entryLists.keys()) if (entryLists.size > maxEntryLists) entryLists.delete(oldest)
+  return entries
+}
+
+async function statementOf(file: string, entry: number): Promise<StatementText | undefined> {
+  const { statement } = entriesOf(file).find(({ number }) => number === entry) ?? {}
+  if (statement === undefined) return undefined
+  const reader = readRecording(file)
+  try {
+    return await statementIn(reader.events(), statement.statement, entry)
+  } finally {
+    reader.close()
+  }
 }
 
 function chunkIn(file: string, number: number): MappedChunk | undefined {
