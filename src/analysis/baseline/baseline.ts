@@ -4,18 +4,16 @@
  *
  * A score says how a block differs from a history. It says nothing of anybody's purpose.
  */
-import { Dictionary } from './dictionary.ts'
 import type { ActivityEvent } from './event.ts'
 import { explain, type Term } from './explain.ts'
 import { learnLevels, measure, type Measured } from './features.ts'
 import { Hours, type HoursState } from './hours.ts'
-import { logOdds } from './logistic.ts'
+import { logOdds, slopesOf } from './logistic.ts'
 import { Persistence } from './persistence.ts'
 import { Peers, Population, type PopulationState } from './population.ts'
-import { type Block, type Family, pairOf, Profile, type ProfileState } from './profile.ts'
+import { type Block, Profile, type ProfileState } from './profile.ts'
 import { Surrogates, type SurrogatesState } from './surrogates.ts'
-import type { TokenId } from './tally.ts'
-import { tokensOf } from './tokens.ts'
+import { OpenTokens, TokenReader } from './token-reader.ts'
 
 /** Scores of different versions are not compared. */
 export const scoringVersion = 1
@@ -30,6 +28,9 @@ const halfTrustEvents = 200
 const minSurrogateEvents = 500
 /** Of each block of a person, so many others are measured against their profile. */
 const surrogatesOfBlock = 2
+/** ... as long as there are few of those; later of one block in so many, which is most of what a block costs. */
+const enoughSurrogates = 1000
+const surrogatesOfEvery = 4
 /** A first visit to a target counts for this at most, and for less with people who often go to new ones. */
 const maxTargetNats = 2
 
@@ -51,7 +52,7 @@ export type ScoredBlock = {
   readonly version: typeof scoringVersion
 }
 
-type OpenBlock = { readonly events: ActivityEvent[]; readonly tokens: TokenCounts }
+type OpenBlock = { readonly events: ActivityEvent[]; readonly tokens: OpenTokens }
 
 type Person = {
   readonly profile: Profile
@@ -132,7 +133,7 @@ export type BaselineOptions = {
 
 export class Baseline {
   readonly #options: BaselineOptions
-  readonly #dictionary: Dictionary
+  readonly #reader: TokenReader
   readonly #population: Population
   readonly #everybodysHours: Hours
   readonly #surrogates: Surrogates
@@ -146,7 +147,7 @@ export class Baseline {
   /** `state`: goes on where another one was. */
   constructor(options: BaselineOptions, state?: BaselineState) {
     this.#options = options
-    this.#dictionary = new Dictionary(state?.texts ?? [''])
+    this.#reader = new TokenReader(state?.texts)
     this.#population = new Population(state?.population)
     this.#everybodysHours = new Hours(state?.everybodysHours)
     this.#surrogates = new Surrogates(state?.surrogates)
@@ -159,7 +160,7 @@ export class Baseline {
   get state(): BaselineState {
     return {
       version: scoringVersion,
-      texts: this.#dictionary.texts,
+      texts: this.#reader.dictionary.texts,
       population: this.#population.state,
       everybodysHours: this.#everybodysHours.state,
       surrogates: this.#surrogates.state,
@@ -176,11 +177,11 @@ export class Baseline {
 
   /** What a person does most, in words of the dictionary; for themselves. */
   mostUsed(principal: string, limit: number): readonly { readonly text: string; readonly times: number }[] {
-    const counts = this.#people.get(principal)?.profile.slow.command.counts ?? new Map<TokenId, number>()
+    const counts = this.#people.get(principal)?.profile.slow.command.counts ?? []
     return [...counts]
       .toSorted((a, b) => b[1] - a[1])
       .slice(0, limit)
-      .map(([token, times]) => ({ text: this.#dictionary.textOf(token).slice(2), times }))
+      .map(([token, times]) => ({ text: this.#reader.dictionary.textOf(token).slice(2), times }))
   }
 
   /** Scores blocks of one session, each as if it were the next. Learns nothing, so that the same state gives the same scores again. */
@@ -200,8 +201,8 @@ export class Baseline {
     if (events.length === 0) return
     const person = this.#personOf(principal)
     const block = this.#blockOf(events).tokens.block(events.length)
-    const peers = new Peers(this.#population, [person.profile])
-    const measured = measure(block, person.profile, peers, this.#dictionary.size, false)
+    const peers = new Peers(this.#population, person.profile)
+    const measured = measure(block, person.profile, peers, { vocabulary: this.#reader.dictionary.size })
     this.#learn(person, block, events, measured)
   }
 
@@ -216,7 +217,7 @@ export class Baseline {
   }
 
   #blockOf(events: readonly ActivityEvent[]): OpenBlock {
-    const tokens = new TokenCounts(this.#dictionary)
+    const tokens = new OpenTokens(this.#reader)
     for (const event of events) tokens.add(event)
     return { events: [...events], tokens }
   }
@@ -241,7 +242,7 @@ export class Baseline {
    */
   observe(event: ActivityEvent, isTraining: boolean): ScoredBlock | undefined {
     const person = this.#personOf(event.principal)
-    person.open ??= { events: [], tokens: new TokenCounts(this.#dictionary) }
+    person.open ??= { events: [], tokens: new OpenTokens(this.#reader) }
     person.open.events.push(event)
     person.open.tokens.add(event)
     return person.open.events.length < this.#options.blockEvents
@@ -285,9 +286,10 @@ export class Baseline {
   /** Changes nothing. */
   #judge(principal: string, person: Person, { tokens, events }: OpenBlock, isTraining: boolean): Judged {
     const block = tokens.block(events.length)
-    const peers = new Peers(this.#population, [person.profile])
-    const measured = measure(block, person.profile, peers, this.#dictionary.size, true)
+    const peers = new Peers(this.#population, person.profile)
     const model = this.#surrogates.model
+    const vocabulary = this.#reader.dictionary.size
+    const measured = measure(block, person.profile, peers, { vocabulary, slopes: slopesOf(model) })
     const { events: known } = person.profile
     const odds = (logOdds(model, measured.features) * known) / (known + halfTrustEvents)
     const extra = { ...this.#beyondTokens(person, events), persistence: person.persistence.prior }
@@ -306,7 +308,7 @@ export class Baseline {
         peers,
         extra,
         events,
-        dictionary: this.#dictionary,
+        dictionary: this.#reader.dictionary,
       }),
       profileEvents: known,
       learned: isTraining || odds <= gateNats || known < coldEvents,
@@ -339,9 +341,13 @@ export class Baseline {
     learnLevels(person.profile, features)
     person.profile.learn(block)
     person.last = block
+    let before: string | undefined
     for (const { target, atMs } of events) {
-      if (!person.targets.has(target)) person.newTargets += person.targets.size > 0 ? 1 : 0
-      person.targets.add(target)
+      if (target !== before && !person.targets.has(target)) {
+        person.newTargets += person.targets.size > 0 ? 1 : 0
+        person.targets.add(target)
+      }
+      before = target
       person.hours.add(atMs)
       this.#everybodysHours.add(atMs)
     }
@@ -350,11 +356,12 @@ export class Baseline {
   #addSurrogates(person: Person, measured: Measured, isLearned: boolean): void {
     if (person.profile.events < minSurrogateEvents) return
     if (isLearned) this.#surrogates.add('own', measured.features)
+    if (this.#surrogates.strangers >= enoughSurrogates && person.blocks % surrogatesOfEvery !== 0) return
     for (let count = 0; count < surrogatesOfBlock; count++) {
       const other = this.#people.get(this.#names[this.#next(this.#names.length)] ?? '')
       if (other?.last === undefined || other === person) continue
-      const peers = new Peers(this.#population, [person.profile, other.profile])
-      const foreign = measure(other.last, person.profile, peers, this.#dictionary.size, false)
+      const peers = new Peers(this.#population, person.profile, other.profile)
+      const foreign = measure(other.last, person.profile, peers, { vocabulary: this.#reader.dictionary.size })
       this.#surrogates.add('foreign', foreign.features)
     }
   }
@@ -364,41 +371,4 @@ export class Baseline {
     this.#random = (Math.imul(this.#random, 1_103_515_245) + 12_345) & 0x7fff_ffff
     return (this.#random >>> 8) % limit
   }
-}
-
-/** Counts the tokens of a block while it fills. */
-class TokenCounts {
-  readonly #dictionary: Dictionary
-  readonly #counts: Record<Family, Map<TokenId, number>> = {
-    command: new Map(),
-    shape: new Map(),
-    word: new Map(),
-  }
-  readonly #pairs = new Map<number, number>()
-  #before: TokenId | undefined
-
-  constructor(dictionary: Dictionary) {
-    this.#dictionary = dictionary
-  }
-
-  add({ protocol, text }: ActivityEvent): void {
-    const { commands, shapes, words } = tokensOf(protocol, text)
-    for (const command of commands) this.#addCommand(this.#dictionary.idOf(`c ${command}`))
-    for (const shape of shapes) bump(this.#counts.shape, this.#dictionary.idOf(`s ${shape}`))
-    for (const word of words) bump(this.#counts.word, this.#dictionary.idOf(`w ${word}`))
-  }
-
-  block(events: number): Block {
-    return { events, counts: this.#counts, pairs: this.#pairs }
-  }
-
-  #addCommand(id: TokenId): void {
-    bump(this.#counts.command, id)
-    if (this.#before !== undefined) bump(this.#pairs, pairOf(this.#before, id))
-    this.#before = id
-  }
-}
-
-function bump(counts: Map<number, number>, token: number): void {
-  counts.set(token, (counts.get(token) ?? 0) + 1)
 }

@@ -39,26 +39,18 @@ export type Explained = {
 
 /** Largest first. */
 export function explain(explained: Explained): Term[] {
-  const { measured, model } = explained
-  const tokens = measured.tokens
-    .map(part => ({ part, nats: natsOf(part, model) }))
-    .filter(({ nats }) => nats >= minNats)
-    .toSorted((a, b) => b.nats - a.nats)
-    .slice(0, maxTerms)
-    .map(({ part, nats }) => tokenTerm(part, nats, explained))
+  const tokens = explained.measured.tokens.map(part => tokenTerm(part, explained))
   return [...tokens, ...wholeTerms(explained)].toSorted((a, b) => b.nats - a.nats).slice(0, maxTerms)
 }
 
-function natsOf({ parts }: TokenPart, model: LogisticModel): number {
-  return parts.reduce((sum, [feature, value]) => sum + slopeOf(model, feature) * value, 0)
-}
-
-function tokenTerm({ family, token }: TokenPart, nats: number, explained: Explained): Term {
+function tokenTerm({ family, token, nats }: TokenPart, explained: Explained): Term {
   const { block, own, peers, dictionary } = explained
   const value = dictionary.textOf(token).slice(2)
-  const observed = block.counts[family].get(token) ?? 0
-  const [seen, of] = [Math.round(own.slow[family].of(token)), Math.round(own.slow[family].total)]
-  const [users, people] = [peers.users(family, token), peers.people]
+  const { keys, counts } = block.counts[family]
+  const observed = counts[keys.indexOf(token)] ?? 0
+  const ownSeen = own.slow[family].of(token)
+  const [seen, of] = [Math.round(ownSeen), Math.round(own.slow[family].total)]
+  const [users, people] = [peers.users(family, token, ownSeen), peers.people]
   const others = users < minPeople ? `fewer than ${minPeople}` : String(users)
   return {
     signal: family,

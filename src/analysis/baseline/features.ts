@@ -29,15 +29,14 @@ const maxTokenNats = 5
 const priorEvents = 100
 /** Of the tokens known, so many counts are spread evenly for those that nobody has used. */
 const unseenShare = 0.05
+/** Tokens that are told of a block; what adds less is noise. */
+const maxTopTokens = 5
+const minTokenNats = 0.05
 /** Counts of the back-off behind a command, for peers. */
 const pairPriorEvents = 5
 
-/** What one token adds to the features that are sums; indices as in `featureNames`. */
-export type TokenPart = {
-  readonly family: Family
-  readonly token: TokenId
-  readonly parts: readonly [number, number][]
-}
+/** A token, and what it adds to the log odds by all features that are sums over tokens. */
+export type TokenPart = { readonly family: Family; readonly token: TokenId; readonly nats: number }
 
 /** Where levels start, before a person has some of their own. */
 const levelPriors: readonly [Prior, Prior, Prior] = [
@@ -46,31 +45,66 @@ const levelPriors: readonly [Prior, Prior, Prior] = [
   { mean: 0.05, spread: 0.05 },
 ]
 
-export type Measured = { readonly features: Features; readonly tokens: readonly TokenPart[] }
+export type Measured = {
+  readonly features: Features
+  /** Those that add most, largest first; none without slopes. */
+  readonly tokens: readonly TokenPart[]
+}
 
-/** Measures a block; `withTokens` also says what each token added. `vocabulary` is how many tokens are known. */
+/** How many tokens are known; and what one unit of each feature adds, where tokens are to be told. */
+type Measuring = { readonly vocabulary: number; readonly slopes?: readonly number[] }
+
+type Scene = {
+  readonly block: Block
+  readonly own: Profile
+  readonly peers: Peers
+  readonly vocabulary: number
+  readonly top: TopTokens | undefined
+}
+
+/** Measures a block; with `slopes` it also says which tokens add most. */
 export function measure(
   block: Block,
   own: Profile,
   peers: Peers,
-  vocabulary: number,
-  withTokens: boolean,
+  { vocabulary, slopes }: Measuring,
 ): Measured {
-  const tokens: TokenPart[] = []
-  const told = withTokens ? tokens : undefined
-  const sums = measureCommands(block, own, peers, vocabulary, told)
-  const shape = measureFamily('shape', 6, { block, own, peers, vocabulary }, told)
-  const word = measureFamily('word', 7, { block, own, peers, vocabulary }, told)
-  const pair = measurePairs(block, own, peers, vocabulary)
-  const features = [...sums, shape, word, pair]
-  const levelled = levelValues(features)
+  const top = slopes === undefined ? undefined : new TopTokens(slopes)
+  const scene: Scene = { block, own, peers, vocabulary, top }
+  const features = measureCommands(scene)
+  features.push(measureFamily('shape', 6, scene), measureFamily('word', 7, scene), measurePairs(scene))
   const [first, second, third] = own.levels
+  const levels = levelValues(features)
   features.push(
-    first.deviation(levelled[0], levelPriors[0]),
-    second.deviation(levelled[1], levelPriors[1]),
-    third.deviation(levelled[2], levelPriors[2]),
+    first.deviation(levels[0], levelPriors[0]),
+    second.deviation(levels[1], levelPriors[1]),
+    third.deviation(levels[2], levelPriors[2]),
   )
-  return { features, tokens }
+  return { features, tokens: top?.tokens ?? [] }
+}
+
+/** The tokens that add most, and no others: a block has hundreds. */
+class TopTokens {
+  readonly #slopes: readonly number[]
+  readonly tokens: TokenPart[] = []
+
+  constructor(slopes: readonly number[]) {
+    this.#slopes = slopes
+  }
+
+  slope(feature: number): number {
+    return this.#slopes[feature] ?? 0
+  }
+
+  add(family: Family, token: TokenId, nats: number): void {
+    if (nats < minTokenNats) return
+    const least = this.tokens.at(-1)
+    if (this.tokens.length === maxTopTokens && least !== undefined && nats <= least.nats) return
+    let at = this.tokens.length
+    while (at > 0 && (this.tokens[at - 1]?.nats ?? 0) < nats) at--
+    this.tokens.splice(at, 0, { family, token, nats })
+    if (this.tokens.length > maxTopTokens) this.tokens.pop()
+  }
 }
 
 /** Of accepted blocks the levels of a person are made. */
@@ -83,42 +117,41 @@ function levelValues(features: Features): readonly [number, number, number] {
   return [features[0] ?? 0, features[2] ?? 0, features[5] ?? 0]
 }
 
-function measureCommands(
-  { counts, events }: Block,
-  own: Profile,
-  peers: Peers,
-  vocabulary: number,
-  told: TokenPart[] | undefined,
-): number[] {
+function measureCommands({ block, own, peers, vocabulary, top }: Scene): number[] {
+  const { keys, counts } = block.counts.command
   const tally = own.slow.command
   const people = Math.max(1, peers.people)
-  const unseen = unseenShare * vocabulary
-  const peersTotal = peers.total('command')
-  const distinct = Math.max(1, counts.command.size)
-  const damped = dampedTotal(counts.command)
-  const all = Math.max(1, totalOf(counts.command), events)
-  const sums = [0, 0, 0, 0, 0, 0]
-  for (const [token, count] of counts.command) {
+  const [peersTotal, fastTotal] = [peers.total('command'), own.fast.total]
+  const expectedTotal = peersTotal + unseenShare * vocabulary
+  const distinct = Math.max(1, keys.length)
+  const damped = dampedTotal(counts)
+  const all = Math.max(1, totalOf(counts), block.events)
+  let [slowSum, fastSum, dampedSum, onceSum, uniqueSum, newSum] = [0, 0, 0, 0, 0, 0]
+  for (let at = 0; at < keys.length; at++) {
+    const token = keys[at] ?? 0
+    const count = counts[at] ?? 0
     const seen = tally.of(token)
-    const peersSeen = peers.of('command', token)
-    const expected = (peersSeen + unseenShare) / (peersTotal + unseen)
+    const peersSeen = peers.of('command', token, seen)
+    const expected = (peersSeen + unseenShare) / expectedTotal
     const slow = ratio(expected, seen, tally.total)
-    const fast = ratio(expected, own.fast.of(token), own.fast.total)
-    const weight = Math.log1p(count) / damped
+    const fast = ratio(expected, own.fast.of(token), fastTotal)
+    const weight = logOfOneMore(count) / damped
+    const share = count / all
     const unique = uniqueness(seen / Math.max(1, tally.total), peersSeen / Math.max(1, peersTotal))
-    const rare = 1 - Math.min(1, peers.users('command', token) / people)
-    const parts: [number, number][] = [
-      [0, (count / all) * slow],
-      [1, (count / all) * fast],
-      [2, weight * slow],
-      [3, slow / distinct],
-      [4, weight * unique * rare],
-      [5, seen === 0 ? weight : 0],
-    ]
-    for (const [index, value] of parts) sums[index] = (sums[index] ?? 0) + value
-    told?.push({ family: 'command', token, parts })
+    const odd = weight * unique * (1 - Math.min(1, peers.users('command', token, seen) / people))
+    const fresh = seen === 0 ? weight : 0
+    slowSum += share * slow
+    fastSum += share * fast
+    dampedSum += weight * slow
+    onceSum += slow / distinct
+    uniqueSum += odd
+    newSum += fresh
+    if (top === undefined) continue
+    const ofSlow = top.slope(0) * share + top.slope(2) * weight + top.slope(3) / distinct
+    const nats = ofSlow * slow + top.slope(1) * share * fast + top.slope(4) * odd + top.slope(5) * fresh
+    top.add('command', token, nats)
   }
-  return sums
+  return [slowSum, fastSum, dampedSum, onceSum, uniqueSum, newSum]
 }
 
 /** 1: only others do this. −1: only this person does. */
@@ -126,46 +159,48 @@ function uniqueness(ownShare: number, peersShare: number): number {
   return ownShare === 0 ? 1 : -ownShare / (ownShare + peersShare)
 }
 
-type Scene = {
-  readonly block: Block
-  readonly own: Profile
-  readonly peers: Peers
-  readonly vocabulary: number
-}
-
 function measureFamily(
   family: Family,
-  index: number,
-  { block, own, peers, vocabulary }: Scene,
-  told: TokenPart[] | undefined,
+  feature: number,
+  { block, own, peers, vocabulary, top }: Scene,
 ): number {
-  const counts = block.counts[family]
+  const { keys, counts } = block.counts[family]
+  const tally = own.slow[family]
   const damped = dampedTotal(counts)
   const peersTotal = peers.total(family) + unseenShare * vocabulary
+  const slope = top?.slope(feature) ?? 0
   let sum = 0
-  for (const [token, count] of counts) {
-    const expected = (peers.of(family, token) + unseenShare) / peersTotal
-    const value =
-      (Math.log1p(count) / damped) * ratio(expected, own.slow[family].of(token), own.slow[family].total)
+  for (let at = 0; at < keys.length; at++) {
+    const token = keys[at] ?? 0
+    const seen = tally.of(token)
+    const expected = (peers.of(family, token, seen) + unseenShare) / peersTotal
+    const value = (logOfOneMore(counts[at] ?? 0) / damped) * ratio(expected, seen, tally.total)
     sum += value
-    told?.push({ family, token, parts: [[index, value]] })
+    top?.add(family, token, slope * value)
   }
   return sum
 }
 
-function measurePairs({ pairs }: Block, own: Profile, peers: Peers, vocabulary: number): number {
+function measurePairs({ block, own, peers, vocabulary }: Scene): number {
+  const { keys, counts } = block.pairs
+  const tally = own.slow.command
   const peersTotal = peers.total('command') + unseenShare * vocabulary
-  const damped = dampedTotal(pairs)
+  const damped = dampedTotal(counts)
   let sum = 0
-  for (const [pair, count] of pairs) {
-    const [head, next] = [headOf(pair), nextOf(pair)]
-    const alone = (peers.of('command', next) + unseenShare) / peersTotal
-    const expected = (peers.pair(pair) + pairPriorEvents * alone) / (peers.head(head) + pairPriorEvents)
-    const kinds = (own.kinds.get(head) ?? 0) + 1
-    const ownAlone =
-      (own.slow.command.of(next) + priorEvents * alone) / (own.slow.command.total + priorEvents)
-    const usual = (own.pairs.of(pair) + kinds * ownAlone) / ((own.heads.get(head) ?? 0) + kinds)
-    sum += (Math.log1p(count) / damped) * clip(Math.log(expected / usual))
+  for (let at = 0; at < keys.length; at++) {
+    const pair = keys[at] ?? 0
+    const head = headOf(pair)
+    const next = nextOf(pair)
+    const seen = tally.of(next)
+    const ownPair = own.pairs.of(pair)
+    const ownHead = own.heads.get(head)
+    const alone = (peers.of('command', next, seen) + unseenShare) / peersTotal
+    const expected =
+      (peers.pair(pair, ownPair) + pairPriorEvents * alone) / (peers.head(head, ownHead) + pairPriorEvents)
+    const kinds = own.kinds.get(head) + 1
+    const ownAlone = (seen + priorEvents * alone) / (tally.total + priorEvents)
+    const usual = (ownPair + kinds * ownAlone) / (ownHead + kinds)
+    sum += (logOfOneMore(counts[at] ?? 0) / damped) * clip(Math.log(expected / usual))
   }
   return sum
 }
@@ -179,14 +214,21 @@ function clip(nats: number): number {
   return Math.max(-maxTokenNats, Math.min(maxTokenNats, nats))
 }
 
-function totalOf(counts: ReadonlyMap<number, number>): number {
+function totalOf(counts: readonly number[]): number {
   let total = 0
-  for (const count of counts.values()) total += count
+  for (const count of counts) total += count
   return total
 }
 
-function dampedTotal(counts: ReadonlyMap<number, number>): number {
+function dampedTotal(counts: readonly number[]): number {
   let total = 0
-  for (const count of counts.values()) total += Math.log1p(count)
+  for (const count of counts) total += logOfOneMore(count)
   return Math.max(total, Math.LN2)
+}
+
+/** Most counts of a block are small. */
+const logs = Float64Array.from({ length: 256 }, (_, count) => Math.log1p(count))
+
+function logOfOneMore(count: number): number {
+  return logs[count] ?? Math.log1p(count)
 }

@@ -47,10 +47,7 @@ export class Hours {
 
   add(atMs: number): void {
     const hour = hourOf(atMs)
-    kernel.forEach((share, offset) => {
-      const at = (hour + offset - 2 + hoursOfWeek) % hoursOfWeek
-      this.#counts[at] = (this.#counts[at] ?? 0) + share
-    })
+    this.#counts[hour] = (this.#counts[hour] ?? 0) + 1
     this.#total++
     this.#firstMs ??= atMs
     this.#lastMs = atMs
@@ -60,17 +57,31 @@ export class Hours {
   unusual(instantsMs: readonly number[], everybody: Hours): number {
     if (this.#total < minEvents || this.#lastMs - (this.#firstMs ?? 0) < minSpanMs) return 0
     let sum = 0
+    let before = -1
+    let nats = 0
     for (const atMs of instantsMs) {
-      const expected = everybody.share(hourOf(atMs))
-      const usual = ((this.#counts[hourOf(atMs)] ?? 0) + priorEvents * expected) / (this.#total + priorEvents)
-      sum += Math.log(expected / usual)
+      const hour = hourOf(atMs)
+      if (hour !== before) {
+        const expected = everybody.share(hour)
+        const usual = (this.#smoothed(hour) + priorEvents * expected) / (this.#total + priorEvents)
+        nats = Math.log(expected / usual)
+        before = hour
+      }
+      sum += nats
     }
     return Math.max(minNats, Math.min(maxNats, sum / Math.max(1, instantsMs.length)))
   }
 
   /** Of all events, the share in an hour; never 0. */
   share(hour: number): number {
-    return ((this.#counts[hour] ?? 0) + 1) / (this.#total + hoursOfWeek)
+    return (this.#smoothed(hour) + 1) / (this.#total + hoursOfWeek)
+  }
+
+  #smoothed(hour: number): number {
+    let sum = 0
+    for (let offset = -2; offset <= 2; offset++)
+      sum += (kernel[offset + 2] ?? 0) * (this.#counts[(hour + offset + hoursOfWeek) % hoursOfWeek] ?? 0)
+    return sum
   }
 
   shareAt(atMs: number): number {

@@ -26,10 +26,16 @@ export function slopeOf(model: LogisticModel, feature: number): number {
   return (model.weights[feature] ?? 0) / (model.spreads[feature] ?? 1)
 }
 
-/** Needs at least one sample of each class. */
+/** Of all features. */
+export function slopesOf(model: LogisticModel): readonly number[] {
+  return model.weights.map((_, feature) => slopeOf(model, feature))
+}
+
+/** Needs at least one sample of each class. `start`: a model of much the same samples; it saves steps and changes nothing else. */
 export function fitLogistic(
   positive: readonly (readonly number[])[],
   negative: readonly (readonly number[])[],
+  start?: LogisticModel,
 ): LogisticModel {
   const samples = [...positive, ...negative]
   const { means, spreads } = standardsOf(samples)
@@ -44,7 +50,7 @@ export function fitLogistic(
       : { row, label: 0, weight: half / negative.length },
   )
   const size = means.length + 1
-  let weights = zeros(size)
+  let weights = start === undefined ? zeros(size) : [...start.weights, start.bias]
   for (let step = 0; step < maxSteps; step++) {
     const change = newtonStep(labelled, weights, ridgeFloor + ridgeShare * samples.length)
     weights = weights.map((weight, at) => weight + (change[at] ?? 0))
@@ -60,11 +66,10 @@ function standardsOf(samples: readonly (readonly number[])[]): { means: number[]
   const means = zeros(size)
   const spreads = zeros(size)
   for (const sample of samples)
-    sample.forEach((value, at) => (means[at] = (means[at] ?? 0) + value / samples.length))
+    for (let at = 0; at < size; at++) means[at] = (means[at] ?? 0) + (sample[at] ?? 0) / samples.length
   for (const sample of samples)
-    sample.forEach(
-      (value, at) => (spreads[at] = (spreads[at] ?? 0) + (value - (means[at] ?? 0)) ** 2 / samples.length),
-    )
+    for (let at = 0; at < size; at++)
+      spreads[at] = (spreads[at] ?? 0) + ((sample[at] ?? 0) - (means[at] ?? 0)) ** 2 / samples.length
   return { means, spreads: spreads.map(square => Math.sqrt(square) + 1e-9) }
 }
 
@@ -72,16 +77,23 @@ function newtonStep(samples: readonly Labelled[], weights: readonly number[], ri
   const size = weights.length
   const matrix = Array.from({ length: size }, () => zeros(size + 1))
   for (const { row, label, weight } of samples) {
-    const odds = row.reduce((sum, value, at) => sum + value * (weights[at] ?? 0), 0)
+    let odds = 0
+    for (let at = 0; at < size; at++) odds += (row[at] ?? 0) * (weights[at] ?? 0)
     const chance = 1 / (1 + Math.exp(-odds))
     const error = (label - chance) * weight
     const curve = Math.max(1e-5, chance * (1 - chance)) * weight
-    matrix.forEach((line, at) => {
-      const scaled = curve * (row[at] ?? 0)
-      for (let other = 0; other < size; other++) line[other] = (line[other] ?? 0) + scaled * (row[other] ?? 0)
-      line[size] = (line[size] ?? 0) + error * (row[at] ?? 0)
-    })
+    for (let at = 0; at < size; at++) {
+      const line = matrix[at] ?? []
+      const value = row[at] ?? 0
+      const scaled = curve * value
+      for (let other = at; other < size; other++)
+        line[other] = (line[other] ?? 0) + scaled * (row[other] ?? 0)
+      line[size] = (line[size] ?? 0) + error * value
+    }
   }
+  // It is symmetric: the lower half is the upper one.
+  for (const [at, line] of matrix.entries())
+    for (let other = 0; other < at; other++) line[other] = matrix[other]?.[at] ?? 0
   matrix.slice(0, -1).forEach((line, at) => {
     line[at] = (line[at] ?? 0) + ridge
     line[size] = (line[size] ?? 0) - ridge * (weights[at] ?? 0)

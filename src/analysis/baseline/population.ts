@@ -1,16 +1,10 @@
 /** What everybody does together; from it, what a person's peers do: everybody but the person. */
-import {
-  type Block,
-  families,
-  type Family,
-  flat,
-  headOf,
-  pairsIn,
-  type Profile,
-  tallies,
-  talliesState,
-} from './profile.ts'
+import { DenseTally } from './dense-tally.ts'
+import { type Block, families, type Family, flat, headOf, pairsIn, type Profile } from './profile.ts'
 import { Tally, type TokenId } from './tally.ts'
+
+/** Pairs of commands that are kept for everybody, some 32 MB; what was seen least goes first. */
+const maxPairs = 500_000
 
 export type PopulationState = {
   readonly all: Readonly<Record<Family, readonly number[]>>
@@ -20,33 +14,32 @@ export type PopulationState = {
   readonly people: number
 }
 
+/** Numbers of tokens are below the limit of the dictionary, and so is what is kept of them; pairs have a limit of their own. */
 export class Population {
-  readonly all: Readonly<Record<Family, Tally>>
+  readonly all: Readonly<Record<Family, DenseTally>>
   readonly pairs: Tally
-  readonly heads: Map<TokenId, number>
+  readonly heads: DenseTally
   /** How many people have used a token. */
-  readonly users: Readonly<Record<Family, Map<TokenId, number>>>
+  readonly users: Readonly<Record<Family, DenseTally>>
   people: number
+  readonly #maxPairs: number
 
-  constructor(state?: PopulationState) {
+  /** `maxPairs` is for tests. */
+  constructor(state?: PopulationState, options: { readonly maxPairs?: number } = {}) {
     this.all = tallies(state?.all)
     this.pairs = new Tally(pairsIn(state?.pairs))
-    this.heads = new Map(pairsIn(state?.heads))
-    this.users = {
-      command: new Map(pairsIn(state?.users.command)),
-      shape: new Map(pairsIn(state?.users.shape)),
-      word: new Map(pairsIn(state?.users.word)),
-    }
+    this.heads = new DenseTally(pairsIn(state?.heads))
+    this.users = tallies(state?.users)
     this.people = state?.people ?? 0
+    this.#maxPairs = options.maxPairs ?? maxPairs
   }
 
   get state(): PopulationState {
-    const { command, shape, word } = this.users
     return {
       all: talliesState(this.all),
-      users: { command: flat(command), shape: flat(shape), word: flat(word) },
+      users: talliesState(this.users),
       pairs: flat(this.pairs.counts),
-      heads: flat(this.heads),
+      heads: flat(this.heads.counts),
       people: this.people,
     }
   }
@@ -55,78 +48,92 @@ export class Population {
   forget(own: Profile): void {
     if (own.events > 0) this.people = Math.max(0, this.people - 1)
     for (const family of families) {
-      const users = this.users[family]
       for (const [token, count] of own.slow[family].counts) {
         this.all[family].take(token, count)
-        lower(users, token, 1)
+        this.users[family].take(token, 1)
       }
     }
     for (const [pair, count] of own.pairs.counts) this.pairs.take(pair, count)
-    for (const [head, count] of own.heads) lower(this.heads, head, count)
+    for (const [head, count] of own.heads) this.heads.take(head, count)
   }
 
   /** Before the person's own profile learns the block. */
   learn(block: Block, own: Profile): void {
     if (own.events === 0) this.people++
     for (const family of families) {
-      const users = this.users[family]
-      for (const [token, count] of block.counts[family]) {
-        if (own.slow[family].of(token) === 0) users.set(token, (users.get(token) ?? 0) + 1)
-        this.all[family].add(token, count)
+      const { keys, counts } = block.counts[family]
+      const [all, users, ofOwn] = [this.all[family], this.users[family], own.slow[family]]
+      for (let at = 0; at < keys.length; at++) {
+        const token = keys[at] ?? 0
+        if (ofOwn.of(token) === 0) users.add(token, 1)
+        all.add(token, counts[at] ?? 0)
       }
     }
-    for (const [pair, count] of block.pairs) {
+    const { keys, counts } = block.pairs
+    for (let at = 0; at < keys.length; at++) {
+      const [pair, count] = [keys[at] ?? 0, counts[at] ?? 0]
       this.pairs.add(pair, count)
-      this.heads.set(headOf(pair), (this.heads.get(headOf(pair)) ?? 0) + count)
+      this.heads.add(headOf(pair), count)
     }
+    this.pairs.trim(this.#maxPairs)
   }
 }
 
-function lower(counts: Map<number, number>, key: number, by: number): void {
-  const left = (counts.get(key) ?? 0) - by
-  if (left > 0) counts.set(key, left)
-  else counts.delete(key)
+function tallies(state?: Readonly<Record<Family, readonly number[]>>): Record<Family, DenseTally> {
+  return {
+    command: new DenseTally(pairsIn(state?.command)),
+    shape: new DenseTally(pairsIn(state?.shape)),
+    word: new DenseTally(pairsIn(state?.word)),
+  }
 }
 
-/** Everybody but some: what a person is compared with must not hold the person, nor whoever stands in for a stranger. */
+function talliesState(of: Readonly<Record<Family, DenseTally>>): Record<Family, readonly number[]> {
+  return { command: flat(of.command.counts), shape: flat(of.shape.counts), word: flat(of.word.counts) }
+}
+
+/**
+ * Everybody but one or two: what a person is compared with must not hold the person, nor whoever stands in for a stranger. A profile that
+ * forgot some tokens has fewer than were counted for everybody; what is left is never below nothing. `ownSeen` is what the person's
+ * own tally has, which whoever asks has looked up before.
+ */
 export class Peers {
   readonly #population: Population
-  readonly #without: readonly Profile[]
+  readonly #own: Profile
+  readonly #other: Profile | undefined
 
-  constructor(population: Population, without: readonly Profile[]) {
+  constructor(population: Population, own: Profile, other?: Profile) {
     this.#population = population
-    this.#without = without
+    this.#own = own
+    this.#other = other
   }
 
   get people(): number {
-    return this.#rest(this.#population.people, profile => (profile.events > 0 ? 1 : 0))
+    const other = this.#other !== undefined && this.#other.events > 0 ? 1 : 0
+    return Math.max(0, this.#population.people - (this.#own.events > 0 ? 1 : 0) - other)
   }
 
-  of(family: Family, token: TokenId): number {
-    return this.#rest(this.#population.all[family].of(token), profile => profile.slow[family].of(token))
+  of(family: Family, token: TokenId, ownSeen: number): number {
+    const other = this.#other === undefined ? 0 : this.#other.slow[family].of(token)
+    return Math.max(0, this.#population.all[family].of(token) - ownSeen - other)
   }
 
   total(family: Family): number {
-    return this.#rest(this.#population.all[family].total, profile => profile.slow[family].total)
+    const other = this.#other?.slow[family].total ?? 0
+    return Math.max(0, this.#population.all[family].total - this.#own.slow[family].total - other)
   }
 
-  users(family: Family, token: TokenId): number {
-    const all = this.#population.users[family].get(token) ?? 0
-    return this.#rest(all, profile => (profile.slow[family].of(token) > 0 ? 1 : 0))
+  users(family: Family, token: TokenId, ownSeen: number): number {
+    const other = this.#other !== undefined && this.#other.slow[family].of(token) > 0 ? 1 : 0
+    return Math.max(0, this.#population.users[family].of(token) - (ownSeen > 0 ? 1 : 0) - other)
   }
 
-  pair(pair: number): number {
-    return this.#rest(this.#population.pairs.of(pair), profile => profile.pairs.of(pair))
+  pair(pair: number, ownSeen: number): number {
+    const other = this.#other?.pairs.of(pair) ?? 0
+    return Math.max(0, this.#population.pairs.of(pair) - ownSeen - other)
   }
 
-  head(head: TokenId): number {
-    return this.#rest(this.#population.heads.get(head) ?? 0, profile => profile.heads.get(head) ?? 0)
-  }
-
-  /** A profile that forgot some tokens has fewer than were counted for everybody, never more. */
-  #rest(all: number, of: (profile: Profile) => number): number {
-    let left = all
-    for (const profile of this.#without) left -= of(profile)
-    return Math.max(0, left)
+  head(head: TokenId, ownSeen: number): number {
+    const other = this.#other?.heads.get(head) ?? 0
+    return Math.max(0, this.#population.heads.of(head) - ownSeen - other)
   }
 }

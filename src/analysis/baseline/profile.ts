@@ -1,4 +1,5 @@
 /** What one person usually does, as counts; and how unusual their accepted blocks were, as a level to compare with. */
+import { CountTable } from './count-table.ts'
 import { FadingTally, Tally, type TokenId } from './tally.ts'
 
 /** Tokens of a family that are kept for one person; a profile is at most some 2 MB. */
@@ -14,12 +15,15 @@ export const pairOf = (head: TokenId, next: TokenId): number => head * pairFacto
 export const headOf = (pair: number): TokenId => Math.floor(pair / pairFactor)
 export const nextOf = (pair: number): TokenId => pair % pairFactor
 
+/** Numbers of which each was seen so often; both lists are of one length. */
+export type Counted = { readonly keys: readonly number[]; readonly counts: readonly number[] }
+
 /** Counts of one block of events. */
 export type Block = {
   readonly events: number
-  readonly counts: Readonly<Record<Family, ReadonlyMap<TokenId, number>>>
+  readonly counts: Readonly<Record<Family, Counted>>
   /** Of commands, one after the other. */
-  readonly pairs: ReadonlyMap<number, number>
+  readonly pairs: Counted
 }
 
 /** Levels of a person are means over some fifty blocks; older ones fade. */
@@ -83,8 +87,8 @@ export class Profile {
   readonly fast: FadingTally
   readonly pairs: Tally
   /** How often a command was followed by any, and by how many different ones. */
-  readonly heads: Map<TokenId, number>
-  readonly kinds: Map<TokenId, number>
+  readonly heads: CountTable
+  readonly kinds: CountTable
   readonly levels: readonly [Level, Level, Level]
   events: number
 
@@ -92,8 +96,8 @@ export class Profile {
     this.slow = tallies(state?.slow)
     this.fast = new FadingTally(pairsIn(state?.fast), state?.fastWeight)
     this.pairs = new Tally(pairsIn(state?.pairs))
-    this.heads = new Map(pairsIn(state?.heads))
-    this.kinds = new Map(pairsIn(state?.kinds))
+    this.heads = tableOf(state?.heads)
+    this.kinds = tableOf(state?.kinds)
     const [first, second, third] = state?.levels ?? []
     this.levels = [new Level(first), new Level(second), new Level(third)]
     this.events = state?.events ?? 0
@@ -116,10 +120,13 @@ export class Profile {
   /** Learns an accepted block. */
   learn(block: Block): void {
     for (const family of families) {
-      for (const [token, count] of block.counts[family]) this.slow[family].add(token, count)
-      this.slow[family].trim(maxTokensOfFamily)
+      const { keys, counts } = block.counts[family]
+      const tally = this.slow[family]
+      for (let at = 0; at < keys.length; at++) tally.add(keys[at] ?? 0, counts[at] ?? 0)
+      tally.trim(maxTokensOfFamily)
     }
-    for (const [token, count] of block.counts.command) this.fast.add(token, count)
+    const { keys, counts } = block.counts.command
+    for (let at = 0; at < keys.length; at++) this.fast.add(keys[at] ?? 0, counts[at] ?? 0)
     this.fast.age(block.events)
     this.fast.trim(maxTokensOfFamily)
     this.#learnPairs(block)
@@ -127,18 +134,19 @@ export class Profile {
   }
 
   #learnPairs({ pairs }: Block): void {
-    for (const [pair, count] of pairs) {
+    const { keys, counts } = pairs
+    for (let at = 0; at < keys.length; at++) {
+      const [pair, count] = [keys[at] ?? 0, counts[at] ?? 0]
       const head = headOf(pair)
-      if (this.pairs.of(pair) === 0) this.kinds.set(head, (this.kinds.get(head) ?? 0) + 1)
-      this.pairs.add(pair, count)
-      this.heads.set(head, (this.heads.get(head) ?? 0) + count)
+      if (this.pairs.add(pair, count) === 0) this.kinds.add(head, 1)
+      this.heads.add(head, count)
     }
     this.pairs.trim(maxTokensOfFamily)
   }
 }
 
 /** `token, count, token, count, …` */
-export function flat(counts: ReadonlyMap<number, number>): readonly number[] {
+export function flat(counts: Iterable<readonly [number, number]>): readonly number[] {
   return [...counts].flat()
 }
 
@@ -146,9 +154,13 @@ export function* pairsIn(list: readonly number[] = []): Generator<readonly [numb
   for (let at = 0; at + 1 < list.length; at += 2) yield [list[at] ?? 0, list[at + 1] ?? 0]
 }
 
-export function tallies(
-  state?: Readonly<Record<Family, readonly number[]>>,
-): Readonly<Record<Family, Tally>> {
+function tableOf(list: readonly number[] = []): CountTable {
+  const table = new CountTable()
+  for (const [key, count] of pairsIn(list)) table.add(key, count)
+  return table
+}
+
+function tallies(state?: Readonly<Record<Family, readonly number[]>>): Readonly<Record<Family, Tally>> {
   return {
     command: new Tally(pairsIn(state?.command)),
     shape: new Tally(pairsIn(state?.shape)),
@@ -156,6 +168,6 @@ export function tallies(
   }
 }
 
-export function talliesState(of: Readonly<Record<Family, Tally>>): Record<Family, readonly number[]> {
+function talliesState(of: Readonly<Record<Family, Tally>>): Record<Family, readonly number[]> {
   return { command: flat(of.command.counts), shape: flat(of.shape.counts), word: flat(of.word.counts) }
 }

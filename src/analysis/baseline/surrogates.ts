@@ -57,6 +57,11 @@ export class Surrogates {
     return this.#model
   }
 
+  /** How many blocks have stood in for a stranger's. */
+  get strangers(): number {
+    return this.#foreign.length
+  }
+
   add(kind: 'own' | 'foreign', features: Features): void {
     const samples = kind === 'own' ? this.#own : this.#foreign
     samples.push(features)
@@ -68,7 +73,7 @@ export class Surrogates {
   learn(isLast = false): void {
     if (Math.min(this.#seen, this.#foreign.length) < minSamples) return
     if (!isLast && this.#seen < this.#nextFit) return
-    this.#model = fitLogistic(this.#foreign, this.#own)
+    this.#model = fitLogistic(this.#foreign, this.#own, this.#model === firstModel ? undefined : this.#model)
     this.#nextFit = this.#seen * growth
   }
 }

@@ -1,5 +1,7 @@
 /** How often tokens of one family were seen: by one person, or by everybody. */
 
+import { CountTable } from './count-table.ts'
+
 /** A token's number; the dictionary gives them out. */
 export type TokenId = number
 
@@ -10,31 +12,26 @@ const maxWeight = 1e9
 
 /** Counts that keep everything. */
 export class Tally {
-  readonly counts: Map<TokenId, number>
-  total: number
+  readonly counts: CountTable = new CountTable()
+  total = 0
 
   constructor(counts: Iterable<readonly [TokenId, number]> = []) {
-    this.counts = new Map(counts)
-    this.total = 0
-    for (const count of this.counts.values()) this.total += count
+    for (const [token, count] of counts) this.add(token, count)
   }
 
   of(token: TokenId): number {
-    return this.counts.get(token) ?? 0
+    return this.counts.get(token)
   }
 
-  add(token: TokenId, count: number): void {
-    this.counts.set(token, this.of(token) + count)
+  /** Answers with what was there before. */
+  add(token: TokenId, count: number): number {
     this.total += count
+    return this.counts.add(token, count)
   }
 
   /** Takes back what was added before; never below nothing. */
   take(token: TokenId, count: number): void {
-    const taken = Math.min(count, this.of(token))
-    const left = this.of(token) - taken
-    this.total -= taken
-    if (left > 0) this.counts.set(token, left)
-    else this.counts.delete(token)
+    this.total -= this.counts.take(token, count)
   }
 
   /** Drops what was seen least, so that at most `limit` tokens stay. Rare tokens become new again: that errs towards showing. */
@@ -57,7 +54,7 @@ export class FadingTally {
     this.#weight = weight
   }
 
-  get counts(): ReadonlyMap<TokenId, number> {
+  get counts(): CountTable {
     return this.#tally.counts
   }
 

@@ -8,7 +8,7 @@ test('counts add up', () => {
       const tally = new Tally()
       for (const [token, count] of seen) tally.add(token, count)
       expect(tally.total).toBe(seen.reduce((sum, [, count]) => sum + count, 0))
-      expect([...tally.counts.values()].reduce((sum, count) => sum + count, 0)).toBe(tally.total)
+      expect([...tally.counts].reduce((sum, [, count]) => sum + count, 0)).toBe(tally.total)
     }),
   )
 })
@@ -19,7 +19,7 @@ test('what was seen least goes first, and the total with it', () => {
   expect(tally.counts.size).toBe(45)
   expect(tally.of(0)).toBe(0)
   expect(tally.of(99)).toBe(100)
-  expect(tally.total).toBe([...tally.counts.values()].reduce((sum, count) => sum + count, 0))
+  expect(tally.total).toBe([...tally.counts].reduce((sum, [, count]) => sum + count, 0))
 })
 
 test('fading counts halve, for ever, without overflow', () => {
