@@ -9,8 +9,8 @@ import type { FindingFilter, FindingInFull, FindingPage } from '../analysis/find
 import type { FairnessReport } from '../analysis/findings/fairness.ts'
 import { Fault } from '../errors.ts'
 import type { HoldRow, SessionRow, SessionState } from '../model.ts'
-import type { Letter } from '../notify/dead-letters.ts'
-import type { LaneState, Retried } from '../notify/lane.ts'
+import type { Retried } from '../notify/lane.ts'
+import type { Overview } from '../notify/notify-thread.ts'
 import type {
   Forgotten,
   ForgetWish,
@@ -157,6 +157,10 @@ export class AdminClient {
     return this.#ask('POST', `/findings/${encodeURIComponent(id)}/${act}`, body)
   }
 
+  async resume(session: string, by: string): Promise<void> {
+    await this.#ask('POST', `/sessions/${encodeURIComponent(session)}/resume`, { by })
+  }
+
   fairness(days: number): Promise<FairnessReport> {
     return this.#ask('GET', `/fairness?days=${days}`)
   }
@@ -169,7 +173,7 @@ export class AdminClient {
     return this.#ask('POST', '/sweep')
   }
 
-  notifyState(): Promise<{ sinks: readonly LaneState[]; letters: readonly Letter[] }> {
+  notifyState(): Promise<Overview> {
     return this.#ask('GET', '/notify')
   }
 

@@ -56,6 +56,12 @@ export class Notifier {
     await this.#look()
   }
 
+  /** As it is at this moment. */
+  async overview(): Promise<{ readonly sinks: readonly LaneState[]; readonly letters: readonly Letter[] }> {
+    await this.#look()
+    return { sinks: this.states(), letters: await this.letters() }
+  }
+
   async letters(): Promise<readonly Letter[]> {
     const lists = await Promise.all([...this.#lanes.values()].map(lane => lane.letters(maxListed)))
     return lists.flat().slice(0, maxListed)

@@ -37,14 +37,14 @@ export type NotifyStart = {
 }
 
 export type NotifyQuestion =
-  | { readonly kind: 'letters' }
+  | { readonly kind: 'overview' }
   | { readonly kind: 'retry'; readonly letter: string }
   | { readonly kind: 'drop'; readonly letter: string }
   | { readonly kind: 'resume'; readonly sink: string }
   | { readonly kind: 'close' }
 
 export type NotifyAnswer = {
-  readonly letters?: readonly Letter[]
+  readonly overview?: { readonly sinks: readonly LaneState[]; readonly letters: readonly Letter[] }
   readonly retried?: Retried
   /** Whether there was what was to be dropped or resumed. */
   readonly done?: boolean

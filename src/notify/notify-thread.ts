@@ -19,6 +19,9 @@ const closeWithinMs = 3_000
 /** Far more than bounded reads and answers need; a fault of ours ends the thread and not the gateway. */
 const maxHeapMb = 256
 
+/** Sinks as they are, and the messages that did not arrive. */
+export type Overview = { readonly sinks: readonly LaneState[]; readonly letters: readonly Letter[] }
+
 type Waiting = { readonly resolve: (answer: NotifyAnswer) => void; readonly reject: (fault: Fault) => void }
 export type HeardNews = NotifyNews | { readonly kind: 'broken'; readonly reason: string }
 
@@ -43,8 +46,8 @@ export class NotifyThread {
     return this.#lanes
   }
 
-  async letters(): Promise<readonly Letter[]> {
-    return (await this.#ask({ kind: 'letters' })).letters ?? []
+  async overview(): Promise<Overview> {
+    return (await this.#ask({ kind: 'overview' })).overview ?? { sinks: [], letters: [] }
   }
 
   async retry(letter: string): Promise<Retried> {

@@ -28,8 +28,8 @@ async function reply(id: number, question: NotifyQuestion): Promise<void> {
 
 async function answerTo(question: NotifyQuestion): Promise<NotifyAnswer> {
   switch (question.kind) {
-    case 'letters':
-      return { letters: await notifier.letters() }
+    case 'overview':
+      return { overview: await notifier.overview() }
     case 'retry':
       return { retried: await notifier.retry(question.letter) }
     case 'drop':

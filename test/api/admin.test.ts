@@ -116,8 +116,7 @@ function deps(): AdminDeps {
     // The routes are tested with a desk over a real store: test/api/finding-routes.test.ts.
     findings: {} as AdminDeps['findings'],
     notify: {
-      lanes: [],
-      letters: async () => [],
+      overview: async () => ({ sinks: [], letters: [] }),
       retry: async letter =>
         letter === 'soc.1' ? { kind: 'not-sent', reason: 'nobody is there' } : { kind: 'no-letter' },
       drop: async (letter, by) => letter === 'soc.1' && by !== '',

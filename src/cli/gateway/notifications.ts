@@ -6,11 +6,10 @@ import type { Clock } from '../../clock.ts'
 import { reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { endOfLog } from '../../notify/audit-feed.ts'
-import type { Letter } from '../../notify/dead-letters.ts'
 import type { LaneState, Retried } from '../../notify/lane.ts'
 import type { SinkPlan } from '../../notify/notify-messages.ts'
 import type { Position } from '../../notify/position.ts'
-import { type HeardNews, NotifyThread } from '../../notify/notify-thread.ts'
+import { type HeardNews, NotifyThread, type Overview } from '../../notify/notify-thread.ts'
 import type { Ask } from '../../notify/sinks/sink.ts'
 import { type AskRefusal, maxAsksPerMinute, refusedAsk } from '../../policy/webhook-ask.ts'
 import { foldersOf } from '../folders.ts'
@@ -74,8 +73,8 @@ export class Notifications {
     return this.#thread?.lanes ?? []
   }
 
-  async letters(): Promise<readonly Letter[]> {
-    return (await this.#thread?.letters()) ?? []
+  async overview(): Promise<Overview> {
+    return (await this.#thread?.overview()) ?? { sinks: [], letters: [] }
   }
 
   /** The audit log has it before anything is sent. */
@@ -103,7 +102,7 @@ export class Notifications {
   }
 
   async #has(letter: string): Promise<boolean> {
-    return (await this.letters()).some(({ id }) => id === letter)
+    return (await this.overview()).letters.some(({ id }) => id === letter)
   }
 
   /** One after the other: two threads would share cursors. */
