@@ -7,6 +7,8 @@ import type { KeyChange } from '../credentials/key-ring.ts'
 import type { SignedLine } from '../audit/audit-log.ts'
 import type { FindingFilter, FindingInFull, FindingPage } from '../analysis/findings/desk.ts'
 import type { FairnessReport } from '../analysis/findings/fairness.ts'
+import type { Answers } from '../analysis/index/search-messages.ts'
+import type { FoundPage } from '../analysis/index/search-types.ts'
 import { Fault } from '../errors.ts'
 import type { HoldRow, SessionRow, SessionState } from '../model.ts'
 import type { Retried } from '../notify/lane.ts'
@@ -167,6 +169,19 @@ export class AdminClient {
 
   reload(): Promise<{ endedSessions: number }> {
     return this.#ask('POST', '/reload')
+  }
+
+  /** `wish`: the fields of the route, as text. */
+  search(wish: Readonly<Record<string, string>>): Promise<FoundPage> {
+    return this.#ask('GET', `/search?${new URLSearchParams(wish).toString()}`)
+  }
+
+  indexProgress(): Promise<Answers['progress']> {
+    return this.#ask('GET', '/index')
+  }
+
+  rebuildIndex(by: string): Promise<Answers['progress']> {
+    return this.#ask('POST', '/index/rebuild', { by })
   }
 
   sweep(): Promise<{ removed: number; left: number }> {

@@ -36,6 +36,7 @@ export function addFindings(program: Command): void {
     .description('what rules and baselines noticed in sessions, and what reviewers decided')
   addList(findings)
   addDecisions(findings)
+  addResume(findings)
   addReports(findings)
 }
 
@@ -123,6 +124,19 @@ function addDecisions(findings: Command): void {
         reason: options.why,
       })),
     )
+}
+
+/** Beside the findings, since it is one of those why it is held. */
+function addResume(findings: Command): void {
+  configOption(
+    findings
+      .command('resume')
+      .description('let a session go on that policy holds because of a finding')
+      .argument('<session>'),
+  ).action(async (session: string, options: WithConfig) => {
+    await clientOf(options).resume(session, localUser())
+    say(printableLine(`Session ${session} goes on.`))
+  })
 }
 
 function addReports(findings: Command): void {

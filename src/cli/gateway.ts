@@ -13,6 +13,7 @@ import type { Engine } from '../ssh/engine.ts'
 import { unusablePath } from '../store/data-folder.ts'
 import { openApi } from './gateway/api.ts'
 import { auditorsOf, Configuration, type ConfigRead, readConfig } from './gateway/configuration.ts'
+import { openAnalysis } from './gateway/analysis.ts'
 import { openFindings } from './gateway/findings.ts'
 import { type Closers, openGround, takeUp } from './gateway/ground.ts'
 import { startNotifications } from './gateway/notifications.ts'
@@ -51,6 +52,9 @@ export type GatewayOptions = {
   readonly retentionTiming?: RetentionTiming
 }
 
+/** A session that a webhook asked to pause ends after this time, unless somebody lets it go on. */
+const askedPauseMs = 600_000
+
 /** Starts everything, in the order in which it is needed; if a part fails, those before it are closed again. */
 export async function startGateway(
   configFile: string,
@@ -85,7 +89,9 @@ async function compose(
   const clock = options.clock ?? systemClock
   const configuration = new Configuration(first)
   const config = () => configuration.now
-  const ground = await openGround({ config, clock, log, append: options.append }, closers)
+  const opened = await openGround({ config, clock, log, append: options.append }, closers)
+  const analysis = openAnalysis({ ground: opened, config, log }, closers)
+  const ground = { ...opened, store: analysis.announced(opened.store) }
   const { engine, lock, authorities, storage } = ground
   const metrics = new Metrics()
   const audit = metrics.observe(ground.audit)
@@ -103,11 +109,22 @@ async function compose(
   let pool: WorkerPool | undefined
   const isAlive = (owner: string): boolean => pool?.isAlive(owner) ?? false
   const common = { ground, config, audit, clock, log }
-  const upkeep = await openUpkeep({ ...common, isAlive, retention: retentionOf(options) }, closers)
+  const upkeep = await openUpkeep(
+    {
+      ...common,
+      isAlive,
+      retention: retentionOf(options),
+      forget: session => analysis.forget(session),
+    },
+    closers,
+  )
   const live = new LiveSessions(() => audit.failure)
   closers.push(() => live.close('the gateway stops'))
   metrics.watch({ live, pendingRoles: () => upkeep.roles.pending })
-  notifications.actOn({ end: (session, why) => live.end(session, why) })
+  notifications.actOn({
+    end: (session, why) => live.end(session, why),
+    pause: session => live.hold(session, { kind: 'pause', waitMs: askedPauseMs }),
+  })
   const signIns = openSignIns({ config, store: ground.store, audit, clock })
   const ssh = sshPartsOf({ ...common, signIns, live, indexes: upkeep.indexes })
   const reload = (): Promise<ReloadResult> =>
@@ -128,12 +145,17 @@ async function compose(
     metrics,
     notifications,
     findings: openFindings({ ...common, live }),
+    analysis,
     upstream: ssh.upstream,
     reload,
   }
+  analysis.start(draft => pages.findings.desk.take(draft))
   const admin = await startAdmin(pages)
   closers.push(() => admin.close())
-  const web = await startWeb(pages, openApi(pages, () => configuration.content.toString(), closers))
+  const web = await startWeb(
+    pages,
+    openApi(pages, () => configuration.content.toString(), closers),
+  )
   if (web !== undefined) closers.push(() => web.close())
   const listener = await startSsh(config(), ssh)
   if (listener !== undefined) closers.push(() => listener.close())

@@ -12,7 +12,8 @@ async function socket() {
   const { store, clock } = world
   const app = new Hono()
   const fairness = (days: number) => fairnessReport(store, days, clock.nowMs())
-  addFindingRoutes(app, { desk: world.desk, fairness }, c => c.req.json())
+  const release = (session: string) => session === 's1'
+  addFindingRoutes(app, { desk: world.desk, fairness, release }, c => c.req.json())
   const post = async (path: string, body: object) => {
     const answer = await app.request(path, { method: 'POST', body: JSON.stringify(body) })
     return { status: answer.status, body: (await answer.json().catch(() => ({}))) as Record<string, unknown> }
@@ -48,6 +49,8 @@ test('a finding is listed, acknowledged and closed, and the report counts it wit
   expect((await post(`/findings/${id}/acknowledge`, { by })).body).toMatchObject({ assignee: by })
   const closing = { by, reason: 'benign-expected', rationale: 'a drill' }
   expect((await post(`/findings/${id}/close`, closing)).body).toMatchObject({ state: 'closed' })
+  expect((await post('/sessions/s1/resume', { by })).status).toBe(200)
+  expect((await post('/sessions/s2/resume', { by })).status).toBe(409)
   const report = await (await app.request('/fairness')).text()
   expect(JSON.parse(report)).toMatchObject({ findings: 1, closed: 1, benignShare: 1, byRole: [] })
   expect(report).not.toContain('bob')

@@ -2,7 +2,6 @@
 import type { AnalystBatch } from '../../analysis/analyst/session-observer.ts'
 import { Aliases } from '../../analysis/findings/aliases.ts'
 import type { Profiles } from '../../analysis/findings/desk-parts.ts'
-import type { FindingDesk } from '../../analysis/findings/desk.ts'
 import { fairnessReport } from '../../analysis/findings/fairness.ts'
 import type { ObserverOptions } from '../../analysis/findings/observer.ts'
 import { openFindingDesk } from '../../analysis/findings/open-desk.ts'
@@ -29,7 +28,10 @@ export type FindingsParts = {
   readonly log: Log
 }
 
-export type Findings = FindingDoor & { readonly desk: FindingDesk }
+export type Findings = FindingDoor & {
+  /** Somebody has signed in on the pages. */
+  readonly signedIn: (principal: Principal) => void
+}
 
 /** What the analyst's thread is given for the observer of findings. */
 export function observingOf(config: Config): ObserverOptions {
@@ -68,7 +70,12 @@ export function openFindings(parts: FindingsParts): Findings {
     onFinding: (row, session) => react(parts, row, session),
     profiles: profilesIn(foldersOf(config()).profiles, clock),
   })
-  return { desk, fairness: days => fairnessReport(store, days, clock.nowMs()) }
+  return {
+    desk,
+    fairness: days => fairnessReport(store, days, clock.nowMs()),
+    release: (session, by) => releaseSession(parts, session, by),
+    signedIn: principal => releaseAfterSignIn(parts, principal),
+  }
 }
 
 /** Policy decides, the session acts; the analysis has only reported. */
@@ -91,14 +98,14 @@ function react({ config, live, audit, log }: FindingsParts, row: FindingRow, ses
 }
 
 /** Somebody lets a session go on that was held. False if none of that id was. */
-export function releaseSession({ live, audit }: FindingsParts, session: string, by: string): boolean {
+function releaseSession({ live, audit }: FindingsParts, session: string, by: string): boolean {
   if (!live.release(session)) return false
   audit.append({ kind: 'session-released', session, by })
   return true
 }
 
 /** Whoever has signed in again goes on with what waited for that. */
-export function releaseAfterSignIn({ live, audit }: FindingsParts, principal: Principal): void {
+function releaseAfterSignIn({ live, audit }: FindingsParts, principal: Principal): void {
   for (const session of live.provenAnew(principalKey(principal), principal.fields.authenticatedAtMs))
     audit.append({ kind: 'session-released', session, by: 'their own sign-in' })
 }

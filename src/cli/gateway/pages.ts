@@ -22,6 +22,7 @@ import { endpointsOf } from '../endpoints.ts'
 import { foldersOf } from '../folders.ts'
 import type { Metrics } from '../metrics.ts'
 import { probeTargets } from '../probe.ts'
+import type { Analysis } from './analysis.ts'
 import type { Findings } from './findings.ts'
 import type { Ground } from './ground.ts'
 import type { Notifications } from './notifications.ts'
@@ -37,6 +38,7 @@ export type PagesParts = {
   readonly metrics: Metrics
   readonly notifications: Notifications
   readonly findings: Findings
+  readonly analysis: Analysis
   readonly upstream: SshListenerParts['upstream']
   readonly reload: AdminDeps['reload']
   readonly audit: AuditLog
@@ -64,6 +66,7 @@ function adminDeps(parts: PagesParts): AdminDeps {
     appendSigned: event => ground.audit.appendSigned(event),
     retention: upkeep.retention,
     findings: parts.findings,
+    analysis: { search: parts.analysis.search, reindex: () => parts.analysis.reindex() },
     notify: parts.notifications,
     sweep: async () => ({ removed: await upkeep.sweep.now(), left: upkeep.roles.pending.count }),
     changeKeys: async (ask, by) => {
@@ -106,6 +109,7 @@ function webDeps(parts: PagesParts): WebDeps {
     waiting: joinWaiting(signIns.waiting.ssh, signIns.waiting.postgres),
     keys: signIns.keys,
     passwords: signIns.passwords,
+    onSignIn: principal => parts.findings.signedIn(principal),
     places: (principal, sourceAddress) => placesOf(config(), principal.fields, sourceAddress, clock.nowMs()),
     endpoints: () => endpointsOf(config()),
     machines: signIns.machines,
