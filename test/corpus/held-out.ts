@@ -169,6 +169,7 @@ export const heldOut: readonly Scenario[] = [
     name: 'script typed by hand',
     class: 'multi-line',
     only: posix,
+    notRun: ['one', 'two', 'three'], // what read of dash reads from the file
     steps: run(
       'for f in notes.txt report.csv; do',
       'if [ -s "$f" ]; then',

@@ -14,7 +14,7 @@ import {
   rowOf,
   type Surface,
   textBefore,
-  textFrom,
+  rightOf,
   wholeScreen,
 } from './screen-line.ts'
 import { widenEmoji } from './width.ts'
@@ -114,7 +114,7 @@ export class LineReader {
       this.#terminal.onLineFeed(() => this.#lineFeed()),
       scrolls(this.#terminal, rows => this.#panes?.scroll(rows)),
       ...asks(this.#terminal, () => this.#panes?.asked()),
-      ...leavesRow(this.#terminal, (y, isFeed) => this.#panes?.leave(this.#us, y, isFeed)),
+      ...leavesRow(this.#terminal, (y, how) => this.#panes?.leave(this.#us, y, how)),
       parser.registerCsiHandler({ prefix: '?', final: 'h' }, params => this.#mode(params, true)),
       parser.registerCsiHandler({ prefix: '?', final: 'l' }, params => this.#mode(params, false)),
       ...[7, 133, 633].map(code => parser.registerOscHandler(code, data => this.#mark(code, data))),
@@ -185,10 +185,7 @@ export class LineReader {
     const marker = this.#terminal.registerMarker(0)
     if (marker === undefined) return undefined
     const row = rowOf(this.#surface, this.#row)
-    const beside = textFrom(row, this.#column)
-    const text = beside.trim()
-    const right =
-      text === '' ? undefined : { column: row.columns[row.text.lastIndexOf(text)] ?? this.#column, text }
+    const right = rightOf(this.#surface, row, this.#column)
     if (right !== undefined) this.#right = right
     return { marker, column, prompt, right }
   }
@@ -227,6 +224,7 @@ export class LineReader {
 
   #switchScreen(isOn: boolean): void {
     this.#leavePanes()
+    if (isOn && !this.#isFullScreen) this.#commitEntered() // a program runs: it was Enter
     const command = this.#queue.running
     if (isOn && command?.program === undefined && isMultiplexer(command?.text ?? '')) this.#enterPanes()
   }
@@ -413,7 +411,7 @@ export class LineReader {
     const shown = rowOf(this.#surface, from)
     const before = this.#line?.prompt ?? ''
     const length =
-      before !== '' && shown.text.startsWith(before) ? before.length : this.#prompts.find(shown.text)
+      before !== '' && shown.text.startsWith(before) ? before.length : this.#prompts.findAny(shown.text)
     if (length === undefined) return this.#noteEcho(shown.text)
     const prompt = shown.text.slice(0, length)
     const column = columnAfter(shown, length, this.#terminal.cols)

@@ -25,34 +25,26 @@ export class MouseSwitches {
   }
 }
 
+/** By a line feed, by a move, because a new scroll region sends the cursor to the corner, or because rows are shifted under it. */
+export type Leaving = 'feed' | 'move' | 'region' | 'shift'
+
 /** Tells the row that the cursor is about to leave; after a line feed, where that row is now. */
-export function leavesRow(terminal: Terminal, tell: (y: number, isFeed: boolean) => void): IDisposable[] {
+export function leavesRow(terminal: Terminal, tell: (y: number, how: Leaving) => void): IDisposable[] {
   const { parser } = terminal
   const now = (): number => terminal.buffer.active.cursorY
-  const from =
-    (isLeft: (params: readonly (number | number[])[]) => boolean) =>
-    (params: readonly (number | number[])[]) => {
-      if (isLeft(params)) tell(now(), false)
-      return false
-    }
-  const always = from(() => true)
-  const toRow = from(([row]) => Math.max(1, Number(row ?? 1)) - 1 !== now())
+  const leaves = (how: Leaving) => (): boolean => (tell(now(), how), false)
+  const goes = ([row]: readonly (number | number[])[]): boolean => {
+    if (Math.max(1, Number(row ?? 1)) - 1 !== now()) tell(now(), 'move')
+    return false
+  }
   return [
-    terminal.onLineFeed(() => tell(now() - 1, true)),
-    ...['A', 'B', 'E', 'F', 'S', 'T', 'L', 'M', 'r'].map(final =>
-      parser.registerCsiHandler({ final }, always),
-    ),
-    ...['H', 'd', 'f'].map(final => parser.registerCsiHandler({ final }, toRow)),
-    ...['D', 'E', 'M'].map(final => parser.registerEscHandler({ final }, () => (tell(now(), true), false))),
+    terminal.onLineFeed(() => tell(now() - 1, 'feed')),
+    parser.registerCsiHandler({ final: 'r' }, leaves('region')),
+    ...['A', 'B', 'E', 'F'].map(final => parser.registerCsiHandler({ final }, leaves('move'))),
+    ...['S', 'T', 'L', 'M'].map(final => parser.registerCsiHandler({ final }, leaves('shift'))),
+    ...['H', 'd', 'f'].map(final => parser.registerCsiHandler({ final }, goes)),
+    ...['D', 'E', 'M'].map(final => parser.registerEscHandler({ final }, leaves('feed'))),
   ]
-}
-
-/** Tells when a program asks the terminal what it is (DA, XTVERSION) or how it is (DSR). */
-export function asks(terminal: Terminal, tell: () => void): IDisposable[] {
-  const told = (): boolean => (tell(), false)
-  return [{ final: 'c' }, { prefix: '>', final: 'c' }, { prefix: '>', final: 'q' }, { final: 'n' }].map(id =>
-    terminal.parser.registerCsiHandler(id, told),
-  )
 }
 
 /** Tells by how many rows the screen is moved up (SU). */
@@ -60,5 +52,13 @@ export function scrolls(terminal: Terminal, tell: (rows: number) => void): IDisp
   return terminal.parser.registerCsiHandler(
     { final: 'S' },
     ([rows]) => (tell(Math.max(1, Number(rows ?? 1))), false),
+  )
+}
+
+/** Tells when a program asks the terminal what it is (DA, XTVERSION) or how it is (DSR). */
+export function asks(terminal: Terminal, tell: () => void): IDisposable[] {
+  const told = (): boolean => (tell(), false)
+  return [{ final: 'c' }, { prefix: '>', final: 'c' }, { prefix: '>', final: 'q' }, { final: 'n' }].map(id =>
+    terminal.parser.registerCsiHandler(id, told),
   )
 }

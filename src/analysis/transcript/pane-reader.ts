@@ -1,10 +1,12 @@
 import type { Terminal } from '../../recorder/terminal.ts'
+import type { Leaving } from './multiplexer.ts'
 import { type Pane, paneAround } from './pane.ts'
 import { beginsWith, isOpen, type KnownPrompts } from './prompt.ts'
 import {
   columnAfter,
   lastFullRow,
   readRows,
+  rightOf,
   type RightPrompt,
   rowOf,
   textBefore,
@@ -20,6 +22,8 @@ const maxQuestions = 8
 const minAnswerBytes = 5
 /** The beginning that two states of a line have in common. */
 const minAlike = 3
+/** tmux may go before it shows that this was entered. */
+const leavesShell = /^\s*(?:exit|logout)\b/
 /** fish sets the later rows of a command in by the width of the prompt, and by so much more at most within blocks. */
 const maxIndent = 16
 /** A shell asks for what to search in its history: bash in the line, zsh below it. */
@@ -45,7 +49,7 @@ type Line = {
   left: Left | undefined
   /** It goes on below, without a prompt. */
   isSeveral: boolean
-  /** The cursor has come back since. */
+  /** The cursor was in it when it left a row for the last time. */
   isBack: boolean
 }
 
@@ -75,6 +79,8 @@ export class PaneReader {
   /** Bytes typed since there was output. */
   #burst = 0
   #looks = 0
+  /** The cursor was sent to the corner by a new scroll region, not to write there. */
+  #isHome = false
   #questions = 0
   /** Rows by which the screen went up since the last key (CSI S). */
   #scrolled = 0
@@ -106,10 +112,16 @@ export class PaneReader {
   }
 
   /** The cursor goes from row `y` to another, or what stands there is about to change its place. */
-  leave(us: number, y: number, isFeed: boolean): void {
+  leave(us: number, y: number, how: Leaving): void {
     const line = this.#line
+    const isPassing = this.#isHome && how !== 'feed' && this.#x === 0 && y === 0
+    if (how !== 'shift') this.#isHome = how === 'region'
     if (line === undefined || this.#isDrawing() || this.#looks >= maxLooks) return
     this.#looks++
+    if (isPassing) {
+      line.isBack = false
+      return
+    }
     const row = this.#rowOfPrompt(line, line.pane, y)
     const text = row === undefined ? undefined : this.#textOf(line, line.pane, row, y)
     const { left } = line
@@ -119,10 +131,10 @@ export class PaneReader {
         : left === undefined
           ? row >= line.row - this.#scrolled - rowsOf(line, text)
           : this.#isSame(line, left, { row, text, y })
-    line.isBack = isSame && left !== undefined
+    line.isBack = isSame
     if (isSame && text !== undefined && row !== undefined)
       line.left = { text, us, row, scrolled: this.#scrolled }
-    else if (left !== undefined) this.#readAhead(line, left, { us, y, isFeed })
+    else if (left !== undefined) this.#readAhead(line, left, { us, y })
   }
 
   /** Whether this is the line that was left: where it stood, or above if it has been scrolled. */
@@ -171,7 +183,8 @@ export class PaneReader {
 
   /** The multiplexer goes. Its last line was entered if the cursor has not come back to it. */
   end(): void {
-    if (this.#line?.isBack === false) this.#commit(this.#line)
+    const line = this.#line
+    if (line !== undefined && (!line.isBack || leavesShell.test(line.left?.text ?? ''))) this.#commit(line)
     this.#line = undefined
     this.#elsewhere = undefined
   }
@@ -185,10 +198,10 @@ export class PaneReader {
   }
 
   /** One paste of several lines: the shell shows the later ones behind prompts that nobody waited at. */
-  #readAhead(line: Line, left: Left, { us, y, isFeed }: { us: number; y: number; isFeed: boolean }): void {
+  #readAhead(line: Line, left: Left, { us, y }: { us: number; y: number }): void {
     const shown = rowOf(line.pane, y)
     const length = this.#prompts.find(shown.text)
-    if (this.#ahead <= maxKeyBytes || left.text === '' || !(isFeed || this.#x > line.pane.left)) return
+    if (this.#ahead <= maxKeyBytes || left.text === '') return
     if (length === undefined) return this.#noteEcho(left, shown.text)
     const column = columnAfter(shown, length, line.pane.right)
     const next = { ...line, prompt: shown.text.slice(0, length), column }
@@ -322,11 +335,7 @@ export class PaneReader {
     const prompt = known === undefined ? before : before.slice(0, known)
     if (this.#prompts.askerOf(prompt, false).kind === 'nobody') return undefined
     const column = Math.min(columnAfter(row, prompt.length, pane.right), this.#x)
-    const beside = textFrom(row, this.#x).trim()
-    const isRight = beside !== '' && prompt.length === before.length
-    const right = isRight
-      ? { column: row.columns[row.text.lastIndexOf(beside)] ?? this.#x, text: beside }
-      : undefined
+    const right = prompt.length === before.length ? rightOf(pane, row, this.#x) : undefined
     const text = before.slice(prompt.length)
     const begun = { pane, prompt, column, right, row: this.#y, y: this.#y, text, typed: 0 }
     return { ...begun, hadInterrupt: false, left: undefined, isSeveral: false, isBack: false }

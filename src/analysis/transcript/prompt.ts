@@ -41,6 +41,9 @@ const programs: readonly Program[] = [
   ['telnet', /^telnet> $/, undefined],
 ]
 
+/** Prompts of those programs as a row begins with them. */
+const ownPrompts = [/^>>> /, /^[\w.@-]+=[*!?]?[#>] /, /^(?:mysql|MariaDB \[[^\]]*\])> /, /^sqlite> /]
+
 /** The prompts that a session's shells have shown, so that they are known again where nobody waits at them. */
 export class KnownPrompts {
   readonly #known: string[] = []
@@ -86,6 +89,14 @@ export class KnownPrompts {
       if (found !== null) return found[0].length
     }
     return this.#findWithin(row)
+  }
+
+  /** The same, or the length of another program's prompt that nothing else looks like. */
+  findAny(row: string): number | undefined {
+    const program = ownPrompts
+      .map(prompt => prompt.exec(row)?.[0].length)
+      .find(length => length !== undefined)
+    return this.find(row) ?? program
   }
 
   /** Behind output that did not end with a newline, or keys that were typed before the prompt came. */

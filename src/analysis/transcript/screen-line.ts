@@ -27,6 +27,21 @@ export function wholeScreen(terminal: Terminal): Surface {
 /** Text that stood right of the cursor when a line began: a prompt at the right margin. */
 export type RightPrompt = { readonly column: number; readonly text: string }
 
+/** Between a line and a prompt at the right margin; what begins at once is a shell's suggestion. */
+const minGap = 2
+/** Columns that shells leave free behind it. */
+const maxMargin = 2
+
+/** What stands at the right margin of a row in which a line begins at a column. */
+export function rightOf(surface: Surface, row: Row, column: number): RightPrompt | undefined {
+  const beside = textFrom(row, column)
+  const text = beside.trim()
+  const at = row.columns[row.text.lastIndexOf(text)] ?? column
+  const isAtMargin =
+    surface.right - at - text.length <= maxMargin || row.text.trimEnd().length > row.text.length - maxMargin
+  return text !== '' && at - column >= minGap && isAtMargin ? { column: at, text } : undefined
+}
+
 /** Rows of one line that are read; a longer one is cut there. */
 const maxRows = 400
 

@@ -7,6 +7,8 @@ import type { EventRecord, ReadEvent } from '../../../src/recorder/event.ts'
 const channel = 3
 const nonce = '77aa'
 const prompt = 'dana@web1:~/logs$ '
+/** What tmux sends first. */
+const intoTmux = '\x1b[?1049h\x1b[H\x1b[2J\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1005l'
 const opened: readonly ReadEvent[] = [
   { type: 'pty', fields: { type: 'pty', channel, term: 'xterm', columns: 80, rows: 24 } },
   { type: 'shell', fields: { type: 'shell', channel } },
@@ -41,6 +43,24 @@ describe('what is no command', () => {
   test('a line on the screen of a full-screen program', () => {
     const inside = [shown(`\x1b[?1049h${prompt}`), ...typed('rm -rf /', '\r\n'), shown('\x1b[?1049l')]
     expect(textsOf(shown(prompt), ...typed('vi', '\r\n'), ...inside, shown(prompt))).toEqual(['vi'])
+  })
+
+  test('a prompt that was typed into an editor inside tmux, and what follows it', () => {
+    const keys = Array.from(`${prompt}rm -rf /`, key => [counted(1), shown(key)]).flat()
+    const inside = [shown(`${intoTmux}\x1b[5;1H`), ...keys, counted(1), shown('\r\n'), counted(1)]
+    expect(textsOf(shown(prompt), ...typed('tmux', '\r\n'), ...inside)).toEqual(['tmux'])
+  })
+
+  test('a password that is asked for inside tmux', () => {
+    const asked = [...typed('su', '\r\n'), shown('Password: '), ...typed('hunter2', '\r\n'), shown(prompt)]
+    const events = [shown(intoTmux + prompt), ...asked, ...typed('ls', '\r\n'), shown(prompt), counted(1)]
+    expect(textsOf(shown(prompt), ...typed('tmux', '\r\n'), ...events)).toEqual(['tmux', 'su', 'ls'])
+  })
+
+  test('a command that only output shows inside tmux', () => {
+    const output = shown(`${prompt}rm -rf /\r\n$ ls\r\n${prompt}`)
+    const events = [shown(intoTmux + prompt), ...typed('cat log', '\r\n'), output, counted(1)]
+    expect(textsOf(shown(prompt), ...typed('tmux', '\r\n'), ...events)).toEqual(['tmux', 'cat log'])
   })
 
   test('a line that was interrupted', () => {
@@ -167,6 +187,14 @@ describe('hostile sessions', () => {
         '\x1b[?1h',
         '\x1b[?1049h',
         '\x1b[?1049l',
+        intoTmux,
+        '\x1b[1;23r',
+        '\x1b[?25l',
+        '\x1b[?25h',
+        '\x1b[2S',
+        '\x1b[5;1H',
+        '│',
+        '[0/3]',
         prompt,
         '\r\n',
         '\x1bc',
