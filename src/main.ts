@@ -9,9 +9,11 @@ import { addFindings } from './cli/findings.ts'
 import { addKeys } from './cli/keys.ts'
 import { addNotify } from './cli/notify.ts'
 import { addPlay } from './cli/play.ts'
+import { addReindex } from './cli/reindex.ts'
 import { addReload } from './cli/reload.ts'
 import { addRetention } from './cli/retention.ts'
 import { addRules } from './cli/rules.ts'
+import { addSearch } from './cli/search.ts'
 import { addServe } from './cli/serve.ts'
 import { addSessions } from './cli/sessions.ts'
 import { addSweep } from './cli/sweep.ts'
@@ -32,6 +34,8 @@ for (const add of [
   addExplain,
   addReload,
   addSessions,
+  addSearch,
+  addReindex,
   addFindings,
   addPlay,
   addExport,

@@ -11,6 +11,7 @@ import { metricsAnswer } from './metrics-route.ts'
 import { type Problem, problemDocument, problemOf } from './problem.ts'
 import { addNotifyRoutes } from './notify-routes.ts'
 import { ReadTickets } from './read-tickets.ts'
+import { addSearchRoutes } from './search-routes.ts'
 import { addRetentionRoutes } from './retention-routes.ts'
 import { type PurgedView, purgedText } from '../recorder/retention/view.ts'
 
@@ -81,6 +82,7 @@ export function createAdmin(deps: AdminDeps): Hono {
   app.post('/probe', async c => c.json({ results: await deps.probe() }))
   addRetentionRoutes(app, deps.retention, bodyOf)
   addFindingRoutes(app, deps.findings, bodyOf)
+  addSearchRoutes(app, deps.analysis, deps.audit, bodyOf)
   addNotifyRoutes(app, deps.notify, bodyOf)
   app.notFound(c => problemDocument(c, noSession))
   app.onError((thrown, c) => {

@@ -21,6 +21,7 @@ import type { Place } from './places.ts'
 import type { NotifyDoor } from './notify-routes.ts'
 import type { FindingDoor } from './finding-routes.ts'
 import type { RetentionDoor } from './retention-routes.ts'
+import type { SearchDoor } from './search-routes.ts'
 
 /** What the web pages and the admin socket need of the rest of the gateway. `main.ts` hands it in. */
 type CommonDeps = {
@@ -83,6 +84,7 @@ export type AdminDeps = CommonDeps & {
   readonly reload: () => Promise<ReloadResult>
   readonly retention: RetentionDoor
   readonly findings: FindingDoor
+  readonly analysis: SearchDoor
   readonly notify: NotifyDoor
   /** Notes a reading, and proves that it did. */
   readonly appendSigned: SigningAuditLog['appendSigned']
@@ -133,6 +135,8 @@ export type WebAuditEvent = {
     | 'code-shown'
     | 'refusal'
     | 'recording-read'
+    | 'search'
+    | 'index-rebuilt'
     | 'watch-begin'
     | 'watch-end'
     | 'key-enrolled'

@@ -43,6 +43,7 @@ export const auditKinds = [
   'watch-begin',
   'watch-end',
   'search',
+  'index-rebuilt',
   'comment-added',
   'verdict-given',
   'end-asked',

@@ -69,6 +69,8 @@ const pseudonyms = z.strictObject({
 const keep = () => duration(MAX_KEEP_MS)
 
 export const analysisFields = {
+  /** Whether recordings are read for searching. */
+  index: z.boolean().default(true),
   budget: count(20),
   perPerson: count(2),
   /** Percent of sessions without a finding. */
@@ -106,8 +108,20 @@ type FileAnalysis = z.output<z.ZodObject<typeof analysisFields>>
 
 /** `folder` is that of the file. */
 export function findingsConfigOf(file: FileAnalysis, folder: string): AnalysisConfig {
-  const { budget, perPerson, sample, shadow, fourEyes, off, baselines: compared, retention, contact } = file
+  const {
+    index,
+    budget,
+    perPerson,
+    sample,
+    shadow,
+    fourEyes,
+    off,
+    baselines: compared,
+    retention,
+    contact,
+  } = file
   return {
+    index,
     budget,
     perPerson,
     sampleShare: sample / 100,

@@ -46,6 +46,8 @@ export type SshTarget = {
   readonly hostAuthorities: readonly string[]
   /** What the target sees as our address, if that is not the local address of our socket (NAT). */
   readonly sourceAddress?: string
+  /** Interactive shells get a nonce in the environment, with which they may tell their commands themselves. */
+  readonly marks?: true
 }
 
 /** How a PostgreSQL server proves that it is the target. */
@@ -338,6 +340,8 @@ export type SignalName =
 
 /** Findings: how many, who sees them, how long they are kept. */
 export type AnalysisConfig = {
+  /** Recordings are read as they grow, for searching, rules and baselines. Without it nothing is derived from them. */
+  readonly index: boolean
   /** Findings of one day (UTC) that stand above the line, and open ones of baselines about one person. */
   readonly budget: number
   readonly perPerson: number

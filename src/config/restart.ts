@@ -37,6 +37,7 @@ function boundValues({
     'identity.issuer': identity.issuer,
     'log.publish': JSON.stringify(log.publish),
     'analysis.sigma': analysis.sigma ?? '',
+    'analysis.index': String(analysis.index),
     'recording.folder': recording.folder,
     'recording.sync': recording.sync,
     'recording.appendTimeout': String(recording.appendTimeoutMs),

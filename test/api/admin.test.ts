@@ -96,6 +96,16 @@ function deps(): AdminDeps {
         audit.push(event)
       },
     },
+    analysis: {
+      search: {
+        search: async ({ text }) =>
+          text === 'kind:x'
+            ? { ok: false, problem: 'kind: is one of these' }
+            : { ok: true, page: { items: [], total: 0, isTotalExact: true, tookMs: 1 } },
+        progress: async () => ({ done: 2, entries: 7 }),
+      },
+      reindex: async () => true,
+    },
     changeKeys: async ask => {
       keysAsked.push(ask)
       return [{ change: 'activated', purpose: 'targets', keyId: 'SHA256:new' }]

@@ -35,7 +35,7 @@ const grammar = new Grammar()
 const untaken = new Map<number, () => void>()
 const fetching = new Map<string, (answer: { path?: string; problem?: string }) => void>()
 let batches = 0
-let isStopped = false
+const life = { isOver: false }
 let wake = (): void => {}
 
 const room = new ReadingRoom({
@@ -89,7 +89,7 @@ function take(message: ToAnalyst): void {
       untaken.delete(message.batch)
       return
     case 'stop':
-      isStopped = true
+      life.isOver = true
       room.clear()
   }
 }
@@ -127,10 +127,10 @@ async function fetchRecording(session: WatchedSession): Promise<{ path: string; 
 
 async function run(): Promise<void> {
   let behind = -1
-  for (let checkedMs = Number.NEGATIVE_INFINITY; !isStopped; ) {
+  for (let checkedMs = Number.NEGATIVE_INFINITY; !life.isOver; ) {
     if (performance.now() - checkedMs > freeCheckMs) {
       checkedMs = performance.now()
-      while (!isStopped && !hasRoom()) await pause(freeCheckMs)
+      while (!life.isOver && !hasRoom()) await pause(freeCheckMs)
     }
     const isBusy = await room.turn()
     if (room.behind !== behind) tell({ kind: 'behind', sessions: (behind = room.behind) })

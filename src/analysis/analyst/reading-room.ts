@@ -99,7 +99,7 @@ export class ReadingRoom {
   /** Gives places to those outside whose recordings have grown, as far as there are some. */
   #admit(): boolean {
     let isBusy = false
-    for (const { session, size } of [...this.#outside.values()]) {
+    for (const { session, size } of Array.from(this.#outside.values())) {
       if (this.#open.size >= maxOpen || !this.#hasRoomForTerminal()) break
       const path = join(this.#parts.recordingsFolder, session.recording)
       if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > size)

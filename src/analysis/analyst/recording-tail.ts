@@ -32,8 +32,9 @@ export class RecordingTail {
     this.#frames = new FrameReader(file)
     try {
       const first = this.#frames.next()
-      const header = first === undefined ? 'the header is cut' : readHeader(first.body)
-      if (first === undefined || typeof header === 'string') throw new FormatProblem(0, 0, String(header))
+      if (first === undefined) throw new FormatProblem(0, 0, 'the header is cut')
+      const header = readHeader(first.body)
+      if (typeof header === 'string') throw new FormatProblem(0, first.offset, header)
       this.header = header
       this.#content = contentOf(header, undefined)
       this.#offset = first.offset + first.stored.length

@@ -22,6 +22,8 @@ export type UpkeepParts = {
   /** Whether the process lives that owns a credential. */
   readonly isAlive: (owner: string) => boolean
   readonly retention: { readonly onStep?: (step: PurgeStep) => void; readonly timing?: RetentionTiming }
+  /** Removes what was learned of a session whose recording goes. */
+  readonly forget: (session: string) => Promise<void>
 }
 
 export type Upkeep = Awaited<ReturnType<typeof openUpkeep>>
@@ -62,7 +64,7 @@ export async function openUpkeep(parts: UpkeepParts, closers: Closers) {
   return { postgresCredentials, keysChanged, cleanups, roles, sweep, retention, indexes }
 }
 
-function startRetention({ ground, config, audit, clock, log, retention }: UpkeepParts): Retention {
+function startRetention({ ground, config, audit, clock, log, retention, forget }: UpkeepParts): Retention {
   const { store, sessionLog, storage } = ground
   const started = new Retention({
     store,
@@ -74,6 +76,7 @@ function startRetention({ ground, config, audit, clock, log, retention }: Upkeep
     rules: () => config().recording.retention,
     clock,
     log,
+    forget,
     ...retention,
   })
   started.start()

@@ -31,6 +31,8 @@ export type PurgeParts = {
   readonly folder: string
   readonly storage: Pick<RecordingStore, 'remove' | 'mayRemove'>
   readonly clock: Clock
+  /** Removes what was derived from a recording and is kept elsewhere; before the recording, so that none of it outlives that. */
+  readonly forget?: (session: string) => Promise<void>
   /** Hears after each step; tests stop the process there. */
   readonly onStep?: (step: PurgeStep) => void
 }
@@ -144,6 +146,7 @@ export class Purger {
   async #remove({ session, row }: Decided): Promise<Purged> {
     const { folder, storage, store, audit, clock } = this.#parts
     try {
+      await this.#parts.forget?.(session.id)
       const { files, bytes } = await removeContent(folder, session.recording, storage)
       this.#parts.onStep?.('removed')
       audit.append({ kind: 'purge-done', session: session.id, files, bytes })

@@ -1,18 +1,23 @@
 /** Recordings for tests of the analyst, made by the recorder. */
 import { join } from 'node:path'
 import type { WatchedSession } from '../../../src/analysis/analyst/session-observer.ts'
+import { systemClock } from '../../../src/clock.ts'
 import type { RecordedEvent } from '../../../src/recorder/event.ts'
-import type { Recorder, Recording } from '../../../src/recorder/recorder.ts'
+import type { Recorder, RecorderOptions, Recording } from '../../../src/recorder/recorder.ts'
 import type { SessionRow } from '../../../src/model.ts'
 import { newBench, newGrant, startRecorder, turn, type Bench } from '../../recorder/support.ts'
 
 export class Recordings {
   readonly bench: Bench = newBench()
-  readonly recorder: Recorder = startRecorder(this.bench)
+  readonly recorder: Recorder
   readonly rows: SessionRow[] = []
 
+  constructor(options: Partial<RecorderOptions> = {}) {
+    this.recorder = startRecorder(this.bench, { clock: systemClock, ...options })
+  }
+
   async open(session: string, protocol: 'ssh' | 'postgres' = 'ssh'): Promise<Recording> {
-    const grant = newGrant(this.bench.clock.ms)
+    const grant = newGrant()
     const recording = this.recorder.open(grant, { session, protocol }, await this.recorder.newKey())
     this.rows.unshift(this.#rowOf(session, protocol, recording.path))
     return recording
@@ -22,19 +27,18 @@ export class Recordings {
     return join(this.bench.folder, recording.path)
   }
 
-  /** The recorder's own clock moves on. */
-  async record(recording: Recording, events: readonly RecordedEvent[], ms = 100): Promise<void> {
+  /** Each in a turn of its own, so that they have times of their own. */
+  async record(recording: Recording, events: readonly RecordedEvent[]): Promise<void> {
     for (const event of events) {
-      this.bench.clock.advance(ms)
       recording.record(event)
+      await turn()
     }
-    await turn()
   }
 
   ended(session: string, state: 'ended' | 'interrupted' = 'ended'): void {
     const at = this.rows.findIndex(({ id }) => id === session)
     const row = this.rows[at]
-    if (row !== undefined) this.rows[at] = { ...row, state, endedAtMs: this.bench.clock.ms }
+    if (row !== undefined) this.rows[at] = { ...row, state, endedAtMs: Date.now() }
   }
 
   #rowOf(id: string, protocol: 'ssh' | 'postgres', recording: string): SessionRow {
@@ -49,7 +53,7 @@ export class Recordings {
       role: 'admin',
       sourceAddress: '192.0.2.7',
       owner: 'o',
-      openedAtMs: this.bench.clock.ms,
+      openedAtMs: Date.now(),
       endedAtMs: undefined,
       state: 'open',
       endReason: undefined,
@@ -83,7 +87,7 @@ export function shell(): RecordedEvent[] {
     { type: 'channel-open', channel: 0, kind: 'session' },
     pty,
     { type: 'shell', channel: 0 },
-    shown('$ '),
+    shown(`Welcome.\r\n${prompt}`),
   ]
 }
 

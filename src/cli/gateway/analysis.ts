@@ -1,0 +1,94 @@
+/** What is learned of recordings: the thread that reads them, the one that searches, and what the rest of the gateway has to tell them. */
+import { Analyst } from '../../analysis/analyst/analyst.ts'
+import type { AnalystBatch } from '../../analysis/analyst/session-observer.ts'
+import { removeIndex } from '../../analysis/index/schema.ts'
+import { SearchThread } from '../../analysis/index/search-thread.ts'
+import type { FindingDraft } from '../../analysis/findings/finding.ts'
+import type { Config } from '../../config/config.ts'
+import type { Log } from '../../log.ts'
+import type { Store } from '../../store/store.ts'
+import type { Closers, Ground } from './ground.ts'
+
+export type AnalysisParts = {
+  readonly ground: Pick<Ground, 'store' | 'storage'>
+  readonly config: () => Config
+  readonly log: Log
+}
+
+export class Analysis {
+  readonly search: SearchThread
+  readonly #analyst: Analyst | undefined
+  #take: (draft: FindingDraft) => Promise<void> = async () => {}
+
+  constructor({ ground, config, log }: AnalysisParts) {
+    const { gateway, recording, analysis } = config()
+    const { store, storage } = ground
+    this.search = new SearchThread(gateway.data)
+    if (!analysis.index) removeIndex(gateway.data)
+    else
+      this.#analyst = new Analyst({
+        dataFolder: gateway.data,
+        recordingsFolder: recording.folder,
+        ...(analysis.sigma === undefined ? {} : { sigmaFolder: analysis.sigma }),
+        sessions: wish => store.sessions.list(wish),
+        isPurged: async session => (await store.purges.get(session)) !== undefined,
+        fetch: path => storage.fetch(path),
+        onBatch: batch => this.#took(batch),
+        log,
+      })
+  }
+
+  /** The same store, of which the analyst hears when sessions open and end, whoever carries them. */
+  announced(store: Store): Store {
+    const { sessions } = store
+    return {
+      ...store,
+      sessions: {
+        ...sessions,
+        insert: async row => {
+          await sessions.insert(row)
+          this.#analyst?.opened(row)
+        },
+        end: async (id, end) => {
+          const isEnded = await sessions.end(id, end)
+          this.#analyst?.over(id)
+          return isEnded
+        },
+      },
+    }
+  }
+
+  /** Begins to read; drafts of findings go to `take`. */
+  start(take: (draft: FindingDraft) => Promise<void>): void {
+    this.#take = take
+    this.#analyst?.start()
+  }
+
+  /** Resolves when nothing is left of what was learned of a session. */
+  async forget(session: string): Promise<void> {
+    await this.#analyst?.forget(session)
+  }
+
+  /** Reads all recordings again. False where none are read at all. */
+  async reindex(): Promise<boolean> {
+    if (this.#analyst === undefined) return false
+    await this.#analyst.reindex()
+    this.search.reopen()
+    return true
+  }
+
+  async close(): Promise<void> {
+    await this.#analyst?.stop()
+    await this.search.close()
+  }
+
+  async #took({ drafts }: AnalystBatch): Promise<void> {
+    for (const draft of drafts) await this.#take(draft)
+  }
+}
+
+export function openAnalysis(parts: AnalysisParts, closers: Closers): Analysis {
+  const analysis = new Analysis(parts)
+  closers.push(() => analysis.close())
+  return analysis
+}

@@ -1,0 +1,269 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Analyst, type AnalystParts } from '../../../src/analysis/analyst/analyst.ts'
+import type { AnalystBatch } from '../../../src/analysis/analyst/session-observer.ts'
+import { SearchThread } from '../../../src/analysis/index/search-thread.ts'
+import type { IndexedEntry, IndexedSession } from '../../../src/analysis/index/search-types.ts'
+import { Fault } from '../../../src/errors.ts'
+import { newAuditor } from '../../recorder/encryption/support.ts'
+import { newFolder, quiet } from '../../recorder/support.ts'
+import { exec, Recordings, shell, shown, statement, typed } from './recordings.ts'
+
+let recordings: Recordings
+let dataFolder: string
+let batches: AnalystBatch[]
+let analyst: Analyst
+let search: SearchThread
+
+beforeEach(() => {
+  recordings = new Recordings()
+  dataFolder = newFolder()
+  batches = []
+  search = new SearchThread(dataFolder)
+  analyst = newAnalyst()
+})
+
+afterEach(async () => {
+  await analyst.stop()
+  await search.close()
+  await recordings.recorder.close()
+})
+
+function newAnalyst(more: Partial<AnalystParts> = {}): Analyst {
+  return new Analyst({
+    dataFolder,
+    recordingsFolder: recordings.bench.folder,
+    sessions: async ({ limit, before }) => {
+      const from = before === undefined ? 0 : recordings.rows.findIndex(({ id }) => id === before.id) + 1
+      return recordings.rows.slice(from, from + limit)
+    },
+    isPurged: async () => false,
+    fetch: async () => {
+      throw new Fault('RECORDING_NOT_FOUND', 'It is nowhere.')
+    },
+    onBatch: batch => void batches.push(batch),
+    log: quiet,
+    ...more,
+  })
+}
+
+async function restart(more: Partial<AnalystParts> = {}): Promise<void> {
+  await analyst.stop()
+  analyst = newAnalyst(more)
+  analyst.start()
+}
+
+async function found(text: string): Promise<string[]> {
+  const answer = await search.search({ text, scope: { targets: 'all' } })
+  if (!answer.ok) throw new Error(answer.problem)
+  return answer.page.items.map(item => item.text)
+}
+
+async function untilFound(text: string, count = 1): Promise<string[]> {
+  for (;;) {
+    const texts = await found(text).catch(() => [])
+    if (texts.length >= count) return texts
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}
+
+async function untilState(session: string, state: IndexedSession['state']): Promise<IndexedSession> {
+  for (;;) {
+    const known = (await search.sessions([session])).get(session)
+    if (known?.state === state) return known
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}
+
+async function entriesOf(session: string): Promise<readonly IndexedEntry[]> {
+  const kinds = ['command', 'statement', 'file', 'screen', 'forward'] as const
+  return (await search.entries({ session, kinds, limit: 1000 })).items
+}
+
+const secret = 'hunter2Secret'
+const work = [
+  ...shell(),
+  ...typed('ls /srv', 'app data\r\n'),
+  ...typed(`mysql -u root -p${secret} shop`, `export TOKEN=${secret}\r\n`),
+  ...exec(`PGPASSWORD=${secret} psql -c "select 1"`, 1),
+  ...typed('cat /etc/shadow', 'root:$6$salt$hashhashhashhash:19000\r\n'),
+]
+
+async function sealed(session: string, events: Parameters<Recordings['record']>[1]): Promise<void> {
+  const recording = await recordings.open(session)
+  await recordings.record(recording, events)
+  await recording.seal('done')
+  recordings.ended(session)
+}
+
+test('an encrypted recording leaves nothing in the index', async () => {
+  await recordings.recorder.close()
+  const auditor = newAuditor()
+  recordings = new Recordings({ encryptTo: () => [auditor.publicKey] })
+  analyst = newAnalyst()
+  await sealed('s1', [...shell(), ...typed('cat zanzibar')])
+  analyst.start()
+  expect(await untilState('s1', 'sealed')).toMatchObject({
+    problem: expect.stringContaining('Sealed to auditors'),
+  })
+  expect(await entriesOf('s1')).toEqual([])
+  await analyst.stop()
+  expect(everythingIn(dataFolder)).not.toContain('zanzibar')
+})
+
+test('no password is in the index, in any of its files', async () => {
+  const recording = await recordings.open('s1')
+  analyst.start()
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(recording, work)
+  await untilFound('shadow')
+  expect(everythingIn(dataFolder)).not.toContain(secret)
+  expect(await found(secret)).toEqual([])
+  expect(JSON.stringify(batches)).not.toContain(secret)
+  await recording.seal('done')
+  await untilState('s1', 'done')
+  await analyst.stop()
+  expect(everythingIn(dataFolder)).not.toContain(secret)
+  expect(everythingIn(dataFolder)).toContain('[redacted]')
+})
+
+function everythingIn(folder: string): string {
+  return readdirSync(folder)
+    .filter(name => name.startsWith('index.db'))
+    .map(name => readFileSync(join(folder, name), 'latin1'))
+    .join('\n')
+}
+
+test('an open session is found in, and gives what it gives once it is sealed and read again', async () => {
+  const recording = await recordings.open('s1')
+  analyst.start()
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(recording, work)
+  expect(await untilFound('kind:command shadow')).toEqual(['cat /etc/shadow'])
+  await recordings.record(recording, typed('whoami', 'root\r\n'))
+  await untilFound('kind:command whoami')
+  await recording.seal('done')
+  const live = await untilState('s1', 'done')
+  const entries = await entriesOf('s1')
+  recordings.ended('s1')
+  await analyst.reindex()
+  search.reopen()
+  expect(await untilState('s1', 'done')).toEqual(live)
+  expect(await entriesOf('s1')).toEqual(entries)
+  expect(live.counts).toMatchObject({ commands: 5, statements: 0 })
+  expect(entries.map(({ entry }) => entry.number)).toEqual(entries.map((_, number) => number))
+})
+
+test('rules are kept with their entries and told', async () => {
+  await sealed('s1', work)
+  analyst.start()
+  await untilState('s1', 'done')
+  const hits = batches.flatMap(batch => batch.hits)
+  expect(hits.length).toBeGreaterThan(0)
+  expect(await search.hits('s1')).toEqual(
+    expect.arrayContaining(hits.map(hit => expect.objectContaining({ rule: hit.rule }))),
+  )
+  const [{ rule = '' } = {}] = hits
+  expect((await found(`rule:${rule}`)).length).toBeGreaterThan(0)
+  expect(batches.at(-1)).toMatchObject({ session: 's1', isSealed: true })
+})
+
+test('a thread that stops in the middle and starts again loses and doubles nothing', async () => {
+  const recording = await recordings.open('s1')
+  analyst.start()
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(recording, [...shell(), ...typed('ls one'), ...typed('ls two')])
+  await untilFound('kind:command one')
+  await restart()
+  await recordings.record(recording, [...typed('ls three'), ...exec('uptime', 1)])
+  await recording.seal('done')
+  recordings.ended('s1')
+  analyst.over('s1')
+  await untilState('s1', 'done')
+  const commands = (await entriesOf('s1')).filter(({ entry }) => entry.kind === 'command')
+  expect(commands.map(({ entry }) => entry.text).toSorted()).toEqual([
+    'ls one',
+    'ls three',
+    'ls two',
+    'uptime',
+  ])
+  const told = batches.flatMap(({ entries }) => entries.filter(({ text }) => text === 'ls one'))
+  expect(new Set(told.map(entry => JSON.stringify(entry))).size).toBe(told.length)
+})
+
+test('sessions beyond what fits in memory are read at the latest when they are over', async () => {
+  const open = await Promise.all(['s1', 's2', 's3'].map(session => recordings.open(session)))
+  analyst = newAnalyst({ maxTerminals: 1 })
+  analyst.start()
+  for (const row of recordings.rows) analyst.opened(row)
+  for (const recording of open) await recordings.record(recording, [...shell(), ...typed('ls first')])
+  await untilFound('kind:command first')
+  for (const recording of open) await recordings.record(recording, typed('ls second'))
+  for (const [at, recording] of open.entries()) {
+    await recording.seal('done')
+    recordings.ended(`s${at + 1}`)
+    analyst.over(`s${at + 1}`)
+  }
+  for (const session of ['s1', 's2', 's3']) {
+    await untilState(session, 'done')
+    const commands = (await entriesOf(session)).filter(({ entry }) => entry.kind === 'command')
+    expect(commands.map(({ entry }) => entry.text)).toEqual(['ls first', 'ls second'])
+  }
+})
+
+test('statements have what the grammar says of them', async () => {
+  const recording = await recordings.open('q1', 'postgres')
+  await recordings.record(recording, [
+    ...statement(1, 'select * from sales.orders o join customers c on true', 12),
+    ...statement(2, 'selekt nonsense'),
+  ])
+  await recording.seal('done')
+  recordings.ended('q1')
+  analyst.start()
+  expect(await untilState('q1', 'done')).toMatchObject({
+    counts: { statements: 2, rows: 13, bytes: 130, commands: 0 },
+  })
+  const [first, second] = await entriesOf('q1')
+  expect(first?.entry.statement).toMatchObject({
+    class: 'read',
+    tables: ['sales.orders', 'customers'],
+    rows: 12,
+    fingerprint: expect.any(String),
+  })
+  expect(second?.entry.statement?.class).toBe('unparsable')
+})
+
+test('a recording that is gone, or damaged, says so, and what can be read of it is', async () => {
+  await sealed('s1', work)
+  await sealed('s2', work)
+  recordings.rows.push({ ...recordings.rows[0]!, id: 's3', recording: 'nowhere.sallyport' })
+  const file = join(recordings.bench.folder, recordings.rows.find(({ id }) => id === 's2')!.recording)
+  const bytes = readFileSync(file)
+  bytes.fill(0, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 10)
+  writeFileSync(file, bytes)
+  analyst.start()
+  await untilState('s1', 'done')
+  expect(await untilState('s2', 'done')).toMatchObject({ problem: expect.stringContaining('damaged') })
+  expect(await untilState('s3', 'gone')).toMatchObject({ problem: 'It is nowhere.' })
+})
+
+test('what is to be forgotten is gone when it says so, also of a session that is being read', async () => {
+  await sealed('s1', [...shell(), ...typed('cat zanzibar-plans')])
+  const open = await recordings.open('s2')
+  analyst.start()
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(open, [...shell(), ...typed('cat zanzibar-plans')])
+  await untilFound('kind:command zanzibar', 2)
+  await analyst.forget('s1')
+  expect(await found('kind:command zanzibar')).toHaveLength(1)
+  await analyst.forget('s2')
+  expect(await found('zanzibar')).toEqual([])
+  await open.seal('done')
+})
+
+test('output without commands is found as what the screen showed', async () => {
+  await sealed('s1', [...shell(), shown('Kernel panic - not syncing\r\n')])
+  analyst.start()
+  expect((await untilFound('"kernel panic"'))[0]).toContain('Kernel panic')
+})
