@@ -32,6 +32,7 @@ export function openApi(pages: PagesParts, configText: () => string, closers: Cl
     recordings: storage,
     live,
     findings: findings.desk,
+    ...(config().analysis.index ? { index: pages.analysis.search } : {}),
     integrity: integrityOf(log),
     proofs: () => proofsOf(log),
     appendSigned: event => ground.audit.appendSigned(event),
