@@ -1,7 +1,7 @@
 /** What proves that nothing was taken away: the log of sessions, its keys and copies, and one recording at a time, verified in this browser. */
 import { useEffect, useState } from 'preact/hooks'
-import type { ConsistencyView, IntegrityView } from '../../../../src/api/schema.ts'
-import { get, getBytes, useResource } from '../../api.ts'
+import type { IntegrityView } from '../../../../src/api/schema.ts'
+import { getBytes, useResource } from '../../api.ts'
 import { Copy } from '../../parts/copy.tsx'
 import { Line } from '../../parts/hidden.tsx'
 import { Empty, Shown } from '../../parts/states.tsx'
@@ -10,7 +10,8 @@ import { Ago, Time, ZoneName } from '../../parts/time.tsx'
 import { useRoute } from '../../router.tsx'
 import type { Checkpoint } from './checkpoint.ts'
 import { CheckBadge, Checks } from './checks.tsx'
-import { checkCheckpoint, checkGrowth, type OpenedCheckpoint } from './log-checks.ts'
+import { growthBetween } from './growth.ts'
+import { checkCheckpoint, type OpenedCheckpoint } from './log-checks.ts'
 import { pinsNow, pinsOfAddress } from './pins.ts'
 import type { Check } from './recording.ts'
 import { SessionPart } from './session-part.tsx'
@@ -180,14 +181,6 @@ async function growthOver(checkpoints: readonly CheckedCheckpoint[]): Promise<re
     if (earlier !== undefined && earlier.size !== later.size) checks.push(await growthBetween(earlier, later))
   }
   return checks
-}
-
-async function growthBetween(earlier: Checkpoint, later: Checkpoint): Promise<Check> {
-  const { proof } = await get<ConsistencyView>('/integrity/consistency', {
-    from: earlier.size,
-    to: later.size,
-  })
-  return checkGrowth(earlier, later, proof)
 }
 
 /** A checkpoint that somebody kept where the gateway's operator cannot reach it. */

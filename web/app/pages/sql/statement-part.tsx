@@ -10,7 +10,6 @@ import { offsetOf, Time } from '../../parts/time.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { lookOf } from './look.ts'
 import { pretty } from './pretty.ts'
-import { size, took } from './rows.tsx'
 import { LookName } from './shape.tsx'
 import { outcomeOf, type Statement } from './statement.ts'
 
@@ -38,7 +37,6 @@ export function StatementPart({
       <Shown resource={full} what="Fetching the statement">
         {text => <Full text={text} statement={statement} />}
       </Shown>
-      <Facts statement={statement} />
       <InTransaction statement={statement} siblings={siblings} onChoose={onChoose} />
     </div>
   )
@@ -106,20 +104,7 @@ function Full({ text, statement }: { text: StatementText; statement: Statement }
       </pre>
       <Parameters text={text} />
       <Sample text={text} statement={statement} />
-      {text.facts.length === 0 ? null : (
-        <dl class="facts">
-          {text.facts.map(({ name, value }) => (
-            <div key={name}>
-              <dt>
-                <Line text={name} />
-              </dt>
-              <dd>
-                <Line text={value} />
-              </dd>
-            </div>
-          ))}
-        </dl>
-      )}
+      <Facts statement={statement} said={text.facts} />
     </>
   )
 }
@@ -208,28 +193,29 @@ function Sample({
   )
 }
 
-function Facts({ statement }: { statement: Statement }) {
-  const { tables, rows, bytes, durationMs, fingerprint, transaction } = statement
-  const lines: readonly (readonly [string, string | undefined])[] = [
-    ['class', statement.class],
-    ['tables', tables.join(', ') || undefined],
-    ['rows', rows?.toLocaleString('en')],
-    ['bytes', bytes === undefined ? undefined : size(bytes)],
-    ['took', durationMs === undefined ? undefined : took(durationMs)],
-    ['transaction', transaction === undefined ? undefined : String(transaction)],
+/** `said`: what the recording has of it besides; the shape has a button of its own here. */
+function Facts({ statement, said }: { statement: Statement; said: StatementText['facts'] }) {
+  const { tables, fingerprint, transaction } = statement
+  const known = [
+    ['tables', tables.join(', ')],
+    ['transaction', transaction === undefined ? '' : String(transaction)],
+  ] as const
+  const lines = [
+    ...known.filter(([, value]) => value !== '').map(([name, value]) => ({ name, value })),
+    ...said.filter(({ name }) => name !== 'fingerprint'),
   ]
   return (
     <dl class="facts">
-      {lines.map(([name, value]) =>
-        value === undefined ? null : (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>
-              <Line text={value} />
-            </dd>
-          </div>
-        ),
-      )}
+      {lines.map(({ name, value }, index) => (
+        <div key={index}>
+          <dt>
+            <Line text={name} />
+          </dt>
+          <dd>
+            <Line text={value} />
+          </dd>
+        </div>
+      ))}
       {fingerprint === undefined ? null : (
         <div>
           <dt>shape</dt>

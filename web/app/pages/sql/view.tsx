@@ -232,6 +232,11 @@ function Opened({
 
 const noFilters = { class: undefined, only: undefined, text: undefined, fingerprint: undefined }
 
+/** Sessions of programs take less than a second, as a rule. */
+function placeOf(offsetMs: number, durationMs: number): string {
+  return durationMs < 60_000 ? `${(offsetMs / 1000).toFixed(2)} s` : offsetOf(offsetMs)
+}
+
 function Transport({
   detail,
   clock,
@@ -284,7 +289,7 @@ function Transport({
         Fold and skip idle time
       </label>
       <span class="time">
-        {offsetOf(offsetMs)} of {offsetOf(durationMs)} ·{' '}
+        {placeOf(offsetMs, durationMs)} of {placeOf(durationMs, durationMs)} ·{' '}
         {textOf(detail.openedAtMs + offsetMs, settingOf('zone'))}
       </span>
       <span role="status" class="quiet">
