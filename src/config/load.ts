@@ -264,7 +264,7 @@ function targetOf(target: FileTarget): Target {
 }
 
 function sshTargetOf(target: FileOf<'ssh'>): SshTarget {
-  const { name, protocol, address, labels, hostKeys = [], hostAuthorities, sourceAddress } = target
+  const { name, protocol, address, labels, hostKeys = [], hostAuthorities, sourceAddress, marks } = target
   return {
     name,
     protocol,
@@ -273,6 +273,7 @@ function sshTargetOf(target: FileOf<'ssh'>): SshTarget {
     hostKeys,
     hostAuthorities,
     ...(sourceAddress === undefined ? {} : { sourceAddress }),
+    ...(marks ? { marks } : {}),
   }
 }
 

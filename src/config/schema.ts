@@ -165,6 +165,7 @@ const sshTarget = z
     hostKeys: z.union([z.literal('first-use'), listOf(reading(parsePublicKey))]).optional(),
     hostAuthorities: listOf(reading(parsePublicKey)).default([]),
     sourceAddress: address().optional(),
+    marks: z.boolean().default(false),
   })
   .refine(target => target.hostKeys !== undefined || target.hostAuthorities.length > 0, {
     message: 'does not say how the target proves itself',

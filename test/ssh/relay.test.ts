@@ -794,6 +794,40 @@ describe('byte for byte pass', () => {
   })
 })
 
+describe('where the target is told to give its shells marks', () => {
+  const nonceOf = (): unknown => world.recording.events('env').at(-1)?.['value']
+
+  beforeEach(async () => {
+    world.session.end({ reason: 'another begins', userText: '' })
+    const ground = new FakeGround()
+    ground.policy = policyOf({}, { marks: true })
+    world = await RelayWorld.start({}, ground)
+  })
+
+  test('a shell on a terminal gets a nonce before it starts, and the recording says which', () => {
+    openChannel()
+    world.fromClient(pty(at), shell(at))
+    const nonce = nonceOf()
+    expect(nonce).toMatch(/^[0-9a-f]{32}$/)
+    expect(world.target.take()).toMatchObject([
+      { name: 'pty-req' },
+      {
+        name: 'env',
+        wantReply: false,
+        fields: Buffer.concat([string('LC_SALLYPORT_MARKS'), string(String(nonce))]),
+      },
+      { name: 'shell' },
+    ])
+  })
+
+  test('a command without a terminal gets none, and the client cannot set one', () => {
+    openChannel()
+    world.fromClient(env(at, 'LC_SALLYPORT_MARKS', 'mine'), exec(at, 'make'))
+    expect(world.target.take()).toMatchObject([{ name: 'exec' }])
+    expect(world.recording.events('env')).toMatchObject([{ value: '', passed: false }])
+  })
+})
+
 test('terminals that nobody could replay are refused, when asked for and when resized', () => {
   openChannel()
   world.fromClient(

@@ -1,3 +1,6 @@
+/** The variable that carries a session's nonce to the shell; sshd passes names that begin with LC_ by default on many systems. */
+export const marksVariable = 'LC_SALLYPORT_MARKS'
+
 /**
  * Marks that shells put into their output. OSC 133 (FinalTerm; A prompt, B command line, C output, D end), OSC 633 (Visual Studio Code:
  * the same, E with the command line and a nonce, P with properties), OSC 7 (the directory as a URL). Any program can

@@ -2,9 +2,8 @@ import { channelOf, sizeOf } from '../../recorder/choose-channel.ts'
 import { carriesData, type EventRecord, type TextEvent } from '../../recorder/event.ts'
 import type { ScreenCommand } from './command.ts'
 import { LineReader } from './line-reader.ts'
+import { marksVariable } from './marks.ts'
 
-/** The variable that carries a session's nonce to the shell; sshd passes names that begin with LC_ by default on many systems. */
-export const marksVariable = 'LC_SALLYPORT_MARKS'
 /** Terminals of one session that are read at once, as many as a connection may have open channels. */
 const maxTerminals = 64
 

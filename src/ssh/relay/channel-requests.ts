@@ -1,8 +1,10 @@
 /** What is asked on channels, and the replies (RFC 4254, sections 5.4 and 6). */
+import { randomBytes } from 'node:crypto'
 import { Fault } from '../../errors.ts'
+import { marksVariable } from '../../analysis/transcript/marks.ts'
 import { allowsChannel } from '../../policy/decide.ts'
 import type { RecordedEvent } from '../../recorder/event.ts'
-import { uint32 } from '../../wire.ts'
+import { string, uint32 } from '../../wire.ts'
 import type { FileParts, RelayChannel, Started } from '../channel.ts'
 import { type ChannelRequest, encodeChannelRequest, encodeChannelSignal } from '../messages.ts'
 import {
@@ -43,18 +45,29 @@ const quietRequests: ReadonlySet<string> = new Set([
  */
 const lateRequests: ReadonlySet<string> = new Set(['keepalive@openssh.com', 'window-change'])
 
+/** Nobody guesses it, in hexadecimal digits. */
+const nonceBytes = 16
+
+function newNonce(): string {
+  return randomBytes(nonceBytes).toString('hex')
+}
+
 export class ChannelRequests {
   readonly #circuit: Circuit
   readonly #channels: Channels
   readonly #releaseInput: (channel: RelayChannel) => void
   /** Shared by all channels that move files. */
   readonly #files: FileParts
+  /** With it the target's shells tell their commands themselves: one for the session, where the target is configured so. */
+  readonly #nonce: string | undefined
 
   /** `releaseInput` lets input go that waited for the target's word on a terminal. */
   constructor(circuit: Circuit, channels: Channels, releaseInput: (channel: RelayChannel) => void) {
     this.#circuit = circuit
     this.#channels = channels
     this.#releaseInput = releaseInput
+    const { target } = circuit.session.grant.fields
+    this.#nonce = target.protocol === 'ssh' && target.marks === true ? newNonce() : undefined
     this.#files = {
       budget: new MemoryBudget(),
       copies: new Copies(circuit.limits.copies),
@@ -265,9 +278,23 @@ export class ChannelRequests {
       return this.#refuseStart(channel, request, allowed.reason)
     }
     channel.start(start, this.#files)
+    if (start.kind !== 'sftp' && channel.terminal !== 'none') this.#offerMarks(channel)
     this.#passClients(channel, request, [event], granted => {
       if (!granted) this.#recordTargetRefusal(channel, request)
     })
+  }
+
+  /** Our own word to the shell, recorded like the person's: with the nonce the transcript believes what the shell tells. */
+  #offerMarks(channel: RelayChannel): void {
+    if (this.#nonce === undefined || channel.target.sentClose) return
+    const fields = Buffer.concat([string(marksVariable), string(this.#nonce)])
+    this.#circuit.record([
+      { type: 'env', channel: channel.id, name: marksVariable, value: this.#nonce, passed: true },
+    ])
+    this.#circuit.send(
+      this.#circuit.target,
+      encodeChannelRequest(numberOf(channel.target), 'env', false, fields),
+    )
   }
 
   // ── Refusing ──────────────────────────────────────────────────────────────────────────────────────────────────
