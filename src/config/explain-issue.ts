@@ -64,6 +64,9 @@ export function explainIssue(
 function unknownKey(path: Path, key: string, known: readonly string[]): Issue {
   if (LATER_KEYS.has(key))
     return { path: [...path, key], message: 'is a key that this version does not have yet', atKey: true }
+  // One of another form, such as `secret` beside `file`.
+  if (known.includes(key))
+    return { path: [...path, key], message: 'does not go with the other keys here', atKey: true }
   return {
     path: [...path, key],
     message: 'is not a known key',
@@ -88,11 +91,16 @@ function explainUnion(
 ): Issue[] {
   if ('discriminator' in issue && issue.discriminator !== undefined)
     return [file.has(path) ? oneOf(path, ['ssh', 'postgres']) : { path, message: 'is missing' }]
-  const inside = issue.errors.find(branch =>
-    branch.some(inner => inner.path.length > 0 || inner.code === 'too_small'),
-  )
+  const [inside] = issue.errors
+    .filter(branch => branch.some(inner => inner.path.length > 0 || inner.code === 'too_small'))
+    .toSorted((a, b) => strangeKeys(a) - strangeKeys(b))
   if (inside === undefined) return [{ path, message: wantedOf(path) }]
   return inside.flatMap(inner => explainIssue({ ...inner, path: [...path, ...inner.path] }, file, keysAt))
+}
+
+/** The form that knows most of what is written is the one that was meant. */
+function strangeKeys(branch: readonly ZodIssue[]): number {
+  return branch.reduce((sum, one) => sum + (one.code === 'unrecognized_keys' ? one.keys.length : 0), 0)
 }
 
 /** What keys with several forms want, where no form comes near. */

@@ -54,6 +54,7 @@ const MIN_ROTATE_BYTES = 64 * 1024
 const MAX_KEEP_FILES = 1000
 /** The audit log keeps what waits, so patience costs nothing. */
 const MAX_GIVE_UP_MS = 365 * 86_400_000
+const MAX_SECRETS = 2
 /** Standard Webhooks: 24 to 64 bytes. */
 const SECRET_BYTES = { min: 24, max: 64 } as const
 
@@ -89,12 +90,25 @@ function readWebhookSecret(value: unknown, sources: SecretSources): Reading<Secr
     : unreadable('must refer to 24 to 64 bytes in base64', 'make one with: openssl rand -base64 32')
 }
 
+/** One, or two while they change over. */
+function readWebhookSecrets(value: unknown, sources: SecretSources): Reading<readonly Secret[]> {
+  const references = Array.isArray(value) ? value : [value]
+  if (references.length === 0 || references.length > MAX_SECRETS)
+    return unreadable('must be one secret, or two')
+  const secrets: Secret[] = []
+  for (const reference of references) {
+    const secret = readWebhookSecret(reference, sources)
+    if (!secret.ok) return secret
+    secrets.push(secret.value)
+  }
+  return { ok: true, value: secrets }
+}
+
 const common = { name: name.optional(), events: z.array(pattern).max(MAX_PATTERNS).default([]) }
 const format = z.enum(['ocsf', 'audit']).default('ocsf')
 
 function sink(sources: SecretSources) {
   const authority = reading(value => readPublicFile(value, sources)).optional()
-  const secret = reading(value => readWebhookSecret(value, sources))
   return z.union([
     z.strictObject({
       file: text(),
@@ -113,7 +127,7 @@ function sink(sources: SecretSources) {
       webhook: reading(parseHttpsUrl),
       ...common,
       format,
-      secret: z.union([z.array(secret).min(1).max(2), secret]),
+      secret: reading(value => readWebhookSecrets(value, sources)),
       authority,
       may: z.array(z.enum(asks)).default([]),
       attempts: count(30),
@@ -181,8 +195,7 @@ export function notifySinksOf(sinks: readonly FileSink[], folder: string): reado
       const sinkFormat = one.format === 'ocsf' ? 'ocsf' : 'audit'
       return { ...named, format: sinkFormat, kind: 'syslog', server: syslogServerOf(one.syslog, authority) }
     }
-    const { webhook: url, secret, may, attempts, giveUp } = one
-    const secrets = Array.isArray(secret) ? secret : [secret]
+    const { webhook: url, secret: secrets, may, attempts, giveUp } = one
     return {
       ...named,
       format: one.format,
