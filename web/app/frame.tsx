@@ -166,6 +166,7 @@ function SearchBox() {
   return (
     <form
       role="search"
+      aria-label="Everything"
       class="search"
       onSubmit={event => {
         event.preventDefault()

@@ -1,6 +1,6 @@
 /** Views that are always there, those that the person keeps at the gateway, and the way to keep the one that is shown. */
 import { useState } from 'preact/hooks'
-import type { Page, SavedView, SavedViewWish } from '../../../src/api/schema.ts'
+import type { SavedView, SavedViewWish } from '../../../src/api/schema.ts'
 import { post, remove, useResource } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
 import { Popover } from '../parts/popover.tsx'
@@ -24,8 +24,8 @@ export function ViewsMenu() {
 
 function Views({ onDone }: { onDone: () => void }) {
   const { path, query } = useRoute()
-  const kept = useResource<Page<SavedView>>('/me/views')
-  const own = kept.state === 'ready' ? kept.data.items.filter(({ page }) => page === 'sessions') : []
+  const kept = useResource<readonly SavedView[]>('/me/views')
+  const own = kept.state === 'ready' ? kept.data.filter(({ page }) => page === 'sessions') : []
   const [name, setName] = useState('')
   const [problem, setProblem] = useState('')
   const open = (query: string): void => {

@@ -1,6 +1,6 @@
 /** The list of sessions: find the one that matters among a hundred thousand. */
 import type { ComponentChildren } from 'preact'
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Histogram, SessionPage, SessionSummary } from '../../../src/api/schema.ts'
 import { type Query, usePages, useResource } from '../api.ts'
 import { Bulk } from '../list/bulk.tsx'
@@ -46,11 +46,13 @@ export function SessionsPage({
     pages.reload()
     if (histogram.state === 'ready') histogram.reload()
   }
+  const reload = useRef(pages.reload)
+  reload.current = pages.reload
   useEffect(() => {
     if (refreshMs === undefined) return
-    const timer = setInterval(() => document.visibilityState === 'visible' && pages.reload(), refreshMs)
+    const timer = setInterval(() => document.visibilityState === 'visible' && reload.current(), refreshMs)
     return () => clearInterval(timer)
-  }, [refreshMs, pages.reload])
+  }, [refreshMs])
   const known = useLast(pages.first === undefined ? undefined : pages)
   const shown = pages.first === undefined && refreshMs !== undefined && known !== undefined ? known : pages
   const choose = (id: string, isChosen: boolean): void => {
@@ -117,9 +119,9 @@ export function SessionsPage({
 
 /** What it was when it was last there, so that a list that asks again by itself does not flicker. */
 function useLast<T>(value: T | undefined): T | undefined {
-  const [last, setLast] = useState(value)
-  if (value !== undefined && value !== last) setLast(value)
-  return value ?? last
+  const last = useRef(value)
+  if (value !== undefined) last.current = value
+  return last.current
 }
 
 function Total({ pages }: { pages: SessionPage | undefined }) {

@@ -25,7 +25,7 @@ export function Copy({
     <button
       type="button"
       class={look}
-      aria-label={name === undefined ? undefined : `Copy ${name}`}
+      aria-label={name === undefined ? undefined : `${isDone ? 'Copied' : label}: ${name}`}
       onClick={() => void copy()}
     >
       {isDone ? 'Copied' : label}

@@ -80,6 +80,8 @@ export class Player {
   #cursor: Cursor = { chunk: 0, event: 0 }
   /** False until the screen shows what it should at the position. */
   #isDrawn = false
+  /** The keyframe that what is on the screen was drawn from, by place; -1: from the beginning. */
+  #drawnFrom = -1
   #drawing: Promise<void> = Promise.resolve()
   #isTicking = false
   /** Counts seeks: the latest wins. */
@@ -191,14 +193,20 @@ export class Player {
     if (to !== undefined) await this.seek(to, false)
   }
 
-  /** Fills what one can scroll back to: shows the same moment, drawn from further back. */
-  async deepen(keyframes: number): Promise<void> {
+  /**
+   * Fills what one can scroll back to: shows the same moment, drawn from so many keyframes further back. Resolves to whether there was
+   * anything further back.
+   */
+  async deepen(keyframes: number): Promise<boolean> {
+    if (this.#drawnFrom < 0) return false
     const { positionMs } = this.snapshot
     const seek = ++this.#seeks
+    const from = Math.max(-1, this.#drawnFrom - keyframes)
     await this.#draw(async () => {
       this.#isDrawn = false
-      await this.#seekTo(positionMs, () => seek === this.#seeks, keyframes)
+      await this.#seekTo(positionMs, () => seek === this.#seeks, from)
     })
+    return true
   }
 
   /** The source has put its chunks into another order. */
@@ -283,22 +291,22 @@ export class Player {
     return this.info.chunks[chunk - 1]?.toMs ?? 0
   }
 
-  async #seekTo(toMs: number, isWanted: () => boolean, further = 0): Promise<void> {
-    const place = this.#keyframeBefore(toMs) - further
-    const keyframe = this.info.keyframes[place]
+  async #seekTo(toMs: number, isWanted: () => boolean, from = this.#keyframeBefore(toMs)): Promise<void> {
+    const keyframe = this.info.keyframes[from]
     const here = this.#lastMs()
     const goesOn = this.#isDrawn && here <= toMs && (keyframe === undefined || keyframe.atMs <= here)
     if (!goesOn) {
       this.#isDrawn = false
       if (keyframe === undefined) await this.#begin()
-      else await this.#restore(place, toMs, isWanted)
+      else await this.#restore(from, toMs, isWanted)
+      this.#drawnFrom = keyframe === undefined ? -1 : from
     }
     if (!isWanted()) return
     this.#isDrawn = true
     await this.#apply(toMs, isWanted)
     await this.#screen.flush()
     this.#problem = undefined
-    if (isWanted()) this.#prefetch(place)
+    if (isWanted()) this.#prefetch(from)
   }
 
   /** The last keyframe of the channel that is not later, or -1. */

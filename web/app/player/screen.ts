@@ -142,17 +142,23 @@ export class Screen {
     return original(this.#terminal.getSelection())
   }
 
-  /** Lines of history above the screen. */
-  get history(): number {
-    return this.#terminal.buffer.active.viewportY
+  /** Whether nothing is above what is in sight. */
+  get isAtTop(): boolean {
+    return this.#terminal.buffer.active.viewportY === 0
+  }
+
+  /** Lines below what is in sight. */
+  get fromEnd(): number {
+    const { baseY, viewportY } = this.#terminal.buffer.active
+    return baseY - viewportY
+  }
+
+  scrollLines(count: number): void {
+    this.#terminal.scrollLines(count)
   }
 
   scrollPages(count: number): void {
     this.#terminal.scrollPages(count)
-  }
-
-  scrollToEnd(): void {
-    this.#terminal.scrollToBottom()
   }
 
   /** As large as the box allows: the whole width of the screen is in sight unless letters would be too small to read. */

@@ -66,6 +66,7 @@ export function SearchPart({
     <div class="search-part">
       <form
         role="search"
+        aria-label="This session"
         class="row-of"
         onSubmit={event => {
           event.preventDefault()

@@ -62,7 +62,8 @@ type RegionProps = ViewProps & { readonly playing: Playing | undefined; readonly
 function Region(props: RegionProps) {
   const { playing, children } = props
   const region = useRef<HTMLElement>(null)
-  const [act, setAct] = useState<{ act: Act } | undefined>()
+  /** What keys do, once there is something to do it with. */
+  const acting = useRef<(act: Act) => void>(() => {})
   return (
     <>
       <section
@@ -75,14 +76,14 @@ function Region(props: RegionProps) {
           const wanted = actOf(event)
           if (wanted === undefined) return
           event.preventDefault()
-          setAct({ act: wanted })
+          acting.current(wanted)
         }}
       >
         {children}
         {playing === undefined ? (
           <p class="quiet">Loading the terminal…</p>
         ) : (
-          <Controls {...props} playing={playing} region={region} act={act} />
+          <Controls {...props} playing={playing} region={region} acting={acting} />
         )}
       </section>
       {playing === undefined ? null : <Side {...props} playing={playing} />}
@@ -103,7 +104,7 @@ function copySelection(event: KeyboardEvent, playing: Playing | undefined): bool
 function Controls({
   playing: { player, screen },
   region,
-  act,
+  acting,
   detail,
   commands,
   findings,
@@ -112,7 +113,7 @@ function Controls({
 }: ViewProps & {
   readonly playing: Playing
   readonly region: { readonly current: HTMLElement | null }
-  readonly act: { readonly act: Act } | undefined
+  readonly acting: { current: (act: Act) => void }
 }) {
   const at = useSnapshot(player)
   const [isHelping, setHelping] = useState(false)
@@ -128,7 +129,7 @@ function Controls({
     const isFree = document.activeElement === document.body || document.activeElement?.id === 'main'
     if (isFree) region.current?.focus({ preventScroll: true })
   }, [player])
-  const acting = useActs({
+  const act = useActs({
     player,
     screen,
     at,
@@ -139,9 +140,7 @@ function Controls({
     region,
     onHelp: () => setHelping(true),
   })
-  useEffect(() => {
-    if (act !== undefined) acting(act.act)
-  }, [act])
+  acting.current = act
   useHistory(player, screen, at)
   return (
     <>
@@ -156,7 +155,7 @@ function Controls({
       />
       <Transport player={player} at={at} isLive={isLive}>
         <Copy text={() => linkTo(player.snapshot)} label="Copy link" name="a link to this moment" />
-        <button type="button" class="icon" aria-label="Full screen" onClick={() => acting('fullscreen')}>
+        <button type="button" class="icon" aria-label="Full screen" onClick={() => act('fullscreen')}>
           <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" class="shape">
             <path d="M1 5V1h4M11 1h4v4M15 11v4h-4M5 15H1v-4" />
           </svg>
@@ -241,6 +240,8 @@ type Acting = {
 
 function useActs(acting: Acting): (act: Act) => void {
   const [theme, setTheme] = useSetting('theme')
+  /** One page after the other: the first may have to be drawn. */
+  const scrolling = useRef(Promise.resolve())
   const { player, screen, region, openedAtMs } = acting
   const seekBy = (ms: number): void => void player.seek(player.snapshot.positionMs + ms)
   const goTo = (moments: readonly number[], direction: 1 | -1): void => {
@@ -268,8 +269,11 @@ function useActs(acting: Acting): (act: Act) => void {
     faster: () => player.setSpeed(speeds.find(speed => speed > player.snapshot.speed) ?? 16),
     skip: () => player.setSkipsIdle(!player.snapshot.skipsIdle),
     'page-up': () => {
-      if (screen.history === 0) void player.deepen(historyKeyframes).then(() => screen.scrollPages(-1))
-      else screen.scrollPages(-1)
+      scrolling.current = scrolling.current.then(async () => {
+        if (screen.isAtTop) await deepen(player, screen)
+        screen.scrollPages(-1)
+        await screen.flush()
+      })
     },
     'page-down': () => screen.scrollPages(1),
     search: () => document.getElementById(searchId)?.focus(),
@@ -304,25 +308,27 @@ function neighbour(moments: readonly number[], at: number, direction: 1 | -1): n
 /** So many keyframes further back a screen is drawn from, when somebody scrolls back beyond what is there. */
 const historyKeyframes = 6
 
-/** Scrolling up with the wheel where nothing is above gets what was before. */
+/** Gets what was before what can be scrolled to, and stays at the same line. */
+async function deepen(player: Player, screen: Playing['screen']): Promise<void> {
+  const { fromEnd } = screen
+  if (await player.deepen(historyKeyframes)) screen.scrollLines(-fromEnd)
+}
+
+/** Scrolling up with the wheel where nothing is above does that, too. */
 function useHistory(player: Player, screen: Playing['screen'], at: Snapshot): void {
-  const deepened = useRef(-1)
+  const isBusy = useRef(false)
   useEffect(() => {
     const listen = (event: WheelEvent): void => {
-      if (
-        event.deltaY >= 0 ||
-        at.state !== 'paused' ||
-        screen.history > 0 ||
-        deepened.current === at.positionMs
-      )
-        return
+      if (event.deltaY >= 0 || at.state !== 'paused' || !screen.isAtTop || isBusy.current) return
       if (!(event.target instanceof Element) || event.target.closest('.terminal-host') === null) return
-      deepened.current = at.positionMs
-      void player.deepen(historyKeyframes)
+      isBusy.current = true
+      void deepen(player, screen).finally(() => {
+        isBusy.current = false
+      })
     }
     addEventListener('wheel', listen, { passive: true })
     return () => removeEventListener('wheel', listen)
-  }, [player, at.state, at.positionMs])
+  }, [player, at.state])
 }
 
 const searchId = 'session-search'

@@ -1,6 +1,6 @@
 /** What was watched, told to the gateway as it happens; and who watched how much, for everybody who reviews. */
 import { useEffect } from 'preact/hooks'
-import type { Page, Watched, WatchedWish } from '../../../src/api/schema.ts'
+import type { Watched, WatchedWish } from '../../../src/api/schema.ts'
 import { tell, useResource } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
 import { Ago } from '../parts/time.tsx'
@@ -33,13 +33,13 @@ export function useWatchedReport(session: string, player: Player): void {
 
 /** `durationMs` is what the whole would be. */
 export function WatchedPart({ session, durationMs }: { session: string; durationMs: number }) {
-  const found = useResource<Page<Watched>>(`/sessions/${session}/watched`)
-  if (found.state !== 'ready' || found.data.items.length === 0) return null
+  const found = useResource<readonly Watched[]>(`/sessions/${session}/watched`)
+  if (found.state !== 'ready' || found.data.length === 0) return null
   return (
     <div class="watched">
-      <h3>Watched</h3>
+      <h2>Watched</h2>
       <ul>
-        {found.data.items.map(({ by, lastMs, stretches }) => (
+        {found.data.map(({ by, lastMs, stretches }) => (
           <li key={by}>
             <Line text={by} /> · {shareOf(stretches, durationMs)} % · <Ago ms={lastMs} />
             <svg viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true">

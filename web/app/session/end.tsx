@@ -37,9 +37,10 @@ export function EndDialog({
         </p>
         <label class="field">
           Reason (shown to the person, kept in the audit log)
-          <textarea
+          <input
+            type="text"
             required
-            maxLength={500}
+            maxLength={200}
             value={reason}
             onInput={event => setReason(event.currentTarget.value)}
           />

@@ -59,7 +59,7 @@ export function VerdictForm({ sessions, onDone }: { sessions: readonly string[];
   const [rationale, setRationale] = useState('')
   const [problems, setProblems] = useState<readonly string[]>([])
   const [isBusy, setBusy] = useState(false)
-  const isWhole = word !== undefined && (word === 'expected' || rationale.trim() !== '')
+  const isWhole = word !== undefined && rationale.trim() !== ''
   const send = async (event: Event): Promise<void> => {
     event.preventDefault()
     if (word === undefined) return
@@ -97,10 +97,10 @@ export function VerdictForm({ sessions, onDone }: { sessions: readonly string[];
         ))}
       </fieldset>
       <label class="field">
-        {word === 'expected' || word === undefined ? 'Why (optional if expected)' : 'Why'}
+        Why
         <textarea
           maxLength={4000}
-          required={word !== undefined && word !== 'expected'}
+          required
           value={rationale}
           onInput={event => setRationale(event.currentTarget.value)}
         />

@@ -12,7 +12,8 @@ export type Waiting = {
   readonly findings: readonly string[]
 }
 
-type Kept = Waiting & { readonly send: () => void; readonly timer: ReturnType<typeof setTimeout> }
+type Send = (isLeaving: boolean) => void
+type Kept = Waiting & { readonly send: Send; readonly timer: ReturnType<typeof setTimeout> }
 
 export class DelayedDecisions {
   #kept: Kept[] = []
@@ -28,9 +29,9 @@ export class DelayedDecisions {
     return this.#kept
   }
 
-  add(what: string, findings: readonly string[], send: () => void): void {
+  add(what: string, findings: readonly string[], send: Send): void {
     const id = ++this.#last
-    const timer = setTimeout(() => this.#send(id), undoMs)
+    const timer = setTimeout(() => this.#send(id, false), undoMs)
     this.#kept = [...this.#kept, { id, what, findings, send, timer }]
     this.#changed()
   }
@@ -43,16 +44,16 @@ export class DelayedDecisions {
     return true
   }
 
-  /** Sends everything at once. */
-  flush(): void {
-    for (const { id } of this.#kept) this.#send(id) // each replaces the list: this one stays as it was
+  /** Sends everything at once. `isLeaving`: the page goes away, and nobody waits for answers. */
+  flush(isLeaving = false): void {
+    for (const { id } of this.#kept) this.#send(id, isLeaving) // each replaces the list: this one stays as it was
   }
 
-  #send(id: number): void {
+  #send(id: number, isLeaving: boolean): void {
     const kept = this.#kept.find(one => one.id === id)
     if (kept === undefined) return
     this.#drop(kept)
-    kept.send()
+    kept.send(isLeaving)
   }
 
   #drop(kept: Kept): void {

@@ -1,7 +1,7 @@
 /** The inbox of findings: what is unusual or forbidden waits here for somebody to look at it and decide. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { FindingCounts, FindingState, FindingSummary } from '../../../../src/api/schema.ts'
-import { post, usePages, useResource } from '../../api.ts'
+import { post, tell, usePages, useResource } from '../../api.ts'
 import { useKeys } from '../../keys.ts'
 import { Line } from '../../parts/hidden.tsx'
 import { severities } from '../../parts/severity.tsx'
@@ -113,7 +113,7 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
   const decisions = useDecisions(() => {
     found.reload()
     onChanged()
-  })
+  }, found.first)
   const groups = useMemo(
     () =>
       inGroups(
@@ -230,8 +230,10 @@ function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
 }
 
 /** Decisions by one key, which wait before they are sent. `changed` is called after each was. */
-function useDecisions(changed: () => void) {
+function useDecisions(changed: () => void, first: unknown) {
   const [waiting, setWaiting] = useState<readonly Waiting[]>([])
+  /** Sent, and still in the list that was fetched before. */
+  const [sent, setSent] = useState<readonly string[]>([])
   const [problem, setProblem] = useState('')
   const latest = useRef(changed)
   latest.current = changed
@@ -239,41 +241,45 @@ function useDecisions(changed: () => void) {
     const made: DelayedDecisions = new DelayedDecisions(() => setWaiting([...made.waiting]))
     return made
   }, [])
+  useEffect(() => setSent([]), [first])
   useEffect(() => {
-    const flush = (): void => decisions.flush()
-    addEventListener('pagehide', flush)
+    const leave = (): void => decisions.flush(true)
+    addEventListener('pagehide', leave)
     return () => {
-      removeEventListener('pagehide', flush)
-      flush()
+      removeEventListener('pagehide', leave)
+      decisions.flush()
     }
   }, [])
   const add = (what: string, findings: readonly string[], path: string, body: object): void => {
     setProblem('')
-    decisions.add(
-      what,
-      findings,
-      () =>
-        void send(findings, path, body).then(problem => {
-          setProblem(problem)
-          latest.current()
-        }),
-    )
+    decisions.add(what, findings, isLeaving => {
+      if (isLeaving) return findings.forEach(id => tell(addressOf(id, path), body))
+      setSent(sent => [...sent, ...findings])
+      void send(findings, path, body).then(problem => {
+        setProblem(problem)
+        latest.current()
+      })
+    })
   }
+  const hidden = [...sent, ...waiting.flatMap(({ findings }) => findings)]
   return {
     waiting,
     problem,
     add,
     undo: () => void decisions.undo(),
-    isWaiting: (id: string) =>
-      waiting.some(({ what, findings }) => what === 'Acknowledged' && findings.includes(id)),
+    isWaiting: (id: string) => hidden.includes(id),
   }
+}
+
+function addressOf(id: string, path: string): string {
+  return `/findings/${encodeURIComponent(id)}/${path}`
 }
 
 /** What was refused, as one text. */
 async function send(findings: readonly string[], path: string, body: object): Promise<string> {
   const problems: string[] = []
   for (const id of findings)
-    await post(`/findings/${encodeURIComponent(id)}/${path}`, body).catch((thrown: unknown) => {
+    await post(addressOf(id, path), body).catch((thrown: unknown) => {
       problems.push((thrown as Error).message)
     })
   return [...new Set(problems)].join(' ')

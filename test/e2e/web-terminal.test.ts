@@ -1,0 +1,234 @@
+/** The auditors' pages for sessions at a terminal: made by plain ssh, replayed, watched, judged and ended in a real browser. */
+import type { Browser } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { people } from '../support/issuer.ts'
+import { startChromium, Visitor, whatPagesNeed } from '../support/pages.ts'
+import { World } from '../support/world.ts'
+
+const missing = whatPagesNeed()
+
+/** What a target sends to whoever looks: links, titles, the clipboard, windows, questions, markup, text that hides. */
+const hostile = [
+  '\\033]0;owned\\007',
+  '\\033]8;;http://evil.example/\\007click-here\\033]8;;\\007 ',
+  '\\033]52;c;b3duZWQ=\\007\\007',
+  '\\033[3;0;0t\\033[8;1;1t\\033[c\\033[6n\\033[?1000h\\033[?1006h',
+  '<img src=x onerror=alert(1)><script>alert(2)</script> ',
+  '\\033[8mconcealed-words\\033[0m ',
+  'left\\342\\200\\256right\\342\\200\\254 zero\\342\\200\\213width\\n',
+].join('')
+
+let world: World
+let chrome: Browser
+let visitor: Visitor | undefined
+const sessions = { work: '', hostile: '', exec: '' }
+
+async function newest(): Promise<string> {
+  return (await world.lastEnded()).id
+}
+
+/** What somebody did at a terminal: with a pause, a password and a file. */
+async function makeSessions(): Promise<void> {
+  await world.ssh(`${world.login}@web1`, { command: ['printf exec-output; exit 3'] })
+  sessions.exec = await newest()
+  const bad = await world.terminal(`${world.login}@web1`)
+  await bad.waitFor(/[$#] $/)
+  bad.type(`printf '${hostile}'; echo shown-$((40+2))\r`)
+  await bad.waitFor(/shown-42/)
+  bad.type('exit\r')
+  await bad.exit()
+  sessions.hostile = await newest()
+  const work = await world.terminal(`${world.login}@web1`, { columns: 90, rows: 25 })
+  await work.waitFor(/[$#] $/)
+  work.type('echo first-$((40+2))\r')
+  await work.waitFor(/first-42/)
+  work.type('seq 1 200\r')
+  await work.waitFor(/\r\n200\r\n/)
+  work.type('read -s secret; sleep 11.5; echo second-$((40+2))\r')
+  await new Promise(resolve => setTimeout(resolve, 300))
+  work.type('not-to-be-kept\r')
+  await work.waitFor(/second-42/)
+  work.resize(100, 30)
+  work.type('clear; echo third-$((40+2))\r')
+  await work.waitFor(/third-42/)
+  work.type('exit\r')
+  await work.exit()
+  sessions.work = await newest()
+}
+
+/** The text of the screen, from the transcript under it. */
+async function screenText(of: Visitor): Promise<string> {
+  const transcript = of.page.locator('details.transcript')
+  if ((await transcript.getAttribute('open')) === null) await transcript.locator('summary').click()
+  return (await transcript.locator('pre').textContent()) ?? ''
+}
+
+async function openSession(id: string, query = ''): Promise<Visitor> {
+  visitor = await Visitor.open(chrome, world)
+  await visitor.signIn(people.ben, `/app/sessions/${id}${query}`)
+  await visitor.page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+  return visitor
+}
+
+describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a terminal', () => {
+  beforeAll(async () => {
+    ;[world, chrome] = await Promise.all([World.start(), startChromium()])
+    await makeSessions()
+  })
+  afterAll(async () => {
+    await chrome?.close()
+    await world?.stop()
+  })
+  afterEach(async () => {
+    await visitor?.close()
+    visitor = undefined
+  })
+
+  test("one's own session and an unknown one are not there, and say what to do", async () => {
+    visitor = await Visitor.open(chrome, world)
+    await visitor.signIn(people.ada, '/app/sessions').catch(() => {})
+    const { page } = visitor
+    await page.goto(`${world.webUrl}/app/sessions/${sessions.work}`)
+    await page.getByRole('alert').waitFor()
+    expect(await page.locator('#main').textContent()).not.toContain('first-42')
+  })
+
+  test('T12: nothing that was recorded acts on the browser, and all of it is seen', async () => {
+    const { page, complaints } = await openSession(sessions.hostile)
+    await page.evaluate(`navigator.clipboard.writeText('mine')`)
+    await page.keyboard.press('End')
+    await expect.poll(() => screenText(visitor as Visitor)).toContain('shown-42')
+    const text = await screenText(visitor as Visitor)
+    expect(text).toContain('click-here <img src=x onerror=alert(1)><script>alert(2)</script> concealed-words')
+    expect(text).toContain('left\\u{202e}right\\u{202c} zero\\u{200b}width')
+    expect(await page.title()).toBe('Session · Sallyport')
+    expect(await page.evaluate<string>('navigator.clipboard.readText()')).toBe('mine')
+    expect(await page.locator('a[href*="evil"], img[src="x"], script:not([src])').count()).toBe(0)
+    expect(await page.getByText('Text was concealed here').isVisible()).toBe(true)
+    const link = await page.locator('.xterm-rows').getByText('click-here <').last().boundingBox()
+    await page.mouse.click((link?.x ?? 0) + 10, (link?.y ?? 0) + 5)
+    expect(page.url()).toContain(`/app/sessions/${sessions.hostile}`)
+    expect(complaints).toEqual([])
+  })
+
+  test('a link to a moment is where one is after signing in, and that moment is on the screen', async () => {
+    const at = await openSession(sessions.work, '?t=0:00:05&skip=off')
+    expect(at.page.url()).toContain('t=0:00:05&skip=off')
+    await expect.poll(() => screenText(at)).toContain('200')
+    expect(await screenText(at)).not.toContain('second-42')
+    const slider = at.page.getByRole('slider', { name: 'Position in the recording' })
+    expect(await slider.getAttribute('aria-valuetext')).toMatch(/^5 seconds, \d\d:\d\d:\d\d UTC$/)
+    expect(await at.page.getByRole('switch', { name: 'Skip idle' }).isChecked()).toBe(false)
+    await at.page.getByRole('button', { name: 'Copy link: a link to this moment' }).click()
+    const copied = await at.page.evaluate<string>('navigator.clipboard.readText()')
+    expect(new URL(copied).searchParams.get('t')).toBe('0:00:05')
+    expect(at.complaints).toEqual([])
+  })
+
+  test('seeks to and fro by keys, slider and commands, through changes of size', async () => {
+    const at = await openSession(sessions.work)
+    const { page } = at
+    await page.keyboard.press('End')
+    await expect.poll(() => screenText(at)).toContain('third-42')
+    expect(await screenText(at)).not.toContain('second-42')
+    const slider = page.getByRole('slider', { name: 'Position in the recording' })
+    await slider.focus()
+    await page.keyboard.press('Home')
+    await expect.poll(() => slider.getAttribute('aria-valuenow')).toBe('0')
+    expect(await screenText(at)).not.toContain('first-42')
+    await page.keyboard.press('ArrowRight')
+    await expect.poll(() => screenText(at)).toContain('200')
+    expect(at.complaints).toEqual([])
+  })
+
+  test('plays on, skips where nothing happens, and says what it skipped and what was not recorded', async () => {
+    const at = await openSession(sessions.work)
+    const { page } = at
+    await page.getByLabel('Speed').selectOption('4')
+    await page.getByRole('button', { name: 'Play', exact: true }).click()
+    await page.getByText(/^Skipped 1?\d s in which nothing happened$/).waitFor()
+    await expect.poll(() => screenText(at)).toContain('third-42')
+    await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+    expect(await page.locator('body').textContent()).not.toContain('not-to-be-kept')
+    expect(new URL(page.url()).searchParams.get('speed')).toBe('4')
+    expect(at.complaints).toEqual([])
+  })
+
+  test('what scrolled off is read while paused', async () => {
+    const at = await openSession(sessions.work, '?t=0:00:05')
+    await expect.poll(() => screenText(at)).toContain('200')
+    expect(await screenText(at)).not.toMatch(/^1$/m)
+    await at.page.getByRole('region', { name: /Player/ }).focus()
+    for (let pages = 0; pages < 12; pages++) await at.page.keyboard.press('PageUp')
+    await expect.poll(() => screenText(at)).toContain('first-42')
+    expect(at.complaints).toEqual([])
+  })
+
+  test('the keyboard is never caught, and the focus is seen', async () => {
+    const at = await openSession(sessions.work)
+    const { page } = at
+    await page.locator('.terminal-box').focus()
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate(`document.activeElement.closest('.terminal-box') === null`)).toBe(true)
+    await page.keyboard.press('Shift+Tab')
+    expect(await page.evaluate(`document.activeElement.classList.contains('terminal-box')`)).toBe(true)
+    const seen = new Set<string>()
+    for (let presses = 0; presses < 80; presses++) {
+      await page.keyboard.press('Tab')
+      seen.add(await page.evaluate<string>(focus))
+    }
+    expect(seen.has('hidden')).toBe(false)
+    expect([...seen].some(one => one.includes('Position in the recording'))).toBe(true)
+    expect([...seen].some(one => one.includes('verdict'))).toBe(true)
+  })
+
+  test('a verdict needs a word and a reason, and is kept', async () => {
+    const at = await openSession(sessions.exec)
+    const { page } = at
+    const give = page.getByRole('button', { name: 'Give verdict' })
+    expect(await give.isDisabled()).toBe(true)
+    await page.getByRole('radio', { name: /^Explained/ }).check()
+    expect(await give.isDisabled()).toBe(true)
+    await page.getByLabel('Why').fill('The change was announced <b>yesterday</b>.')
+    await give.click()
+    await page.getByText('The change was announced <b>yesterday</b>.').first().waitFor()
+    await page.getByText('ben@example.com').first().waitFor()
+    expect(at.complaints).toEqual([])
+  })
+
+  test.each(['light', 'dark'] as const)('axe finds nothing on it (%s)', async colorScheme => {
+    visitor = await Visitor.open(chrome, world, { colorScheme })
+    await visitor.signIn(people.ben, `/app/sessions/${sessions.work}?t=0:00:05`)
+    await visitor.page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+    await screenText(visitor)
+    for (const tab of ['Commands', 'Files', 'Findings', 'Comments', 'Details']) {
+      await visitor.page.getByRole('tab', { name: new RegExp(`^${tab}`) }).click()
+      expect(await visitor.axe(), tab).toEqual([])
+    }
+    await visitor.picture(`session-terminal-${colorScheme}`)
+    await visitor.page.keyboard.press('?')
+    expect(visitor.complaints).toEqual([])
+  })
+
+  test('it fits a window of 320 pixels, and moves nothing for whoever asks for that', async () => {
+    visitor = await Visitor.open(chrome, world, { width: 320, reducedMotion: 'reduce' })
+    await visitor.signIn(people.ben, `/app/sessions/${sessions.work}`)
+    await visitor.page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+    expect(await visitor.isTooWide()).toBe(false)
+    const moving = await visitor.page.evaluate(
+      `document.getAnimations().filter(one => one.playState === 'running').length`,
+    )
+    expect(moving).toBe(0)
+    await visitor.picture('session-terminal-320')
+  })
+})
+
+/** In the page: what has the focus, or `hidden` if something lies over it. */
+const focus = `(() => {
+  const at = document.activeElement
+  if (at === null || at === document.body) return 'body'
+  const { left, top, width, height } = at.getBoundingClientRect()
+  const seen = document.elementFromPoint(left + width / 2, Math.max(0, top + height / 2))
+  const isCovered = seen !== null && seen.closest('.top') !== null && at.closest('.top') === null
+  return isCovered ? 'hidden' : [at.getAttribute('aria-label'), at.getAttribute('name'), at.textContent.slice(0, 60)].join(' ')
+})()`
