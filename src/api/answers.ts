@@ -26,7 +26,7 @@ export function answerProblem(
   parts: WebParts,
   problem: Problem,
 ): Response | Promise<Response> {
-  if (wantsJson(c)) return problemDocument(c, problem)
+  if (wantsJson(c) || c.req.path.startsWith('/api/')) return problemDocument(c, problem)
   const page = messagePage(parts, { title: problem.title, text: problem.detail })
   return c.html(page, problem.status)
 }

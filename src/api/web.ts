@@ -1,11 +1,10 @@
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
+import { limitBodies } from './body-limit.ts'
 import type { NodeEnv, WebContext } from './browser.ts'
 import { FormTokens } from './csrf.ts'
 import type { WebDeps } from './deps.ts'
 import { Flows } from './flows.ts'
 import { securityHeaders } from './headers.ts'
-import type { Problem } from './problem.ts'
 import { answerProblem, answerThrown, notFound, type WebApp, type WebParts } from './answers.ts'
 import { addAppFiles } from './app-files.ts'
 import { addConnectRoutes } from './connect-routes.ts'
@@ -21,12 +20,6 @@ import { styleSheet } from './style.ts'
 /** Bytes of a form: two tokens and a decision. */
 const maxBodyBytes = 16 * 1024
 
-const tooLarge: Problem = {
-  status: 413,
-  title: 'Too large',
-  detail: `Forms here are at most ${maxBodyBytes} bytes.`,
-}
-
 /** The web pages: browser sign-in and the review of sessions. Server-rendered, and without any script but for recordings that only the browser may open. */
 export function createWeb(deps: WebDeps): WebApp {
   const parts: WebParts = { ...deps, flows: new Flows(deps.clock), formTokens: new FormTokens() }
@@ -34,7 +27,7 @@ export function createWeb(deps: WebDeps): WebApp {
   app.use(securityHeaders(deps.webUrl))
   app.get('/healthz', c => c.json({ status: 'ok' }))
   if (deps.behindProxy !== true) app.use(ownHost(parts))
-  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: c => answerProblem(c as WebContext, parts, tooLarge) }))
+  app.use(limitBodies(maxBodyBytes, (c, problem) => answerProblem(c, parts, problem)))
   app.get('/style.css', c => c.body(styleSheet, 200, { 'Content-Type': 'text/css; charset=utf-8' }))
   app.get('/favicon.ico', c => c.body(null, 204))
   addSignInRoutes(app, parts)

@@ -62,9 +62,9 @@ function allowText({ targets, logins, line: at }: AllowRule): string {
 
 function matchText({ name, protocol, labels = {} }: TargetMatch): string {
   const said = [
-    ...(name === undefined ? [] : [String(name)]),
+    ...(name === undefined ? [] : [name]),
     ...(protocol === undefined ? [] : [protocol]),
-    ...Object.entries(labels).map(([key, value]) => `${key}=${String(value)}`),
+    ...Object.entries(labels).map(([key, value]) => `${key}=${value}`),
   ]
   return said.length === 0 ? 'all targets' : said.join(', ')
 }

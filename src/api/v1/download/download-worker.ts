@@ -19,7 +19,7 @@ async function* eachOf<T>(all: Iterable<T>): AsyncGenerator<T> {
 
 const made = pieces()
 
-parentPort?.on('message', async () => parentPort?.postMessage(await next(), []))
+parentPort?.on('message', () => void next().then(piece => parentPort?.postMessage(piece, [])))
 
 async function next(): Promise<Piece> {
   try {

@@ -23,11 +23,13 @@ const maxIndexes = 8
 type Remembered = { readonly map: ReplayMap; index?: { readonly of: KeyframeIndex | undefined } }
 const remembered = new Map<string, Remembered>()
 
-parentPort?.on('message', async (order: Order) => {
+parentPort?.on('message', (order: Order) => void answer(order))
+
+async function answer(order: Order): Promise<void> {
   const given = await attempt(order.task)
   const bytes = given.ok && given.value instanceof Uint8Array ? [given.value.buffer as ArrayBuffer] : []
   parentPort?.postMessage({ id: order.id, given }, bytes)
-})
+}
 
 async function attempt(task: Task): Promise<Given> {
   try {
