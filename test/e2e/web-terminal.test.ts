@@ -1,4 +1,7 @@
 /** The auditors' pages for sessions at a terminal: made by plain ssh, replayed, watched, judged and ended in a real browser. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { people } from '../support/issuer.ts'
@@ -194,6 +197,81 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await page.getByText('The change was announced <b>yesterday</b>.').first().waitFor()
     await page.getByText('ben@example.com').first().waitFor()
     expect(at.complaints).toEqual([])
+  })
+
+  test('a session is watched as it goes on, and ended with a reason that its person reads', async () => {
+    const working = await world.terminal(`${world.login}@web1`)
+    await working.waitFor(/[$#] $/)
+    working.type('echo before-$((40+2))\r')
+    await working.waitFor(/before-42/)
+    visitor = await Visitor.open(chrome, world)
+    const { page } = visitor
+    await visitor.signIn(people.ben, '/app/live')
+    await page.getByRole('link', { name: 'Watch' }).click()
+    await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+    await expect.poll(() => screenText(visitor as Visitor)).toContain('before-42')
+    working.type('echo now-$((40+2))\r')
+    await expect.poll(() => screenText(visitor as Visitor)).toContain('now-42')
+    await page.getByRole('slider', { name: 'Position in the recording' }).focus()
+    await page.keyboard.press('Home')
+    working.type('echo later-$((40+2))\r')
+    await working.waitFor(/later-42/)
+    expect(await screenText(visitor)).not.toContain('later-42')
+    await page.getByRole('button', { name: 'Go live' }).click()
+    await expect.poll(() => screenText(visitor as Visitor)).toContain('later-42')
+    await page.getByRole('button', { name: 'End session' }).first().click()
+    const dialog = page.getByRole('dialog', { name: 'End this session' })
+    const end = dialog.getByRole('button', { name: 'End session' })
+    expect(await end.isDisabled()).toBe(true)
+    await dialog.getByLabel('Reason').fill('This is tested.')
+    expect(await end.isDisabled()).toBe(true)
+    await dialog.getByLabel('End it now').check()
+    expect(await visitor.axe()).toEqual([])
+    await end.click()
+    await working.waitFor(/This is tested\./)
+    await working.exit()
+    await dialog.waitFor({ state: 'hidden' })
+    expect(visitor.complaints).toEqual([])
+  })
+
+  test('an encrypted recording is opened in the page with the key of an auditor, and with no other', async () => {
+    const [file, other] = ['auditor.jwk', 'other.jwk'].map(name => join(world.folder, name)) as [
+      string,
+      string,
+    ]
+    for (const out of [file, other])
+      execFileSync(process.execPath, ['src/main.ts', 'keys', 'auditor', '--out', out])
+    world.writeConfig(config => {
+      config['recording'] = { encryptTo: [`file:${file.replace('.jwk', '.pub.jwk')}`] }
+    })
+    world.reload()
+    await world.until(() => world.log.includes('"reload'))
+    const secret = await world.terminal(`${world.login}@web1`)
+    await secret.waitFor(/[$#] $/)
+    secret.type('echo sealed-$((40+2))\r')
+    await secret.waitFor(/sealed-42/)
+    secret.type('exit\r')
+    await secret.exit()
+    visitor = await Visitor.open(chrome, world)
+    const { page } = visitor
+    const asked: string[] = []
+    page.on('request', request => asked.push(request.postData() ?? ''))
+    await visitor.signIn(people.ben, `/app/sessions/${await newest()}`)
+    await page.getByLabel('Key file').setInputFiles(other)
+    await page.getByText('This key does not open the recording').waitFor()
+    await page.getByLabel('Key file').setInputFiles(file)
+    await page.getByText('Opened in this page with your key').waitFor()
+    await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+    await page.getByRole('slider', { name: 'Position in the recording' }).focus()
+    await page.keyboard.press('End')
+    await expect.poll(() => screenText(visitor as Visitor)).toContain('sealed-42')
+    expect(await visitor.axe()).toEqual([])
+    const { d } = JSON.parse(readFileSync(file, 'utf8')) as { d: string }
+    expect(asked.join()).not.toContain(d)
+    expect(
+      await page.evaluate<string>('JSON.stringify([{ ...localStorage }, { ...sessionStorage }])'),
+    ).not.toContain(d)
+    expect(visitor.complaints).toEqual([])
   })
 
   test.each(['light', 'dark'] as const)('axe finds nothing on it (%s)', async colorScheme => {
