@@ -14,7 +14,7 @@ import { unusablePath } from '../store/data-folder.ts'
 import { openApi } from './gateway/api.ts'
 import { auditorsOf, Configuration, type ConfigRead, readConfig } from './gateway/configuration.ts'
 import { openAnalysis } from './gateway/analysis.ts'
-import { openFindings } from './gateway/findings.ts'
+import { openFindings, takeBatch } from './gateway/findings.ts'
 import { type Closers, openGround, takeUp } from './gateway/ground.ts'
 import { startNotifications } from './gateway/notifications.ts'
 import { type PagesParts, startAdmin, startWeb } from './gateway/pages.ts'
@@ -149,7 +149,7 @@ async function compose(
     upstream: ssh.upstream,
     reload,
   }
-  analysis.start(draft => pages.findings.desk.take(draft))
+  analysis.start(batch => takeBatch(pages.findings, batch))
   const admin = await startAdmin(pages)
   closers.push(() => admin.close())
   const web = await startWeb(

@@ -38,6 +38,8 @@ function boundValues({
     'log.publish': JSON.stringify(log.publish),
     'analysis.sigma': analysis.sigma ?? '',
     'analysis.index': String(analysis.index),
+    'analysis.off': JSON.stringify(analysis.off),
+    'analysis.baselines': JSON.stringify(analysis.baselines),
     'recording.folder': recording.folder,
     'recording.sync': recording.sync,
     'recording.appendTimeout': String(recording.appendTimeoutMs),

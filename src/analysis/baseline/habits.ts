@@ -42,6 +42,10 @@ const maxPooled = 2000
 /** A day teaches so many new items of a kind, and so many volumes: whoever wants to teach a profile needs many days. */
 const maxNewItemsOfDay = 30
 const maxVolumesOfDay = 20
+/** New items of one kind that are told one by one. */
+const maxFirstsTold = 3
+/** A value that the person reached in so many sessions before is in their own range. */
+const ownRange = { sessions: 3, share: 0.9 } as const
 /** Fewer sessions than this say nothing about what is usual. */
 const minOwnSessions = 10
 const minPeerSessions = 30
@@ -203,9 +207,10 @@ export class Habits {
     const others = [...this.#people].filter(([name]) => name !== facts.person).map(([, habit]) => habit)
     return itemKinds.flatMap(kind => {
       const fresh = facts.items[kind].filter(item => own?.items[kind].has(item) !== true)
-      return fresh
+      const terms = fresh
         .slice(0, maxNewItemsOfDay)
         .map(item => firstTerm(kind, item, { facts, own, peers, others }))
+      return terms.length <= maxFirstsTold ? terms : [together(kind, fresh, terms)]
     })
   }
 }
@@ -224,6 +229,19 @@ const told: Readonly<Record<VolumeName, (value: number) => string>> = {
   durationMs: value => `${clockTime(value)} (hours, minutes, seconds)`,
   tables: value => counted(Math.round(value), 'different table'),
   targets: value => `${counted(Math.round(value), 'different target')} in ten minutes`,
+}
+
+/** Many at once are one observation. */
+function together(kind: ItemKind, items: readonly string[], terms: readonly HabitTerm[]): HabitTerm {
+  const most = terms.toSorted((a, b) => b.nats - a.nats)[0]
+  return {
+    signal: 'first-access',
+    nats: terms.reduce((sum, { nats }) => sum + nats, 0),
+    observed: `first use of ${counted(items.length, itemWords[kind].one, itemWords[kind].many)} by this person, such as ${items.slice(0, maxFirstsTold).join(', ')}`,
+    ...(most?.own === undefined ? {} : { own: most.own }),
+    ...(most?.peers === undefined ? {} : { peers: `the one that fewest use: ${most.peers}` }),
+    ...(most?.everybody === undefined ? {} : { everybody: `the one that fewest use: ${most.everybody}` }),
+  }
 }
 
 type Company = {
@@ -288,7 +306,7 @@ function amounts(
     const ownValues = own?.volumes[name] ?? []
     const pooled = peers.length >= minPeople ? pool(peers, name) : []
     const deviations = [
-      ...(ownValues.length >= minOwnSessions ? [{ z: deviation(value, ownValues), weight: 0.6 }] : []),
+      ...(ownValues.length >= minOwnSessions ? [{ z: ownDeviation(value, ownValues), weight: 0.6 }] : []),
       ...(pooled.length >= minPeerSessions ? [{ z: deviation(value, pooled), weight: 0.4 }] : []),
     ]
     if (deviations.length === 0) return []
@@ -335,6 +353,13 @@ function deviation(value: number, logs: readonly number[]): number {
   const middle = median(logs) ?? 0
   const spread = median(logs.map(log => Math.abs(log - middle))) ?? 0
   return (Math.log1p(value) - middle) / (madFactor * spread + minSpread)
+}
+
+/** Reviewers said so, or it was never far off: then only peers can tell more. */
+function ownDeviation(value: number, logs: readonly number[]): number {
+  const reached = logs.filter(log => Math.expm1(log) >= value * ownRange.share).length
+  const z = deviation(value, logs)
+  return reached >= ownRange.sessions ? Math.min(z, freeDeviations) : z
 }
 
 function pool(peers: readonly Habit[], name: VolumeName): readonly number[] {

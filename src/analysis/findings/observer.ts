@@ -37,6 +37,9 @@ const maxSeen = 50_000
 const maxLearnedOfSession = 1000
 const minLearnedOfDay = 2000
 const maxShareOfDay = 0.1
+/** Snapshots hold everybody's profiles: so many are made in so long. */
+const maxSnapshotsInWindow = 10
+const snapshotWindowMs = 300_000
 /** Opened lately, of all people. */
 const maxRecent = 10_000
 /** Most used commands that a person is told of. */
@@ -50,15 +53,16 @@ export class FindingObserver implements SessionObserver {
   readonly #open = new Map<string, { readonly view: SessionView; readonly rules: RuleFindings }>()
   #recent: { readonly person: string; readonly target: string; readonly atMs: number }[] = []
   readonly #today = new Map<string, { readonly day: number; readonly left: number }>()
+  #snapshotId: string | undefined
+  #snapshotsMade: number[] = []
   #unsaved = 0
-  #savedMs: number
+  #savedMs = performance.now()
 
-  constructor(options: ObserverOptions, rules: readonly RuleAbout[], nowMs = Date.now()) {
+  constructor(options: ObserverOptions, rules: readonly RuleAbout[]) {
     this.#options = options
     this.#book = bookOf(rules, options.analysis.off)
     this.#keeper = new ProfileKeeper(options.folder)
     this.#known = this.#keeper.load().known
-    this.#savedMs = nowMs
   }
 
   opened(session: WatchedSession, _isAgain: boolean): readonly FindingDraft[] {
@@ -99,13 +103,13 @@ export class FindingObserver implements SessionObserver {
     }
     const { profilesMs } = this.#options.analysis.retention
     for (const person of this.#known.habits.unseenSince(nowMs - profilesMs)) this.#forget(person)
-    this.#saveIfDue(nowMs)
+    this.#saveIfDue()
   }
 
   #compare(view: SessionView): readonly FindingDraft[] {
     const config = this.#options.analysis.baselines
     if (!config.enabled) return []
-    const { known, keeper } = { known: this.#known, keeper: this.#keeper }
+    const known = this.#known
     const { facts, events, session } = view
     this.attend(facts.endedAtMs)
     if (known.seen.has(session.id)) return [] // analysed again: its finding, if any, is there
@@ -114,18 +118,30 @@ export class FindingObserver implements SessionObserver {
     const differs = compared.total >= config.score
     const draft = draftOf(session.id, compared, facts, {
       config,
-      versions: { ...this.#book.versions, profile: differs ? keeper.snapshot(known) : 'none' },
+      versions: { ...this.#book.versions, profile: differs ? this.#snapshot() : 'none' },
       quality: qualityOf(view, known),
     })
     if (differs) this.#hold({ session: session.id, atMs: facts.endedAtMs, facts, events })
     else this.#learn(facts.person, { facts, events })
     this.#unsaved++
-    this.#saveIfDue(facts.endedAtMs)
+    this.#saveIfDue()
     return draft === undefined ? [] : [draft]
   }
 
   /** Blocks that differ much are left out by the profile itself; a session adds no more than so much. */
+  /** The state that a finding was made with; the same one as long as nothing is learned. */
+  #snapshot(): string {
+    const nowMs = performance.now()
+    if (this.#snapshotId !== undefined) return this.#snapshotId
+    this.#snapshotsMade = this.#snapshotsMade.filter(ms => ms > nowMs - snapshotWindowMs)
+    if (this.#snapshotsMade.length >= maxSnapshotsInWindow) return 'none: too many in a short time'
+    this.#snapshotsMade.push(nowMs)
+    this.#snapshotId = this.#keeper.snapshot(this.#known)
+    return this.#snapshotId
+  }
+
   #learn(person: string, { facts, events }: Pick<Held, 'facts' | 'events'>): void {
+    this.#snapshotId = undefined
     this.#known.habits.learn(facts)
     let left = this.#leftToday(person, facts.endedAtMs)
     for (const block of blocksOf(events.slice(0, maxLearnedOfSession))) {
@@ -146,8 +162,6 @@ export class FindingObserver implements SessionObserver {
   #hold(held: Held): void {
     const { held: all } = this.#known
     all.set(held.session, { ...held, events: held.events.slice(0, maxHeldEvents) })
-    for (const block of blocksOf(held.events.slice(0, maxLearnedOfSession)))
-      this.#known.baseline.follow(held.facts.person, block, false)
     for (const [session, { atMs }] of all) {
       if (all.size <= maxHeld && atMs > held.atMs - heldMs) break
       all.delete(session)
@@ -157,6 +171,7 @@ export class FindingObserver implements SessionObserver {
   #teach(session: string): void {
     const held = this.#known.held.get(session)
     if (held === undefined) return
+    this.#snapshotId = undefined
     this.#known.held.delete(session)
     this.#known.habits.learn(held.facts)
     for (const block of blocksOf(held.events)) this.#known.baseline.teach(held.facts.person, block)
@@ -164,6 +179,7 @@ export class FindingObserver implements SessionObserver {
   }
 
   #forget(person: string): void {
+    this.#snapshotId = undefined
     this.#known.habits.forget(person)
     this.#known.baseline.forget(person)
     for (const [session, { facts }] of this.#known.held)
@@ -197,9 +213,10 @@ export class FindingObserver implements SessionObserver {
     view.targets = new Set(theirs.map(one => one.target)).size
   }
 
-  #saveIfDue(nowMs: number): void {
+  #saveIfDue(): void {
+    const nowMs = performance.now()
     if (this.#unsaved === 0) return
-    if (this.#unsaved < saveSessions && Math.abs(nowMs - this.#savedMs) < saveMs) return
+    if (this.#unsaved < saveSessions && nowMs - this.#savedMs < saveMs) return
     this.#keeper.save(this.#known)
     this.#unsaved = 0
     this.#savedMs = nowMs

@@ -3,10 +3,10 @@ import { Analyst } from '../../analysis/analyst/analyst.ts'
 import type { AnalystBatch } from '../../analysis/analyst/session-observer.ts'
 import { removeIndex } from '../../analysis/index/schema.ts'
 import { SearchThread } from '../../analysis/index/search-thread.ts'
-import type { FindingDraft } from '../../analysis/findings/finding.ts'
 import type { Config } from '../../config/config.ts'
 import type { Log } from '../../log.ts'
 import type { Store } from '../../store/store.ts'
+import { observingOf } from './findings.ts'
 import type { Closers, Ground } from './ground.ts'
 
 export type AnalysisParts = {
@@ -18,7 +18,7 @@ export type AnalysisParts = {
 export class Analysis {
   readonly search: SearchThread
   readonly #analyst: Analyst | undefined
-  #take: (draft: FindingDraft) => Promise<void> = async () => {}
+  #take: (batch: AnalystBatch) => Promise<void> = async () => {}
 
   constructor({ ground, config, log }: AnalysisParts) {
     const { gateway, recording, analysis } = config()
@@ -33,7 +33,8 @@ export class Analysis {
         sessions: wish => store.sessions.list(wish),
         isPurged: async session => (await store.purges.get(session)) !== undefined,
         fetch: path => storage.fetch(path),
-        onBatch: batch => this.#took(batch),
+        observing: observingOf(config()),
+        onBatch: batch => this.#take(batch),
         log,
       })
   }
@@ -58,8 +59,8 @@ export class Analysis {
     }
   }
 
-  /** Begins to read; drafts of findings go to `take`. */
-  start(take: (draft: FindingDraft) => Promise<void>): void {
+  /** Begins to read; what is learned goes to `take`. */
+  start(take: (batch: AnalystBatch) => Promise<void>): void {
     this.#take = take
     this.#analyst?.start()
   }
@@ -80,10 +81,6 @@ export class Analysis {
   async close(): Promise<void> {
     await this.#analyst?.stop()
     await this.search.close()
-  }
-
-  async #took({ drafts }: AnalystBatch): Promise<void> {
-    for (const draft of drafts) await this.#take(draft)
   }
 }
 
