@@ -65,8 +65,7 @@ function unknownKey(path: Path, key: string, known: readonly string[]): Issue {
   if (LATER_KEYS.has(key))
     return { path: [...path, key], message: 'is a key that this version does not have yet', atKey: true }
   // One of another form, such as `secret` beside `file`.
-  if (known.includes(key))
-    return { path: [...path, key], message: 'does not go with the other keys here', atKey: true }
+  if (known.includes(key)) return { path: [...path, key], message: 'is not a known key here', atKey: true }
   return {
     path: [...path, key],
     message: 'is not a known key',

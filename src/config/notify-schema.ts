@@ -22,6 +22,8 @@ type SinkCommon = {
   /** Kinds of the audit log, or their beginnings with a `*`; empty: all. */
   readonly events: readonly string[]
   readonly format: SinkFormat
+  /** Whether commands, statements and files of sessions are sent too. */
+  readonly content: boolean
 }
 
 export type NotifySink = SinkCommon &
@@ -104,7 +106,11 @@ function readWebhookSecrets(value: unknown, sources: SecretSources): Reading<rea
   return { ok: true, value: secrets }
 }
 
-const common = { name: name.optional(), events: z.array(pattern).max(MAX_PATTERNS).default([]) }
+const common = {
+  name: name.optional(),
+  events: z.array(pattern).max(MAX_PATTERNS).default([]),
+  content: z.boolean().default(false),
+}
 const format = z.enum(['ocsf', 'audit']).default('ocsf')
 
 function sink(sources: SecretSources) {
@@ -177,8 +183,8 @@ function slug(place: string): string {
 /** Paths start from the folder of the configuration file. */
 export function notifySinksOf(sinks: readonly FileSink[], folder: string): readonly NotifySink[] {
   return sinks.map(one => {
-    const { events } = one
-    const named = { name: nameOf(one), events }
+    const { events, content } = one
+    const named = { name: nameOf(one), events, content }
     if ('file' in one) {
       const { file, rotate, keep } = one
       return {

@@ -8,10 +8,10 @@ import { WebhookSink } from './sinks/webhook-sink.ts'
 
 /** Only webhooks can refuse a message; a file or a syslog server is there or not, and what waits for it costs nothing. */
 export function laneOf(plan: SinkPlan, clock: Clock): LaneOptions {
-  const { name, events, format } = plan
+  const { name, events, format, content } = plan
   const giveUp =
     plan.kind === 'webhook' ? { giveUp: { attempts: plan.attempts, afterMs: plan.giveUpMs } } : {}
-  return { name, events, format, ...giveUp, sink: sinkOf(plan, clock) }
+  return { name, events, format, content, ...giveUp, sink: sinkOf(plan, clock) }
 }
 
 function sinkOf(plan: SinkPlan, clock: Clock): Sink {

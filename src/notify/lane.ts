@@ -7,10 +7,12 @@ import type { Clock } from '../clock.ts'
 import { reasonOf } from '../errors.ts'
 import { delayAfterMs } from '../recorder/storage/back-off.ts'
 import type { AuditFeed, FeedLine } from './audit-feed.ts'
+import type { SessionContent } from './content.ts'
 import { DeadLetters, type Letter } from './dead-letters.ts'
 import type { FeedEvent } from './event.ts'
 import { wants } from './event-pattern.ts'
 import type { Producer } from './ocsf/mapped.ts'
+import { askContentEveryMs, type ContentPiece, PendingContent } from './pending-content.ts'
 import { type Cursor, type Position, readCursor, writeWhole } from './position.ts'
 import { type Format, render } from './render.ts'
 import type { Ask, Message, Outcome, Problem, Sink } from './sinks/sink.ts'
@@ -26,6 +28,8 @@ export type LaneOptions = {
   /** Patterns of kinds, such as `session-*`; empty: all. */
   readonly events: readonly string[]
   readonly format: Format
+  /** Whether what happened in sessions is sent too, once they are over. */
+  readonly content?: boolean
   /** A message that was refused so often, or waits for so long, becomes a dead letter; undefined: never. */
   readonly giveUp?: { readonly attempts: number; readonly afterMs: number }
   readonly sink: Sink
@@ -35,6 +39,7 @@ export type LaneParts = {
   readonly feed: AuditFeed
   /** Where a sink begins that has never been there. */
   readonly begin: Position
+  readonly content: SessionContent
   /** Of cursors and dead letters. */
   readonly folder: string
   readonly producer: Producer
@@ -78,6 +83,7 @@ export class Lane {
   readonly #options: LaneOptions
   readonly #parts: LaneParts
   readonly #letters: DeadLetters
+  readonly #pending: PendingContent | undefined
   #position: Position = { segment: 1, offset: 0, sequence: 0, link: '' }
   #saved = 0
   #savedAtMs = 0
@@ -98,6 +104,7 @@ export class Lane {
   constructor(options: LaneOptions, parts: LaneParts) {
     this.#options = options
     this.#parts = parts
+    this.#pending = options.content === true ? new PendingContent(parts.content, parts.feed) : undefined
     this.#letters = new DeadLetters(join(parts.folder, 'dead'), options.name)
   }
 
@@ -119,6 +126,7 @@ export class Lane {
     this.#position = position
     this.#saved = position.sequence
     this.#disabled = cursor.disabled
+    this.#pending?.restore(cursor.content ?? [])
     const reason =
       'the audit log has another line where this sink was; it is sent again from the beginning of that file'
     if (isLost) this.#lostPlace(reason)
@@ -197,7 +205,7 @@ export class Lane {
     while (!this.#isClosed) {
       try {
         if (this.#disabled !== undefined) await this.#sleep(undefined)
-        else if (!(await this.#step())) await this.#idle()
+        else if (!(await this.#step()) && !(await this.#sendContent())) await this.#idle()
       } catch (cause) {
         await this.#failed({ kind: 'away', reason: reasonOf(cause) }) // a disk of ours
       }
@@ -211,11 +219,47 @@ export class Lane {
       if (end.segment === this.#position.segment) return false
     }
     if (unreadable > 0) this.#tell({ kind: 'unreadable', sink: this.#options.name, lines: unreadable })
+    this.#pending?.note(lines, this.#parts.clock.nowMs())
     const wanted = lines.filter(
       ({ event }) => event.kind !== 'checkpoint' && wants(this.#options.events, event.kind),
     )
     const isDone = await this.#sendAll(wanted)
     if (isDone) await this.#moved(end, 0)
+    return true
+  }
+
+  /** A piece of what happened in a session that is over; false if there is nothing to send now. */
+  async #sendContent(): Promise<boolean> {
+    const piece = await this.#pending?.piece(this.#parts.clock.nowMs())
+    if (this.#pending === undefined || piece === undefined) return false
+    const { sink } = this.#options
+    let sent = 0
+    while (sent < piece.events.length && !this.#isClosed) {
+      const events = piece.events.slice(sent, sent + sink.batch)
+      const { taken, problem } = await sink.deliver(events.map(event => this.#message(event)))
+      sent += taken
+      this.#counts.taken += taken
+      if (taken > 0) this.#recovered()
+      if (problem === undefined) continue
+      if (this.#isHopeless(problem, events[taken])) return this.#giveUpContent(piece, problem)
+      this.#pending.sent(sent, piece)
+      await this.#failed(problem)
+      return true
+    }
+    this.#pending.sent(sent, piece)
+    await this.#save()
+    return true
+  }
+
+  /** The session's recording is still there for whoever may see it. */
+  async #giveUpContent(piece: ContentPiece, { reason }: Problem): Promise<boolean> {
+    this.#pending?.giveUp(piece)
+    this.#counts.dead++
+    this.#failures = 0
+    this.#refusals = 0
+    const letter = `content of ${String(piece.events[0]?.fields['session'])}`
+    this.#tell({ kind: 'dead', sink: this.#options.name, letter, reason })
+    await this.#save()
     return true
   }
 
@@ -256,11 +300,11 @@ export class Lane {
   }
 
   /** Time counts from when it happened, or from our start: what waited for us has not been tried. */
-  #isHopeless({ kind }: Problem, { atMs }: FeedEvent): boolean {
+  #isHopeless({ kind }: Problem, event: FeedEvent | undefined): boolean {
     const { giveUp } = this.#options
     if (giveUp === undefined || kind === 'gone') return false
     const refusals = this.#refusals + (kind === 'refused' ? 1 : 0)
-    const waitedMs = this.#parts.clock.nowMs() - Math.max(atMs, this.#startedAtMs)
+    const waitedMs = this.#parts.clock.nowMs() - Math.max(event?.atMs ?? 0, this.#startedAtMs)
     return refusals >= giveUp.attempts || waitedMs >= giveUp.afterMs
   }
 
@@ -325,19 +369,26 @@ export class Lane {
   /** Nothing new: what is not saved yet is, before the wait. */
   async #idle(): Promise<void> {
     if (this.#unsaved > 0) await this.#save()
-    await this.#sleep(undefined)
+    const isContentDue = (this.#pending?.list.length ?? 0) > 0
+    await this.#sleep(isContentDue ? askContentEveryMs : undefined)
   }
 
   async #save(): Promise<void> {
     const position = this.#position
     const disabled = this.#disabled === undefined ? {} : { disabled: this.#disabled }
-    await writeWhole(this.#cursorFile, { version: 1, position, ...disabled } satisfies Cursor)
+    const list = this.#pending?.list ?? []
+    const content = list.length === 0 ? {} : { content: list }
+    await writeWhole(this.#cursorFile, { version: 1, position, ...content, ...disabled } satisfies Cursor)
     this.#saved = position.sequence
     this.#savedAtMs = this.#parts.clock.nowMs()
     this.#unsaved = 0
   }
 
   #messageOf({ event }: FeedLine): Message {
+    return this.#message(event)
+  }
+
+  #message(event: FeedEvent): Message {
     const { sink, format } = this.#options
     const body = render(event, format, this.#parts.producer, sink.maxBytes)
     return { uid: event.uid, kind: event.kind, atMs: event.atMs, body, isUrgent: isUrgent(event.kind) }

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { AuditFeed } from './audit-feed.ts'
+import { SessionContent } from './content.ts'
 import { type Letter, parseLetterId } from './dead-letters.ts'
 import { Lane, type LaneNews, type LaneOptions, type LaneState, type Retried } from './lane.ts'
 import type { Producer } from './ocsf/mapped.ts'
@@ -20,6 +21,8 @@ const maxListed = 1000
 
 export type NotifierParts = {
   readonly auditFolder: string
+  /** Where the search index is. */
+  readonly indexFolder: string
   readonly folder: string
   /** Where a sink begins that has never been there. */
   readonly begin: Position
@@ -33,6 +36,7 @@ export class Notifier {
   readonly #lanes = new Map<string, Lane>()
   readonly #parts: NotifierParts
   readonly #feed: AuditFeed
+  readonly #content: SessionContent
   #timers: NodeJS.Timeout[] = []
   #isLooking = false
   #lastSequence = 0
@@ -41,8 +45,17 @@ export class Notifier {
   constructor(options: readonly LaneOptions[], parts: NotifierParts) {
     this.#parts = parts
     this.#feed = new AuditFeed(parts.auditFolder)
+    this.#content = new SessionContent(parts.indexFolder)
     const { folder, begin, producer, clock, heard, delayMs } = parts
-    const common = { folder, begin, producer, clock, heard, ...(delayMs === undefined ? {} : { delayMs }) }
+    const common = {
+      content: this.#content,
+      folder,
+      begin,
+      producer,
+      clock,
+      heard,
+      ...(delayMs === undefined ? {} : { delayMs }),
+    }
     for (const one of options) this.#lanes.set(one.name, new Lane(one, { feed: this.#feed, ...common }))
   }
 
@@ -90,6 +103,7 @@ export class Notifier {
     await this.#look()
     await this.#settled()
     await Promise.all([...this.#lanes.values()].map(lane => lane.close()))
+    this.#content.close()
   }
 
   /** What was written last is told before we go, where somebody takes it. */

@@ -10,6 +10,7 @@ export type SinkPlan = {
   readonly name: string
   readonly events: readonly string[]
   readonly format: Format
+  readonly content: boolean
 } & (
   | { readonly kind: 'file'; readonly path: string; readonly rotateBytes: number; readonly keepFiles: number }
   | {
@@ -30,6 +31,8 @@ export type SinkPlan = {
 
 export type NotifyStart = {
   readonly auditFolder: string
+  /** Where the search index is. */
+  readonly indexFolder: string
   readonly folder: string
   readonly begin: Position
   readonly producer: Producer

@@ -14,10 +14,15 @@ export type Position = {
   readonly link: string
 }
 
+/** Behind the line that closed a session. */
+export type PendingContent = { readonly position: Position; readonly sinceMs: number }
+
 /** What a sink remembers over restarts. */
 export type Cursor = {
   readonly version: 1
   readonly position: Position
+  /** Sessions that are over and whose content is still to be sent: where their last lines are. */
+  readonly content?: readonly PendingContent[]
   /** Why nothing is sent any more, until somebody says so or the configuration changes. */
   readonly disabled?: { readonly reason: string; readonly atMs: number }
 }

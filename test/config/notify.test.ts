@@ -16,7 +16,7 @@ test('a sink is a file, a syslog server or a webhook, and nothing else', () => {
     'notify[0].secret is missing',
   )
   expect(complaintsOf(notify('[{ file: a, secret: env:SECRET }]'), env)).toEqual([
-    'notify[0].secret does not go with the other keys here',
+    'notify[0].secret is not a known key here',
   ])
 })
 

@@ -12,6 +12,8 @@ import { configOf, yamlWith } from '../config/yaml-file.ts'
 import { newFolder } from '../recorder/support.ts'
 import { producer, secret } from './ground.ts'
 
+const contentKinds = ['command', 'statement', 'file', 'forward'].map(kind => `content-${kind}`)
+
 const root = join(import.meta.dirname, '../..')
 const text = readFileSync(join(root, 'docs/integrations.md'), 'utf8')
 
@@ -25,7 +27,9 @@ test('every kind of the audit log is in the table, under the class that it is se
   const said = rows.flatMap(([, kinds = '', , uid = '']) =>
     [...kinds.matchAll(/`([a-z-]+)`/g)].map(([, kind = '']) => ({ kind, uid: Number(uid) })),
   )
-  expect(new Set(said.map(({ kind }) => kind))).toEqual(new Set([...auditKinds, 'torn-line']))
+  expect(new Set(said.map(({ kind }) => kind))).toEqual(
+    new Set([...auditKinds, 'torn-line', ...contentKinds]),
+  )
   for (const { kind, uid } of said) {
     const fields = uid === classes.datastore.uid ? { protocol: 'postgres' } : { protocol: 'ssh' }
     const place = uid === classes.authentication.uid ? {} : { target: 't', sourceAddress: '10.0.0.1' }

@@ -22,6 +22,7 @@ function plan(path: string, more: Partial<Extract<SinkPlan, { kind: 'file' }>> =
     name: 'file',
     events: ['session-*'],
     format: 'audit',
+    content: false,
     path,
     rotateBytes: 1e9,
     keepFiles: 3,

@@ -69,6 +69,7 @@ export class Ground {
       plans.map(plan => laneOf(plan, systemClock)),
       {
         auditFolder: this.auditFolder,
+        indexFolder: this.folder,
         folder: this.notifyFolder,
         begin: endOfLog(this.auditFolder),
         producer,
@@ -93,6 +94,7 @@ export function webhookPlan(
     url,
     events: ['session-*'],
     format: 'ocsf',
+    content: false,
     secrets: [secret],
     authority: undefined,
     attempts: 3,

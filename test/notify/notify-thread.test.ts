@@ -7,7 +7,14 @@ import { Ground, names, patiently, producer, Receiver, webhookPlan } from './gro
 function startThread(ground: Ground, url: string): { thread: NotifyThread; news: HeardNews[] } {
   const news: HeardNews[] = []
   const { auditFolder, notifyFolder: folder } = ground
-  const start = { auditFolder, folder, begin: endOfLog(auditFolder), producer, sinks: [webhookPlan(url)] }
+  const start = {
+    auditFolder,
+    indexFolder: ground.folder,
+    folder,
+    begin: endOfLog(auditFolder),
+    producer,
+    sinks: [webhookPlan(url)],
+  }
   const thread = new NotifyThread(start, one => void (one.kind === 'state' || news.push(one)))
   onTestFinished(() => thread.close())
   return { thread, news }

@@ -66,25 +66,30 @@ function missing(what: string, value: Json, { required = [], atLeastOne = [] }: 
 }
 
 describe('every event', () => {
-  test.each([...auditKinds, 'torn-line', 'a-kind-of-later'])(
-    '%s has what its class requires, with everything said and with nothing',
-    kind => {
-      expect(objections(mapped(kind))).toEqual([])
-      const fields = {
-        ...who,
-        target: 'web1',
-        login: 'root',
-        session: 's1',
-        protocol: 'postgres',
-        by: 'local user 0',
-        code: 'x',
-        id: 'i',
-        finding: 'f1',
-      }
-      expect(objections(mapped(kind, fields))).toEqual([])
-      expect(objections(mapped(kind, { ...fields, protocol: 'ssh' }))).toEqual([])
-    },
-  )
+  test.each([
+    ...auditKinds,
+    'torn-line',
+    'a-kind-of-later',
+    'content-command',
+    'content-statement',
+    'content-file',
+    'content-forward',
+  ])('%s has what its class requires, with everything said and with nothing', kind => {
+    expect(objections(mapped(kind))).toEqual([])
+    const fields = {
+      ...who,
+      target: 'web1',
+      login: 'root',
+      session: 's1',
+      protocol: 'postgres',
+      by: 'local user 0',
+      code: 'x',
+      id: 'i',
+      finding: 'f1',
+    }
+    expect(objections(mapped(kind, fields))).toEqual([])
+    expect(objections(mapped(kind, { ...fields, protocol: 'ssh' }))).toEqual([])
+  })
 
   test('every kind of the audit log has a class of its own choice', () => {
     const chosen = new Set(mappedKinds())

@@ -71,6 +71,7 @@ function plan(port: number, authority: string | undefined): SinkPlan {
     name: 'siem',
     events: ['session-*', 'refusal'],
     format: 'audit',
+    content: false,
     host: 'localhost',
     port,
     tls,

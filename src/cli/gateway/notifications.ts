@@ -113,7 +113,10 @@ export class Notifications {
     const { gateway } = this.#parts.config()
     const { audit: auditFolder, notify: folder } = foldersOf({ gateway })
     const producer = { gateway: gateway.name, version: productVersion }
-    this.#thread = new NotifyThread({ auditFolder, folder, begin, producer, sinks }, news => this.#hear(news))
+    this.#thread = new NotifyThread(
+      { auditFolder, indexFolder: gateway.data, folder, begin, producer, sinks },
+      news => this.#hear(news),
+    )
   }
 
   #hear(news: HeardNews): void {
@@ -168,16 +171,16 @@ function mayOf(sinks: readonly NotifySink[], name: string) {
 
 /** With the secrets in the clear: it goes to the thread and nowhere else. */
 function planOf(sink: NotifySink): SinkPlan {
-  const { name, events, format } = sink
+  const { name, events, format, content } = sink
   switch (sink.kind) {
     case 'file':
       return sink
     case 'syslog':
-      return { name, events, format, kind: 'syslog', ...sink.server }
+      return { name, events, format, content, kind: 'syslog', ...sink.server }
     case 'webhook': {
       const { kind, url, authority, attempts, giveUpMs } = sink
       const secrets = sink.secrets.map(secret => secret.reveal())
-      return { name, events, format, kind, url, secrets, authority, attempts, giveUpMs }
+      return { name, events, format, content, kind, url, secrets, authority, attempts, giveUpMs }
     }
   }
 }

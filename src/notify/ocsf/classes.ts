@@ -7,6 +7,12 @@ export const activityOther = 99
 /** `uid`: its category is the thousands; type_uid is uid × 100 + activity. */
 export const classes = {
   base: { uid: 0, name: 'Base Event', category: 'Uncategorized', activities: {} },
+  process: {
+    uid: 1007,
+    name: 'Process Activity',
+    category: 'System Activity',
+    activities: { Launch: 1 },
+  },
   finding: {
     uid: 2004,
     name: 'Detection Finding',

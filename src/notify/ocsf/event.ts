@@ -74,6 +74,7 @@ function metadataOf(
 
 /** Whose attributes name somebody by themselves; the others have an actor by OCSF's profile `host`. */
 const withActor: ReadonlySet<OcsfClass> = new Set([
+  'process',
   'authentication',
   'entity',
   'api',
@@ -81,7 +82,9 @@ const withActor: ReadonlySet<OcsfClass> = new Set([
   'fileHosting',
 ])
 /** Classes that have the attribute; others would not pass a validator. */
-const withSource: ReadonlySet<OcsfClass> = new Set([...withActor, 'ssh'])
+const withSource: ReadonlySet<OcsfClass> = new Set(
+  [...withActor, 'ssh'].filter(name => name !== 'process') as OcsfClass[],
+)
 const withTarget: ReadonlySet<OcsfClass> = new Set([...withSource].filter(name => name !== 'entity'))
 /** Their source has to be there, also where nobody connected: then it is the gateway itself. */
 const needSource: ReadonlySet<OcsfClass> = new Set(['api', 'datastore', 'fileHosting'])

@@ -1,5 +1,6 @@
 /** Which class each kind of entry is. docs/integrations.md has the same as a table, and a test compares them. */
 import type { OcsfSeverity } from './classes.ts'
+import { contentMapping } from './content.ts'
 import { findingMapping } from './finding.ts'
 import type { Mapped, Producer } from './mapped.ts'
 import type { Parties } from './people.ts'
@@ -10,7 +11,8 @@ type Mapping = (entry: EntryReading, parties: Parties, producer: Producer) => Ma
 export function mappingOf(entry: EntryReading, parties: Parties, producer: Producer): Mapped {
   const { kind } = entry.event
   if (kind.startsWith('finding-')) return findingMapping(entry, parties)
-  return (mappings[kind] ?? other)(entry, parties, producer)
+  const content = contentMapping(entry, parties)
+  return content ?? (mappings[kind] ?? other)(entry, parties, producer)
 }
 
 /** Of `mappings`, for the test of the documents. */
@@ -85,6 +87,7 @@ const mappings: Readonly<Record<string, Mapping>> = {
   'verdict-given': entry => call(entry, 'Create', 'Somebody gave a verdict on a session'),
   'comment-added': entry => call(entry, 'Create', 'Somebody commented on a session'),
   'end-asked': entry => call(entry, 'Update', 'Somebody asked for the end of a session', 'low'),
+  'index-rebuilt': entry => call(entry, 'Update', 'All recordings are read again'),
   'findings-removed': entry => call(entry, 'Delete', 'Findings were removed because of their age', 'low'),
   'name-asked': entry => call(entry, 'Read', 'Somebody asked whom a finding is about'),
   'name-decided': entry => call(entry, 'Update', 'It was decided whether a name is shown'),
