@@ -12,6 +12,8 @@ const vertical = /^[│┃║├┤┼┬┴┌┐└┘|]$/
 const horizontal = /^[─━═├┤┼┬┴┌┐└┘-]$/
 /** A status line is no part of a pane. */
 const statusRows = 1
+/** Cells that are looked at for one key: a screen of nothing but borders must not cost more than typing it did. */
+const maxLooks = 5000
 /** A column of signs is a border from so many rows on. */
 const minBorder = 2
 
@@ -19,8 +21,9 @@ const minBorder = 2
 export function paneAround(terminal: Terminal): Pane {
   const { cursorX, cursorY: y } = terminal.buffer.alternate
   const x = Math.min(cursorX, terminal.cols - 1) // behind the last column while the next character will wrap
+  let looks = 0
   const at = (column: number, row: number): string =>
-    terminal.buffer.alternate.getLine(row)?.getCell(column)?.getChars() ?? ''
+    looks++ < maxLooks ? (terminal.buffer.alternate.getLine(row)?.getCell(column)?.getChars() ?? '') : ''
   const last = terminal.rows - 1 - (y < terminal.rows - statusRows ? statusRows : 0)
   const isWall = (column: number) => vertical.test(at(column, y)) && spans(row => at(column, row), y, last)
   let left = x

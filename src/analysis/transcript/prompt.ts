@@ -18,6 +18,9 @@ const minUniqueLength = 5
 /** Asks for a secret: what follows is never read, not even where the program shows it. */
 const asksSecret =
   /(?:pass(?:word|phrase|code|wort)|\bpin\b|\botp\b|token|secret|verification|\bkey\b|code)[^$#%>]*[:?]\s*$/i
+/** The same with the sign that ends prompts of shells: those say who and where besides. */
+const asksSecretAsShell =
+  /^[^\n~/@$#%>]{0,80}?(?:pass(?:word|phrase|code|wort)|\bpin\b|\botp\b|\btoken\b|\bsecret\b)[^~/@$#%>]{0,80}>\s*$/i
 /** A question or a field of a form. */
 const asks = /[:?]\s*$|\[[^\]]*\/[^\]]*\]\s*$/
 /** Ends like the prompt of a shell. */
@@ -52,7 +55,7 @@ export class KnownPrompts {
 
   /** What is asked for where the cursor stands behind `prompt`. `hasEditor`: a line editor is at work, as shells have one. */
   askerOf(prompt: string, hasEditor: boolean): Asker {
-    if (prompt.length > maxPromptLength || asksSecret.test(prompt)) return nobody
+    if (prompt.length > maxPromptLength || asksForSecret(prompt)) return nobody
     const isKnown = this.#known.some(known => prompt.endsWith(known))
     const program = isKnown ? undefined : programOf(prompt)
     if (program !== undefined) return program
@@ -116,6 +119,10 @@ export class KnownPrompts {
   #isLikeKnown(prompt: string): boolean {
     return this.#shapes.some(shape => shape.exec(prompt)?.[0] === prompt)
   }
+}
+
+function asksForSecret(prompt: string): boolean {
+  return asksSecret.test(prompt) || asksSecretAsShell.test(prompt)
 }
 
 function programOf(prompt: string): Asker | undefined {
