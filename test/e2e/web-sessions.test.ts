@@ -1,0 +1,216 @@
+/** The list of sessions in a real browser: found, filtered, chosen and judged, by pointer and by keys; and what the pages say when they cannot. */
+import type { Browser } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { people } from '../support/issuer.ts'
+import { startChromium, Visitor, whatPagesNeed } from '../support/pages.ts'
+import { World } from '../support/world.ts'
+
+const missing = whatPagesNeed()
+
+let world: World
+let chrome: Browser
+let visitor: Visitor | undefined
+
+async function reviewer(path = '/app/sessions', options = {}): Promise<Visitor> {
+  visitor = await Visitor.open(chrome, world, options)
+  await visitor.signIn(people.ben, path)
+  return visitor
+}
+
+const rowsOf = (of: Visitor) =>
+  of.page.getByRole('table', { name: /^Sessions/ }).locator('[role=row][data-index]')
+
+describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => {
+  beforeAll(async () => {
+    ;[world, chrome] = await Promise.all([World.start(), startChromium()])
+  })
+  afterAll(async () => {
+    await chrome?.close()
+    await world?.stop()
+  })
+  afterEach(async () => {
+    await visitor?.close()
+    visitor = undefined
+  })
+
+  test('an empty one says how to make a first session', async () => {
+    const { page, complaints } = await reviewer()
+    await page.getByText('There is no session yet').waitFor()
+    expect(await page.locator('pre').textContent()).toContain('ssh LOGIN@TARGET@')
+    expect(await (visitor as Visitor).axe()).toEqual([])
+    expect(complaints).toEqual([])
+  })
+
+  describe('with sessions', () => {
+    beforeAll(async () => {
+      const open = (person: typeof people.ada) =>
+        world.ssh(`${world.login}@web1`, { person, command: ['true'] })
+      await open(people.ada)
+      await open(people.cleo)
+      await open(people.ada)
+      await world.lastEnded()
+    })
+
+    test('whoever reviews nothing is told so, and whom to ask', async () => {
+      visitor = await Visitor.open(chrome, world)
+      await visitor.signIn(people.eve)
+      const refusal = visitor.page.getByRole('alert')
+      await refusal.waitFor()
+      expect(await refusal.textContent()).toMatch(/None of your roles reviews sessions/)
+      expect(await rowsOf(visitor).count()).toBe(0)
+      expect(await visitor.axe()).toEqual([])
+    })
+
+    test('a gateway that does not answer is said, and asked again', async () => {
+      const { page, context } = await reviewer()
+      await rowsOf(visitor as Visitor)
+        .first()
+        .waitFor()
+      await context.setOffline(true)
+      await page.getByRole('button', { name: 'Refresh' }).click()
+      await page.getByText('The gateway does not answer').waitFor()
+      await context.setOffline(false)
+      await page.getByRole('button', { name: 'Try again' }).click()
+      await rowsOf(visitor as Visitor)
+        .first()
+        .waitFor()
+    })
+
+    test('a sign-in that is over is said, and leads back to the same filters', async () => {
+      const { page, context } = await reviewer('/app/sessions?principal=ada%40example.com')
+      await context.clearCookies()
+      await page.getByRole('button', { name: 'Refresh' }).click()
+      const link = page.getByRole('link', { name: 'Sign in' })
+      await link.waitFor()
+      const back = new URL((await link.getAttribute('href')) ?? '', world.webUrl).searchParams.get('app')
+      expect(back).toBe('/app/sessions?principal=ada%40example.com')
+    })
+
+    test('filters from chips and from cells are in the address, and go back with the browser', async () => {
+      const at = await reviewer()
+      const { page, complaints } = at
+      await expect.poll(() => rowsOf(at).count()).toBe(3)
+      await page.getByRole('button', { name: 'User', exact: true }).click()
+      await page.getByLabel('User').fill('cleo@example.com')
+      await page.getByRole('button', { name: 'Apply' }).click()
+      await expect.poll(() => rowsOf(at).count()).toBe(1)
+      expect(new URL(page.url()).searchParams.get('principal')).toBe('cleo@example.com')
+      await page.getByRole('button', { name: 'Filter by cleo@example.com' }).click()
+      await page.getByRole('menuitem', { name: 'All but this' }).click()
+      await expect.poll(() => rowsOf(at).count()).toBe(2)
+      expect(new URL(page.url()).searchParams.getAll('principal')).toEqual(['-cleo@example.com'])
+      await page.goBack()
+      await expect.poll(() => rowsOf(at).count()).toBe(1)
+      await page.getByRole('button', { name: 'Clear' }).click()
+      await expect.poll(() => rowsOf(at).count()).toBe(3)
+      await page.getByRole('button', { name: 'Has finding' }).click()
+      await page.getByText('No session is like that').waitFor()
+      expect(complaints).toEqual([])
+    })
+
+    test('keys move, choose, review and open; a verdict for several needs one reason', async () => {
+      const at = await reviewer()
+      const { page, complaints } = at
+      await expect.poll(() => rowsOf(at).count()).toBe(3)
+      await rowsOf(at).first().focus()
+      for (const key of ['x', 'j', 'x']) await page.keyboard.press(key)
+      await page.getByText('2 selected').waitFor()
+      await page
+        .getByRole('group', { name: 'Selected sessions' })
+        .getByRole('button', { name: 'Review' })
+        .click()
+      const dialog = page.getByRole('dialog', { name: 'Review 2 sessions' })
+      await dialog.getByRole('radio', { name: /^Expected/ }).check()
+      await dialog.getByLabel('Why').fill('Checked after the release.')
+      expect(await at.axe()).toEqual([])
+      await dialog.getByRole('button', { name: 'Give verdict' }).click()
+      await dialog.waitFor({ state: 'hidden' })
+      await expect.poll(() => page.getByRole('cell', { name: 'ben@example.com' }).count()).toBe(2)
+      await rowsOf(at).first().focus()
+      await page.keyboard.press('v')
+      await page.getByRole('dialog', { name: 'Review' }).waitFor()
+      await page.keyboard.press('Escape')
+      await rowsOf(at).first().focus()
+      await page.keyboard.press('j')
+      await page.keyboard.press('o')
+      await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+      expect(complaints).toEqual([])
+    })
+
+    test('letters are letters where somebody types, and a slash leads to the search from anywhere else', async () => {
+      const at = await reviewer()
+      const { page } = at
+      await rowsOf(at).first().waitFor()
+      await page.keyboard.press('/')
+      await page.keyboard.type('x/v')
+      expect(await page.getByLabel('Search everything').inputValue()).toBe('x/v')
+      expect(await page.getByRole('group', { name: 'Selected sessions' }).count()).toBe(0)
+    })
+
+    test('the time is narrowed on the strip by keys', async () => {
+      const at = await reviewer('/app/sessions?last=24h')
+      const { page } = at
+      await rowsOf(at).first().waitFor()
+      const from = page.getByRole('slider', { name: 'From' })
+      await from.focus()
+      await page.keyboard.press('ArrowRight')
+      await page.keyboard.press('Enter')
+      await expect
+        .poll(() => new URL(page.url()).searchParams.get('from'))
+        .toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
+      expect(new URL(page.url()).searchParams.has('last')).toBe(false)
+    })
+
+    test('a view is kept for the person who made it', async () => {
+      const at = await reviewer('/app/sessions?principal=cleo%40example.com')
+      const { page, complaints } = at
+      await page.getByRole('button', { name: 'Views' }).click()
+      await page.getByLabel('Save this view as').fill('Cleo <i>only</i>')
+      await page.getByRole('button', { name: 'Save', exact: true }).click()
+      await page.getByRole('button', { name: 'Cleo <i>only</i>', exact: true }).waitFor()
+      expect(await at.axe()).toEqual([])
+      await at.goto('/app/sessions')
+      await page.getByRole('button', { name: 'Views' }).click()
+      await page.getByRole('button', { name: 'Cleo <i>only</i>', exact: true }).click()
+      await expect.poll(() => rowsOf(at).count()).toBe(1)
+      await page.getByRole('button', { name: 'Views' }).click()
+      await page.getByRole('button', { name: 'Forget Cleo <i>only</i>' }).click()
+      await expect
+        .poll(() => page.getByRole('button', { name: 'Cleo <i>only</i>', exact: true }).count())
+        .toBe(0)
+      expect(complaints).toEqual([])
+    })
+
+    test.each([
+      { colorScheme: 'light', width: 1280 },
+      { colorScheme: 'dark', width: 1280 },
+      { colorScheme: 'light', width: 320 },
+      { colorScheme: 'dark', width: 320 },
+    ] as const)('axe finds nothing, and it fits its window ($colorScheme, $width)', async look => {
+      const at = await reviewer('/app/sessions', { ...look, reducedMotion: 'reduce' })
+      await rowsOf(at).first().waitFor()
+      expect(await at.axe()).toEqual([])
+      expect(await at.isTooWide()).toBe(false)
+      await at.goto('/app/live')
+      await at.page.getByText('Nobody works through this gateway right now').waitFor()
+      expect(await at.axe()).toEqual([])
+      expect(await at.isTooWide()).toBe(false)
+      expect(at.complaints).toEqual([])
+    })
+
+    test('local times are shown where somebody wants them, on all pages at once', async () => {
+      const at = await reviewer()
+      const { page } = at
+      await rowsOf(at).first().waitFor()
+      await page.getByRole('columnheader', { name: 'Start (UTC)' }).waitFor()
+      await page.getByRole('button', { name: /Times are UTC/ }).click()
+      await page.getByRole('columnheader', { name: /Start \(\+0[12]:00\)/ }).waitFor()
+      await rowsOf(at).first().getByRole('link').first().click()
+      await page
+        .getByText(/\+0[12]:00/)
+        .first()
+        .waitFor()
+      expect(await page.locator('#main').textContent()).not.toContain('UTC')
+    })
+  })
+})
