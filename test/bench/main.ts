@@ -1,5 +1,5 @@
 /**
- * `npm run bench [ssh | postgres | recording | analysis | quarter] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--workers N] [--events N] [--seed N] [--json FILE]`:
+ * `npm run bench [ssh | postgres | recording | analysis | quarter | search] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--workers N] [--events N] [--entries N] [--seed N] [--json FILE]`:
  * Sallyport beside what a user would pick instead, in one run, as ratios.
  */
 import { writeFileSync } from 'node:fs'
@@ -13,6 +13,7 @@ import { tableOf } from './measurement.ts'
 import { tableOfPairs } from './pairs.ts'
 import { benchPostgres, postgresGroups } from './postgres.ts'
 import { benchRecording, recordingGroups, tableOfRecording } from './recording.ts'
+import { benchSearch, tableOfSearch } from './search.ts'
 import { benchSsh, sshGroups } from './ssh.ts'
 
 const { values, positionals } = parseArgs({
@@ -26,6 +27,8 @@ const { values, positionals } = parseArgs({
     sessions: { type: 'string', default: '200' },
     only: { type: 'string' },
     workers: { type: 'string', default: '0' },
+    entries: { type: 'string', default: '1000000' },
+    entries: { type: 'string', default: '1000000' },
     events: { type: 'string', default: '750000' },
     seed: { type: 'string', default: '1' },
   },
@@ -50,6 +53,7 @@ const benches: Readonly<Record<string, () => Promise<{ measured: unknown; table:
   recording,
   analysis,
   quarter,
+  search,
 }
 const { measured, table } = await (benches[positionals[0] ?? 'ssh'] ?? ssh)()
 process.stdout.write(`${table}\n\n`)
@@ -95,6 +99,11 @@ async function analysis(): Promise<{ measured: unknown; table: string }> {
 async function quarter(): Promise<{ measured: unknown; table: string }> {
   const reviewed = await review(simulateQuarter({ seed: Number(values.seed), weeks: 13 }))
   return { measured: reviewed.findings.length, table: reportOf(reviewed) }
+}
+
+async function search(): Promise<{ measured: unknown; table: string }> {
+  const measured = benchSearch({ entries: Number(values.entries), rounds: Number(values.rounds ?? '20') })
+  return { measured, table: tableOfSearch(measured) }
 }
 
 async function postgres(): Promise<{ measured: unknown; table: string }> {
