@@ -23,12 +23,13 @@ type Visit = {
   /** Week and day of the week from 0, hour (UTC). */
   readonly at: readonly [number, number, number]
   readonly gapMs?: number
+  readonly source?: string
   readonly lines: readonly (string | Partial<Line>)[]
 }
 
 function sessionsOf(name: string, visits: readonly Visit[]): Case['sessions'] {
   return (startMs, people) =>
-    visits.map(({ principal, target, at: [week, day, hour], gapMs = 12_000, lines }) => {
+    visits.map(({ principal, target, at: [week, day, hour], gapMs = 12_000, lines, source }) => {
       const openedAtMs = startMs + (week * 7 + day) * dayMs + hour * 3_600_000
       const person = people.find(each => each.name === principal)
       const session = newSession(principal, person?.role ?? 'web', target, openedAtMs)
@@ -36,6 +37,7 @@ function sessionsOf(name: string, visits: readonly Visit[]): Case['sessions'] {
       return {
         ...session,
         planted: name,
+        ...(source === undefined ? {} : { source }),
         lines: lines.map(
           (line, index): Line => ({
             kind,
@@ -182,6 +184,7 @@ export function plantedCases(weeks: number): readonly Case[] {
         {
           principal: 'web4',
           target: 'web1',
+          source: '198.51.100.23',
           at: [week(3), 6, 3.2],
           lines: [
             'whoami',
@@ -205,6 +208,7 @@ export function plantedCases(weeks: number): readonly Case[] {
         {
           principal: 'data1',
           target: 'warehouse',
+          source: '198.51.100.23',
           at: [week(2), 2, 2.1],
           lines: [
             'SELECT version()',

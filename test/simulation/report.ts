@@ -1,6 +1,7 @@
 /** What a quarter's queue showed, as tables. */
 import { isAtLeast } from '../../src/analysis/findings/finding.ts'
 import { roles } from './office.ts'
+import type { Quarter } from './quarter.ts'
 import type { Found, Reviewed } from './review.ts'
 
 export type CaseResult = {
@@ -16,7 +17,7 @@ export type CaseResult = {
   readonly afterDays: number | undefined
 }
 
-export function caseResults({ quarter, findings }: Reviewed): CaseResult[] {
+export function caseResults(quarter: Quarter, findings: readonly Found[]): CaseResult[] {
   return quarter.cases.map(({ name, kind, what }) => {
     const own = findings.filter(({ session, draft }) => session.planted === name && tells(draft))
     const shown = own.filter(({ isShown }) => isShown)
@@ -41,33 +42,45 @@ function tells({ kind, severity }: Found['draft']): boolean {
   return kind === 'baseline' || isAtLeast(severity, 'medium')
 }
 
-export function reportOf(reviewed: Reviewed): string {
-  const { quarter, events, findings } = reviewed
+export function reportOf({ quarter, events, findings, suppressing }: Reviewed): string {
+  return [
+    `${quarter.sessions.length} sessions of ${quarter.people.length} people in ${quarter.days} days, ${events} commands and statements.`,
+    '',
+    'A reviewer who only closes what is shown:',
+    '',
+    ...reportOn(quarter, findings),
+    '',
+    'A reviewer who also suppresses, for thirty days, what was expected of one person three times:',
+    '',
+    ...reportOn(quarter, suppressing),
+  ].join('\n')
+}
+
+function reportOn(quarter: Quarter, findings: readonly Found[]): readonly string[] {
   const shown = findings.filter(({ isShown }) => isShown)
   const usual = shown.filter(({ session }) => session.planted === undefined)
   const workdays = new Set(quarter.sessions.map(({ openedAtMs }) => Math.floor(openedAtMs / 86_400_000))).size
   return [
-    `${quarter.sessions.length} sessions of ${quarter.people.length} people in ${quarter.days} days, ${events} commands and statements.`,
-    `${findings.length} findings, ${shown.length} above the line (${(shown.length / workdays).toFixed(1)} a day with work; ${most(shown)} on the fullest), ${usual.length} of them of everyday work.`,
+    `${findings.length} findings, ${shown.length} above the line (${(shown.length / workdays).toFixed(1)} a day with work, ${most(shown)} on the fullest), ${usual.length} of them of everyday work.`,
     '',
     '| case | kind | what | shown | rank of its day | by |',
     '|---|---|---|---|---|---|',
-    ...caseResults(reviewed).map(
+    ...caseResults(quarter, findings).map(
       ({ name, kind, what, isShown, rank, of, rules, afterDays }) =>
         `| ${name} | ${kind} | ${what} | ${isShown ? (afterDays === 0 ? 'the same day' : `after ${afterDays} days`) : 'no'} | ${rank === undefined ? '–' : `${rank} of ${of}`} | ${rules.join(', ') || '–'} |`,
     ),
     '',
-    '| role | people | findings of everyday work above the line, a person and week | most of one person | which, most frequent first |',
+    '| role | people | findings of everyday work above the line, a person and week | most of one person | most frequent |',
     '|---|---|---|---|---|',
-    ...roles.map(role => roleRow(role, usual, reviewed)),
-  ].join('\n')
+    ...roles.map(role => roleRow(role, usual, quarter)),
+  ]
 }
 
 function most(shown: readonly Found[]): number {
   return Math.max(0, ...[...Map.groupBy(shown, ({ day }) => day).values()].map(({ length }) => length))
 }
 
-function roleRow(role: string, usual: readonly Found[], { quarter }: Reviewed): string {
+function roleRow(role: string, usual: readonly Found[], quarter: Quarter): string {
   const people = quarter.people.filter(each => each.role === role)
   const names = new Set(people.map(({ name }) => name))
   const own = usual.filter(({ session }) => names.has(session.principal))

@@ -1,27 +1,24 @@
 /** Runs a quarter through what runs on line, and keeps what a reviewer would have been shown each day. */
-import { Baseline } from '../../src/analysis/baseline/baseline.ts'
-import type { Entry, EntryHit } from '../../src/analysis/entry.ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { WatchedSession } from '../../src/analysis/analyst/session-observer.ts'
+import type { Entry } from '../../src/analysis/entry.ts'
 import type { FindingDraft } from '../../src/analysis/findings/finding.ts'
+import { FindingObserver } from '../../src/analysis/findings/observer.ts'
 import { placesOf, type Placed } from '../../src/analysis/findings/queue.ts'
-import { RuleFindings } from '../../src/analysis/findings/rule-findings.ts'
 import { type Catalogue, readCatalogue } from '../../src/analysis/rules/catalogue.ts'
 import { WindowRules } from '../../src/analysis/rules/window-rules.ts'
 import { Grammar } from '../../src/analysis/sql/grammar.ts'
+import type { AnalysisConfig } from '../../src/config/config.ts'
+import { analysisFields, findingsConfigOf } from '../../src/config/analysis-schema.ts'
+import { z } from 'zod'
 import { lineHitsOf } from '../support/entries.ts'
 import { dayMs, type Quarter } from './quarter.ts'
 import type { Line, Session } from './session.ts'
 
-export type Limits = {
-  readonly budget: number
-  readonly perPerson: number
-  /** As in the configuration: events of a profile, and nats. */
-  readonly profile: number
-  readonly score: number
-}
-/** What `analysis` has when nothing is said. */
-export const usualLimits: Limits = { budget: 20, perPerson: 2, profile: 2000, score: 4 }
-/** Events that are compared together; sessions are short. */
-const blockEvents = 50
+/** What `analysis` is when nothing is said. */
+export const usualAnalysis: AnalysisConfig = findingsConfigOf(z.strictObject(analysisFields).parse({}), '/')
 
 export type Found = {
   readonly session: Session
@@ -35,69 +32,88 @@ export type Found = {
 export type Reviewed = {
   readonly quarter: Quarter
   readonly events: number
+  /** With a reviewer who only closes what is shown. */
   readonly findings: readonly Found[]
+  /** With one who also suppresses what a person was expected to do three times, for thirty days. */
+  readonly suppressing: readonly Found[]
 }
 
-type Watched = {
-  readonly session: Session
-  readonly windows: WindowRules
-  readonly rules: RuleFindings
-  count: number
-}
-
-export async function review(quarter: Quarter, limits: Limits = usualLimits): Promise<Reviewed> {
+export async function review(quarter: Quarter, analysis: AnalysisConfig = usualAnalysis): Promise<Reviewed> {
   const grammar = new Grammar()
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-quarter-'))
   try {
-    const run = new Run(readCatalogue(), grammar, limits)
-    const lines = quarter.sessions
-      .flatMap(session => session.lines.map(line => ({ session, line })))
-      .toSorted((a, b) => a.line.atMs - b.line.atMs)
-    for (const { session, line } of lines) await run.take(session, line)
-    return { quarter, events: lines.length, findings: placed(run.drafts(), quarter, limits) }
+    const run = new Run(readCatalogue(), grammar, { analysis, folder })
+    for (const { does } of happeningsOf(quarter, run)) await does()
+    const events = quarter.sessions.reduce((sum, { lines }) => sum + lines.length, 0)
+    return {
+      quarter,
+      events,
+      findings: placed(run.drafts, quarter, analysis, new Reviewer(false)),
+      suppressing: placed(run.drafts, quarter, analysis, new Reviewer(true)),
+    }
   } finally {
     await grammar.close()
+    rmSync(folder, { recursive: true, force: true })
   }
 }
+
+type Happening = { readonly atMs: number; readonly does: () => Promise<void> | void }
+
+/** Sessions open, go on and end beside each other. */
+function happeningsOf({ sessions }: Quarter, run: Run): Happening[] {
+  return sessions
+    .flatMap(session => [
+      { atMs: session.openedAtMs, does: () => run.open(session) },
+      ...session.lines.map(line => ({ atMs: line.atMs, does: () => run.take(session, line) })),
+      { atMs: (session.lines.at(-1)?.atMs ?? session.openedAtMs) + 1, does: () => run.seal(session) },
+    ])
+    .toSorted((a, b) => a.atMs - b.atMs)
+}
+
+type Watched = { readonly session: Session; readonly windows: WindowRules; count: number }
 
 class Run {
   readonly #catalogue: Catalogue
   readonly #grammar: Grammar
-  readonly #limits: Limits
-  readonly #baseline = new Baseline({ blockEvents })
+  readonly #observer: FindingObserver
   readonly #watched = new Map<string, Watched>()
-  readonly #drafts: { session: Session; draft: FindingDraft }[] = []
+  readonly #drafts = new Map<string, { session: Session; draft: FindingDraft }>()
 
-  constructor(catalogue: Catalogue, grammar: Grammar, limits: Limits) {
+  constructor(
+    catalogue: Catalogue,
+    grammar: Grammar,
+    options: { readonly analysis: AnalysisConfig; readonly folder: string },
+  ) {
     this.#catalogue = catalogue
     this.#grammar = grammar
-    this.#limits = limits
+    this.#observer = new FindingObserver(options, [...catalogue.rules, ...catalogue.windows])
+  }
+
+  /** One for each session and group, as it was at last. */
+  get drafts(): readonly { session: Session; draft: FindingDraft }[] {
+    return [...this.#drafts.values()]
+  }
+
+  open(session: Session): void {
+    this.#watched.set(session.id, { session, windows: new WindowRules(this.#catalogue), count: 0 })
+    this.#keep(session, this.#observer.opened(watchedOf(session), false))
   }
 
   async take(session: Session, line: Line): Promise<void> {
-    const watched = this.#watched.get(session.id) ?? this.#watch(session)
+    const watched = this.#watched.get(session.id)
+    if (watched === undefined) throw new Error(`${session.id} is not open`)
     const entry = await this.#entryOf(session, line, watched.count++)
-    const hits: EntryHit[] = await lineHitsOf(entry, this.#catalogue, this.#grammar)
-    watched.rules.take(entry, [...hits, ...watched.windows.take(entry, hits)])
-    if (entry.kind !== 'file') this.#compare(session, entry)
+    const hits = await lineHitsOf(entry, this.#catalogue, this.#grammar)
+    this.#keep(session, this.#observer.took(entry, [...hits, ...watched.windows.take(entry, hits)]))
   }
 
-  drafts(): readonly { session: Session; draft: FindingDraft }[] {
-    const ofRules = [...this.#watched.values()].flatMap(({ session, rules }) =>
-      rules.all().map(draft => ({ session, draft })),
-    )
-    return [...ofRules, ...this.#drafts]
+  seal(session: Session): void {
+    this.#watched.delete(session.id)
+    this.#keep(session, this.#observer.sealed(watchedOf(session)))
   }
 
-  #watch(session: Session): Watched {
-    const book = { about: (id: string) => this.#catalogue.about(id), off: new Set<string>(), versions: {} }
-    const watched = {
-      session,
-      windows: new WindowRules(this.#catalogue),
-      rules: new RuleFindings(session.id, book),
-      count: 0,
-    }
-    this.#watched.set(session.id, watched)
-    return watched
+  #keep(session: Session, drafts: readonly FindingDraft[]): void {
+    for (const draft of drafts) this.#drafts.set(`${session.id} ${draft.group}`, { session, draft })
   }
 
   async #entryOf(session: Session, line: Line, number: number): Promise<Entry> {
@@ -118,35 +134,22 @@ class Run {
       },
     }
   }
+}
 
-  #compare(session: Session, { text, atMs }: Entry): void {
-    const { principal, target, protocol } = session
-    const scored = this.#baseline.observe({ principal, target, protocol, atMs, text }, false)
-    if (
-      scored === undefined ||
-      scored.profileEvents < this.#limits.profile ||
-      scored.score < this.#limits.score
-    )
-      return
-    const draft: FindingDraft = {
-      session: session.id,
-      group: 'drift',
-      kind: 'baseline',
-      severity: 'low',
-      unusualness: scored.score,
-      rules: [],
-      atMs,
-      body: {
-        sentence: 'A stretch of this account’s work differs from its own history.',
-        why: scored.terms.map(({ text: observed, nats }) => ({ observed, adds: nats })),
-        quotes: [],
-        techniques: [],
-        benign: [],
-        quality: [],
-        versions: {},
-      },
-    }
-    this.#drafts.push({ session, draft })
+function watchedOf({ id, protocol, principal, target, role, openedAtMs, source }: Session): WatchedSession {
+  return {
+    id,
+    protocol,
+    issuer: 'https://issuer.example',
+    subject: principal,
+    principal,
+    target,
+    login: protocol === 'ssh' ? 'deploy' : 'app',
+    role,
+    sourceAddress: source ?? '192.0.2.10',
+    openedAtMs,
+    recording: `${id}.rec`,
+    labels: {},
   }
 }
 
@@ -154,29 +157,64 @@ class Run {
 function placed(
   drafts: readonly { session: Session; draft: FindingDraft }[],
   { startMs }: Quarter,
-  { budget, perPerson }: Limits,
+  { budget, perPerson }: AnalysisConfig,
+  reviewer: Reviewer,
 ): Found[] {
-  const days = Map.groupBy(drafts, ({ draft }) => Math.floor((draft.atMs - startMs) / dayMs))
-  return [...days].flatMap(([day, ofDay]) => {
-    const rows = ofDay.map(({ session, draft }, at) => ({
-      session,
-      draft,
-      row: rowOf(session, draft, `${day} ${at}`),
-    }))
-    const places = placesOf(
-      rows.map(({ row }) => row),
-      new Map(),
-      { budget, perPerson },
-    )
-    const order = [...places.keys()]
-    return rows.map(({ session, draft, row }) => ({
-      session,
-      draft,
-      day,
-      rank: order.indexOf(row.id) + 1,
-      isShown: places.get(row.id)?.place === 'queue',
-    }))
-  })
+  const dayOf = (ms: number): number => Math.floor((ms - startMs) / dayMs)
+  const days = Map.groupBy(drafts, ({ draft }) => dayOf(draft.atMs))
+  return [...days.keys()]
+    .toSorted((a, b) => a - b)
+    .flatMap(day => {
+      const rows = (days.get(day) ?? [])
+        .filter(({ session, draft }) => !reviewer.suppresses(session, draft, day))
+        .map(({ session, draft }, at) => ({ session, draft, row: rowOf(session, draft, `${day} ${at}`) }))
+      const places = placesOf(
+        rows.map(({ row }) => row),
+        new Map(),
+        { budget, perPerson },
+      )
+      const order = [...places.keys()]
+      const found = rows.map(({ session, draft, row }) => ({
+        session,
+        draft,
+        day,
+        rank: order.indexOf(row.id) + 1,
+        isShown: places.get(row.id)?.place === 'queue',
+      }))
+      for (const each of found) reviewer.sees(each)
+      return found
+    })
+}
+
+/** Of one person, a group of rules that was expected so often is suppressed for so long. */
+const expectedBefore = 3
+const suppressedDays = 30
+
+/** Closes what is shown; `suppresses`: says of what one person does again and again that it is expected. */
+class Reviewer {
+  readonly #isSuppressing: boolean
+  readonly #seen = new Map<string, { count: number; untilDay: number }>()
+
+  constructor(isSuppressing: boolean) {
+    this.#isSuppressing = isSuppressing
+  }
+
+  suppresses(session: Session, draft: FindingDraft, day: number): boolean {
+    return this.#isSuppressing && (this.#seen.get(keyOf(session, draft))?.untilDay ?? -1) > day
+  }
+
+  sees({ session, draft, day, isShown }: Found): void {
+    if (!isShown || session.planted !== undefined || draft.kind !== 'rule' || draft.severity === 'critical')
+      return
+    const known = this.#seen.get(keyOf(session, draft)) ?? { count: 0, untilDay: -1 }
+    known.count++
+    if (known.count >= expectedBefore) Object.assign(known, { count: 0, untilDay: day + suppressedDays })
+    this.#seen.set(keyOf(session, draft), known)
+  }
+}
+
+function keyOf({ principal }: Session, { group }: FindingDraft): string {
+  return `${principal} ${group}`
 }
 
 function rowOf(session: Session, draft: FindingDraft, id: string): Placed {

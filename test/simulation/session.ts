@@ -10,6 +10,8 @@ export type Session = {
   readonly protocol: 'ssh' | 'postgres'
   readonly openedAtMs: number
   readonly lines: readonly Line[]
+  /** Where it comes from, if not from the office. */
+  readonly source?: string
   /** The planted case that this is a part of. */
   readonly planted?: string
 }

@@ -83,8 +83,9 @@ const statementClause = z.strictObject({
   hasWhere: z.boolean().optional(),
   /** How many statements the text holds. */
   leastStatements: z.number().int().min(2).optional(),
-  /** A text that it contains, in any case. */
+  /** A text that it contains, in any case; and none of these. */
   contains: globs.optional(),
+  noContains: globs.optional(),
 })
 export type StatementClause = z.output<typeof statementClause>
 

@@ -37,12 +37,16 @@ function compileClause(clause: StatementClause): StatementMatcher {
     const glob = compileGlobs(clause.noKinds)
     tests.push(({ analysis }) => !analysis.facts.kinds.some(glob))
   }
-  const { hasWhere, leastStatements, contains } = clause
+  const { hasWhere, leastStatements, contains, noContains } = clause
   if (hasWhere !== undefined)
     tests.push(({ analysis }) => (analysis.facts.hasWhere ?? !hasWhere) === hasWhere)
   if (leastStatements !== undefined)
     tests.push(({ analysis }) => analysis.facts.statements >= leastStatements)
   if (contains !== undefined) tests.push(containsTest(contains))
+  if (noContains !== undefined) {
+    const unwanted = containsTest(noContains)
+    tests.push(statement => !unwanted(statement))
+  }
   return statement => tests.every(test => test(statement))
 }
 
