@@ -85,7 +85,7 @@ test('after kill -9 in the middle, and a start, nothing is lost and nothing doub
   await terminal.waitFor(/[$#] $/)
   for (const island of ['kilwa', 'songo', 'mnara']) {
     terminal.type(`echo ${island}\r`)
-    await terminal.waitFor(new RegExp(`\n${island}\r?\n`))
+    await terminal.waitFor(new RegExp(`[\r\n]${island}\r?\n`))
   }
   await untilFound('"echo kilwa"', 'kind:command')
   await world.killGateway('SIGKILL')
