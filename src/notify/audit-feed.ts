@@ -138,14 +138,22 @@ export class AuditFeed {
   async #lineBefore(segment: number, offset: number): Promise<Buffer> {
     const file = await open(join(this.#folder, segmentName(segment)), 'r')
     try {
-      const start = Math.max(0, offset - maxLineBytes)
-      const bytes = await readAt(file, start, offset - start)
-      if (bytes.length < offset - start) throw new Error('the file is shorter')
-      return lastLine(bytes)
+      const short = await lineEndingAt(file, offset, tailBytes)
+      return short.length < Math.min(tailBytes, offset)
+        ? short
+        : await lineEndingAt(file, offset, maxLineBytes)
     } finally {
       await file.close()
     }
   }
+}
+
+/** The line that ends there, or as much of it as these bytes hold. */
+async function lineEndingAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
+  const start = Math.max(0, offset - bytes)
+  const read = await readAt(file, start, offset - start)
+  if (read.length < offset - start) throw new Error('the file is shorter')
+  return lastLine(read)
 }
 
 /** The last whole line of a file, if it begins within its last bytes. */

@@ -9,9 +9,3 @@ export type FeedEvent = {
   /** What else it says. Texts are hostile. */
   readonly fields: Readonly<Record<string, unknown>>
 }
-
-/** Text of a field, or undefined where there is none. */
-export function textOf({ fields }: FeedEvent, name: string): string | undefined {
-  const value = fields[name]
-  return typeof value === 'string' && value !== '' ? value : undefined
-}

@@ -20,6 +20,8 @@ export class PendingContent {
   readonly #content: SessionContent
   readonly #feed: AuditFeed
   #pending: Pending[] = []
+  /** Their last lines, by number. */
+  readonly #closes = new Map<number, FeedEvent>()
   #progress: Progress | undefined
   #next: string | undefined
   /** Sessions that were given up, since the start. */
@@ -41,22 +43,30 @@ export class PendingContent {
   /** Before the lines count as read: a crash must not lose them. */
   note(lines: readonly FeedLine[], nowMs: number): void {
     for (const { event, after } of lines) {
+      // A session that could not be opened has no recording that was sealed or not.
+      if (event.kind !== 'session-close' || event.fields['sealed'] === undefined) continue
       const isKnown = this.#pending.some(({ position }) => position.sequence === after.sequence)
-      if (event.kind === 'session-close' && !isKnown) this.#pending.push({ position: after, sinceMs: nowMs })
+      if (!isKnown) this.#pending.push({ position: after, sinceMs: nowMs })
     }
     while (this.#pending.length > maxPending) this.#giveUp(this.#pending[0])
   }
 
   /** What can be sent now, if anything: the rest of a page. */
   async piece(nowMs: number): Promise<ContentPiece | undefined> {
-    for (const pending of [...this.#pending]) {
-      const close = await this.#feed.lineAt(pending.position)
+    for (const pending of this.#pending) {
+      const close = await this.#closeOf(pending)
       const state = close === undefined ? 'none' : this.#content.stateOf(String(close.fields['session']))
       if (close === undefined || state === 'none') this.done(pending)
       else if (state === 'ready') return { events: this.#rest(close, pending.position), pending }
       else if (nowMs - pending.sinceMs > waitAtMostMs) this.#giveUp(pending)
     }
     return undefined
+  }
+
+  async #closeOf({ position }: Pending): Promise<FeedEvent | undefined> {
+    const known = this.#closes.get(position.sequence) ?? (await this.#feed.lineAt(position))
+    if (known !== undefined) this.#closes.set(position.sequence, known)
+    return known
   }
 
   #rest(close: FeedEvent, { sequence }: Position): readonly FeedEvent[] {
@@ -78,6 +88,7 @@ export class PendingContent {
 
   done(pending: Pending): void {
     this.#pending = this.#pending.filter(one => one !== pending)
+    this.#closes.delete(pending.position.sequence)
     if (this.#progress?.sequence === pending.position.sequence) this.#progress = undefined
   }
 

@@ -13,7 +13,7 @@ let receiver: SignedReceiver
 
 function configure(config: RawConfig, more: object = {}): void {
   config['notify'] = [
-    { file: 'events.ndjson' },
+    { file: 'events.ndjson', content: true },
     {
       name: 'soc',
       webhook: receiver.url,
@@ -67,6 +67,17 @@ function admin(path: string, body?: object): Promise<string> {
 type State = { sinks: { sink: string; backlog: number }[]; letters: { id: string }[] }
 const state = async (): Promise<State> => JSON.parse(await admin('/notify')) as State
 
+type Line = {
+  metadata: { uid: string; event_code: string }
+  process?: { cmd_line: string }
+  device?: { hostname: string }
+}
+
+function linesOfFile(): Line[] {
+  const lines = readFileSync(join(world.folder, 'events.ndjson'), 'utf8').split('\n')
+  return lines.filter(line => line.endsWith('}')).map(line => JSON.parse(line) as Line)
+}
+
 /** Until everything is told of what is in the audit log by now. */
 async function quiet(): Promise<void> {
   await world.lastEnded()
@@ -88,9 +99,20 @@ test('kill -9 in the middle of a delivery: every opening and closing arrives at 
   expect(sessionEntries().length).toBeGreaterThan(5)
   expect(told()).toEqual(sessionEntries())
   expect(receiver.forged).toBe(0)
-  const lines = readFileSync(join(world.folder, 'events.ndjson'), 'utf8').trimEnd().split('\n')
-  const inFile = lines.map(line => (JSON.parse(line) as { metadata: { uid: string } }).metadata.uid)
+  const inFile = linesOfFile().map(({ metadata }) => metadata.uid)
   expect(inFile).toEqual(expect.arrayContaining([...new Set(receiver.received.map(({ id }) => id))]))
+})
+
+test('commands go to the sink that asked for them, and to no other', async () => {
+  await world.ssh(`${world.login}@web1`, { command: ['echo', 'from-a-session'] })
+  const commands = (): unknown[] =>
+    linesOfFile().flatMap(({ metadata, process, device }) =>
+      metadata.event_code === 'content-command' ? [[process?.cmd_line, device?.hostname]] : [],
+    )
+  await world.until(() => commands().length > 0 && String(commands().at(-1)).includes('from-a-session'))
+  expect(commands().at(-1)).toEqual(['echo from-a-session', 'web1'])
+  await quiet()
+  expect(JSON.stringify(receiver.received)).not.toContain('from-a-session')
 })
 
 test('a receiver whose answer asks for the end of a session gets it, and what it may not ask for is refused', async () => {
@@ -101,8 +123,8 @@ test('a receiver whose answer asks for the end of a session gets it, and what it
   await quiet()
   const run = await world.ssh(`${world.login}@web1`, { command: ['sleep 60'] })
   expect(run.code).not.toBe(0)
-  expect(run.stderr.toString()).toContain('the receiver soc asked for it')
-  expect(run.stderr.toString()).not.toContain('case 9')
+  expect(run.stderr).toContain('the receiver soc asked for it')
+  expect(run.stderr).not.toContain('case 9')
   await world.until(() => world.audit().some(({ kind }) => kind === 'ask-followed'))
   const { id, endReason } = await world.lastEnded()
   expect(endReason).toBe('the receiver soc asked for it')

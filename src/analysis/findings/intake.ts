@@ -59,7 +59,18 @@ export class Intake {
     if (before !== undefined && !isMore(before, row)) return
     if (before === undefined) {
       const { id, group, severity, place } = row
-      audit.append({ kind: 'finding-noticed', finding: id, session: session.id, group, severity, place })
+      const { target, protocol } = session
+      const techniques = draft.body.techniques.map(technique => technique.id)
+      const what = { rules: draft.rules, techniques, target, protocol }
+      audit.append({
+        kind: 'finding-noticed',
+        finding: id,
+        session: session.id,
+        group,
+        severity,
+        place,
+        ...what,
+      })
     }
     await store.put(row)
     const isWorse = before === undefined || !isSameSeverity(before, row) || !hasSameRules(before, row)

@@ -16,7 +16,7 @@ export function findingMapping(entry: EntryReading, parties: Parties): Mapped {
     message: said ?? kind.replaceAll('-', ' '),
     more: {
       ...stateOf(activity, entry.text('state')),
-      is_alert: activity === 'Create',
+      is_alert: activity === 'Create' && !isHidden(entry.event.fields['place']),
       finding_info: infoOf(entry, uid, said),
       ...evidenceOf(parties),
     },
@@ -26,6 +26,11 @@ export function findingMapping(entry: EntryReading, parties: Parties): Mapped {
 function activityOf(kind: string, what: string | undefined): 'Create' | 'Update' | 'Close' {
   if (kind === 'finding-noticed') return 'Create'
   return kind === 'finding-suppressed' || what === 'closed' ? 'Close' : 'Update'
+}
+
+/** Findings that no reviewer is shown are told as such, and raise no alarm. */
+function isHidden(place: unknown): boolean {
+  return place === 'shadow' || place === 'suppressed'
 }
 
 function severityOf(word: string | undefined): OcsfSeverity {
