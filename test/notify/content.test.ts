@@ -27,6 +27,7 @@ function close(ground: Ground, session: string): void {
     target: 'web1',
     login: 'root',
     principal: 'Ada',
+    sealed: 'yes',
   })
 }
 
