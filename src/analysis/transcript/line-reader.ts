@@ -38,8 +38,9 @@ type Anchor = {
 
 /** A line that is being typed. */
 type Line = Anchor & {
-  /** Bytes typed since it began. */
+  /** Bytes typed since it began, and whether something stood there already. */
   typed: number
+  readonly hadText: boolean
   /** `^C` stood in it when the last key was pressed: it is text. */
   hadInterrupt: boolean
   /** The terminal changed its size meanwhile. */
@@ -199,7 +200,8 @@ export class LineReader {
     const column = columnAfter(row, prompt.length, this.#terminal.cols)
     if (known !== undefined || this.#prompts.askerOf(prompt, false).kind === 'shell') this.#forgetAhead()
     this.#marked = undefined
-    return this.#open(this.#here(Math.min(column, this.#column), prompt) ?? noAnchor)
+    const anchor = this.#here(Math.min(column, this.#column), prompt) ?? noAnchor
+    return this.#open(anchor, before.length > prompt.length)
   }
 
   /** Keys were pressed where nothing asked for a command, and now a shell does, in the same row: lines begin behind its prompt. */
@@ -216,8 +218,8 @@ export class LineReader {
     return readRows(this.#surface, { from, column: 0, to, right: undefined }).includes('^C')
   }
 
-  #open(anchor: Anchor): Line {
-    return { ...anchor, typed: 0, hadInterrupt: false, wasResized: false, entered: undefined }
+  #open(anchor: Anchor, hadText: boolean): Line {
+    return { ...anchor, typed: 0, hadText, hadInterrupt: false, wasResized: false, entered: undefined }
   }
 
   // Other screens.
@@ -358,11 +360,22 @@ export class LineReader {
     const isLeaving = this.#isLeaving
     this.#isLeaving = false
     const line = this.#line
-    if (line !== undefined && line.entered === undefined) return this.#enter(line, row)
+    if (line !== undefined && line.entered === undefined && !this.#isOvertaken(line, row))
+      return this.#enter(line, row)
     if (line?.entered === undefined) {
       if (!isLeaving) this.#queue.followedBy(() => rowOf(this.#surface, row).text)
     } else line.entered.next ??= rowOf(this.#surface, row).text
     if (this.#ahead > 0 && !isLeaving) this.#readAhead(row)
+  }
+
+  /** Keys of a line that nobody asked for stand before the prompt of the shell, which reads what was typed before them. */
+  #isOvertaken(line: Line, row: number): boolean {
+    if (this.#ahead === 0 || this.#prompts.askerOf(line.prompt, false).kind !== 'nobody') return false
+    if (this.#prompts.find(rowOf(this.#surface, this.#startOf(row)).text) === undefined) return false
+    this.#line = undefined
+    line.marker.dispose()
+    this.#ahead += line.typed
+    return true
   }
 
   #enter(line: Line, row: number): void {
@@ -380,7 +393,7 @@ export class LineReader {
       text,
       us: this.#us,
       wasInterrupted: this.#isInterrupted(line, text),
-      wasOneKey: line.typed === 1 && text !== '',
+      wasOneKey: line.typed === 1 && text !== '' && !line.hadText,
       next: undefined,
     }
     this.#unread = Math.max(0, Math.min(this.#burst - 1, line.typed - Buffer.byteLength(text) - 1))
