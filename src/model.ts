@@ -255,6 +255,21 @@ export type SavedViewRow = {
   readonly createdAtMs: number
 }
 
+/** What a check of a recording found, whole file and all signatures. */
+export type CheckRow = {
+  readonly session: string
+  /** Of the key list that it was checked with: another one may say otherwise. */
+  readonly keysNumber: number
+  readonly checkedAtMs: number
+  readonly bytes: number
+  readonly sha256: string
+  readonly isWhole: boolean
+  readonly isSealed: boolean
+  readonly isEncrypted: boolean
+  /** Why it is not whole, if so. */
+  readonly problem: string | undefined
+}
+
 /** That somebody read a recording or what was made of it. The audit log says it too; this is what people are shown about themselves. */
 export type ReadingRow = {
   readonly session: string

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { answerProblem, notFound, type WebApp, type WebParts } from './answers.ts'
 import type { WebContext } from './browser.ts'
 import type { Problem } from './problem.ts'
@@ -30,6 +31,9 @@ const policy = [
   "form-action 'self'",
   "frame-ancestors 'none'",
   "base-uri 'none'",
+  // No text becomes a script: the one policy that there may be gives the address of the player's own worker.
+  "require-trusted-types-for 'script'",
+  'trusted-types sallyport',
 ].join('; ')
 
 const types: Readonly<Record<string, string>> = {
@@ -53,7 +57,7 @@ const notBuilt: Problem = {
 /** A build that somebody made again while we run is read again: its first page then has another time. */
 class BuiltPages {
   readonly #folder: string
-  #files: ReadonlyMap<string, Buffer<ArrayBuffer>> = new Map()
+  #files: ReadonlyMap<string, BuiltFile> = new Map()
   #builtAtMs: number | undefined
 
   constructor(folder: string) {
@@ -61,7 +65,7 @@ class BuiltPages {
   }
 
   /** The file of that name (`assets/index-1234.js`), or undefined. */
-  file(name: string): Buffer<ArrayBuffer> | undefined {
+  file(name: string): BuiltFile | undefined {
     const builtAtMs = statSync(join(this.#folder, 'index.html'), { throwIfNoEntry: false })?.mtimeMs
     if (builtAtMs === undefined) return undefined
     if (builtAtMs !== this.#builtAtMs) this.#files = filesIn(this.#folder)
@@ -74,14 +78,27 @@ class BuiltPages {
   }
 }
 
-function filesIn(folder: string): ReadonlyMap<string, Buffer<ArrayBuffer>> {
+/** Compressed once, when the build is read. */
+type BuiltFile = { readonly plain: Buffer<ArrayBuffer>; readonly gzip: Buffer<ArrayBuffer> | undefined }
+
+/** Texts of a few hundred bytes do not get smaller. */
+const leastCompressedBytes = 1024
+
+function builtFile(path: string): BuiltFile {
+  const plain = Buffer.from(readFileSync(path))
+  const isText = /^(text|application\/json)|svg/.test(types[extname(path)] ?? '')
+  return {
+    plain,
+    gzip: isText && plain.length >= leastCompressedBytes ? Buffer.from(gzipSync(plain)) : undefined,
+  }
+}
+
+function filesIn(folder: string): ReadonlyMap<string, BuiltFile> {
   const names = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile() && types[extname(entry.name)] !== undefined)
     .map(entry => join(entry.parentPath, entry.name))
     .filter(path => statSync(path).size <= maxFileBytes)
-  return new Map(
-    names.slice(0, maxFiles).map(path => [path.slice(folder.length + 1), Buffer.from(readFileSync(path))]),
-  )
+  return new Map(names.slice(0, maxFiles).map(path => [path.slice(folder.length + 1), builtFile(path)]))
 }
 
 /**
@@ -105,10 +122,13 @@ function answerFile(c: WebContext, parts: WebParts, pages: BuiltPages): Response
   return answerProblem(c, parts, pages.areThere ? notFound : notBuilt)
 }
 
-function send(c: WebContext, name: string, file: Buffer<ArrayBuffer>): Response {
-  return c.body(file, 200, {
+function send(c: WebContext, name: string, { plain, gzip }: BuiltFile): Response {
+  const packed = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '') ? gzip : undefined
+  return c.body(packed ?? plain, 200, {
     'Content-Type': types[extname(name)] ?? 'application/octet-stream',
     'Content-Security-Policy': policy,
     'Cache-Control': name.startsWith('assets/') ? immutable : 'no-cache',
+    Vary: 'Accept-Encoding',
+    ...(packed === undefined ? {} : { 'Content-Encoding': 'gzip' }),
   })
 }

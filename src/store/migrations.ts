@@ -16,6 +16,7 @@ export const migrations: readonly Migration[] = [
   { version: 3, name: 'retention', up: createRetention },
   { version: 4, name: 'findings', up: createFindings },
   { version: 5, name: 'reviews', up: createReviews },
+  { version: 6, name: 'checks of recordings', up: createChecks },
 ]
 
 /**
@@ -357,4 +358,19 @@ async function createReviews(db: Kysely<Tables>): Promise<void> {
     .execute()
   await schema.createIndex('readingsOfSession').on('readings').columns(['session', 'atMs']).execute()
   await schema.createIndex('readingsByTime').on('readings').columns(['atMs']).execute()
+}
+
+async function createChecks(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('recordingChecks')
+    .addColumn('session', 'text', column => column.primaryKey())
+    .addColumn('keysNumber', 'integer', column => column.notNull())
+    .addColumn('checkedAtMs', 'bigint', column => column.notNull())
+    .addColumn('bytes', 'bigint', column => column.notNull())
+    .addColumn('sha256', 'text', column => column.notNull())
+    .addColumn('isWhole', 'integer', column => column.notNull())
+    .addColumn('isSealed', 'integer', column => column.notNull())
+    .addColumn('isEncrypted', 'integer', column => column.notNull())
+    .addColumn('problem', 'text')
+    .execute()
 }

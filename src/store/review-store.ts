@@ -1,5 +1,6 @@
 /** What reviewers leave on sessions: comments, what they watched, verdicts; who read what; and the lists that they come back to. */
 import type {
+  CheckRow,
   CommentRow,
   ReadingRow,
   SavedViewRow,
@@ -7,7 +8,7 @@ import type {
   WatchedRow,
   WatchedStretch,
 } from '../model.ts'
-import type { ReadingTable, WatchedTable } from './schema.ts'
+import type { CheckTable, ReadingTable, WatchedTable } from './schema.ts'
 import type { Statements } from './statements.ts'
 import type { KeyOwner, ReviewStore } from './store.ts'
 
@@ -23,6 +24,7 @@ export function reviewStore(statements: Statements, guarded: Guard, kept: Guard)
     ...verdictStore(statements, guarded, kept),
     ...savedViewStore(statements, guarded),
     ...readingStore(statements, guarded),
+    ...checkStore(statements, guarded),
   }
 }
 
@@ -163,5 +165,40 @@ function readingStore(
     noteReading: (row: ReadingRow) => guarded(async () => void insert(row)),
     readingsAbout: ({ issuer, subject }, limit) => guarded(async () => about({ issuer, subject, limit })),
     removeReadingsBefore: beforeMs => guarded(async () => removeBefore({ beforeMs })),
+  }
+}
+
+function checkStore(statements: Statements, guarded: Guard): Pick<ReviewStore, 'noteCheck' | 'checksOf'> {
+  const put = statements.change<CheckTable>(
+    `insert or replace into recordingChecks
+      (session, keysNumber, checkedAtMs, bytes, sha256, isWhole, isSealed, isEncrypted, problem)
+      values (@session, @keysNumber, @checkedAtMs, @bytes, @sha256, @isWhole, @isSealed, @isEncrypted, @problem)`,
+  )
+  const of = statements.query<{ sessions: string }, CheckTable>(
+    'select * from recordingChecks where session in (select value from json_each(@sessions))',
+  )
+  return {
+    noteCheck: row => guarded(async () => void put(checkToTable(row))),
+    checksOf: sessions => guarded(async () => of({ sessions: JSON.stringify(sessions) }).map(checkFromTable)),
+  }
+}
+
+function checkToTable(row: CheckRow): CheckTable {
+  return {
+    ...row,
+    isWhole: Number(row.isWhole),
+    isSealed: Number(row.isSealed),
+    isEncrypted: Number(row.isEncrypted),
+    problem: row.problem ?? null,
+  }
+}
+
+function checkFromTable(row: CheckTable): CheckRow {
+  return {
+    ...row,
+    isWhole: row.isWhole === 1,
+    isSealed: row.isSealed === 1,
+    isEncrypted: row.isEncrypted === 1,
+    problem: row.problem ?? undefined,
   }
 }

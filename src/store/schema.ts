@@ -1,5 +1,6 @@
 /** The tables of `state.db`. Columns have the names of the model's fields; what may be undefined there is null here. */
 import type {
+  CheckRow,
   CommentRow,
   EnrolledKeyRow,
   FindingEventRow,
@@ -43,6 +44,11 @@ export type WatchedTable = Omit<WatchedRow, 'stretches'> & { stretches: string }
 export type SessionVerdictTable = SessionVerdictRow
 export type SavedViewTable = SavedViewRow
 export type ReadingTable = ReadingRow
+export type CheckTable = Nullable<Omit<CheckRow, 'isWhole' | 'isSealed' | 'isEncrypted'>> & {
+  isWhole: number
+  isSealed: number
+  isEncrypted: number
+}
 export type MigrationTable = { version: number; name: string; appliedAtMs: number }
 
 export type Tables = {
@@ -62,5 +68,6 @@ export type Tables = {
   sessionVerdicts: SessionVerdictTable
   savedViews: SavedViewTable
   readings: ReadingTable
+  recordingChecks: CheckTable
   migrations: MigrationTable
 }

@@ -32,8 +32,10 @@ export type SessionFilter = {
   /** With findings that wait in the queue or were decided on; of one of these severities. */
   readonly hasFinding?: boolean | undefined
   readonly severities?: readonly Severity[] | undefined
-  /** By at least one verdict. */
+  /** By as many people as it takes. */
   readonly isReviewed?: boolean | undefined
+  /** A session with a finding of these takes two people, any other one. */
+  readonly fourEyes?: readonly Severity[] | undefined
 }
 
 export type SessionPlace = { readonly openedAtMs: number; readonly id: string }
@@ -152,6 +154,9 @@ export class SessionQueries {
 }
 
 const shownFindings = "select 1 from findings f where f.session = s.id and f.place = 'queue'"
+const countOfReviewers =
+  '(select count(distinct v.issuer || char(10) || v.subject) from sessionVerdicts v where v.session = s.id)'
+const reviewersNeeded = `(1 + exists (${shownFindings} and f.severity in (select value from json_each(?))))`
 const countOfWithFindings = `sum(exists (${shownFindings}))`
 
 function bucketSizeFor(spanMs: number): number {
@@ -203,8 +208,8 @@ function* conditionsOf(filter: SessionFilter): Generator<Part> {
     }
   if (isReviewed !== undefined)
     yield {
-      sql: `${isReviewed ? '' : 'not '}exists (select 1 from sessionVerdicts v where v.session = s.id)`,
-      values: [],
+      sql: `${countOfReviewers} ${isReviewed ? '>=' : '<'} ${reviewersNeeded}`,
+      values: [JSON.stringify(filter.fourEyes ?? [])],
     }
 }
 

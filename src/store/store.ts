@@ -3,6 +3,7 @@
  * several gateways. Every method throws Fault STORE_UNAVAILABLE when the store cannot answer; callers then refuse.
  */
 import type {
+  CheckRow,
   CommentRow,
   EnrolledKeyRow,
   FindingEventRow,
@@ -234,6 +235,9 @@ export interface ReviewStore {
   /** Who read the person's sessions, the newest first. */
   readingsAbout(person: KeyOwner, limit: number): Promise<readonly ReadingRow[]>
   removeReadingsBefore(beforeMs: number): Promise<number>
+  /** Replaces what was found before. */
+  noteCheck(row: CheckRow): Promise<void>
+  checksOf(sessions: readonly string[]): Promise<readonly CheckRow[]>
 }
 
 export interface Store {

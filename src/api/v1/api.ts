@@ -10,6 +10,7 @@ import { authenticate, isOwnChange } from './authenticate.ts'
 import type { WebParts } from '../answers.ts'
 import type { ApiDeps, ApiParts } from './deps.ts'
 import { badQuery, readBody, readQuery } from './read.ts'
+import { RecordingChecks } from './recording-checks.ts'
 import { Readings } from './readings.ts'
 import { ReadingThreads } from './replay/reading-thread.ts'
 import { nothingHere, notOurPage, notReviewer, tooManyRequests } from './refusals.ts'
@@ -24,11 +25,16 @@ const strangersPerMinute = 120
 export const apiBase = '/api/v1'
 
 export function createApi(deps: WebParts & ApiDeps): Hono<NodeEnv> {
-  const parts: ApiParts = { ...deps, readings: new Readings(deps), reading: new ReadingThreads() }
+  const parts: ApiParts = {
+    ...deps,
+    readings: new Readings(deps),
+    reading: new ReadingThreads(),
+    checks: new RecordingChecks(deps),
+  }
   const app = new Hono<NodeEnv>()
   const limits: Limits = {
-    light: new RateLimit(perMinute.light, parts.clock),
-    heavy: new RateLimit(perMinute.heavy, parts.clock),
+    light: new RateLimit((deps.perMinute ?? perMinute).light, parts.clock),
+    heavy: new RateLimit((deps.perMinute ?? perMinute).heavy, parts.clock),
     strangers: new RateLimit(strangersPerMinute, parts.clock),
   }
   for (const route of allRoutes(parts))

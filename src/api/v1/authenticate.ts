@@ -4,7 +4,7 @@ import { type Principal, principalKey } from '../../identity/principal.ts'
 import { browserAddress, findBrowserSession, type WebContext } from '../browser.ts'
 import { isOwnForm } from '../csrf.ts'
 import type { ApiParts } from './deps.ts'
-import { notOurPage, notSignedIn, tokenRefused } from './refusals.ts'
+import { notSignedIn, tokenRefused } from './refusals.ts'
 import { type Asking, type Method, Refused } from './route.ts'
 
 /** What form tokens of the pages are for: one for all changes, since a page makes many. */

@@ -13,6 +13,7 @@ import type { ReviewStore } from '../../store/store.ts'
 import type { PolicyView } from '../schema.ts'
 import type { Integrity } from './integrity.ts'
 import type { WebParts } from '../answers.ts'
+import type { RecordingChecks, Trust } from './recording-checks.ts'
 import type { Readings } from './readings.ts'
 import type { ReadingThreads } from './replay/reading-thread.ts'
 
@@ -41,10 +42,19 @@ export type ApiDeps = {
   /** Sessions with a finding of these severities are reviewed when two people gave a verdict. */
   readonly fourEyes: () => readonly Severity[]
   /** People have pseudonyms in findings until unmasked. */
+  /** Requests of one person in a minute; lower in tests. */
+  readonly perMinute?: { readonly light: number; readonly heavy: number }
+  /** What recordings are checked with. */
+  readonly trust: () => Trust
   readonly pseudonyms: () => boolean
   /** The person whose access token this is; rejects with a Fault TOKEN_REFUSED or ISSUER_UNAVAILABLE. Undefined: no tokens are taken. */
   readonly bearer?: (token: string) => Promise<Principal>
 }
 
 /** With what the routes share. */
-export type ApiParts = WebParts & ApiDeps & { readonly readings: Readings; readonly reading: ReadingThreads }
+export type ApiParts = WebParts &
+  ApiDeps & {
+    readonly readings: Readings
+    readonly reading: ReadingThreads
+    readonly checks: RecordingChecks
+  }

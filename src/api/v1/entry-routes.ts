@@ -46,7 +46,8 @@ async function entriesOf(
   return await withRecording(parts, row, async file => {
     await parts.readings.note(row, person, 'transcript')
     const state = (await parts.index?.sessions([row.id]))?.get(row.id)?.state
-    if (parts.index !== undefined && (state === 'done' || state === 'reading'))
+    const isOurs = at?.startsWith('r') === true // who began with the recording goes on with it
+    if (!isOurs && parts.index !== undefined && (state === 'done' || state === 'reading'))
       return await indexed(parts.index, row.id, kinds, at, limit)
     const from = Number(/^r(\d{1,7})$/.exec(at ?? '')?.[1] ?? 0)
     const { items, next } = await parts.reading.ask({ do: 'entries', file, kinds, from, limit })

@@ -6,6 +6,7 @@ import { checkpointFile, checkpointsFile } from '../../audit/tree/tree-files.ts'
 import type { SessionLogView } from '../../audit/tree/session-log.ts'
 import { type KeyList, printKeyList } from '../../credentials/key-list.ts'
 import type { BundleParts } from '../../recorder/bundle/bundle.ts'
+import type { Trust } from './recording-checks.ts'
 import type { IntegrityView } from '../schema.ts'
 
 /** Checkpoints that are shown, and bytes of their file that are read for that. */
@@ -115,4 +116,20 @@ function tailOf(path: string): string {
   } finally {
     closeSync(fd)
   }
+}
+
+/** Of the gateway's own list: the keys that recordings and the log of sessions are signed with, those that were revoked apart. */
+export function trustOf({ number, keys }: KeyList): Trust {
+  const ours = keys.filter(({ purpose }) => purpose === 'recording-heads' || purpose === 'log-checkpoints')
+  return {
+    number,
+    keys: ours.toSorted((a, b) => Number(isRevoked(a)) - Number(isRevoked(b))).map(key => key.publicKey),
+    revoked: ours.flatMap(({ keyId, publicKey, revoked }) =>
+      revoked === undefined ? [] : [{ keyId, publicKeyPem: publicKey, ...revoked }],
+    ),
+  }
+}
+
+function isRevoked({ revoked }: KeyList['keys'][number]): boolean {
+  return revoked !== undefined
 }

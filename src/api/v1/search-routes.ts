@@ -1,8 +1,9 @@
 /** One box over commands, statements, screens, files, people and targets, of what the asker may see and nothing else. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import type { Found } from '../../analysis/index/search-types.ts'
 import { mayReview } from '../../policy/review.ts'
-import type { SearchPage } from '../schema.ts'
+import type { SearchHit, SearchPage } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { cursor, limit, several } from './fields.ts'
 import { who } from './review-routes.ts'
@@ -77,9 +78,13 @@ async function search(
   const { items, next, ...about } = found.page
   return {
     ...about,
-    items: items.map(({ login: _, ...hit }) => hit),
+    items: items.map(hitOf),
     ...(next === undefined ? {} : { next }),
   }
+}
+
+function hitOf({ session, entry, kind, atMs, offsetMs, principal, target, text, marks }: Found): SearchHit {
+  return { session, entry, kind, atMs, offsetMs, principal, target, text, marks }
 }
 
 /** Before anything is found: a search reads what it finds. */

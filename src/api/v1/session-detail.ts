@@ -11,6 +11,7 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
   const [summary] = await summariesOf(parts, [row], person)
   const [kept] = await parts.kept([row])
   if (summary === undefined) throw new TypeError('a row has a summary')
+  const [check] = await parts.reviews.checksOf([row.id])
   const refusal = verdictRefusal(row)
   const head = kept?.purged === undefined ? await headOf(parts, row) : undefined
   return {
@@ -20,6 +21,7 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
     subject: row.subject,
     facts: head?.facts ?? [],
     recording: {
+      ...(check === undefined ? {} : { bytes: check.bytes, sha256: check.sha256 }),
       ...(kept?.purgeAtMs === undefined ? {} : { keepUntilMs: kept.purgeAtMs }),
       ...(kept?.purged === undefined ? {} : { removed: { atMs: kept.purged.atMs, rule: kept.purged.rule } }),
       holds: kept?.hold === undefined ? 0 : 1,

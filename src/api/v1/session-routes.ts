@@ -42,7 +42,7 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
         answer: sessionPage,
       },
       async ({ query, person }) =>
-        listOf(parts, person, filterOf(query, await visible(parts, person)), query),
+        listOf(parts, person, filterOf(query, await visible(parts, person), parts.fourEyes()), query),
     ),
     route(
       'reviewer',
@@ -53,7 +53,8 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
         query: filterQuery,
         answer: histogram,
       },
-      async ({ query, person }) => parts.catalogue.histogram(filterOf(query, await visible(parts, person))),
+      async ({ query, person }) =>
+        parts.catalogue.histogram(filterOf(query, await visible(parts, person), parts.fourEyes())),
     ),
     route(
       'person',
@@ -66,7 +67,7 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
       },
       ({ query, person }) => {
         const { issuer, subject } = person.principal.fields
-        return listOf(parts, person, filterOf(query, { kind: 'own', of: { issuer, subject } }), query)
+        return listOf(parts, person, filterOf(query, { kind: 'own', of: { issuer, subject } }, []), query)
       },
     ),
     sessionRoute(
@@ -80,7 +81,11 @@ async function visible(parts: ApiParts, person: Asking): Promise<SessionFilter['
   return visibleTo(parts.policy(), person.principal, await parts.catalogue.targets())
 }
 
-function filterOf(query: FilterQuery, visible: SessionFilter['visible']): SessionFilter {
+function filterOf(
+  query: FilterQuery,
+  visible: SessionFilter['visible'],
+  fourEyes: SessionFilter['fourEyes'],
+): SessionFilter {
   const {
     from,
     to,
@@ -112,6 +117,7 @@ function filterOf(query: FilterQuery, visible: SessionFilter['visible']): Sessio
     severities: severity,
     hasFinding: finding,
     isReviewed: reviewed,
+    fourEyes,
     ids: id,
   }
 }

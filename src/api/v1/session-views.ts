@@ -1,6 +1,6 @@
 /** Rows as the interface shows them. */
 import type { IndexedSession } from '../../analysis/index/search-types.ts'
-import type { SessionRow } from '../../model.ts'
+import type { CheckRow, SessionRow } from '../../model.ts'
 import type { KeptView } from '../../recorder/retention/view.ts'
 import type { Integrity, SessionSummary } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
@@ -12,21 +12,22 @@ export async function summariesOf(
   person: Asking,
 ): Promise<readonly SessionSummary[]> {
   const ids = rows.map(row => row.id)
-  const [kept, verdicts, indexed, found] = await Promise.all([
+  const [kept, checks, verdicts, indexed, found] = await Promise.all([
     parts.kept(rows),
+    parts.checks.of(rows),
     parts.reviews.verdictsOf(ids),
     parts.index?.sessions(ids).catch(() => undefined), // a list without counts is a list
     parts.findings?.ofSessions(ids, { kind: 'person', principal: person.principal }),
   ])
   return rows.map((row, at) => ({
-    ...summaryOf(row, kept[at]),
+    ...summaryOf(row, kept[at], checks.get(row.id)),
     ...(found?.get(row.id) ?? { findings: 0 }),
     ...countsOf(indexed?.get(row.id)),
     reviewedBy: [...new Set(verdicts.filter(({ session }) => session === row.id).map(({ name }) => name))],
   }))
 }
 
-function summaryOf(row: SessionRow, kept: KeptView | undefined): SessionSummary {
+function summaryOf(row: SessionRow, kept: KeptView | undefined, check: CheckRow | undefined): SessionSummary {
   const { principalName, endedAtMs, endReason, labels, ...others } = row
   const { id, protocol, state, target, login, role, sourceAddress, openedAtMs } = others
   return {
@@ -42,17 +43,19 @@ function summaryOf(row: SessionRow, kept: KeptView | undefined): SessionSummary 
     ...(endedAtMs === undefined ? {} : { endedAtMs }),
     ...(endReason === undefined ? {} : { endReason }),
     labels: labels ?? {},
-    integrity: integrityOf(row, kept),
-    encrypted: false,
+    integrity: integrityOf(row, kept, check),
+    encrypted: check?.isEncrypted ?? false,
     findings: 0,
     reviewedBy: [],
   }
 }
 
-function integrityOf(row: SessionRow, kept: KeptView | undefined): Integrity {
+function integrityOf(row: SessionRow, kept: KeptView | undefined, check: CheckRow | undefined): Integrity {
   if (kept?.purged !== undefined) return 'removed'
   if (row.state === 'open') return 'live'
-  return row.state === 'interrupted' ? 'interrupted' : 'unverified'
+  if (check?.isWhole === false) return 'failed'
+  if (row.state === 'interrupted') return 'interrupted'
+  return check?.isSealed === true ? 'verified' : 'unverified'
 }
 
 /** Nothing where nothing is known yet, or nothing may be derived. */

@@ -1,7 +1,7 @@
 /** The interface for the auditors' pages and for tools: what it needs of the rest. */
 import { severityOrder } from '../../analysis/findings/finding.ts'
 import type { ApiDeps } from '../../api/v1/deps.ts'
-import { integrityOf, proofsOf } from '../../api/v1/integrity.ts'
+import { integrityOf, proofsOf, trustOf } from '../../api/v1/integrity.ts'
 import { policyTextOf } from '../../api/v1/policy-text.ts'
 import type { Config } from '../../config/config.ts'
 import type { Severity } from '../../model.ts'
@@ -36,6 +36,7 @@ export function openApi(pages: PagesParts, configText: () => string, closers: Cl
     integrity: integrityOf(log),
     proofs: () => proofsOf(log),
     appendSigned: event => ground.audit.appendSigned(event),
+    trust: () => trustOf(authorities.ring.list),
     pseudonyms: () => config().analysis.pseudonyms !== undefined,
     fourEyes: () => fourEyesOf(config()),
   }

@@ -7,7 +7,7 @@ import { Aliases } from '../../../src/analysis/findings/aliases.ts'
 import { openFindingDesk } from '../../../src/analysis/findings/open-desk.ts'
 import type { FindingDesk } from '../../../src/analysis/findings/desk.ts'
 import { SearchThread } from '../../../src/analysis/index/search-thread.ts'
-import { integrityOf, proofsOf } from '../../../src/api/v1/integrity.ts'
+import { integrityOf, proofsOf, trustOf } from '../../../src/api/v1/integrity.ts'
 import type { ApiDeps } from '../../../src/api/v1/deps.ts'
 import { policyTextOf } from '../../../src/api/v1/policy-text.ts'
 import { type AuditEvent, openAuditLog } from '../../../src/audit/audit-log.ts'
@@ -63,6 +63,7 @@ export type ApiWorld = {
   readonly person: (who: Who) => PrincipalFields
   readonly headers: (who: Who) => Promise<Record<string, string>>
   readonly ask: (who: Who, method: string, path: string, body?: unknown) => Promise<Asked>
+  readonly signOut: (who: Who) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -124,7 +125,7 @@ export async function openApiWorld(more: Partial<ApiDeps> = {}): Promise<ApiWorl
     checkpointAfterMs: 1,
   })
   const bench = newBench()
-  const recorder = startRecorder(bench, { sessionLog })
+  const recorder = startRecorder(bench, { sessionLog, signer: authorities['recording-heads'] })
   const ended: string[] = []
   const shared: { knobs?: ApiWorld['knobs'] } = {}
   const audit = {
@@ -181,6 +182,7 @@ export async function openApiWorld(more: Partial<ApiDeps> = {}): Promise<ApiWorl
     findings: desk,
     integrity: integrityOf(logParts),
     index,
+    trust: () => trustOf(authorities.ring.list),
     pseudonyms: () => false,
     fourEyes: () => shared.knobs?.fourEyes() ?? [],
     ...more,
@@ -255,6 +257,7 @@ export async function openApiWorld(more: Partial<ApiDeps> = {}): Promise<ApiWorl
     person,
     headers,
     ask,
+    signOut: async who => await store.signIns.remove(hashOf(cookies.get(who) ?? '')),
     close: async () => {
       await world.close()
       await catalogue.close()
@@ -285,13 +288,17 @@ function personOf(who: Who, issuer: string): PrincipalFields {
     emailVerified: true,
     groups: groups[who],
     authenticatedAtMs: nowMs,
-    expiresAtMs: who === 'expired' ? nowMs - 1 : nowMs + 8 * hour,
+    expiresAtMs: who === 'expired' ? nowMs - 1 : nowMs + 1000 * hour,
   }
+}
+
+function hashOf(cookie: string): string {
+  return createHash('sha256').update(cookie).digest('hex')
 }
 
 async function signIn(store: Store, principal: PrincipalFields, who: Who): Promise<string> {
   const cookie = randomBytes(32).toString('base64url')
-  const tokenHash = createHash('sha256').update(cookie).digest('hex')
+  const tokenHash = hashOf(cookie)
   const createdAtMs = Date.now() - (who === 'expired' ? hour : 0)
   await store.signIns.insert({ tokenHash, principal, createdAtMs, expiresAtMs: principal.expiresAtMs })
   return cookie

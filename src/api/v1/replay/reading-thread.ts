@@ -3,9 +3,17 @@ import { createHash } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { Fault, type FaultCode } from '../../../errors.ts'
 import type { Entry, EntryKind } from '../../../analysis/entry.ts'
+import type { Revocation } from '../../../audit/revocation.ts'
+import type { CheckRow } from '../../../model.ts'
 import type { Replay, ReplayKeyframe, StatementText } from '../../schema.ts'
 
 export type Task =
+  | {
+      readonly do: 'check'
+      readonly file: string
+      readonly keys: readonly string[]
+      readonly revoked: readonly Revocation[]
+    }
   | { readonly do: 'replay'; readonly file: string }
   | { readonly do: 'keyframe'; readonly file: string; readonly number: number }
   | { readonly do: 'events'; readonly file: string; readonly chunk: number }
@@ -22,6 +30,7 @@ export type Task =
 
 /** What each gives; undefined where there is no such thing in the recording. */
 export type TaskResult = {
+  readonly check: RecordingCheck
   readonly replay: { readonly replay: Replay; readonly isEncrypted: boolean; readonly bytesBehind: number }
   readonly keyframe: ReplayKeyframe | undefined
   readonly entries: {
@@ -33,6 +42,8 @@ export type TaskResult = {
   readonly events: Uint8Array<ArrayBuffer> | undefined
   readonly chunks: Uint8Array<ArrayBuffer> | undefined
 }
+
+export type RecordingCheck = Omit<CheckRow, 'session' | 'keysNumber' | 'checkedAtMs'>
 
 export type Order = { readonly id: number; readonly task: Task }
 export type Given =
@@ -46,7 +57,7 @@ export type Given =
 export type Answered = { readonly id: number; readonly given: Given }
 
 /** A machine has two cores at least, and sessions need one. */
-const threads = 2
+const usualThreads = 2
 /** Questions that wait for one thread, from everybody. */
 const maxWaiting = 64
 /** Of its heap. A recording that needs more is not read, and the gateway goes on. */
@@ -57,12 +68,16 @@ const maxTaskMs = 60_000
 const idleMs = 60_000
 
 export class ReadingThreads {
-  readonly #threads = Array.from({ length: threads }, (_, at) => new ReadingThread(at))
+  readonly #threads: readonly ReadingThread[]
+
+  constructor(threads: number = usualThreads) {
+    this.#threads = Array.from({ length: threads }, (_, at) => new ReadingThread(at))
+  }
 
   /** Rejects with the Fault that the recording gives, or with STORE_UNAVAILABLE where too much waits. */
   ask<What extends Task['do']>(task: Extract<Task, { do: What }>): Promise<TaskResult[What]> {
     const [byte = 0] = createHash('sha256').update(task.file).digest()
-    const thread = this.#threads[byte % threads]
+    const thread = this.#threads[byte % this.#threads.length]
     if (thread === undefined) throw new TypeError('there are no threads')
     return thread.ask(task) as Promise<TaskResult[What]>
   }

@@ -11,6 +11,7 @@ import type { Replay, StatementText } from '../../schema.ts'
 import { bytesBehind, indexBeside, placesOf, replayKeyframe } from './keyframes.ts'
 import { replayEventOf } from './replay-event.ts'
 import { type MappedChunk, mapRecording, type ReplayMap } from './replay-map.ts'
+import { checkRecording } from './check-recording.ts'
 import { entriesIn, pageOf } from './session-entries.ts'
 import { statementIn } from './statement-text.ts'
 import type { Given, Order, Task } from './reading-thread.ts'
@@ -43,6 +44,8 @@ async function attempt(task: Task): Promise<Given> {
 
 function run(task: Task): unknown {
   switch (task.do) {
+    case 'check':
+      return checkRecording(task.file, task.keys, task.revoked)
     case 'entries':
       return pageOf(entriesOf(task.file), task.kinds, task.from, task.limit)
     case 'statement':
