@@ -28,7 +28,6 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
     workers: { type: 'string', default: '0' },
     entries: { type: 'string', default: '1000000' },
-    entries: { type: 'string', default: '1000000' },
     events: { type: 'string', default: '750000' },
     seed: { type: 'string', default: '1' },
   },

@@ -164,7 +164,7 @@ test('rules are kept with their entries and told', async () => {
   expect(await search.hits('s1')).toEqual(
     expect.arrayContaining(hits.map(hit => expect.objectContaining({ rule: hit.rule }))),
   )
-  const [{ rule = '' } = {}] = hits
+  const rule = hits[0]?.rule ?? ''
   expect((await found(`rule:${rule}`)).length).toBeGreaterThan(0)
   expect(batches.at(-1)).toMatchObject({ session: 's1', isSealed: true })
 })

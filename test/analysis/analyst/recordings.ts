@@ -1,6 +1,5 @@
 /** Recordings for tests of the analyst, made by the recorder. */
 import { join } from 'node:path'
-import type { WatchedSession } from '../../../src/analysis/analyst/session-observer.ts'
 import { systemClock } from '../../../src/clock.ts'
 import type { RecordedEvent } from '../../../src/recorder/event.ts'
 import type { Recorder, RecorderOptions, Recording } from '../../../src/recorder/recorder.ts'
@@ -61,11 +60,6 @@ export class Recordings {
       labels: { env: 'prod' },
     }
   }
-}
-
-export function watchedOf(row: SessionRow): WatchedSession {
-  const { principalName: principal, labels = {}, ...rest } = row
-  return { ...rest, principal, labels }
 }
 
 const pty: RecordedEvent = {
