@@ -5,7 +5,7 @@ import type { ActivityEvent } from '../baseline/event.ts'
 import type { Habits, HabitTerm, SessionFacts } from '../baseline/habits.ts'
 import type { Term } from '../baseline/explain.ts'
 import type { FindingDraft, Reason } from './finding.ts'
-import { counted, minPeople, people } from './words.ts'
+import { counted, grouped, minPeople, people, times } from './words.ts'
 
 /** Events that are scored together, and fewer than which say nothing. */
 const blockEvents = 100
@@ -84,8 +84,8 @@ const maxTokenLength = 60
 
 function tokenText({ value = '', observed = 0, own }: Term): string {
   const cut = value.length > maxTokenLength ? `${value.slice(0, maxTokenLength)}…` : value
-  const seen = own === undefined ? '' : `, ${own.seen} of ${own.of} before`
-  return `\`${cut}\` (${observed} times${seen})`
+  const seen = own === undefined ? '' : `, ${times(own.seen)} in ${grouped(own.of)} before`
+  return `\`${cut}\` (${times(observed)}${seen})`
 }
 
 function peersText({ value = '', peers }: Term): string {

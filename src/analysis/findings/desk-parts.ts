@@ -28,8 +28,6 @@ export type DeskParts = {
 export type Profiles = {
   /** A reviewer said that a session was expected: what was held back of it is learned. */
   readonly teach: (session: string) => void
-  /** Nothing of a person is kept any more. */
-  readonly forget: (person: { issuer: string; subject: string }) => void
   /** In words, for the person themselves. */
   readonly inWords: (person: {
     issuer: string

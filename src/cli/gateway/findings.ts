@@ -51,7 +51,6 @@ export async function takeBatch(
 function profilesIn(folder: string, clock: Clock): Profiles {
   return {
     teach: session => wishOf(folder, { do: 'teach', session }, clock.nowMs()),
-    forget: person => wishOf(folder, { do: 'forget', person: personKey(person) }, clock.nowMs()),
     inWords: async person => wordsOf(folder, personKey(person)),
   }
 }

@@ -10,6 +10,7 @@ import { Cleanups } from '../../postgres/cleanups.ts'
 import { IndexQueue } from '../../recorder/index-queue.ts'
 import { type PurgeStep, Retention, type RetentionTiming } from '../../recorder/retention/retention.ts'
 import { foldersOf } from '../folders.ts'
+import { forgetFindings, keepFindings } from './findings-keeping.ts'
 import { openPostgresCredentials } from '../postgres-credentials.ts'
 import type { Closers, Ground } from './ground.ts'
 
@@ -59,6 +60,7 @@ export async function openUpkeep(parts: UpkeepParts, closers: Closers) {
   closers.push(() => sweep.stop())
   const retention = startRetention(parts)
   closers.push(() => retention.stop())
+  closers.push(keepFindings({ store, config, audit, clock }, log))
   const indexes = new IndexQueue(log)
   closers.push(() => indexes.stop())
   return { postgresCredentials, keysChanged, cleanups, roles, sweep, retention, indexes }
@@ -77,6 +79,7 @@ function startRetention({ ground, config, audit, clock, log, retention, forget }
     clock,
     log,
     forget,
+    forgetDerived: person => forgetFindings({ store, config, audit, clock }, person),
     ...retention,
   })
   started.start()

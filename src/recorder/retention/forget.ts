@@ -27,6 +27,8 @@ export type Forgotten = KeyOwner & {
 }
 
 type ForgetParts = PurgeParts & {
+  /** Removes what was derived of the person: findings, and what is usual for them. */
+  readonly forgetDerived?: (person: KeyOwner) => Promise<void>
   readonly purger: Purger
   readonly rules: readonly RetentionRule[]
   readonly holds: readonly HoldRow[]
@@ -52,7 +54,9 @@ export async function forgetPerson(
   for (const one of done) if (one.kind !== 'purged') remains.push({ session: one.session, why: one.problem })
   const removed = done.filter(one => one.kind === 'purged').length
   parts.audit.append({ kind: 'person-forgotten', ...person, why, by, removed, remain: remains.length })
-  const rowsCleared = isHeld(person, parts) ? 0 : await parts.store.purges.forgetPerson(person)
+  const isKept = isHeld(person, parts)
+  const rowsCleared = isKept ? 0 : await parts.store.purges.forgetPerson(person)
+  if (!isKept) await parts.forgetDerived?.(person)
   return { ...person, dryRun, removed, rowsCleared, remains, notes }
 }
 

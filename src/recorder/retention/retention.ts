@@ -11,7 +11,7 @@ import {
   ruleText,
   type Verdict,
 } from '../../policy/retention.ts'
-import type { Store } from '../../store/store.ts'
+import type { KeyOwner, Store } from '../../store/store.ts'
 import type { RecordingStore } from '../storage/recording-store.ts'
 import { type ForgetWish, type Forgotten, forgetPerson } from './forget.ts'
 import {
@@ -53,6 +53,8 @@ export type RetentionParts = Omit<PurgeParts, 'store' | 'storage'> & {
   readonly storage: Pick<RecordingStore, 'remove' | 'mayRemove' | 'hold'>
   /** The rules in force now; a reload changes what it returns. */
   readonly rules: () => readonly RetentionRule[]
+  /** Removes what was derived of a person who asked for it. */
+  readonly forgetDerived?: (person: KeyOwner) => Promise<void>
   readonly log: Log
   /** Shorter in tests. */
   readonly timing?: RetentionTiming

@@ -81,7 +81,6 @@ export async function deskWith(
     onFinding: row => void told.push(row),
     profiles: {
       teach: session => void taught.push(session),
-      forget: person => void taught.push(`forget ${person.subject}`),
       inWords: async () => ({ events: 3000, sinceMs: NOON, text: ['ls: 100 times'] }),
     },
   })
