@@ -1,7 +1,7 @@
 /** The pages of auditors besides the terminal's: SQL, search, findings, integrity, policy and connect, with sessions that real clients made. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { people } from '../support/issuer.ts'
 import { startChromium, Visitor, whatPagesNeed } from '../support/pages.ts'
@@ -32,7 +32,8 @@ async function makeSessions(): Promise<void> {
   const sql = await company.psql(undefined, { login: 'app_owner', input: script })
   expect(sql.stdout).toContain('Customer 1')
   sessions.sql = (await world.lastEnded()).id
-  const ssh = await world.ssh(`${world.login}@web1`, { command: ['echo useradd needle-$((40+2))'] })
+  const command = ['false && useradd -o -u 0 mallory; cat /etc/shadow >/dev/null; echo needle-$((40+2))']
+  const ssh = await world.ssh(`${world.login}@web1`, { command })
   expect(ssh.stdout.toString()).toContain('needle-42')
   sessions.ssh = (await world.lastEnded()).id
 }
@@ -40,6 +41,18 @@ async function makeSessions(): Promise<void> {
 async function visit(path: string, look: Parameters<typeof Visitor.open>[2] = {}): Promise<Page> {
   visitor = await Visitor.open(chrome, company.world, look)
   return visitor.signIn(people.ben, `/app${path}`)
+}
+
+/** What the index and the rules make of a session comes some time after it: the page is loaded again until it is there. */
+async function untilThere(page: Page, what: Locator): Promise<void> {
+  await expect
+    .poll(async () => {
+      await page.waitForLoadState('networkidle')
+      if ((await what.count()) > 0) return true
+      await page.reload()
+      return false
+    })
+    .toBe(true)
 }
 
 const row = (page: Page, text: string | RegExp) => page.getByRole('row').filter({ hasText: text })
@@ -140,6 +153,111 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
     })
   })
 
+  describe('search', () => {
+    test('leads from words to the very statement, with the matches marked', async () => {
+      const page = await visit('/search')
+      await page.getByLabel('What to look for').fill('no_such_table')
+      await page.keyboard.press('Enter')
+      const hit = page.getByRole('link').filter({ hasText: 'select * from no_such_table' })
+      await untilThere(page, hit)
+      await visitor.picture('search')
+      expect(new Set(await hit.first().locator('.hit').allTextContents())).toEqual(new Set(['no_such_table']))
+      await hit.first().click()
+      await expect
+        .poll(() => page.getByLabel('The statement', { exact: true }).textContent())
+        .toContain('no_such')
+    })
+
+    test('filters write themselves into the question', async () => {
+      const page = await visit('/search?q=mallory')
+      const hit = page.getByRole('link').filter({ hasText: 'useradd -o -u 0 mallory' })
+      await untilThere(page, hit)
+      await page.getByLabel('Target').fill('orders')
+      await page.keyboard.press('Enter')
+      await page.getByText('Nothing was found').waitFor()
+      expect(new URL(page.url()).searchParams.get('q')).toBe('mallory target:orders')
+      await page.getByLabel('Target').fill('web1')
+      await page.keyboard.press('Enter')
+      await hit.first().waitFor()
+      await page.getByRole('button', { name: 'Statements' }).click()
+      await page.getByText('Nothing was found').waitFor()
+    })
+
+    test('what cannot be looked for is answered with what to do', async () => {
+      const page = await visit('/search?q=OR')
+      await page.getByText('OR stands between two words or phrases.').waitFor()
+      expect(await page.getByText('How to ask').isVisible()).toBe(true)
+      visitor.complaints.length = 0 // browsers print that the question was refused
+    })
+  })
+
+  describe('findings', () => {
+    test('are walked through with keys, taken back within ten seconds, and kept when the page is left', async () => {
+      const page = await visit('/findings')
+      const items = page.locator('.finding-list li')
+      await untilThere(page, items)
+      await expect.poll(() => items.count()).toBeGreaterThan(1)
+      await page.keyboard.press('j')
+      const head = page.locator('#finding-head')
+      await head.waitFor()
+      const [count, sentence] = [await items.count(), await head.textContent()]
+      await visitor.picture('findings')
+      await page.keyboard.press('e')
+      await page.getByText('It is sent after 10 seconds').waitFor()
+      await expect.poll(() => items.count()).toBe(count - 1)
+      await page.keyboard.press('z')
+      await expect.poll(() => items.count()).toBe(count)
+      await page
+        .locator('.finding-open')
+        .filter({ hasText: sentence ?? '' })
+        .first()
+        .click()
+      await page.keyboard.press('e')
+      await page.getByText('It is sent after 10 seconds').waitFor()
+      await visitor.goto('/app/findings?state=acknowledged')
+      await page
+        .locator('.finding-open')
+        .filter({ hasText: sentence ?? '' })
+        .first()
+        .waitFor()
+    })
+
+    test('say why, and lead to the moment in the session', async () => {
+      const page = await visit('/findings')
+      const item = page.locator('.finding-open').filter({ hasText: /web1/ })
+      await untilThere(page, item)
+      await item.first().click()
+      await page.getByRole('heading', { name: 'Why' }).waitFor()
+      await page.getByRole('heading', { name: 'Evidence' }).waitFor()
+      await page
+        .getByRole('link', { name: /Show the moment/ })
+        .first()
+        .click()
+      await page.getByRole('heading', { name: /web1/ }).waitFor()
+      expect(new URL(page.url()).searchParams.get('entry')).toMatch(/^\d+$/)
+    })
+
+    test('are closed with a reason that nobody chose beforehand, and opened again', async () => {
+      const page = await visit('/findings')
+      await untilThere(page, page.locator('.finding-open'))
+      await page.keyboard.press('j')
+      await page.getByRole('button', { name: 'Close…' }).click()
+      const dialog = page.getByRole('dialog')
+      expect(await dialog.getByRole('radio', { checked: true }).count()).toBe(0)
+      await dialog.getByLabel('Why').fill('A test of <i>ours</i>.')
+      expect(await dialog.getByRole('button', { name: 'Close', exact: true }).last().isDisabled()).toBe(true)
+      await dialog.getByRole('radio', { name: /^Benign/ }).check()
+      await dialog.getByRole('button', { name: 'Close', exact: true }).last().click()
+      await visitor.goto('/app/findings?state=closed')
+      await page.locator('.finding-open').first().click()
+      await page.getByText('A test of <i>ours</i>.').waitFor()
+      await page.getByRole('button', { name: 'Open again…' }).click()
+      await page.getByRole('dialog').getByLabel('Why').fill('Once more.')
+      await page.getByRole('dialog').getByRole('button', { name: 'Open again' }).click()
+      await page.getByText('Once more.').waitFor()
+    })
+  })
+
   describe('integrity', () => {
     test('without a pinned key nothing is said to be proven of who signed', async () => {
       const page = await visit(`/integrity?session=${sessions.sql}`)
@@ -212,7 +330,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
     await page.getByLabel('Groups, with commas').fill('admins')
     await page.getByRole('button', { name: 'Explain' }).click()
     await page.getByText('Allowed', { exact: true }).waitFor()
-    expect(await page.getByLabel('The policy').textContent()).not.toContain('clientSecret')
+    expect(await page.getByLabel('The policy', { exact: true }).textContent()).not.toContain('clientSecret')
     await visitor.picture('policy')
   })
 
@@ -258,6 +376,55 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
     })
   })
 
+  describe('evidence', () => {
+    test('the report prints as a tagged PDF, and says who, what and how to prove it', async () => {
+      const page = await visit(`/sessions/${sessions.sql}`)
+      const link = page.getByRole('link', { name: 'Print report' })
+      await page.goto(new URL((await link.getAttribute('href')) ?? '', page.url()).href)
+      const text = (await page.locator('body').textContent()) ?? ''
+      for (const part of ['ada@example.com', 'no_such_table', '42P01', sessions.sql, 'ben@example.com'])
+        expect(text).toContain(part)
+      expect(text).toContain('<script>alert(1)</script>')
+      expect(await page.locator('script').count()).toBe(0)
+      const pdf = (await page.pdf({ tagged: true, format: 'A4' })).toString('latin1')
+      expect(pdf).toContain('/StructTreeRoot')
+      expect(pdf).toContain('/MarkInfo')
+      await visitor.picture('report')
+      // Nothing may run where it is: what axe looks at is a copy.
+      const html = await (await page.request.get(page.url())).text()
+      await page.goto('about:blank')
+      await page.setContent(html)
+      expect(await visitor.axe()).toEqual([])
+    })
+
+    test('a bundle is downloaded from the session, and is one', async () => {
+      const page = await visit(`/sessions/${sessions.sql}`)
+      await page.getByRole('button', { name: 'Download' }).click()
+      const download = page.waitForEvent('download')
+      await page.getByRole('menuitem', { name: /bundle/ }).click()
+      const file = await (await download).path()
+      expect(readFileSync(file).toString('latin1')).toContain(`sallyport-${sessions.sql}/MANIFEST.sha256`)
+    })
+  })
+
+  test.each([
+    ['a session of PostgreSQL', () => `/sessions/${sessions.sql}`, 'Expected'],
+    ['findings', () => '/findings', 'Select:'],
+    ['search', () => '/search?q=mallory', 'mallory'],
+    ['integrity', () => `/integrity?session=${sessions.sql}`, 'Copy: the key'],
+    ['policy', () => '/policy', 'The policy as it is written'],
+  ])('with Tab alone one gets through %s, always seeing where one is', async (_, path, last) => {
+    const page = await visit(path())
+    await page.waitForLoadState('networkidle')
+    const seen: string[] = []
+    for (let presses = 0; presses < 90 && !seen.some(one => one.includes(last)); presses++) {
+      await page.keyboard.press('Tab')
+      seen.push(await focusOn(page))
+    }
+    expect(seen).not.toContain('hidden')
+    expect(seen.join('\n')).toContain(last)
+  })
+
   test('every page fits a window of 320 pixels, and has one first heading', async () => {
     const page = await visit('/search', { width: 320 })
     for (const path of [
@@ -276,3 +443,15 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
     }
   })
 })
+
+/** What has the focus, by what is said of it, or `hidden` if nobody could see that it has. */
+async function focusOn(page: Page): Promise<string> {
+  return page.evaluate<string>(`(() => {
+    const at = document.activeElement
+    if (at === null || at === document.body) return 'body'
+    const { left, top, width, height } = at.getBoundingClientRect()
+    const seen = document.elementFromPoint(left + width / 2, Math.max(0, top + height / 2))
+    const isCovered = seen?.closest('.top') && !at.closest('.top')
+    return isCovered ? 'hidden' : [at.getAttribute('aria-label'), at.labels?.[0]?.textContent, at.textContent].join(' ')
+  })()`)
+}

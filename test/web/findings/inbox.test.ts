@@ -31,12 +31,15 @@ test('what was not undone is sent once, and the last one is the first to be undo
   expect(changes).toBe(4)
 })
 
-test('leaving the page sends what waits, in its order', () => {
-  const sent: string[] = []
+test('leaving the page sends what waits, in its order, and says that nobody waits for the answer', () => {
+  const sent: [string, boolean][] = []
   const decisions = new DelayedDecisions(() => {})
-  for (const id of ['f1', 'f2']) decisions.add('Acknowledged', [id], () => sent.push(id))
-  decisions.flush()
-  expect(sent).toEqual(['f1', 'f2'])
+  for (const id of ['f1', 'f2']) decisions.add('Acknowledged', [id], isLeaving => sent.push([id, isLeaving]))
+  decisions.flush(true)
+  expect(sent).toEqual([
+    ['f1', true],
+    ['f2', true],
+  ])
   expect(decisions.waiting).toEqual([])
 })
 

@@ -46,12 +46,13 @@ export function momentOf({
   return `/sessions/${encodeURIComponent(session)}?${query.toString()}`
 }
 
-/** A long text cut to what is around its first mark, with marks that fit it. */
+/** A long text cut to what is around its first mark, with marks that fit it. Lines and columns become one line. */
 export function excerpt(
   { text, marks }: Pick<SearchHit, 'text' | 'marks'>,
   maxCharacters: number,
 ): Pick<SearchHit, 'text' | 'marks'> {
-  if (text.length <= maxCharacters) return { text, marks }
+  const line = text.replaceAll('\n', '↵').replaceAll('\t', ' ')
+  if (text.length <= maxCharacters) return { text: line, marks }
   const first = marks[0]?.[0] ?? 0
   const from = wholeAt(
     text,
@@ -62,7 +63,7 @@ export function excerpt(
   const moved = marks
     .filter(([start, end]) => start >= from && end <= to)
     .map(([start, end]) => [start - from + before.length, end - from + before.length] as const)
-  return { text: before + text.slice(from, to) + after, marks: moved }
+  return { text: before + line.slice(from, to) + after, marks: moved }
 }
 
 /** Never between the halves of a character beyond the first plane. */
