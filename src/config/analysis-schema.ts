@@ -54,7 +54,7 @@ const baselines = z.strictObject({
   /** Events of a person before their profile raises a finding alone. */
   profile: z.int().min(0).max(1_000_000).default(2000),
   /** Nats that a session has to differ by. */
-  score: z.number().min(0.5).max(50).default(4),
+  score: z.number().min(2).max(50).default(4),
   off: z.array(z.enum(signalNames)).default([]),
   severity: signalSeverities,
 })
