@@ -20,7 +20,13 @@ export function Transport({
   const [zone] = useSetting('zone')
   const isPlaying = at.state === 'playing'
   return (
-    <div class="transport" role="group" aria-label="Playing">
+    <div
+      class="transport"
+      role="group"
+      aria-label="Playing"
+      data-state={at.state}
+      data-position={Math.round(at.positionMs)}
+    >
       <button
         type="button"
         class="icon play"
