@@ -161,6 +161,7 @@ export class Habits {
     for (const kind of itemKinds) learnItems(habit, kind, facts)
     if (habit.dayVolumes++ >= maxVolumesOfDay) return
     for (const name of volumeNames) {
+      if (facts.volumes[name] === 0) continue // a session at a shell has no rows: it says nothing of those that have some
       const values = habit.volumes[name]
       values.push(Math.log1p(facts.volumes[name]))
       if (values.length > maxVolumes) values.shift()
@@ -265,8 +266,14 @@ function firstTerm(kind: ItemKind, item: string, { facts, own, peers, others }: 
     nats: Math.max(0, Math.min(2.5, surprise)) * (1 - share),
     observed: `first use of the ${itemWords[kind].one} ${item} by this person`,
     own: ownText(own, `not used before`),
-    peers: `used by ${people(using, peers.length)} with the role ${facts.role}`,
-    everybody: `used by ${people(everybody, others.length)}`,
+    peers:
+      peers.length < minPeople
+        ? `too few people with the role ${facts.role} to compare with`
+        : `used by ${people(using, peers.length)} with the role ${facts.role}`,
+    everybody:
+      others.length < minPeople
+        ? 'too few people to compare with'
+        : `used by ${people(everybody, others.length)}`,
   }
 }
 
@@ -325,7 +332,7 @@ function amounts(
         peers:
           pooled.length < minPeerSessions
             ? `too few sessions of others with the role ${facts.role} to compare with`
-            : `median ${middleOf(name, pooled)}, 99 of 100 up to ${quantileOf(name, pooled)}, of ${people(peers.length, peers.length)} with the role ${facts.role}, ${counted(pooled.length, 'session')}`,
+            : `median ${middleOf(name, pooled)}, 99 of 100 up to ${quantileOf(name, pooled)}, in ${counted(pooled.length, 'session')} of ${counted(peers.length, 'person', 'people')} with the role ${facts.role}`,
       },
     ]
   })
