@@ -14,7 +14,7 @@ import { unusablePath } from '../store/data-folder.ts'
 import { openApi } from './gateway/api.ts'
 import { auditorsOf, Configuration, type ConfigRead, readConfig } from './gateway/configuration.ts'
 import { openAnalysis } from './gateway/analysis.ts'
-import { openFindings, takeBatch } from './gateway/findings.ts'
+import { openFindings, takeBatch, watchReviewers } from './gateway/findings.ts'
 import { type Closers, openGround, takeUp } from './gateway/ground.ts'
 import { startNotifications } from './gateway/notifications.ts'
 import { type PagesParts, startAdmin, startWeb } from './gateway/pages.ts'
@@ -150,6 +150,7 @@ async function compose(
     reload,
   }
   analysis.start(batch => takeBatch(pages.findings, batch))
+  closers.push(watchReviewers({ ...common, live }, pages.findings))
   const admin = await startAdmin(pages)
   closers.push(() => admin.close())
   const web = await startWeb(

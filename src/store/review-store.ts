@@ -154,16 +154,20 @@ function savedViewStore(
 function readingStore(
   statements: Statements,
   guarded: Guard,
-): Pick<ReviewStore, 'noteReading' | 'readingsAbout' | 'removeReadingsBefore'> {
+): Pick<ReviewStore, 'noteReading' | 'readingsAbout' | 'readingsSince' | 'removeReadingsBefore'> {
   const insert = statements.insert('readings', ['session', 'issuer', 'subject', 'name', 'atMs', 'purpose'])
   const about = statements.query<KeyOwner & { limit: number }, ReadingTable>(
     `select readings.* from readings join sessions on sessions.id = readings.session
       where sessions.issuer = @issuer and sessions.subject = @subject order by readings.atMs desc limit @limit`,
   )
+  const since = statements.query<{ sinceMs: number; limit: number }, ReadingTable>(
+    'select * from readings where atMs >= @sinceMs order by atMs limit @limit',
+  )
   const removeBefore = statements.change<{ beforeMs: number }>('delete from readings where atMs < @beforeMs')
   return {
     noteReading: (row: ReadingRow) => guarded(async () => void insert(row)),
     readingsAbout: ({ issuer, subject }, limit) => guarded(async () => about({ issuer, subject, limit })),
+    readingsSince: (sinceMs, limit) => guarded(async () => since({ sinceMs, limit })),
     removeReadingsBefore: beforeMs => guarded(async () => removeBefore({ beforeMs })),
   }
 }

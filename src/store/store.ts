@@ -234,6 +234,8 @@ export interface ReviewStore {
   noteReading(row: ReadingRow): Promise<void>
   /** Who read the person's sessions, the newest first. */
   readingsAbout(person: KeyOwner, limit: number): Promise<readonly ReadingRow[]>
+  /** Of everybody, the oldest first. */
+  readingsSince(sinceMs: number, limit: number): Promise<readonly ReadingRow[]>
   removeReadingsBefore(beforeMs: number): Promise<number>
   /** Replaces what was found before. */
   noteCheck(row: CheckRow): Promise<void>

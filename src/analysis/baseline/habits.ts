@@ -73,8 +73,8 @@ const minSpread = 0.35
 /** Standard deviations of a normal distribution in a median absolute deviation. */
 const madFactor = 1.4826
 /** From so many deviations on it adds, and so much for each. */
-const freeDeviations = 2.5
-const natsOfDeviation = 0.9
+export const freeDeviations = 2.5
+export const natsOfDeviation = 0.9
 
 type Habit = {
   role: string
@@ -356,7 +356,7 @@ function ownText(own: Habit | undefined, text: string): string {
 }
 
 /** Deviations above the median on a logarithmic scale, robustly. */
-function deviation(value: number, logs: readonly number[]): number {
+export function deviation(value: number, logs: readonly number[]): number {
   const middle = median(logs) ?? 0
   const spread = median(logs.map(log => Math.abs(log - middle))) ?? 0
   return (Math.log1p(value) - middle) / (madFactor * spread + minSpread)
@@ -374,7 +374,7 @@ function pool(peers: readonly Habit[], name: VolumeName): readonly number[] {
   return peers.flatMap(peer => peer.volumes[name].slice(-each))
 }
 
-function median(values: readonly number[]): number | undefined {
+export function median(values: readonly number[]): number | undefined {
   return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)]
 }
 

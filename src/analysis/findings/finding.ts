@@ -34,6 +34,8 @@ export type FindingBody = {
 /** What the analysis noticed; the desk adds who, where and how it ranks. */
 export type FindingDraft = {
   readonly session: string
+  /** Whom it is about, if that is not whose session it is: a reviewer who opened it. */
+  readonly person?: { readonly issuer: string; readonly subject: string; readonly name: string }
   readonly group: string
   readonly kind: FindingKind
   readonly severity: Severity

@@ -54,6 +54,8 @@ export class Intake {
     const session = await sessions.get(draft.session)
     if (session === undefined) return
     const before = (await store.ofSession(draft.session)).find(({ group }) => group === draft.group)
+    if (before !== undefined && draft.person !== undefined && personOf(draft.person) !== personOf(before))
+      return
     const nowMs = clock.nowMs()
     const row = before === undefined ? await this.#newRow(draft, session, nowMs) : added(before, draft, nowMs)
     if (before !== undefined && !isMore(before, row)) return
@@ -83,9 +85,10 @@ export class Intake {
   async #newRow(draft: FindingDraft, session: SessionRow, nowMs: number): Promise<FindingRow> {
     const { config, aliases, store } = this.#parts
     const { shadow, pseudonyms } = config().analysis
-    const suppression = (await store.suppressions(nowMs)).find(one => isSuppressed(draft, session, one))
+    const about = { target: session.target, ...(draft.person ?? session) }
+    const suppression = (await store.suppressions(nowMs)).find(one => isSuppressed(draft, about, one))
     const place = shadow ? 'shadow' : suppression === undefined ? 'below' : 'suppressed'
-    const { issuer, subject } = session
+    const { issuer, subject } = draft.person ?? session
     return {
       id: newId(),
       session: session.id,
@@ -102,7 +105,7 @@ export class Intake {
       protocol: session.protocol,
       issuer,
       subject,
-      principalName: session.principalName,
+      principalName: draft.person?.name ?? session.principalName,
       alias:
         pseudonyms === undefined ? undefined : aliases.of({ issuer, subject }, nowMs, pseudonyms.rotateMs),
       target: session.target,
@@ -187,7 +190,7 @@ function hasSameRules(a: FindingRow, b: FindingRow): boolean {
 
 function isSuppressed(
   { group, kind }: FindingDraft,
-  { issuer, subject, target }: SessionRow,
+  { issuer, subject, target }: Pick<SessionRow, 'issuer' | 'subject' | 'target'>,
   suppression: SuppressionRow,
 ): boolean {
   if (kind === 'sample' || suppression.group !== group) return false

@@ -6,11 +6,13 @@ import { fairnessReport } from '../../analysis/findings/fairness.ts'
 import type { ObserverOptions } from '../../analysis/findings/observer.ts'
 import { openFindingDesk } from '../../analysis/findings/open-desk.ts'
 import { wishOf, wordsOf } from '../../analysis/findings/profile-keeper.ts'
+import { reviewingDrafts, reviewingWindowMs } from '../../analysis/findings/reviewing.ts'
 import { personKey } from '../../analysis/findings/session-view.ts'
 import type { FindingDoor } from '../../api/finding-routes.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
+import { reasonOf } from '../../errors.ts'
 import { type Principal, principalKey } from '../../identity/principal.ts'
 import type { Log } from '../../log.ts'
 import type { FindingRow, SessionRow } from '../../model.ts'
@@ -36,6 +38,26 @@ export type Findings = FindingDoor & {
 /** What the analyst's thread is given for the observer of findings. */
 export function observingOf(config: Config): ObserverOptions {
   return { analysis: config.analysis, folder: foldersOf(config).profiles }
+}
+
+const reviewingEveryMs = 3_600_000
+/** Readings that are compared; of more, the oldest. */
+const maxReadings = 50_000
+
+/** Compares what reviewers open, an hour at a time. Gives back what stops it. */
+export function watchReviewers(
+  { ground, config, clock, log }: FindingsParts,
+  { desk }: Findings,
+): () => void {
+  const run = async (): Promise<void> => {
+    const nowMs = clock.nowMs()
+    const readings = await ground.store.reviews.readingsSince(nowMs - reviewingWindowMs, maxReadings)
+    for (const draft of reviewingDrafts(readings, config().analysis.baselines, nowMs)) await desk.take(draft)
+  }
+  const timer = setInterval(() => {
+    run().catch((cause: unknown) => log.error({ reason: reasonOf(cause) }, 'reviewers could not be compared'))
+  }, reviewingEveryMs).unref()
+  return () => clearInterval(timer)
 }
 
 /** What the analyst learned: drafts become findings, and what is over may be drawn for the sample. */

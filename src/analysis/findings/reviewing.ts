@@ -1,0 +1,98 @@
+/** Whoever watches is watched: how many sessions a reviewer opens in an hour, compared with their own hours and with those of other reviewers. */
+import type { AnalysisConfig } from '../../config/config.ts'
+import type { ReadingRow } from '../../model.ts'
+import { deviation, freeDeviations, median, natsOfDeviation } from '../baseline/habits.ts'
+import { harmless } from './comparison.ts'
+import type { FindingDraft } from './finding.ts'
+import { personOf } from './queue.ts'
+import { counted, minPeople } from './words.ts'
+
+const hourMs = 3_600_000
+/** How far back readings are compared. */
+export const reviewingWindowMs: number = 90 * 24 * hourMs
+/** Fewer sessions in an hour are nothing to look at. */
+const leastSessions = 20
+/** Hours with at least one reading that there have to be. */
+const minHours = 10
+const maxNats = 6
+
+type Hour = { readonly rows: readonly ReadingRow[]; readonly sessions: number }
+
+/** Of the hour before this one. `readings`: those of the window, the oldest first. */
+export function reviewingDrafts(
+  readings: readonly ReadingRow[],
+  config: AnalysisConfig['baselines'],
+  nowMs: number,
+): readonly FindingDraft[] {
+  if (!config.enabled || config.off.includes('reviewing')) return []
+  const last = Math.floor(nowMs / hourMs) - 1
+  const byPerson = Map.groupBy(readings, personOf)
+  const hours = new Map([...byPerson].map(([person, rows]) => [person, hoursOf(rows)]))
+  return [...hours].flatMap(([person, theirs]) => {
+    const now = theirs.get(last)
+    if (now === undefined || now.sessions < leastSessions) return []
+    const own = countsBefore(theirs, last)
+    const others = [...hours].filter(([other]) => other !== person)
+    const pooled = others.length >= minPeople ? others.flatMap(([, of]) => countsBefore(of, last)) : []
+    return draft(now, own, pooled, others.length, config)
+  })
+}
+
+function hoursOf(rows: readonly ReadingRow[]): ReadonlyMap<number, Hour> {
+  const hours = Map.groupBy(rows, ({ atMs }) => Math.floor(atMs / hourMs))
+  return new Map(
+    [...hours].map(([hour, of]) => [hour, { rows: of, sessions: new Set(of.map(row => row.session)).size }]),
+  )
+}
+
+function countsBefore(hours: ReadonlyMap<number, Hour>, last: number): readonly number[] {
+  return [...hours].flatMap(([hour, { sessions }]) => (hour < last ? [sessions] : []))
+}
+
+function draft(
+  { rows, sessions }: Hour,
+  own: readonly number[],
+  pooled: readonly number[],
+  others: number,
+  config: AnalysisConfig['baselines'],
+): readonly FindingDraft[] {
+  const compared = [own, pooled].filter(counts => counts.length >= minHours)
+  const row = rows.at(-1)
+  if (compared.length === 0 || row === undefined) return []
+  const deviations = compared.map(counts => deviation(sessions, counts.map(Math.log1p)))
+  const z = deviations.reduce((sum, one) => sum + one, 0) / deviations.length
+  const nats = Math.min(maxNats, (z - freeDeviations) * natsOfDeviation)
+  if (nats < config.score) return []
+  const observed = `${counted(sessions, 'session')} opened by a reviewer within an hour exceed what is usual`
+  return [
+    {
+      session: row.session,
+      person: { issuer: row.issuer, subject: row.subject, name: row.name },
+      group: 'reviewing',
+      kind: 'baseline',
+      severity: config.severity.reviewing,
+      unusualness: Math.round(nats * 100) / 100,
+      rules: [],
+      atMs: row.atMs,
+      body: {
+        sentence: `${observed}. This is the last of them.`,
+        why: [
+          {
+            observed,
+            own: `${own.length < minHours ? 'too few hours to compare with' : `median ${counted(median(own) ?? 0, 'session')} an hour`}; ${counted(own.length, 'hour')} in 90 days`,
+            peers:
+              pooled.length < minHours
+                ? `too few other reviewers to compare with`
+                : `median ${counted(median(pooled) ?? 0, 'session')} an hour, of ${counted(others, 'other reviewer')}, ${counted(pooled.length, 'hour')}`,
+            adds: Math.round(nats * 100) / 100,
+          },
+        ],
+        quotes: [],
+        techniques: [],
+        benign: harmless.reviewing,
+        quality: ['Readings are noted once an hour for each session.'],
+        versions: {},
+      },
+    },
+  ]
+}
