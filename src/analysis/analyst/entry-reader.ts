@@ -8,6 +8,7 @@ import { CommandEntries } from './command-entries.ts'
 import { FileEntries } from './file-entries.ts'
 import { ScreenEntries } from './screen-entries.ts'
 import { StatementEntries } from './statement-entries.ts'
+import { TerminalBudget } from './terminal-budget.ts'
 import { type Told, Teller } from './teller.ts'
 
 export class EntryReader {
@@ -16,8 +17,8 @@ export class EntryReader {
   readonly #screens: ScreenEntries | undefined
   readonly #files: FileEntries | undefined
   readonly #statements: StatementEntries | undefined
+  readonly #budget = new TerminalBudget()
   #us = 0
-  #hasTerminal = false
 
   constructor(protocol: Protocol) {
     if (protocol === 'postgres') this.#statements = new StatementEntries(this.#teller)
@@ -28,13 +29,14 @@ export class EntryReader {
     }
   }
 
-  /** It holds an emulator, or did. */
-  get hasTerminal(): boolean {
-    return this.#hasTerminal
+  /** Cells of the terminals that are emulated. */
+  get cells(): number {
+    return this.#budget.cells
   }
 
   /** What is not whole in what it gives, for people. */
   get problem(): string | undefined {
+    if (this.#budget.hasRefused) return 'Some of its terminals were too large, or too many, to be read.'
     return this.#screens?.isPart === true
       ? 'More was shown on screens than is indexed of one session.'
       : undefined
@@ -43,11 +45,12 @@ export class EntryReader {
   take(record: EventRecord): Told[] {
     this.#us = record.us
     this.#teller.settle(record.us)
-    this.#hasTerminal ||= record.event.type === 'pty'
     this.#statements?.take(record)
     this.#files?.take(record)
-    this.#commands?.take(record)
-    this.#screens?.take(record)
+    if (this.#budget.admits(record)) {
+      this.#commands?.take(record)
+      this.#screens?.take(record)
+    } else this.#screens?.refuse(record)
     return this.#teller.take()
   }
 

@@ -13,8 +13,9 @@ import { type ReadingParts, SessionReading, type Step } from './session-reading.
 
 /** Sessions without a terminal cost what waits for its result. */
 const maxOpen = 512
-/** Each terminal costs two emulators: some three megabytes. */
+/** Terminals of a usual size that are emulated at once, and the cells of each of them: some three megabytes. Larger ones count more. */
 export const usualMaxTerminals = 64
+const cellsOfTerminal = 240_000
 /** A terminal whose session did nothing for this long makes room for another. Sooner, the two would only push each other out. */
 const idleBeforeMs = 30_000
 /** Readings from the start that did not come to an end, by whatever took the thread down, before a session is given up. */
@@ -196,21 +197,28 @@ export class ReadingRoom {
 
   // Places.
 
-  #terminals(): SessionReading[] {
-    return [...this.#open.values()].filter(({ hasTerminal }) => hasTerminal)
+  #cells(): number {
+    let cells = 0
+    for (const reading of this.#open.values()) cells += reading.cells
+    return cells
+  }
+
+  get #maxCells(): number {
+    return this.#parts.maxTerminals * cellsOfTerminal
+  }
+
+  #withTerminal(): SessionReading[] {
+    return [...this.#open.values()].filter(({ cells }) => cells > 0)
   }
 
   #hasRoomForTerminal(): boolean {
-    const terminals = this.#terminals()
-    return terminals.length < this.#parts.maxTerminals || idleOf(terminals) !== undefined
+    return this.#cells() < this.#maxCells || idleOf(this.#withTerminal()) !== undefined
   }
 
   /** One more has a terminal: the one that was idle for longest goes, or else this one. */
   #makeRoom(reading: SessionReading): void {
-    if (!reading.hasTerminal) return
-    const terminals = this.#terminals()
-    if (terminals.length <= this.#parts.maxTerminals) return
-    const { session } = idleOf(terminals.filter(other => other !== reading)) ?? reading
+    if (reading.cells === 0 || this.#cells() <= this.#maxCells) return
+    const { session } = idleOf(this.#withTerminal().filter(other => other !== reading)) ?? reading
     this.#open.get(session.id)?.drop()
     const isOver = this.#over.has(session.id)
     this.#letGo(session.id)

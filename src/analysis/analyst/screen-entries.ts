@@ -25,6 +25,8 @@ export class ScreenEntries {
   readonly #teller: Teller
   readonly #sizes = new Map<number, Size>()
   readonly #open = new Map<number, Lines>()
+  /** Channels with a terminal that is not read. */
+  readonly #refused = new Set<number>()
   #characters = 0
 
   constructor(teller: Teller) {
@@ -43,6 +45,13 @@ export class ScreenEntries {
     } else if (carriesData(event)) {
       if (event.type !== 'input') this.#output(channel, us, event.data, event.type)
     } else this.#told(channel, us, event)
+  }
+
+  /** A terminal that is not read. */
+  refuse({ event }: EventRecord): void {
+    const channel = channelOf(event)
+    if (channel !== undefined && event.type === 'pty' && this.#refused.size < maxChannels)
+      this.#refused.add(channel)
   }
 
   end(us: number): void {
@@ -65,7 +74,7 @@ export class ScreenEntries {
   }
 
   #start(channel: number, event: TextEvent): void {
-    if (this.#open.has(channel) || this.#open.size >= maxChannels) return
+    if (this.#open.has(channel) || this.#refused.has(channel) || this.#open.size >= maxChannels) return
     const block = new Block(this.#teller, length => (this.#characters += length))
     const say = (us: number, line: string): void => block.add(us, line)
     const size = this.#sizes.get(channel)
@@ -78,6 +87,7 @@ export class ScreenEntries {
     const open = this.#open.get(channel)
     this.#open.delete(channel)
     this.#sizes.delete(channel)
+    this.#refused.delete(channel)
     if (open?.kind === 'terminal') open.lines.end()
     else open?.lines.end(us)
   }

@@ -4,7 +4,7 @@ import type { Size } from '../../recorder/choose-channel.ts'
 import { coreOf, newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
 
 /** Output is parsed in pieces of this many bytes, and what has scrolled off is let go after each. */
-const pieceBytes = 2048
+const pieceBytes = 512
 const scrollback: number = pieceBytes + 64
 /** Longer lines are cut into several. */
 const maxLineLength = 16 * 1024

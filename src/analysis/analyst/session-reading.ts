@@ -60,8 +60,9 @@ export class SessionReading {
     return this.#tail.isSealedToAuditors
   }
 
-  get hasTerminal(): boolean {
-    return this.#entries.hasTerminal
+  /** Cells of the terminals that are emulated for it. */
+  get cells(): number {
+    return this.#entries.cells
   }
 
   /** What is not whole, for people. */

@@ -221,3 +221,21 @@ test('what floods a screen is told up to a limit', () => {
   expect(characters).toBeLessThan(8.2 * 1024 * 1024)
   expect(reader.problem).toContain('More was shown')
 })
+
+test('terminals as large as they may be are not read, and the rest of the session is', () => {
+  const wall = (channel: number): RecordedEvent[] => [
+    { type: 'channel-open', channel, kind: 'session' },
+    { type: 'pty', channel, term: 'xterm', columns: 1000, rows: 1000, widthPx: 0, heightPx: 0, modes: '' },
+    { type: 'exec', channel, command: Buffer.from('yes') },
+    shown('all of the cells are in use\r\n', channel),
+  ]
+  const events = [...wall(5), ...wall(6), ...wall(7), ...exec('uptime', 1), ...shell(), ...typed('ls /srv')]
+  const reader = new EntryReader('ssh')
+  const told = [...recordsOf(events).flatMap(record => reader.take(record)), ...reader.end()]
+  const texts = told
+    .filter(({ draft, isOver }) => draft.kind === 'command' && isOver)
+    .map(({ draft }) => draft.text)
+  expect(texts.toSorted()).toEqual(['ls /srv', 'uptime', 'yes', 'yes', 'yes'])
+  expect(told.some(({ draft }) => draft.text.includes('all of the cells'))).toBe(false)
+  expect(reader.problem).toContain('too large')
+})
