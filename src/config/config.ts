@@ -240,6 +240,9 @@ export type PostgresOAuth = {
   readonly allowHttpIssuer: boolean
 }
 
+/** What access tokens for `/api/v1` must say; the issuer is that of `identity`. */
+export type WebBearer = Pick<PostgresOAuth, 'audience' | 'clientId' | 'scope' | 'introspection'>
+
 export type PostgresConfig = {
   readonly listen: Endpoint
   /** Only a listener on loopback may be without. */
@@ -395,6 +398,8 @@ export type Config = {
     readonly behindProxy: boolean
     /** Who may read `/metrics` here; the admin socket has them in any case. */
     readonly metrics?: { readonly token: Secret }
+    /** Access tokens of `identity.issuer` that tools bring to `/api/v1`; without it they are not taken. */
+    readonly bearer?: WebBearer
   }
   readonly identity: {
     readonly issuer: string

@@ -121,7 +121,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
     gateway: { name: parsed.gateway.name, data, ...keysOf(file, parsed) },
     ...(ssh === undefined ? {} : { ssh: { listen: ssh.listen, limits: limitsOf(ssh.limits) } }),
     ...(postgres === undefined ? {} : { postgres: postgresOf(postgres, parsed.gateway.name) }),
-    ...(web === undefined ? {} : { web: withoutUndefined(web) }),
+    ...(web === undefined ? {} : { web: webOf(web) }),
     identity: identityOf(identity),
     targets: parsed.targets.map(targetOf),
     roles: Object.entries(parsed.roles).map(([name, role]) => roleOf(name, role, yaml)),
@@ -344,6 +344,10 @@ function matchOf(match: FileRule['targets']): TargetMatch {
 }
 
 type WithoutUndefined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
+
+function webOf({ bearer, ...web }: NonNullable<ConfigFile['web']>): NonNullable<Config['web']> {
+  return { ...withoutUndefined(web), ...(bearer === undefined ? {} : { bearer: withoutUndefined(bearer) }) }
+}
 
 /** zod leaves optional keys out, or types them as possibly undefined; our types want them left out. */
 function withoutUndefined<T extends object>(value: T): WithoutUndefined<T> {

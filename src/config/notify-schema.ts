@@ -46,6 +46,15 @@ export type NotifySink = SinkCommon &
         readonly attempts: number
         readonly giveUpMs: number
       }
+    | {
+        readonly kind: 'otlp'
+        /** With its path. */
+        readonly url: string
+        readonly token: Secret | undefined
+        readonly authority: string | undefined
+        readonly attempts: number
+        readonly giveUpMs: number
+      }
   )
 
 /** Each has a lane of its own. */
@@ -111,6 +120,7 @@ const common = {
   events: z.array(pattern).max(MAX_PATTERNS).default([]),
   content: z.boolean().default(false),
 }
+const patience = { attempts: count(30), giveUp: duration(MAX_GIVE_UP_MS).prefault('3d') }
 const format = z.enum(['ocsf', 'audit']).default('ocsf')
 
 function sink(sources: SecretSources) {
@@ -136,8 +146,14 @@ function sink(sources: SecretSources) {
       secret: reading(value => readWebhookSecrets(value, sources)),
       authority,
       may: z.array(z.enum(asks)).default([]),
-      attempts: count(30),
-      giveUp: duration(MAX_GIVE_UP_MS).prefault('3d'),
+      ...patience,
+    }),
+    z.strictObject({
+      otlp: reading(parseHttpsUrl),
+      name: name.optional(),
+      token: reading(value => readSecret(value, sources)).optional(),
+      authority,
+      ...patience,
     }),
   ])
 }
@@ -165,7 +181,8 @@ type FileSink = z.output<ReturnType<typeof notifySchema>>[number]
 function nameOf(one: FileSink): string {
   if (one.name !== undefined) return one.name
   if ('file' in one) return slug(`file-${one.file.split('/').at(-1) ?? ''}`)
-  return 'syslog' in one ? slug(`syslog-${hostOf(one.syslog)}`) : slug(`webhook-${hostOf(one.webhook)}`)
+  if ('syslog' in one) return slug(`syslog-${hostOf(one.syslog)}`)
+  return 'otlp' in one ? slug(`otlp-${hostOf(one.otlp)}`) : slug(`webhook-${hostOf(one.webhook)}`)
 }
 
 function hostOf(url: string): string {
@@ -180,9 +197,28 @@ function slug(place: string): string {
     .slice(0, 63)
 }
 
+/** A collector gets what belongs to sessions. */
+function otlpSinkOf(one: Extract<FileSink, { otlp: string }>): NotifySink {
+  const { otlp, token, attempts, giveUp } = one
+  const url = new URL(otlp).pathname === '/' ? new URL('/v1/traces', otlp).href : otlp
+  return {
+    kind: 'otlp',
+    name: nameOf(one),
+    events: [],
+    format: 'audit',
+    content: false,
+    url,
+    token,
+    authority: one.authority?.reveal(),
+    attempts,
+    giveUpMs: giveUp,
+  }
+}
+
 /** Paths start from the folder of the configuration file. */
 export function notifySinksOf(sinks: readonly FileSink[], folder: string): readonly NotifySink[] {
   return sinks.map(one => {
+    if ('otlp' in one) return otlpSinkOf(one)
     const { events, content } = one
     const named = { name: nameOf(one), events, content }
     if ('file' in one) {

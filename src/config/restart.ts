@@ -33,6 +33,7 @@ function boundValues({
     'postgres.oauth': JSON.stringify(postgres?.oauth ?? null),
     'web.listen': JSON.stringify(web?.listen ?? null),
     'web.url': web?.url ?? '',
+    'web.bearer': JSON.stringify(web?.bearer ?? null),
     'web.tls': web?.tls === undefined ? '' : 'with TLS',
     'identity.issuer': identity.issuer,
     'log.publish': JSON.stringify(log.publish),

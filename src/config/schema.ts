@@ -268,6 +268,16 @@ export function configSchema(sources: SecretSources) {
           .optional(),
         behindProxy: z.boolean().default(false),
         metrics: z.strictObject({ token: secret() }).optional(),
+        bearer: z
+          .strictObject({
+            audience: text(),
+            clientId: text().optional(),
+            scope: text().default('openid'),
+            introspection: z
+              .strictObject({ endpoint: reading(parseHttpsUrl), clientId: text(), clientSecret: secret() })
+              .optional(),
+          })
+          .optional(),
       })
       .optional(),
     identity: z.strictObject({

@@ -4,6 +4,9 @@ import type { ApiDeps } from '../../api/v1/deps.ts'
 import { integrityOf, proofsOf, trustOf } from '../../api/v1/integrity.ts'
 import { policyTextOf } from '../../api/v1/policy-text.ts'
 import type { Config } from '../../config/config.ts'
+import { AccessTokens } from '../../identity/access-token.ts'
+import { discoverTokenIssuer } from '../../identity/issuer.ts'
+import { principalOfAccessToken } from '../../identity/principal.ts'
 import type { Severity } from '../../model.ts'
 import { openSessionCatalogue } from '../../store/session-catalogue.ts'
 import { foldersOf } from '../folders.ts'
@@ -39,9 +42,30 @@ export function openApi(pages: PagesParts, configText: () => string, closers: Cl
     trust: () => trustOf(authorities.ring.list),
     pseudonyms: () => config().analysis.pseudonyms !== undefined,
     fourEyes: () => fourEyesOf(config()),
+    ...bearerOf(pages),
   }
 }
 
 function fourEyesOf({ analysis: { fourEyes } }: Config): readonly Severity[] {
   return fourEyes === undefined ? [] : severityOrder.slice(severityOrder.indexOf(fourEyes))
+}
+
+/** Tools bring access tokens of the issuer that people sign in with. */
+function bearerOf({ config, clock }: PagesParts): Pick<ApiDeps, 'bearer'> {
+  const { web, identity } = config()
+  if (web?.bearer === undefined) return {}
+  const { issuer, allowHttpIssuer, claims } = identity
+  const rules = { ...web.bearer, issuer, allowHttpIssuer, claims }
+  const tokens = new AccessTokens({ clock, rules, discover: discoverTokenIssuer })
+  return {
+    bearer: async text => {
+      const token = await tokens.verify(text)
+      const nowMs = clock.nowMs()
+      const { claims: names, sessionMs } = config().identity
+      // What goes on for long, such as watching, ends with the token.
+      const { exp } = token.fields.claims
+      const leftMs = typeof exp === 'number' ? exp * 1000 - nowMs : sessionMs
+      return principalOfAccessToken(token, { claims: names, sessionMs: Math.min(sessionMs, leftMs) }, nowMs)
+    },
+  }
 }
