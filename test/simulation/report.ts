@@ -46,7 +46,7 @@ export function reportOf({ quarter, events, findings, suppressing }: Reviewed): 
   return [
     `${quarter.sessions.length} sessions of ${quarter.people.length} people in ${quarter.days} days, ${events} commands and statements.`,
     '',
-    'A reviewer who only closes what is shown:',
+    'A reviewer who closes what is shown:',
     '',
     ...reportOn(quarter, findings),
     '',

@@ -6,6 +6,7 @@ import type { WatchedSession } from '../../src/analysis/analyst/session-observer
 import type { Entry } from '../../src/analysis/entry.ts'
 import type { FindingDraft } from '../../src/analysis/findings/finding.ts'
 import { FindingObserver } from '../../src/analysis/findings/observer.ts'
+import { wishOf } from '../../src/analysis/findings/profile-keeper.ts'
 import { placesOf, type Placed } from '../../src/analysis/findings/queue.ts'
 import { type Catalogue, readCatalogue } from '../../src/analysis/rules/catalogue.ts'
 import { WindowRules } from '../../src/analysis/rules/window-rules.ts'
@@ -43,33 +44,52 @@ export async function review(quarter: Quarter, analysis: AnalysisConfig = usualA
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-quarter-'))
   try {
     const run = new Run(readCatalogue(), grammar, { analysis, folder })
-    for (const { does } of happeningsOf(quarter, run)) await does()
-    const events = quarter.sessions.reduce((sum, { lines }) => sum + lines.length, 0)
-    return {
-      quarter,
-      events,
-      findings: placed(run.drafts, quarter, analysis, new Reviewer(false)),
-      suppressing: placed(run.drafts, quarter, analysis, new Reviewer(true)),
+    const [plain, suppressing] = [new Reviewer(analysis, false), new Reviewer(analysis, true)]
+    const reviewed = { findings: [] as Found[], suppressing: [] as Found[] }
+    const endDay = (day: number): void => {
+      const drafts = run.newDrafts()
+      reviewed.findings.push(...plain.sees(drafts, day))
+      const found = suppressing.sees(drafts, day)
+      reviewed.suppressing.push(...found)
+      run.teach(found.filter(isExpected), quarter.startMs + (day + 1) * dayMs)
     }
+    for (const { does } of happeningsOf(quarter, run, endDay)) await does()
+    const events = quarter.sessions.reduce((sum, { lines }) => sum + lines.length, 0)
+    return { quarter, events, ...reviewed }
   } finally {
     await grammar.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
+/** Everyday work that was shown for being unusual: the reviewer says so, and the profile learns it. */
+function isExpected({ isShown, draft, session }: Found): boolean {
+  return isShown && draft.kind === 'baseline' && session.planted === undefined
+}
+
 type Happening = { readonly atMs: number; readonly does: () => Promise<void> | void }
 
-/** Sessions open, go on and end beside each other. */
-function happeningsOf({ sessions }: Quarter, run: Run): Happening[] {
+/** Sessions open, go on and end beside each other; at the end of each day somebody looks at what was found. */
+function happeningsOf(
+  { sessions, startMs, days }: Quarter,
+  run: Run,
+  endDay: (day: number) => void,
+): Happening[] {
+  const ends = Array.from({ length: days + 1 }, (_, day) => ({
+    atMs: startMs + (day + 1) * dayMs,
+    does: () => endDay(day),
+  }))
   return sessions
-    .flatMap(session => [
+    .flatMap((session): Happening[] => [
       { atMs: session.openedAtMs, does: () => run.open(session) },
       ...session.lines.map(line => ({ atMs: line.atMs, does: () => run.take(session, line) })),
       { atMs: (session.lines.at(-1)?.atMs ?? session.openedAtMs) + 1, does: () => run.seal(session) },
     ])
+    .concat(ends)
     .toSorted((a, b) => a.atMs - b.atMs)
 }
 
+type Drafted = { readonly session: Session; readonly draft: FindingDraft }
 type Watched = { readonly session: Session; readonly windows: WindowRules; count: number }
 
 class Run {
@@ -77,7 +97,9 @@ class Run {
   readonly #grammar: Grammar
   readonly #observer: FindingObserver
   readonly #watched = new Map<string, Watched>()
-  readonly #drafts = new Map<string, { session: Session; draft: FindingDraft }>()
+  readonly #folder: string
+  readonly #drafts = new Map<string, Drafted>()
+  readonly #told = new Set<string>()
 
   constructor(
     catalogue: Catalogue,
@@ -86,12 +108,20 @@ class Run {
   ) {
     this.#catalogue = catalogue
     this.#grammar = grammar
+    this.#folder = options.folder
     this.#observer = new FindingObserver(options, [...catalogue.rules, ...catalogue.windows])
   }
 
-  /** One for each session and group, as it was at last. */
-  get drafts(): readonly { session: Session; draft: FindingDraft }[] {
-    return [...this.#drafts.values()]
+  /** Since they were asked for before: one for each session and group, as it is now. */
+  newDrafts(): readonly Drafted[] {
+    const drafts = [...this.#drafts.values()]
+    for (const key of this.#drafts.keys()) this.#told.add(key)
+    this.#drafts.clear()
+    return drafts
+  }
+
+  teach(found: readonly Found[], nowMs: number): void {
+    for (const { session } of found) wishOf(this.#folder, { do: 'teach', session: session.id }, nowMs)
   }
 
   open(session: Session): void {
@@ -113,7 +143,10 @@ class Run {
   }
 
   #keep(session: Session, drafts: readonly FindingDraft[]): void {
-    for (const draft of drafts) this.#drafts.set(`${session.id} ${draft.group}`, { session, draft })
+    for (const draft of drafts) {
+      const key = `${session.id} ${draft.group}`
+      if (!this.#told.has(key)) this.#drafts.set(key, { session, draft })
+    }
   }
 
   async #entryOf(session: Session, line: Line, number: number): Promise<Entry> {
@@ -153,63 +186,51 @@ function watchedOf({ id, protocol, principal, target, role, openedAtMs, source }
   }
 }
 
-/** Day by day, as the queue ranks them; each day's are looked at by its end. */
-function placed(
-  drafts: readonly { session: Session; draft: FindingDraft }[],
-  { startMs }: Quarter,
-  { budget, perPerson }: AnalysisConfig,
-  reviewer: Reviewer,
-): Found[] {
-  const dayOf = (ms: number): number => Math.floor((ms - startMs) / dayMs)
-  const days = Map.groupBy(drafts, ({ draft }) => dayOf(draft.atMs))
-  return [...days.keys()]
-    .toSorted((a, b) => a - b)
-    .flatMap(day => {
-      const rows = (days.get(day) ?? [])
-        .filter(({ session, draft }) => !reviewer.suppresses(session, draft, day))
-        .map(({ session, draft }, at) => ({ session, draft, row: rowOf(session, draft, `${day} ${at}`) }))
-      const places = placesOf(
-        rows.map(({ row }) => row),
-        new Map(),
-        { budget, perPerson },
-      )
-      const order = [...places.keys()]
-      const found = rows.map(({ session, draft, row }) => ({
-        session,
-        draft,
-        day,
-        rank: order.indexOf(row.id) + 1,
-        isShown: places.get(row.id)?.place === 'queue',
-      }))
-      for (const each of found) reviewer.sees(each)
-      return found
-    })
-}
-
 /** Of one person, a group of rules that was expected so often is suppressed for so long. */
 const expectedBefore = 3
 const suppressedDays = 30
 
-/** Closes what is shown; `suppresses`: says of what one person does again and again that it is expected. */
+/** Looks at each day's queue by its end and closes what is shown. */
 class Reviewer {
+  readonly #limits: Pick<AnalysisConfig, 'budget' | 'perPerson'>
+  /** Says of what one person does again and again that it is expected. */
   readonly #isSuppressing: boolean
-  readonly #seen = new Map<string, { count: number; untilDay: number }>()
+  readonly #expected = new Map<string, { count: number; untilDay: number }>()
 
-  constructor(isSuppressing: boolean) {
+  constructor(limits: Pick<AnalysisConfig, 'budget' | 'perPerson'>, isSuppressing: boolean) {
+    this.#limits = limits
     this.#isSuppressing = isSuppressing
   }
 
-  suppresses(session: Session, draft: FindingDraft, day: number): boolean {
-    return this.#isSuppressing && (this.#seen.get(keyOf(session, draft))?.untilDay ?? -1) > day
+  /** A day's findings with their places. */
+  sees(drafts: readonly Drafted[], day: number): Found[] {
+    const rows = drafts
+      .filter(({ session, draft }) => (this.#expected.get(keyOf(session, draft))?.untilDay ?? -1) <= day)
+      .map(({ session, draft }, at) => ({ session, draft, row: rowOf(session, draft, `${day} ${at}`) }))
+    const places = placesOf(
+      rows.map(({ row }) => row),
+      new Map(),
+      this.#limits,
+    )
+    const order = [...places.keys()]
+    const found = rows.map(({ session, draft, row }) => ({
+      session,
+      draft,
+      day,
+      rank: order.indexOf(row.id) + 1,
+      isShown: places.get(row.id)?.place === 'queue',
+    }))
+    if (this.#isSuppressing) for (const each of found) this.#note(each)
+    return found
   }
 
-  sees({ session, draft, day, isShown }: Found): void {
+  #note({ session, draft, day, isShown }: Found): void {
     if (!isShown || session.planted !== undefined || draft.kind !== 'rule' || draft.severity === 'critical')
       return
-    const known = this.#seen.get(keyOf(session, draft)) ?? { count: 0, untilDay: -1 }
+    const known = this.#expected.get(keyOf(session, draft)) ?? { count: 0, untilDay: -1 }
     known.count++
     if (known.count >= expectedBefore) Object.assign(known, { count: 0, untilDay: day + suppressedDays })
-    this.#seen.set(keyOf(session, draft), known)
+    this.#expected.set(keyOf(session, draft), known)
   }
 }
 

@@ -136,7 +136,7 @@ test('many rows are a finding, told with the numbers of the person and of their 
   expect(rows?.observed).toBe('412,000 rows in this session exceed what is usual')
   expect(rows?.own).toMatch(/^median \d+ rows, largest \d+ rows; 40 sessions in 39 days$/)
   expect(rows?.peers).toMatch(
-    /^median \d+ rows, 99 of 100 up to \d+ rows, of 5 of 5 people with the role dba, 200 sessions$/,
+    /^median \d+ rows, 99 of 100 up to \d+ rows, in 200 sessions of 5 people with the role dba$/,
   )
   expect(draft?.body.benign).toContain('a migration or a backup')
   expect(draft?.body.versions).toMatchObject({
