@@ -391,7 +391,7 @@ export class Lane {
   #message(event: FeedEvent): Message {
     const { sink, format } = this.#options
     const body = render(event, format, this.#parts.producer, sink.maxBytes)
-    return { uid: event.uid, kind: event.kind, atMs: event.atMs, body, isUrgent: isUrgent(event.kind) }
+    return { uid: event.uid, kind: event.kind, atMs: event.atMs, body, isUrgent: isUrgent(event.kind), event }
   }
 
   /** Until it is woken, or so long. */

@@ -27,6 +27,14 @@ export type SinkPlan = {
       readonly attempts: number
       readonly giveUpMs: number
     }
+  | {
+      readonly kind: 'otlp'
+      readonly url: string
+      readonly token: string | undefined
+      readonly authority: string | undefined
+      readonly attempts: number
+      readonly giveUpMs: number
+    }
 )
 
 export type NotifyStart = {

@@ -12,7 +12,7 @@ if (port === null) throw new Error('the notifying thread is a thread')
 const say = (message: FromNotify) => port.postMessage(message)
 
 const notifier = new Notifier(
-  sinks.map(plan => laneOf(plan, systemClock)),
+  sinks.map(plan => laneOf(plan, systemClock, start.producer)),
   { ...start, clock: systemClock, heard: news => say({ kind: 'news', news }) },
 )
 port.on('message', ({ id, question }: ToNotify) => void reply(id, question))

@@ -66,7 +66,7 @@ export class Ground {
   /** Begins with the log as it is now; waits between attempts are as short as told. */
   async notify(plans: readonly SinkPlan[], { delayMs = 5 } = {}): Promise<Notifier> {
     const notifier = new Notifier(
-      plans.map(plan => laneOf(plan, systemClock)),
+      plans.map(plan => laneOf(plan, systemClock, producer)),
       {
         auditFolder: this.auditFolder,
         indexFolder: this.folder,

@@ -15,6 +15,7 @@ const message: Message = {
   atMs: 1_795_000_000_000,
   body: '{"x":1}',
   isUrgent: false,
+  event: { sequence: 1, uid: 'a1', kind: 'session-open', atMs: 1_795_000_000_000, fields: {} },
 }
 
 function sinkTo(url: string, timeoutMs?: number): WebhookSink {

@@ -177,6 +177,11 @@ function planOf(sink: NotifySink): SinkPlan {
       return sink
     case 'syslog':
       return { name, events, format, content, kind: 'syslog', ...sink.server }
+    case 'otlp': {
+      const { kind, url, authority, attempts, giveUpMs } = sink
+      const token = sink.token?.reveal()
+      return { name, events, format, content, kind, url, token, authority, attempts, giveUpMs }
+    }
     case 'webhook': {
       const { kind, url, authority, attempts, giveUpMs } = sink
       const secrets = sink.secrets.map(secret => secret.reveal())

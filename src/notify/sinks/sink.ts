@@ -1,5 +1,7 @@
 /** Where messages go. A sink sends and says what became of it; when to try again is not its affair. */
 
+import type { FeedEvent } from '../event.ts'
+
 export type Message = {
   /** Names it for ever: whoever gets it twice knows by this. */
   readonly uid: string
@@ -8,6 +10,8 @@ export type Message = {
   /** One line of JSON. */
   readonly body: string
   readonly isUrgent: boolean
+  /** What it was made of. */
+  readonly event: FeedEvent
 }
 
 /** What a receiver asks for. Policy decides. */

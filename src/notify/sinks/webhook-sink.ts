@@ -2,16 +2,13 @@
 import type { Clock } from '../../clock.ts'
 import { printable } from '../../config/printable.ts'
 import { reasonOf } from '../../errors.ts'
+import { problemOfAnswer } from '../answer-problem.ts'
 import { parseAsk } from '../ask.ts'
 import { type HttpAnswer, type HttpPlace, HttpPoster } from '../http-post.ts'
-import { retryAfterMs } from '../retry-after.ts'
 import { signedHeaders } from '../standard-webhooks.ts'
-import type { Message, Outcome, Problem, Sink } from './sink.ts'
+import type { Message, Outcome, Sink } from './sink.ts'
 
 const maxBytes = 64 * 1024
-/** They say nothing about the message: 408 and 425 too early or late, 429 too many, 502 to 504 nobody behind the proxy. */
-const awayStatuses: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504])
-
 export type WebhookSinkOptions = HttpPlace & {
   /** One or two. */
   readonly secrets: readonly string[]
@@ -53,21 +50,10 @@ export class WebhookSink implements Sink {
 
   #outcomeOf(answer: HttpAnswer, { kind }: Message): Outcome {
     const { status, body } = answer
-    if (status < 200 || status > 299) return { taken: 0, problem: this.#problemOf(answer) }
+    if (status < 200 || status > 299)
+      return { taken: 0, problem: problemOfAnswer(answer, this.#options.clock.nowMs()) }
     // What follows from an ask is no occasion to ask again, or two machines would go on for ever.
     const ask = kind.startsWith('ask-') ? undefined : parseAsk(body)
     return { taken: 1, ...(ask === undefined ? {} : { asks: [ask] }) }
-  }
-
-  #problemOf({ status, retryAfter }: HttpAnswer): Problem {
-    if (status === 410)
-      return { kind: 'gone', reason: 'it answered with status 410: it wants no more messages' }
-    const waitMs = retryAfterMs(retryAfter, this.#options.clock.nowMs())
-    const redirect = status >= 300 && status < 400 ? ', a redirect, and those are not followed' : ''
-    return {
-      kind: awayStatuses.has(status) ? 'away' : 'refused',
-      reason: `it answered with status ${status}${redirect}`,
-      ...(waitMs === undefined ? {} : { waitMs }),
-    }
   }
 }
