@@ -141,6 +141,8 @@ export type FindingDesk = {
     isApproved: boolean,
     asker: Asker,
   ) => Promise<Answer<FindingInFull>>
+  /** Findings whose name somebody asked for, as far as the asker may approve it; also of targets that they do not review. */
+  readonly approvals: (asker: Asker) => Promise<readonly FindingInFull[]>
   /** For the person themselves, and nobody else. */
   readonly ownRecord: (principal: Principal) => Promise<OwnRecord>
   /** What the person has to say, as a note on the finding, or on all findings of the session that they may see. */

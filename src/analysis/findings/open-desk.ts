@@ -26,6 +26,7 @@ export function openFindingDesk(parts: DeskParts): FindingDesk {
     suppress: (id, wish, asker) => decisions.suppress(id, wish, asker),
     unmask: (id, wish, asker) => decisions.unmask(id, wish, asker),
     decideUnmask: (request, isApproved, asker) => decisions.decideUnmask(request, isApproved, asker),
+    approvals: asker => approvals(parts, asker),
     ownRecord: (principal: Principal) => ownRecord(parts, principal),
     contest: (principal, wish) => contest(parts, principal, wish),
     ofSessions: (sessions, asker) => summaries(parts, sessions, asker),
@@ -43,6 +44,22 @@ async function get(parts: DeskParts, id: string, asker: Asker): Promise<Answer<F
     if (!waiting || !isApprover(parts, asker) || row.place === 'shadow') return noFinding
   }
   return { ok: true, value: await inFull(parts, row, asker) }
+}
+
+/** Older requests are asked for again, or were not important. */
+const approvalMs = 30 * 86_400_000
+const maxApprovals = 100
+
+async function approvals(parts: DeskParts, asker: Asker): Promise<readonly FindingInFull[]> {
+  if (!isApprover(parts, asker) || parts.config().analysis.shadow) return []
+  const asked = await parts.store.unmaskingsSince(parts.clock.nowMs() - approvalMs)
+  const waiting = asked.filter(one => one.decidedAtMs === undefined).slice(0, maxApprovals)
+  const found: FindingInFull[] = []
+  for (const id of new Set(waiting.map(({ finding }) => finding))) {
+    const one = await get(parts, id, asker)
+    if (one.ok && one.value.unmaskings.some(({ mayApprove }) => mayApprove)) found.push(one.value)
+  }
+  return found
 }
 
 async function counts(parts: DeskParts, asker: Asker): Promise<Readonly<Record<FindingState, number>>> {

@@ -7,7 +7,7 @@ import type { Answer } from '../../../src/analysis/findings/desk.ts'
 import { namesOf, scrubbed } from '../../../src/analysis/findings/scrub.ts'
 import { Fault } from '../../../src/errors.ts'
 import { HOUR, NOON } from '../../policy/people.ts'
-import { ann, carl, closeDesks, deskWith, dora, local } from './desk-world.ts'
+import { ann, bob, carl, closeDesks, deskWith, dora, local } from './desk-world.ts'
 
 afterEach(closeDesks)
 
@@ -75,12 +75,15 @@ test('an approved name shows to who asked, to nobody else, and not for long', as
   const id = await find()
   const request = valueOf(await desk.unmask(id, wish, ann)).unmaskings[0]?.id ?? ''
   const seen = valueOf(await desk.get(id, dora)) // although she does not review this target
+  expect((await desk.approvals(dora)).map(one => one.id)).toEqual([id])
+  for (const other of [ann, carl, bob, local]) expect(await desk.approvals(other)).toEqual([])
   expect(seen.unmaskings).toMatchObject([{ id: request, mayApprove: true }])
   valueOf(await desk.decideUnmask(request, true, dora))
   const shown = valueOf(await desk.get(id, ann))
   expect(shown).toMatchObject({ principal: 'bob@example.com', isMasked: false })
   expect(shown.quotes[0]?.text).toContain('/home/bob/key')
   expect(valueOf(await desk.get(id, carl)).isMasked).toBe(true)
+  expect(await desk.approvals(dora)).toEqual([])
   clock.advance(HOUR)
   expect(valueOf(await desk.get(id, ann)).isMasked).toBe(true)
   expect(audited.filter(({ kind }) => kind.startsWith('name-'))).toMatchObject([
