@@ -44,7 +44,7 @@ test('whatever is given, only space changes', () => {
           .join(''),
       ).toBe(sql)
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   )
 })
 

@@ -120,7 +120,13 @@ function Sealed({ detail }: { detail: SessionDetail }) {
   if (opened === undefined)
     return (
       <>
-        <KeyPart detail={detail} onOpened={setOpened} />
+        <KeyPart
+          open={async (key, passphrase) => {
+            const { openSealed } = await import('../player/sealed.ts')
+            return openSealed(detail.id, detail.openedAtMs, key, passphrase)
+          }}
+          onOpened={setOpened}
+        />
         <DetailsPart detail={detail} />
       </>
     )

@@ -1,15 +1,14 @@
 /** Asks for the auditor's key of an encrypted recording. The key stays in the memory of this page: it is sent nowhere, and kept nowhere. */
 import { useState } from 'preact/hooks'
-import type { SessionDetail } from '../../../src/api/schema.ts'
 import { Line } from '../parts/hidden.tsx'
-import type { OpenedSource } from './sealed.ts'
 
-export function KeyPart({
-  detail,
+/** `open` fetches and opens the recording with a key; it rejects with a sentence for whoever chose it. */
+export function KeyPart<Opened>({
+  open: openWith,
   onOpened,
 }: {
-  detail: SessionDetail
-  onOpened: (opened: OpenedSource) => void
+  open: (key: string, passphrase: string) => Promise<Opened>
+  onOpened: (opened: Opened) => void
 }) {
   const [said, setSaid] = useState('')
   const [locked, setLocked] = useState('')
@@ -18,8 +17,7 @@ export function KeyPart({
     setBusy(true)
     setSaid('The recording is fetched and opened.')
     try {
-      const { openSealed } = await import('./sealed.ts')
-      onOpened(await openSealed(detail.id, detail.openedAtMs, key, passphrase))
+      onOpened(await openWith(key, passphrase))
     } catch (thrown) {
       setSaid(thrown instanceof Error ? thrown.message : String(thrown))
       setBusy(false)
@@ -29,7 +27,7 @@ export function KeyPart({
     const key = ((await input.files?.[0]?.text()) ?? '').trim()
     input.value = ''
     if (key === '') return
-    const { isLocked } = await import('./sealed.ts')
+    const { isLocked } = await import('../../unlock.ts')
     if (!isLocked(key)) return open(key, '')
     setLocked(key)
     setSaid('This key is locked with a passphrase.')

@@ -8,8 +8,6 @@ import { type PlayEvent, toldEvent } from './event.ts'
 import type { Source } from './source.ts'
 import { infoOf, piecesOf } from './tail.ts'
 
-export { isLocked }
-
 /** A whole recording is in memory here, and what it inflates to besides. */
 export const maxStoredBytes = 256 * 1024 * 1024
 

@@ -10,7 +10,14 @@ import { Ago, offsetOf, Time } from '../../parts/time.tsx'
 import { Link } from '../../router.tsx'
 import { EndDialog } from '../../session/end.tsx'
 import { momentOf } from '../search/groups.ts'
-import { CloseDialog, EscalateDialog, ReopenDialog, SuppressDialog, UnmaskDialog } from './dialogs.tsx'
+import {
+  AssignDialog,
+  CloseDialog,
+  EscalateDialog,
+  ReopenDialog,
+  SuppressDialog,
+  UnmaskDialog,
+} from './dialogs.tsx'
 import { Why } from './why.tsx'
 
 export type DetailProps = {
@@ -106,7 +113,7 @@ function Head({ finding }: { finding: FindingDetail }) {
   )
 }
 
-type Asking = 'close' | 'suppress' | 'escalate' | 'unmask' | 'reopen' | 'end'
+type Asking = 'assign' | 'close' | 'suppress' | 'escalate' | 'unmask' | 'reopen' | 'end'
 
 function Actions({ finding, onAcknowledge, onAssign, onChanged }: Props) {
   const [asking, ask] = useState<Asking>()
@@ -139,6 +146,7 @@ function Actions({ finding, onAcknowledge, onAssign, onChanged }: Props) {
             items={[
               { name: 'To me', onSelect: () => onAssign(finding, 'me') },
               { name: 'To nobody', onSelect: () => onAssign(finding, 'nobody') },
+              { name: 'To somebody…', onSelect: () => ask('assign') },
             ]}
           />
           <button type="button" class="button" onClick={() => ask('close')}>
@@ -162,6 +170,7 @@ function Actions({ finding, onAcknowledge, onAssign, onChanged }: Props) {
           End session…
         </button>
       )}
+      {asking === 'assign' ? <AssignDialog {...dialog} /> : null}
       {asking === 'close' ? <CloseDialog {...dialog} /> : null}
       {asking === 'suppress' ? <SuppressDialog {...dialog} /> : null}
       {asking === 'escalate' ? <EscalateDialog {...dialog} /> : null}

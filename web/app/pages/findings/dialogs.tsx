@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import type {
+  AssignWish,
   CloseReason,
   CloseWish,
   FindingSummary,
@@ -220,6 +221,35 @@ export function SuppressDialog(asked: Asked) {
 
 function dayOf(fromNowMs: number): string {
   return new Date(Date.now() + fromNowMs).toISOString().slice(0, 10)
+}
+
+/** Reviewers who have had to do with findings before: the gateway knows them by name. */
+export function AssignDialog(asked: Asked) {
+  const decision = useDecision('assign', asked, 'Assigned')
+  const [to, setTo] = useState('')
+  return (
+    <Dialog title="Assign it to somebody" onClose={() => asked.onClose(false)}>
+      <Form
+        decision={decision}
+        wish={() => ({ to: to.trim() }) satisfies AssignWish}
+        isWhole={to.trim() !== ''}
+        button="Assign"
+      >
+        <label class="field">
+          Name
+          <input
+            type="text"
+            required
+            maxLength={300}
+            value={to}
+            autocomplete="off"
+            spellcheck={false}
+            onInput={event => setTo(event.currentTarget.value)}
+          />
+        </label>
+      </Form>
+    </Dialog>
+  )
 }
 
 export function EscalateDialog(asked: Asked) {

@@ -49,7 +49,7 @@ function Item({
   onOpen,
   onTick,
 }: Omit<ListProps, 'groups' | 'by'> & { finding: FindingSummary }) {
-  const { id, severity, sentence, principal, target, createdAtMs, assignee, similar } = finding
+  const { id, severity, sentence, principal, target, createdAtMs, assignee, similar, below } = finding
   const isCurrent = id === current
   const item = useRef<HTMLLIElement>(null)
   useEffect(() => {
@@ -81,6 +81,7 @@ function Item({
             </span>
           )}
           {similar === 0 ? null : <span>{similar} similar</span>}
+          {below === undefined ? null : <Line text={below} />}
         </span>
       </button>
     </li>

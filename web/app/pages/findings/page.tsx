@@ -83,6 +83,18 @@ function Filters() {
         </select>
       </label>
       <label class="row-of">
+        Show
+        <select
+          value={query.get('place') ?? ''}
+          onChange={event => changeQuery({ place: event.currentTarget.value })}
+        >
+          <option value="">the queue</option>
+          <option value="below">below the line</option>
+          <option value="suppressed">suppressed</option>
+          <option value="all">all</option>
+        </select>
+      </label>
+      <label class="row-of">
         Group by
         <select value={by} onChange={event => changeQuery({ by: event.currentTarget.value })}>
           {groupings.map(name => (
@@ -107,7 +119,8 @@ function atLeast(name: string): readonly string[] {
 function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => void }) {
   const { query } = useRoute()
   const filter = Object.fromEntries(filterNames.map(name => [name, query.getAll(name)]))
-  const found = usePages<FindingSummary>('/findings', { state, ...filter })
+  const place = query.get('place') ?? undefined
+  const found = usePages<FindingSummary>('/findings', { state, place, ...filter })
   const [ticked, setTicked] = useState<ReadonlySet<string>>(new Set())
   const [isClosing, setClosing] = useState(false)
   const decisions = useDecisions(() => {

@@ -16,16 +16,21 @@ import { outcomeOf, type Statement } from './statement.ts'
 export function StatementPart({
   session,
   statement,
+  text,
   siblings,
   onChoose,
 }: {
   session: string
   statement: Statement
+  /** In full, where the page has it itself; the gateway is asked otherwise. */
+  text: StatementText | undefined
   /** Of the same transaction, itself among them. */
   siblings: readonly Statement[]
   onChoose: (number: number) => void
 }) {
-  const full = useResource<StatementText>(`/sessions/${session}/statements/${statement.number}`)
+  const full = useResource<StatementText>(
+    text === undefined ? `/sessions/${session}/statements/${statement.number}` : undefined,
+  )
   return (
     <div class="statement-part">
       <p class="row-of">
@@ -34,9 +39,13 @@ export function StatementPart({
         <span class="quiet">{offsetOf(statement.offsetMs)} in</span>
       </p>
       <Outcome statement={statement} />
-      <Shown resource={full} what="Fetching the statement">
-        {text => <Full text={text} statement={statement} />}
-      </Shown>
+      {text === undefined ? (
+        <Shown resource={full} what="Fetching the statement">
+          {text => <Full text={text} statement={statement} />}
+        </Shown>
+      ) : (
+        <Full text={text} statement={statement} />
+      )}
       <InTransaction statement={statement} siblings={siblings} onChoose={onChoose} />
     </div>
   )

@@ -1,5 +1,5 @@
 /** A session of PostgreSQL: when its statements ran, what they were, and one of them in full. */
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { EntryView, SessionDetail } from '../../../../src/api/schema.ts'
 import { usePages } from '../../api.ts'
 import { useKeys } from '../../keys.ts'
@@ -8,6 +8,7 @@ import { say } from '../../parts/said.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
 import { duration, offsetOf, textOf } from '../../parts/time.tsx'
+import { KeyPart } from '../../player/key-part.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { CommentsPart } from '../../session/comments.tsx'
 import { DetailsPart } from '../../session/details.tsx'
@@ -20,6 +21,7 @@ import { filterOf, matches, momentIn, statementAt } from './filter.ts'
 import { GroupRows } from './group-rows.tsx'
 import { type Clock, speeds, useClock } from './play.ts'
 import { StatementRows } from './rows.tsx'
+import type { OpenedStatements } from './sealed.ts'
 import { StatementPart } from './statement-part.tsx'
 import { type Statement, statementsOf } from './statement.ts'
 import './sql.css'
@@ -30,19 +32,19 @@ const maxStatements = 20_000
 const pageRows = 1000
 
 export function View({ detail }: SessionViewProps) {
-  const found = usePages<EntryView>(
-    detail.recording.removed === undefined ? `/sessions/${detail.id}/statements` : undefined,
-    {
-      limit: pageRows,
-    },
-  )
+  if (detail.recording.removed !== undefined) return <Removed detail={detail} />
+  return detail.encrypted ? <Sealed detail={detail} /> : <Told detail={detail} />
+}
+
+/** What the gateway reads of it. */
+function Told({ detail }: { detail: SessionDetail }) {
+  const found = usePages<EntryView>(`/sessions/${detail.id}/statements`, { limit: pageRows })
   const { items, isOver, isFetching, error, more } = found
   const isFull = items.length >= maxStatements
   useEffect(() => {
     if (!isOver && !isFetching && !isFull && error === undefined && items.length > 0) more()
   }, [items.length, isOver, isFetching, isFull, error])
   const statements = useMemo(() => statementsOf(items), [items])
-  if (detail.recording.removed !== undefined) return <Removed detail={detail} />
   if (error !== undefined && items.length === 0) return <Failed error={error} retry={found.reload} />
   if (items.length === 0 && !isOver) return <Loading what="Fetching statements" />
   if (items.length === 0) return <NoStatements detail={detail} />
@@ -60,6 +62,40 @@ export function View({ detail }: SessionViewProps) {
   )
 }
 
+/** What only an auditor's key reads. */
+function Sealed({ detail }: { detail: SessionDetail }) {
+  const [opened, setOpened] = useState<OpenedStatements>()
+  const statements = useMemo(() => statementsOf(opened?.entries ?? []), [opened])
+  if (detail.state === 'open')
+    return <p class="note">This recording is encrypted. It can be opened here once the session has ended.</p>
+  if (opened === undefined)
+    return (
+      <>
+        <KeyPart
+          open={async (key, passphrase) => {
+            const { openSealedStatements } = await import('./sealed.ts')
+            return openSealedStatements(detail.id, detail.openedAtMs, key, passphrase)
+          }}
+          onOpened={setOpened}
+        />
+        <DetailsPart detail={detail} />
+      </>
+    )
+  return (
+    <>
+      <p class="note good">
+        Opened in this page with your key, which has not left it.
+        {opened.isSealed ? '' : ' The recording has no seal: its end may be missing.'}
+      </p>
+      {statements.length === 0 ? (
+        <NoStatements detail={detail} />
+      ) : (
+        <Opened detail={detail} statements={statements} isWhole texts={opened.texts} />
+      )}
+    </>
+  )
+}
+
 function Removed({ detail }: { detail: SessionDetail }) {
   return (
     <div class="card">
@@ -71,13 +107,11 @@ function Removed({ detail }: { detail: SessionDetail }) {
 function NoStatements({ detail }: { detail: SessionDetail }) {
   return (
     <>
-      <Empty title={detail.encrypted ? 'Encrypted' : 'No statements'}>
+      <Empty title="No statements">
         <p>
-          {detail.encrypted
-            ? 'What was recorded is encrypted to auditors, and nothing is derived of it. Download it as it is stored and open it with your key.'
-            : detail.state === 'open'
-              ? 'Nothing has run yet, or it is not read yet.'
-              : 'The session ended without any, or it is not read yet.'}
+          {detail.state === 'open'
+            ? 'Nothing has run yet, or it is not read yet.'
+            : 'The session ended without any, or it is not read yet.'}
         </p>
       </Empty>
       <div class="card">
@@ -91,10 +125,13 @@ function Opened({
   detail,
   statements,
   isWhole,
+  texts,
 }: {
   detail: SessionDetail
   statements: readonly Statement[]
   isWhole: boolean
+  /** Full texts, where this page has them itself. */
+  texts?: OpenedStatements['texts']
 }) {
   const { query } = useRoute()
   const last = statements.at(-1)
@@ -193,6 +230,7 @@ function Opened({
                       key={current.number}
                       session={detail.id}
                       statement={current}
+                      text={texts?.get(current.number)}
                       siblings={siblings}
                       onChoose={goTo}
                     />
