@@ -7,6 +7,7 @@ import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { SessionRow } from '../../model.ts'
 import type { FetchedRecording } from '../../recorder/storage/recording-store.ts'
+import type { SessionStore } from '../../store/store.ts'
 import type { AnalystOptions, FromAnalyst, ToAnalyst } from './messages.ts'
 import type { AnalystBatch, WatchedSession } from './session-observer.ts'
 
@@ -18,17 +19,14 @@ const maxPauseMs = 60_000
 const ranLongMs = 300_000
 /** Sessions that are told at a time. */
 const pageRows = 500
+/** More than a gateway carries. */
+const maxOpenSessions = 10_000
 /** The thread reads the disk and removes: not longer. */
 const stopMs = 10_000
 
 export type AnalystParts = AnalystOptions & {
-  /** All sessions, newest first, page by page. */
-  readonly sessions: (wish: {
-    limit: number
-    before?: Pick<SessionRow, 'openedAtMs' | 'id'> | undefined
-  }) => Promise<readonly SessionRow[]>
-  /** Whether its recording was removed; such sessions are not told. */
-  readonly isPurged: (session: string) => Promise<boolean>
+  /** Those that are open, and those whose recordings were not removed. */
+  readonly sessions: Pick<SessionStore, 'list' | 'retained'>
   readonly fetch: (recording: string) => Promise<FetchedRecording>
   /** What was learned, a batch of one session at a time; the thread waits for it at a session's end. */
   readonly onBatch: (batch: AnalystBatch) => Promise<void> | void
@@ -209,17 +207,22 @@ export class Analyst {
       .finally(() => (this.#isTelling = false))
   }
 
+  /** The oldest first: what is usual is learned in order of time. */
   async #tellPages(worker: Worker | undefined): Promise<void> {
-    for (let before: SessionRow | undefined; this.#worker === worker && !this.#isStopped; ) {
-      const rows = await this.#parts.sessions({ limit: pageRows, before })
-      const kept: SessionRow[] = []
-      for (const row of rows)
-        if (row.state === 'open' || !(await this.#parts.isPurged(row.id))) kept.push(row)
-      const sessions = kept.map(row => ({ session: watchedOf(row), isOver: row.state !== 'open' }))
-      await this.#ask({ kind: 'sessions', sessions })
-      before = rows.at(-1)
+    const isCurrent = (): boolean => this.#worker === worker && !this.#isStopped
+    const open = await this.#parts.sessions.list({ limit: maxOpenSessions, state: 'open' })
+    if (isCurrent()) await this.#tellSessions(open)
+    for (let after: SessionRow | undefined; isCurrent(); ) {
+      const rows = await this.#parts.sessions.retained({ limit: pageRows, after: endOf(after) })
+      if (isCurrent()) await this.#tellSessions(rows)
+      after = rows.at(-1)
       if (rows.length < pageRows) return
     }
+  }
+
+  #tellSessions(rows: readonly SessionRow[]): Promise<void> {
+    const sessions = rows.map(row => ({ session: watchedOf(row), isOver: row.state !== 'open' }))
+    return this.#ask({ kind: 'sessions', sessions })
   }
 
   #ask(message: DistributiveOmit<Extract<ToAnalyst, { id: number }>, 'id'>): Promise<void> {
@@ -237,6 +240,10 @@ export class Analyst {
 }
 
 type DistributiveOmit<T, Key extends PropertyKey> = T extends unknown ? Omit<T, Key> : never
+
+function endOf(row: SessionRow | undefined): { endedAtMs: number; id: string } | undefined {
+  return row?.endedAtMs === undefined ? undefined : { endedAtMs: row.endedAtMs, id: row.id }
+}
 
 function watchedOf(row: SessionRow): WatchedSession {
   const {

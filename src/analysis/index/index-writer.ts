@@ -134,6 +134,7 @@ export class IndexWriter {
     this.#inOne(() => {
       this.#sql.removeHits.run(place.no)
       this.#sql.removeSession.run(place.no)
+      this.#sql.removePerson.run(place.person, place.person)
     })
     this.#letGo(id)
     this.#database.pragma('wal_checkpoint(PASSIVE)')
@@ -338,6 +339,9 @@ function statementsOf(database: Database.Database) {
     hitsOf: sql('select rule from hits where session = ? and entry = ? order by rule'),
     removeHits: sql('delete from hits where session = ?'),
     removeSession: sql('delete from sessions where no = ?'),
+    removePerson: sql(
+      'delete from people where no = ? and not exists (select 1 from sessions where person = ?)',
+    ),
     count: sql(
       `update sessions set entries = entries + @entries, commands = commands + @commands, statements = statements + @statements,
        files = files + @files, rows = rows + @rows, bytes = bytes + @bytes where no = @no`,

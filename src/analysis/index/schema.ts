@@ -60,6 +60,7 @@ create table sessions (
   rows integer not null default 0,
   bytes integer not null default 0
 );
+create index sessionsByPerson on sessions (person);
 create index sessionsByState on sessions (state) where state in ('waiting', 'reading');
 create table people (no integer primary key, issuer text not null, subject text not null, name text not null, unique (issuer, subject));
 create table targets (no integer primary key, protocol text not null, name text not null, unique (protocol, name));

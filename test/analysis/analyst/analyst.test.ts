@@ -34,11 +34,14 @@ function newAnalyst(more: Partial<AnalystParts> = {}): Analyst {
   return new Analyst({
     dataFolder,
     recordingsFolder: recordings.bench.folder,
-    sessions: async ({ limit, before }) => {
-      const from = before === undefined ? 0 : recordings.rows.findIndex(({ id }) => id === before.id) + 1
-      return recordings.rows.slice(from, from + limit)
+    sessions: {
+      list: async ({ state }) => recordings.rows.filter(row => row.state === state),
+      retained: async ({ limit, after }) => {
+        const ended = recordings.rows.filter(row => row.state !== 'open').toReversed()
+        const from = after === undefined ? 0 : ended.findIndex(({ id }) => id === after.id) + 1
+        return ended.slice(from, from + limit)
+      },
     },
-    isPurged: async () => false,
     fetch: async () => {
       throw new Fault('RECORDING_NOT_FOUND', 'It is nowhere.')
     },

@@ -271,7 +271,7 @@ test('entries of a session come in order, some kinds or all, page by page', () =
 })
 
 test('a session that is forgotten leaves no word in the file', () => {
-  add('s1', ['cat zanzibar-plans', 'scp zanzibar-plans'])
+  add('s1', ['cat zanzibar-plans', 'scp zanzibar-plans'], { subject: 'z', principal: 'zanzibar@example.com' })
   add('s2', ['cat other'])
   writer.write('s1', [], [hit('s1', 0, 'SHELL-1')])
   writer.forget('s1')
