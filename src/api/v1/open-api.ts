@@ -28,7 +28,7 @@ export function openApiOf(
       title: 'Sallyport',
       version,
       description:
-        'What the auditors’ pages use, and other tools may. Changes that are authorized by a cookie need the token of GET /me in X-Sallyport-Token.',
+        'What the pages of auditors use, and other tools may. Changes that are authorized by a cookie need the token of GET /me in X-Sallyport-Token.',
     },
     servers: [{ url: `${url}/api/v1` }],
     security: [{ cookie: [] }, { bearer: [] }],
