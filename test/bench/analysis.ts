@@ -230,7 +230,7 @@ function backtestSeconds(lines: readonly string[], count: number): number {
     )
     writeFileSync(file, events.join('\n'))
     const program = join(root, 'bin/sallyport.js')
-    const script = `${process.execPath} ${program} backtest --events ${file} --json > /dev/null; times`
+    const script = `set -e; ${process.execPath} ${program} backtest --events ${file} --json > /dev/null; times`
     const told = execFileSync('bash', ['-c', script], { encoding: 'utf8' })
     return childSeconds(told)
   } finally {

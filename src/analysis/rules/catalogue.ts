@@ -92,7 +92,10 @@ export class Catalogue {
     const count = this.#ofLines.length
     const made = {
       hits: [...met.flatMap(at => this.#ofLines[at] ?? []), ...this.#sigmaOf(line)].map(hitOf),
-      marks: this.#steps.marksOf(line, step => met.includes(count + step)),
+      marks: this.#steps.marksOf(
+        line,
+        met.filter(at => at >= count).map(at => at - count),
+      ),
     }
     this.#known.set(text, made)
     return made

@@ -12,8 +12,40 @@ export function compileGlobs(patterns: readonly string[]): Glob {
   const alternatives = patterns.flatMap(spread)
   if (alternatives.length > maxAlternatives) throw new RangeError(`more than ${maxAlternatives} alternatives`)
   const plain = new Set(alternatives.filter(pattern => !/[*?]/.test(pattern)))
-  const globs = alternatives.filter(pattern => /[*?]/.test(pattern)).map(compile)
-  return text => plain.has(text) || globs.some(glob => glob(text))
+  const wild = new WildGlobs(alternatives.filter(pattern => /[*?]/.test(pattern)))
+  return text => plain.has(text) || wild.matches(text)
+}
+
+/** A text is tried only with patterns that begin, or end, with its own first or last character. */
+class WildGlobs {
+  readonly #byFirst = new Map<number, Glob[]>()
+  readonly #byLast = new Map<number, Glob[]>()
+  readonly #others: Glob[] = []
+
+  constructor(patterns: readonly string[]) {
+    for (const pattern of patterns) this.#placeOf(pattern).push(compile(pattern))
+  }
+
+  matches(text: string): boolean {
+    const first = this.#byFirst.get(text.charCodeAt(0))
+    if (first?.some(glob => glob(text)) === true) return true
+    const last = this.#byLast.get(text.charCodeAt(text.length - 1))
+    if (last?.some(glob => glob(text)) === true) return true
+    return this.#others.some(glob => glob(text))
+  }
+
+  #placeOf(pattern: string): Glob[] {
+    const [first, last] = [pattern.charAt(0), pattern.charAt(pattern.length - 1)]
+    if (first !== '*' && first !== '?') return listIn(this.#byFirst, first.charCodeAt(0))
+    if (last !== '*' && last !== '?') return listIn(this.#byLast, last.charCodeAt(0))
+    return this.#others
+  }
+}
+
+function listIn(lists: Map<number, Glob[]>, key: number): Glob[] {
+  const list = lists.get(key) ?? []
+  lists.set(key, list)
+  return list
 }
 
 /** `a{b,c}` is `ab` and `ac`. Braces do not nest. */

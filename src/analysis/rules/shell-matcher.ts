@@ -35,21 +35,26 @@ const maxKnownNames = 5000
 export class ShellMatcher {
   readonly #rules: readonly Looking[]
   readonly #clauses: readonly Compiled[]
+  /** Places of rules that look at the line as it stands, too. */
+  readonly #ofWholeLines: readonly number[]
   readonly #byName = new Map<string, readonly Compiled[]>()
 
   constructor(rules: readonly Looking[]) {
     this.#rules = rules
     this.#clauses = rules.flatMap(compileRule)
+    this.#ofWholeLines = [...rules.keys()].filter(
+      at => rules[at]?.line !== undefined || rules[at]?.obscured !== undefined,
+    )
   }
 
   /** The places of the rules that a line meets, in their own order. */
   match({ text, reading, commands }: SeenLine): number[] {
     const met = new Map<number, Met>()
     for (const seen of commands) this.#look(seen, commands, met)
-    const found: number[] = []
-    for (const [at, rule] of this.#rules.entries())
-      if (met.get(at)?.fulfils(rule) === true || meetsLine(rule, text, reading)) found.push(at)
-    return found
+    const found = new Set<number>()
+    for (const [at, known] of met) if (known.fulfils(this.#rules[at] ?? {})) found.add(at)
+    for (const at of this.#ofWholeLines) if (meetsLine(this.#rules[at] ?? {}, text, reading)) found.add(at)
+    return [...found].toSorted((a, b) => a - b)
   }
 
   /** A command that an exception of a rule covers does not count for that rule. */

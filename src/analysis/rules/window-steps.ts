@@ -25,6 +25,8 @@ const maxPathsOfLine = 20
 export class WindowSteps {
   readonly #ofRule = new Map<WindowRule, readonly (readonly CompiledStep[])[]>()
   readonly #steps: CompiledStep[] = []
+  /** Those that follow paths. */
+  readonly #taking: CompiledStep[] = []
 
   constructor(rules: readonly WindowRule[]) {
     for (const rule of rules) {
@@ -47,17 +49,20 @@ export class WindowSteps {
     return this.#steps.map(({ step }) => ({ any: step.commands ?? [] }))
   }
 
-  /** `met` says which of `lineRules` the line meets. */
-  marksOf(line: SeenLine, met: (step: number) => boolean): readonly LineMark[] {
-    return this.#steps.flatMap(({ number, step }) => {
-      if (step.entry !== 'command' || (step.commands !== undefined && !met(number))) return []
-      const { takes } = step
-      if (takes === undefined) return step.commands === undefined ? [] : [{ step: number, paths: [] }]
+  /** `met`: places in `lineRules` of those that the line meets. */
+  marksOf(line: SeenLine, met: readonly number[]): readonly LineMark[] {
+    const marks: LineMark[] = met
+      .filter(number => this.#steps[number]?.step.takes === undefined)
+      .map(step => ({ step, paths: [] }))
+    for (const { number, step } of this.#taking) {
+      const { takes, commands } = step
+      if (takes === undefined || (commands !== undefined && !met.includes(number))) continue
       const paths = line.commands
         .flatMap(({ command }) => takenPaths(command, takes))
         .slice(0, maxPathsOfLine)
-      return paths.length === 0 ? [] : [{ step: number, paths }]
-    })
+      if (paths.length > 0) marks.push({ step: number, paths })
+    }
+    return marks
   }
 
   #compile(step: Step): CompiledStep {
@@ -70,6 +75,7 @@ export class WindowSteps {
       tables: table => namesOf(table).some(wanted) && !namesOf(table).some(unwanted),
     }
     this.#steps.push(compiled)
+    if (step.takes !== undefined) this.#taking.push(compiled)
     return compiled
   }
 }
