@@ -50,6 +50,8 @@ function plain(text: string): string {
 export type Measured = {
   readonly runs: number
   readonly right: number
+  /** What there was to read. */
+  readonly entered: number
   readonly precision: number
   readonly recall: number
 }
@@ -67,5 +69,5 @@ function measuredOf(scores: readonly Score[]): Measured {
   const right = sum(score => score.right)
   const read = right + sum(({ wrong }) => wrong.length)
   const entered = right + sum(({ missed }) => missed.length)
-  return { runs: scores.length, right, precision: right / read, recall: right / entered }
+  return { runs: scores.length, right, entered, precision: right / read, recall: right / entered }
 }

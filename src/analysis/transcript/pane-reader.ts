@@ -22,6 +22,10 @@ const maxQuestions = 8
 const minAnswerBytes = 5
 /** The beginning that two states of a line have in common. */
 const minAlike = 3
+/** Lines typed ahead that are remembered, rows in which they are looked for, and last characters that came too late to be seen. */
+const maxEarly = 16
+const maxEarlyRows = 500
+const maxUnseen = 2
 /** tmux may go before it shows that this was entered. */
 const leavesShell = /^\s*(?:exit|logout)\b/
 /** fish sets the later rows of a command in by the width of the prompt, and by so much more at most within blocks. */
@@ -82,9 +86,14 @@ export class PaneReader {
   /** The cursor was sent to the corner by a new scroll region, not to write there. */
   #isHome = false
   #questions = 0
+  /** Lines that were typed while nothing asked for them, and rows that have passed since. */
+  #early: string[] = []
+  #earlyRows = 0
   /** Rows by which the screen went up since the last key (CSI S). */
   #scrolled = 0
+  /** The cursor is hidden: since nothing was drawn, or since something was. */
   #drawing: 'begun' | 'elsewhere' | undefined
+  /** Bytes that came at once with the last key, as far as no line accounts for them. */
   #ahead = 0
   /** Bytes in the rows behind a line that was left. */
   #echoed = 0
@@ -116,6 +125,8 @@ export class PaneReader {
     const line = this.#line
     const isPassing = this.#isHome && how !== 'feed' && this.#x === 0 && y === 0
     if (how !== 'shift') this.#isHome = how === 'region'
+    const isOutput = this.#drawing === undefined && !isPassing && (how === 'feed' || how === 'move')
+    if (line === undefined && this.#early.length > 0 && isOutput) this.#readEarly(us, y)
     if (line === undefined || this.#isDrawing() || this.#looks >= maxLooks) return
     this.#looks++
     if (isPassing) {
@@ -123,23 +134,42 @@ export class PaneReader {
       return
     }
     const row = this.#rowOfPrompt(line, line.pane, y)
-    const text = row === undefined ? undefined : this.#textOf(line, line.pane, row, y)
+    const text = row === undefined ? '' : this.#textOf(line, line.pane, row, y)
     const { left } = line
-    const isSame =
-      row === undefined || text === undefined
-        ? false
-        : left === undefined
-          ? row >= line.row - this.#scrolled - rowsOf(line, text)
-          : this.#isSame(line, left, { row, text, y })
-    line.isBack = isSame
-    if (isSame && text !== undefined && row !== undefined)
-      line.left = { text, us, row, scrolled: this.#scrolled }
+    line.isBack = row !== undefined && this.#isSame(line, { row, text, y })
+    if (row !== undefined && line.isBack) line.left = { text, us, row, scrolled: this.#scrolled }
     else if (left !== undefined) this.#readAhead(line, left, { us, y })
   }
 
-  /** Whether this is the line that was left: where it stood, or above if it has been scrolled. */
-  #isSame(line: Line, left: Left, { row, text, y }: { row: number; text: string; y: number }): boolean {
-    const { pane, prompt } = line
+  /** A row shows behind a prompt what was typed before the prompt came: the shell has read it by itself. */
+  #readEarly(us: number, y: number): void {
+    const pane = paneAround(this.#terminal)
+    const shown = rowOf(pane, y)
+    const length = this.#prompts.find(shown.text)
+    if (++this.#earlyRows > maxEarlyRows) this.#early = []
+    if (length === undefined) return
+    const column = columnAfter(shown, length, pane.right)
+    const text = readRows(pane, { from: y, column, to: y, right: undefined })
+    const at = this.#early.findIndex(
+      early => text.startsWith(early) && text.length - early.length <= maxUnseen,
+    )
+    if (at < 0) return
+    this.#early = this.#early.slice(at + 1)
+    this.#offer.enter(text, us, shown.text.slice(0, length))
+  }
+
+  /** What was typed in a row where nothing asked for it. */
+  #noteEarly(): void {
+    const before = this.#elsewhere?.before.trim() ?? ''
+    if (before === '' || this.#elsewhere?.row === this.#y || this.#early.length >= maxEarly) return
+    this.#early.push(before)
+    this.#earlyRows = 0
+  }
+
+  /** Whether this is still the line: where it stood, or above if it has been scrolled. */
+  #isSame(line: Line, { row, text, y }: { row: number; text: string; y: number }): boolean {
+    const { pane, prompt, left } = line
+    if (left === undefined) return row >= line.row - this.#scrolled - rowsOf(line, text)
     if (line.isSeveral && y > line.y) return false
     const isMore = text.startsWith(left.text)
     const scrolled = this.#scrolled - left.scrolled
@@ -218,14 +248,14 @@ export class PaneReader {
     const line = this.#line
     if (line === undefined) return
     const pane = paneAround(this.#terminal)
-    if (isReading.test(rowOf(line.pane, line.pane.top).text)) return
-    if (isSamePane(pane, line.pane) ? this.#isAbove(line) : false) return
-    if (isSamePane(pane, line.pane) && this.#goesOn(line, pane)) {
+    const isHere = isSamePane(pane, line.pane)
+    if (isReading.test(rowOf(line.pane, line.pane.top).text) || (isHere && this.#isAbove(line))) return
+    if (isHere && this.#goesOn(line, pane)) {
       line.left = undefined
       return
     }
     this.#line = undefined
-    if (isSamePane(pane, line.pane) || !this.#isUntouched(line)) this.#commit(line)
+    if (isHere || !this.#isUntouched(line)) this.#commit(line) // in another pane, it may wait to be gone on with
   }
 
   /** The cursor is above the line, and that is as it was. */
@@ -304,6 +334,7 @@ export class PaneReader {
     const line = this.#line
     if (line !== undefined) return this.#refresh(line, pane)
     const before = textBefore(rowOf(pane, this.#y), this.#x)
+    this.#noteEarly()
     const isTyped = this.#isTyped(before, bytes)
     if (isTyped || before.trim() === '' || isReading.test(rowOf(pane, pane.top).text)) return
     this.#line = this.#begin(pane, before)
