@@ -1,5 +1,5 @@
 /**
- * `npm run bench [ssh | postgres | recording | analysis | quarter | search] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--workers N] [--events N] [--entries N] [--seed N] [--json FILE]`:
+ * `npm run bench [ssh | postgres | recording | analysis | quarter | search | viewer] -- [--rounds N] [--seconds N] [--clients 8,32] [--megabytes N] [--sessions 200,1000] [--only GROUP,…] [--workers N] [--events N] [--entries N] [--seed N] [--json FILE]`:
  * Sallyport beside what a user would pick instead, in one run, as ratios.
  */
 import { writeFileSync } from 'node:fs'
@@ -15,6 +15,7 @@ import { benchPostgres, postgresGroups } from './postgres.ts'
 import { benchRecording, recordingGroups, tableOfRecording } from './recording.ts'
 import { benchSearch, tableOfSearch } from './search.ts'
 import { benchSsh, sshGroups } from './ssh.ts'
+import { benchViewer, tableOfViewer } from './viewer.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,6 +54,7 @@ const benches: Readonly<Record<string, () => Promise<{ measured: unknown; table:
   analysis,
   quarter,
   search,
+  viewer,
 }
 const { measured, table } = await (benches[positionals[0] ?? 'ssh'] ?? ssh)()
 process.stdout.write(`${table}\n\n`)
@@ -103,6 +105,13 @@ async function quarter(): Promise<{ measured: unknown; table: string }> {
 async function search(): Promise<{ measured: unknown; table: string }> {
   const measured = benchSearch({ entries: Number(values.entries), rounds: Number(values.rounds ?? '20') })
   return { measured, table: tableOfSearch(measured) }
+}
+
+/** A hundred thousand sessions unless `--sessions` says otherwise; `--rounds` are seeks. */
+async function viewer(): Promise<{ measured: unknown; table: string }> {
+  const sessions = values.sessions === '200' ? 100_000 : Number(values.sessions)
+  const measured = await benchViewer({ sessions, hours: 10, seeks: Number(values.rounds ?? '200') })
+  return { measured, table: tableOfViewer(measured) }
 }
 
 async function postgres(): Promise<{ measured: unknown; table: string }> {
