@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { reasonOf } from '../../errors.ts'
 import { IndexWriter } from '../index/index-writer.ts'
-import { loadRules } from '../rules/load.ts'
+import { loadRules, refusedText } from '../rules/load.ts'
 import { WindowRules } from '../rules/window-rules.ts'
 import { Grammar } from '../sql/grammar.ts'
 import { Judge } from './judge.ts'
@@ -27,7 +27,7 @@ const options = workerData as AnalystOptions
 const writer = new IndexWriter(options.dataFolder)
 if (options.afterCrash !== true) writer.forgive()
 const { rulesFolder: rules, sigmaFolder: sigma } = options
-const { catalogue } = loadRules({
+const { catalogue, refused } = loadRules({
   ...(rules === undefined ? {} : { rules }),
   ...(sigma === undefined ? {} : { sigma }),
 })
@@ -52,6 +52,7 @@ const room = new ReadingRoom({
   onSessionTrouble: (session, cause) => tell({ kind: 'trouble', session, text: reasonOf(cause) }),
 })
 
+if (refused.length > 0) tell({ kind: 'trouble', text: refusedText(refused) })
 port.on('message', (message: ToAnalyst) => {
   take(message)
   wake()

@@ -16,3 +16,11 @@ export function loadRules(options: { readonly rules?: string; readonly sigma?: s
   const { rules, refused, notes } = options.sigma === undefined ? none : readSigmaFolder(options.sigma)
   return { catalogue: readCatalogue(options.rules ?? rulesFolder, rules), refused, notes }
 }
+
+/** For the log: how many, and the first of them. */
+export function refusedText(refused: readonly SigmaProblem[]): string {
+  const [first] = refused
+  const files = new Set(refused.map(({ file }) => file)).size
+  const example = first === undefined ? '' : `, such as ${first.file}: ${first.field}: ${first.reason}`
+  return `Sigma rules of ${files} files are not in force${example}. \`sallyport rules check\` tells of all.`
+}
