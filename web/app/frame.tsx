@@ -1,12 +1,12 @@
 /** What all pages have around them: the ways to the others, the search box, the clock, and who is signed in. */
 import type { ComponentType } from 'preact'
 import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks'
-import type { Me } from '../../src/api/schema.ts'
+import type { FindingCounts, Me, SessionPage } from '../../src/api/schema.ts'
 import { setFormToken, useResource } from './api.ts'
 import { signedIn } from './me.ts'
 import { Line } from './parts/hidden.tsx'
 import { Said } from './parts/said.tsx'
-import { Empty, Failed, Loading, Shown } from './parts/states.tsx'
+import { Empty, Failed, Loading, Shown, signInAddress } from './parts/states.tsx'
 import { textOf } from './parts/time.tsx'
 import { Link, navigate, useRoute } from './router.tsx'
 import { firstPath, pageAt, type PageProps } from './routes.ts'
@@ -52,6 +52,7 @@ function skip(event: MouseEvent): void {
 function SignedIn({ me }: { me: Me }) {
   setFormToken(me.formToken)
   const { path } = useRoute()
+  const counts = useCounts(me.mayReview)
   return (
     <signedIn.Provider value={me}>
       <div class="frame">
@@ -72,10 +73,57 @@ function SignedIn({ me }: { me: Me }) {
           </ul>
         </nav>
         <main id="main" tabIndex={-1}>
+          <SignInEnds me={me} />
           <CurrentPage key={pageAt(path)?.route.path ?? 'none'} path={path} />
         </main>
       </div>
     </signedIn.Provider>
+  )
+}
+
+/** How often the numbers beside the pages are asked for. Milliseconds. */
+const countsEveryMs = 60_000
+
+/** What waits: sessions that go on, and findings that nobody has looked at. Without an answer there is no number. */
+function useCounts(mayReview: boolean): Readonly<Record<string, number | undefined>> {
+  const live = useResource<SessionPage>(mayReview ? '/sessions' : undefined, { state: 'open', limit: 1 })
+  const findings = useResource<FindingCounts>(mayReview ? '/findings/counts' : undefined)
+  const reload = useRef(() => {})
+  reload.current = () => {
+    for (const one of [live, findings]) if (one.state === 'ready') one.reload()
+  }
+  useEffect(() => {
+    const timer = setInterval(() => document.visibilityState === 'visible' && reload.current(), countsEveryMs)
+    return () => clearInterval(timer)
+  }, [])
+  return {
+    Live: live.state === 'ready' ? live.data.total : undefined,
+    Findings: findings.state === 'ready' ? findings.data.new : undefined,
+  }
+}
+
+function Count({ of }: { of: number | undefined }) {
+  return of === undefined || of === 0 ? null : <span class="count number">{of.toLocaleString('en')}</span>
+}
+
+/** Said so long before a sign-in is over. Milliseconds. */
+const warnMs = 5 * 60_000
+
+/** So that nobody loses what they write. */
+function SignInEnds({ me: { signedInUntilMs, gateway } }: { me: Me }) {
+  const [isSoon, setSoon] = useState(false)
+  useEffect(() => {
+    const leftMs = signedInUntilMs - gateway.timeMs - warnMs
+    // Timers take 24 days at most; no sign-in lasts so long.
+    const timer = setTimeout(() => setSoon(true), Math.max(0, Math.min(leftMs, 2 ** 31 - 1)))
+    return () => clearTimeout(timer)
+  }, [signedInUntilMs])
+  if (!isSoon) return null
+  return (
+    <p class="note warn" role="alert">
+      Your sign-in ends at {textOf(signedInUntilMs, 'utc')}. Keep what you are writing, then{' '}
+      <a href={signInAddress()}>sign in again</a>.
+    </p>
   )
 }
 

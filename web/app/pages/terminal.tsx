@@ -158,7 +158,7 @@ function WithEntries({
   const isOpenedHere = commands !== undefined
   const known = useEntries(isOpenedHere ? undefined : `/sessions/${detail.id}/commands`, isLive)
   const files = useEntries(isOpenedHere ? undefined : `/sessions/${detail.id}/files`, isLive)
-  const findings = usePages<FindingSummary>('/findings', { session: detail.id })
+  const findings = usePages<FindingSummary>('/findings', { session: detail.id, place: 'all', limit: 200 })
   return (
     <PlayerView
       detail={detail}

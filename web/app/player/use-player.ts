@@ -41,14 +41,20 @@ function useFit(playing: Playing | undefined, host: { readonly current: HTMLElem
   }, [playing])
 }
 
+/** What was recorded may flash. Whoever asks their system for less motion gets a new picture this seldom. Milliseconds. */
+const calmMs = 400
+
 /** One for each picture that the browser draws. */
 function useTicks(playing: Playing | undefined): void {
   useEffect(() => {
     if (playing === undefined) return
+    const calm = matchMedia('(prefers-reduced-motion: reduce)')
     let last = performance.now()
     const tick = (now: number): void => {
-      playing.player.tick(now - last)
-      last = now
+      if (!calm.matches || now - last >= calmMs) {
+        playing.player.tick(now - last)
+        last = now
+      }
       frame = requestAnimationFrame(tick)
     }
     let frame = requestAnimationFrame(tick)

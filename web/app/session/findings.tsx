@@ -1,7 +1,8 @@
 /** What rules and baselines noticed in one session. */
 import type { FindingSummary } from '../../../src/api/schema.ts'
-import { usePages } from '../api.ts'
+import { post, usePages } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
+import { say } from '../parts/said.tsx'
 import { Severity } from '../parts/severity.tsx'
 import { Failed, Loading } from '../parts/states.tsx'
 import { offsetOf } from '../parts/time.tsx'
@@ -35,6 +36,11 @@ export function FindingsPart({
             <button type="button" class="plain" onClick={() => onSeek(atMs - openedAtMs)}>
               at {offsetOf(atMs - openedAtMs)}
             </button>
+            {state === 'new' ? (
+              <button type="button" class="button small" onClick={() => void acknowledge(id, found.reload)}>
+                Acknowledge
+              </button>
+            ) : null}
           </p>
           <p>
             <Link to={`/findings?state=${state}&id=${encodeURIComponent(id)}`}>
@@ -45,4 +51,15 @@ export function FindingsPart({
       ))}
     </ul>
   )
+}
+
+/** That somebody has seen it and looks after it; the decision comes later, among the findings. */
+async function acknowledge(id: string, onDone: () => void): Promise<void> {
+  try {
+    await post(`/findings/${encodeURIComponent(id)}/acknowledge`)
+    say('You have acknowledged the finding.')
+    onDone()
+  } catch (thrown) {
+    say((thrown as Error).message)
+  }
 }

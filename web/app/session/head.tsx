@@ -96,6 +96,12 @@ export function SessionHead({ detail, reload }: { detail: SessionDetail; reload:
         {endedAtMs === undefined ? state === 'open' ? 'now' : 'unknown' : <Time ms={endedAtMs} />}
         {endedAtMs === undefined ? null : ` · ${duration(endedAtMs - openedAtMs)}`} · from{' '}
         <Line text={detail.sourceAddress} /> · role <Line text={detail.role} />
+        {whyOf(detail).map(({ name, value }) => (
+          <span key={name}>
+            {' '}
+            · {name}: <Line text={value} max={300} />
+          </span>
+        ))}
         {detail.endReason === undefined ? null : (
           <>
             {' '}
@@ -114,6 +120,11 @@ export function SessionHead({ detail, reload }: { detail: SessionDetail; reload:
       ) : null}
     </header>
   )
+}
+
+/** Why the person came, and who let them, as far as it was asked. */
+function whyOf({ facts }: SessionDetail): SessionDetail['facts'] {
+  return facts.filter(({ name }) => ['reason', 'ticket', 'approver'].includes(name))
 }
 
 function Downloads({ detail }: { detail: SessionDetail }) {
