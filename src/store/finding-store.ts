@@ -2,7 +2,14 @@ import { type Kysely, sql } from 'kysely'
 import type { FindingEventRow, FindingRow, Severity, SuppressionRow, UnmaskRow } from '../model.ts'
 import type { FindingEventTable, FindingTable, SuppressionTable, Tables, UnmaskTable } from './schema.ts'
 import type { Statements } from './statements.ts'
-import type { FindingDecision, FindingFrom, FindingQuery, FindingStore, KeyOwner } from './store.ts'
+import type {
+  FindingDecision,
+  FindingFrom,
+  FindingQuery,
+  FindingStore,
+  KeyOwner,
+  PlacedFinding,
+} from './store.ts'
 
 type Db = Kysely<Tables>
 type Guard = <T>(action: () => Promise<T>) => Promise<T>
@@ -98,6 +105,8 @@ export function findingStore(db: Db, statements: Statements, guarded: Guard, kep
   }
 }
 
+type PlacedTable = Pick<FindingTable, keyof PlacedFinding>
+
 type FindingsPart = Omit<
   FindingStore,
   | keyof ReturnType<typeof suppressions>
@@ -114,8 +123,17 @@ function findings(db: Db, statements: Statements, guarded: Guard, kept: Guard): 
   const between = statements.query<{ fromMs: number; untilMs: number; limit: number }, FindingTable>(
     'select * from findings where createdAtMs >= @fromMs and createdAtMs < @untilMs order by createdAtMs, id limit @limit',
   )
-  const openOf = statements.query<KeyOwner & { kind: string }, FindingTable>(
-    `select * from findings where issuer = @issuer and subject = @subject and kind = @kind and state != 'closed' order by createdAtMs, id`,
+  const ofGroup = statements.query<{ session: string; group: string }, FindingTable>(
+    'select * from findings where session = @session and "group" = @group',
+  )
+  const placed = statements.query<{ fromMs: number; untilMs: number; limit: number }, PlacedTable>(
+    `select id, kind, state, severity, unusualness, createdAtMs, place, placeReason, issuer, subject from findings
+      where createdAtMs >= @fromMs and createdAtMs < @untilMs and place in ('queue', 'below')
+      order by rank desc, createdAtMs, id limit @limit`,
+  )
+  const openBaselines = statements.query<KeyOwner & { beforeMs: number }, { open: number }>(
+    `select count(*) as open from findings where issuer = @issuer and subject = @subject and createdAtMs < @beforeMs
+      and kind = 'baseline' and state != 'closed' and place = 'queue'`,
   )
   const closedOf = statements.query<KeyOwner & { limit: number }, FindingTable>(
     `select * from findings where issuer = @issuer and subject = @subject and state = 'closed' order by closedAtMs desc, id limit @limit`,
@@ -140,8 +158,17 @@ function findings(db: Db, statements: Statements, guarded: Guard, kept: Guard): 
     list: query => guarded(async () => (await select(db, query).execute()).map(fromTable)),
     between: (fromMs, untilMs, limit) =>
       guarded(async () => between({ fromMs, untilMs, limit }).map(fromTable)),
-    openOfPerson: ({ issuer, subject }, kind) =>
-      guarded(async () => openOf({ issuer, subject, kind }).map(fromTable)),
+    ofGroup: (session, group) => guarded(async () => ofGroup({ session, group }).map(fromTable)[0]),
+    placedBetween: (fromMs, untilMs, limit) =>
+      guarded(async () =>
+        placed({ fromMs, untilMs, limit }).map(row => ({
+          ...row,
+          unusualness: row.unusualness ?? undefined,
+          placeReason: row.placeReason ?? undefined,
+        })),
+      ),
+    countOpenBaselines: ({ issuer, subject }, beforeMs) =>
+      guarded(async () => openBaselines({ issuer, subject, beforeMs })[0]?.open ?? 0),
     closedOfPerson: ({ issuer, subject }, limit) =>
       guarded(async () => closedOf({ issuer, subject, limit }).map(fromTable)),
     setPlace: (id, where, reason) =>

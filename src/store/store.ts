@@ -149,7 +149,12 @@ export interface FindingStore {
   list(query: FindingQuery): Promise<readonly FindingRow[]>
   /** Those that were noticed in that time, the oldest first. */
   between(fromMs: number, untilMs: number, limit: number): Promise<readonly FindingRow[]>
-  openOfPerson(person: KeyOwner, kind: FindingKind): Promise<readonly FindingRow[]>
+  /** What a session has of a group. */
+  ofGroup(session: string, group: string): Promise<FindingRow | undefined>
+  /** Those of a time that stand above or below the line, ranked; without what they say. */
+  placedBetween(fromMs: number, untilMs: number, limit: number): Promise<readonly PlacedFinding[]>
+  /** Open findings of baselines about a person above the line, noticed before. */
+  countOpenBaselines(person: KeyOwner, beforeMs: number): Promise<number>
   closedOfPerson(person: KeyOwner, limit: number): Promise<readonly FindingRow[]>
   setPlace(id: string, place: FindingRow['place'], reason: string | undefined): Promise<void>
   /**
@@ -182,6 +187,21 @@ export interface FindingStore {
   /** Takes a person out: their findings, with histories. */
   removeOfPerson(person: KeyOwner): Promise<number>
 }
+
+/** What ranking needs. */
+export type PlacedFinding = Pick<
+  FindingRow,
+  | 'id'
+  | 'kind'
+  | 'state'
+  | 'severity'
+  | 'unusualness'
+  | 'createdAtMs'
+  | 'place'
+  | 'placeReason'
+  | 'issuer'
+  | 'subject'
+>
 
 export type FindingFrom = {
   readonly states: readonly FindingState[]

@@ -146,8 +146,9 @@ export function draftOf(
 
 function sentenceOf(terms: readonly Compared[]): string {
   const [top, ...others] = terms
-  const more = others.length === 0 ? '' : `, and ${counted(others.length, 'other difference')}`
-  return `This session differs from what is usual: ${top?.observed ?? ''}${more}.`
+  const observed = top?.observed ?? 'something differs from what is usual'
+  const more = others.length === 0 ? '' : `, and ${counted(others.length, 'difference')} besides`
+  return `${observed.slice(0, 1).toUpperCase()}${observed.slice(1)}${more}.`
 }
 
 function reasonOf({ nats, observed, own, peers, everybody }: Compared): Reason {

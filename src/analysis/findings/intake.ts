@@ -7,8 +7,8 @@ import { type FindingDraft, severityOrder } from './finding.ts'
 import { personOf, placesOf } from './queue.ts'
 
 const dayMs = 86_400_000
-/** Findings of one day that compete for its budget; past that, later ones stand below the line. */
-const maxOfDay = 5000
+/** Findings of one day that compete for its budget, the worst first; those after them stand below the line. */
+const maxOfDay = 1000
 /** Drafts that wait while the store is busy. Rules are met far less often than that. */
 const maxWaiting = 10_000
 
@@ -53,7 +53,7 @@ export class Intake {
     const { store, sessions, clock, audit } = this.#parts
     const session = await sessions.get(draft.session)
     if (session === undefined) return
-    const before = (await store.ofSession(draft.session)).find(({ group }) => group === draft.group)
+    const before = await store.ofGroup(draft.session, draft.group)
     if (before !== undefined && draft.person !== undefined && personOf(draft.person) !== personOf(before))
       return
     const nowMs = clock.nowMs()
@@ -141,13 +141,11 @@ export class Intake {
   async #rank(createdAtMs: number): Promise<void> {
     const { store, config } = this.#parts
     const fromMs = Math.floor(createdAtMs / dayMs) * dayMs
-    const day = await store.between(fromMs, fromMs + dayMs, maxOfDay)
+    const day = await store.placedBetween(fromMs, fromMs + dayMs, maxOfDay)
+    const compared = day.filter(({ kind }) => kind === 'baseline')
     const open = new Map<string, number>()
-    for (const person of new Map(day.map(row => [personOf(row), row])).values()) {
-      const rows = await store.openOfPerson(person, 'baseline')
-      const earlier = rows.filter(row => row.place === 'queue' && row.createdAtMs < fromMs)
-      open.set(personOf(person), earlier.length)
-    }
+    for (const [key, person] of new Map(compared.map(row => [personOf(row), row])))
+      open.set(key, await store.countOpenBaselines(person, fromMs))
     const places = placesOf(day, open, config().analysis)
     for (const row of day) {
       const to = places.get(row.id)

@@ -131,7 +131,9 @@ test('many rows are a finding, told with the numbers of the person and of their 
   expect(others).toEqual([])
   expect(draft).toMatchObject({ kind: 'baseline', group: 'baseline', severity: 'medium', rules: [] })
   expect(draft?.unusualness).toBeGreaterThan(4)
-  expect(draft?.body.sentence).toContain('This session differs from what is usual: ')
+  expect(draft?.body.sentence).toBe(
+    '412,000 rows in this session exceed what is usual, and 1 difference besides.',
+  )
   const rows = draft?.body.why.find(({ observed }) => observed.includes('rows'))
   expect(rows?.observed).toBe('412,000 rows in this session exceed what is usual')
   expect(rows?.own).toMatch(/^median \d+ rows, largest \d+ rows; 40 sessions in 39 days$/)
