@@ -66,7 +66,7 @@ function SignedIn({ me }: { me: Me }) {
                   class={isLater ? 'later' : ''}
                   aria-current={path === to || path.startsWith(`${to}/`) ? 'page' : undefined}
                 >
-                  {name} {isLater ? <small>later</small> : null}
+                  {name} {isLater ? <small>later</small> : <Count of={counts[name]} />}
                 </Link>
               </li>
             ))}
