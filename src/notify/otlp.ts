@@ -64,7 +64,7 @@ const idAlphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 
 /** An id of a session begins with nine characters of its opening in milliseconds. */
 function openedAtMs(session: string): number | undefined {
-  const digits = [...session.slice(0, 9)].map(letter => idAlphabet.indexOf(letter))
+  const digits = Array.from(session.slice(0, 9), letter => idAlphabet.indexOf(letter))
   if (session.length !== 20 || digits.includes(-1)) return undefined
   return digits.reduce((time, digit) => time * 32 + digit, 0)
 }

@@ -244,6 +244,19 @@ describe('a lane', () => {
     expect(ground.news.map(({ kind }) => kind)).toEqual(['failing', 'recovered'])
   })
 
+  test('a receiver that says when it wants to be asked again is not asked before', async () => {
+    const [ground, receiver] = [new Ground(), await Receiver.start()]
+    const askedAtMs: number[] = []
+    receiver.answer((_, response) => {
+      askedAtMs.push(performance.now())
+      response.writeHead(askedAtMs.length === 1 ? 429 : 200, { 'retry-after': '1' }).end()
+    })
+    await ground.notify([webhookPlan(receiver.url)])
+    ground.open(1)
+    await vi.waitUntil(() => askedAtMs.length === 2, patiently)
+    expect((askedAtMs[1] ?? 0) - (askedAtMs[0] ?? 0)).toBeGreaterThanOrEqual(990)
+  })
+
   test('a receiver that hangs holds up only itself', async () => {
     const [ground, receiver] = [new Ground(), await Receiver.start()]
     const url = await rawServer(() => {})
