@@ -63,9 +63,14 @@ export function purgeStore(statements: Statements, guarded: Guard, kept: Guard):
     'update purges set finishedAtMs = @nowMs, problem = null where session = @session',
   )
   const mark = statements.change<{ session: string }>('update sessions set isPurged = 1 where id = @session')
+  // What people wrote beside a recording says what was in it. Verdicts stay: they say what somebody decided.
+  const forgetAbout = ['comments', 'watched', 'recordingChecks'].map(table =>
+    statements.change<{ session: string }>(`delete from ${table} where session = @session`),
+  )
   const finishBoth = statements.atOnce((session: string, nowMs: number) => {
     finish({ session, nowMs })
     mark({ session })
+    for (const remove of forgetAbout) remove({ session })
   })
   const note = statements.change<{ session: string; problem: string }>(
     'update purges set problem = @problem where session = @session and finishedAtMs is null',

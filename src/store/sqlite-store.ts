@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
 import { Fault, reasonOf } from '../errors.ts'
-import type { HostKeyRow, LeaseRow, LeaseState, SessionRow } from '../model.ts'
+import type { HostKeyRow, LeaseRow, LeaseState } from '../model.ts'
 import { type Checkpointer, startCheckpointer } from './checkpointer.ts'
 import { enrolledKeyStore } from './enrolled-key-store.ts'
 import { findingStore } from './finding-store.ts'

@@ -62,7 +62,7 @@ class Tool {
     const address = `${world.webUrl.replace('http', 'ws')}/api/v1/sessions/${id}/live`
     const socket = new WebSocket(address, { headers: { ...this.headers, Origin: world.webUrl } })
     const lines: string[] = []
-    socket.on('message', data => lines.push(...String(data).split('\n')))
+    socket.on('message', data => lines.push(...(data as Buffer).toString().split('\n')))
     return { lines, socket }
   }
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Answer as DeskAnswer, Asker, FindingDesk } from '../../analysis/findings/desk.ts'
 import type { Problem } from '../problem.ts'
+import type { UnmaskDecision } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { cursor, limit, line, prose, several, severities, word } from './fields.ts'
 import { type Ask, type Asking, Refused, route, type Route } from './route.ts'
@@ -37,7 +38,7 @@ const suppressBody = z.strictObject({
 })
 const verdictBody = z.strictObject({ verdict: verdictWord, rationale })
 const unmaskBody = z.strictObject({ caseId: line(200), reason: rationale })
-const decideBody = z.strictObject({ approve: z.boolean() })
+const decideBody: z.ZodType<UnmaskDecision> = z.strictObject({ approve: z.boolean() })
 
 export function findingRoutes(parts: ApiParts): readonly Route[] {
   const desk = parts.findings

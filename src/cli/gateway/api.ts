@@ -4,6 +4,7 @@ import type { ApiDeps } from '../../api/v1/deps.ts'
 import { integrityOf, proofsOf, trustOf } from '../../api/v1/integrity.ts'
 import { policyTextOf } from '../../api/v1/policy-text.ts'
 import type { Config } from '../../config/config.ts'
+import { reasonOf } from '../../errors.ts'
 import { AccessTokens } from '../../identity/access-token.ts'
 import { discoverTokenIssuer } from '../../identity/issuer.ts'
 import { principalOfAccessToken } from '../../identity/principal.ts'
@@ -20,6 +21,7 @@ export function openApi(pages: PagesParts, configText: () => string, closers: Cl
   const { store, storage, sessionLog, authorities } = ground
   const catalogue = openSessionCatalogue(config().gateway.data)
   closers.push(() => catalogue.close())
+  closers.push(forgetReadings(pages))
   const log = {
     folder: foldersOf(config()).sessionLog,
     sessionLog,
@@ -68,4 +70,20 @@ function bearerOf({ config, clock }: PagesParts): Pick<ApiDeps, 'bearer'> {
       return principalOfAccessToken(token, { claims: names, sessionMs: Math.min(sessionMs, leftMs) }, nowMs)
     },
   }
+}
+
+/** Who read what is shown to the persons concerned for so long; the audit log keeps it besides. */
+const readingsKeptMs = 400 * 86_400_000
+const forgetEveryMs = 86_400_000
+
+/** Gives what ends it. */
+function forgetReadings({ ground, clock, log }: PagesParts): () => void {
+  const forget = (): void => {
+    ground.store.reviews.removeReadingsBefore(clock.nowMs() - readingsKeptMs).catch((cause: unknown) => {
+      log.error({ cause: reasonOf(cause) }, 'old notes of readings were not removed')
+    })
+  }
+  forget()
+  const timer = setInterval(forget, forgetEveryMs).unref()
+  return () => clearInterval(timer)
 }

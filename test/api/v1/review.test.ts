@@ -351,7 +351,8 @@ describe('watching live', () => {
     const socket = await socketOf('reviewer')
     const lines: Record<string, unknown>[] = []
     socket.on('message', data => {
-      for (const line of String(data).split('\n')) lines.push(JSON.parse(line) as Record<string, unknown>)
+      for (const line of (data as Buffer).toString().split('\n'))
+        lines.push(JSON.parse(line) as Record<string, unknown>)
     })
     await expect.poll(() => lines.length).toBeGreaterThan(1)
     expect(lines[0]).toMatchObject({ session: { id: sessions.open } })
@@ -373,7 +374,7 @@ describe('watching live', () => {
   test('ends when the right to it does', async () => {
     const socket = await socketOf('second')
     const lines: string[] = []
-    socket.on('message', data => lines.push(...String(data).split('\n')))
+    socket.on('message', data => lines.push(...(data as Buffer).toString().split('\n')))
     const closed = Promise.withResolvers<number>()
     socket.on('close', code => closed.resolve(code))
     await expect.poll(() => lines.length).toBeGreaterThan(0)

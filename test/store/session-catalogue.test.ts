@@ -1,0 +1,127 @@
+import Database from 'better-sqlite3'
+import * as fc from 'fast-check'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { SessionRow } from '../../src/model.ts'
+import { openSessionCatalogue, type SessionCatalogue } from '../../src/store/session-catalogue.ts'
+import { type SessionFilter, SessionQueries } from '../../src/store/session-query.ts'
+import { openStore } from '../../src/store/sqlite-store.ts'
+import type { Store } from '../../src/store/store.ts'
+import { sessionRow } from '../api/world.ts'
+import { scratchFolder } from '../support/openssh.ts'
+
+const scratch = scratchFolder()
+let store: Store
+let catalogue: SessionCatalogue
+const rows: SessionRow[] = []
+const own = { issuer: 'https://issuer.example', subject: 'p-0' }
+const all: SessionFilter['visible'] = {
+  kind: 'reviewed',
+  targets: { ssh: ['web1', 'web2', 'db_1'], postgres: ['web1', 'web2', 'db_1'] },
+  butNotOf: { issuer: 'nobody', subject: 'nobody' },
+}
+
+beforeAll(async () => {
+  store = await openStore(scratch.path)
+  for (let i = 0; i < 300; i++) {
+    const row = sessionRow({
+      id: `s-${String(i).padStart(3, '0')}`,
+      subject: `p-${i % 5}`,
+      principalName: `person${i % 5}@example.com`,
+      target: ['web1', 'web2', 'db_1'][i % 3] ?? '',
+      protocol: i % 3 === 2 ? 'postgres' : 'ssh',
+      login: i % 2 === 0 ? 'root' : 'deploy',
+      openedAtMs: 1_000_000_000_000 + Math.floor(i / 7) * 60_000,
+      state: i % 11 === 0 ? 'open' : 'ended',
+    })
+    rows.push(row)
+    await store.sessions.insert(row)
+  }
+  catalogue = openSessionCatalogue(scratch.path)
+})
+afterAll(async () => {
+  await catalogue.close()
+  await store.close()
+  scratch.remove()
+})
+
+const value = fc.constantFrom('web1', 'web2', 'web*', 'db_1', 'db*1', '%', '*')
+const among = fc.record({ is: fc.array(value, { maxLength: 2 }), not: fc.array(value, { maxLength: 2 }) })
+const filters = fc.record({
+  target: fc.option(among, { nil: undefined }),
+  states: fc.option(fc.subarray(['open', 'ended', 'interrupted'] as const), { nil: undefined }),
+  fromMs: fc.option(
+    fc.integer({ min: 0, max: 50 }).map(minutes => 1_000_000_000_000 + minutes * 60_000),
+    {
+      nil: undefined,
+    },
+  ),
+  isOwn: fc.boolean(),
+})
+
+/** `*` stands for any text, and nothing else does. */
+function matches(text: string, pattern: string): boolean {
+  const parts = pattern.split('*').map(part => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`))
+  return new RegExp(`^${parts.join('.*')}$`).test(text)
+}
+
+test('pages, totals and histograms hold what the filter says, each session once', () => {
+  const database = new Database(join(scratch.path, 'state.db'), { readonly: true })
+  const queries = new SessionQueries(database)
+  fc.assert(
+    fc.property(filters, ({ target, states, fromMs, isOwn }) => {
+      const filter: SessionFilter = {
+        visible: isOwn ? { kind: 'own', of: own } : all,
+        among: { target },
+        states,
+        fromMs,
+      }
+      const expected = rows
+        .filter(row => !isOwn || row.subject === 'p-0')
+        .filter(row => fromMs === undefined || row.openedAtMs >= fromMs)
+        .filter(row => states === undefined || states.some(state => state === row.state))
+        .filter(
+          row => (target?.is ?? []).length === 0 || target?.is.some(one => matches(row.target, one)) === true,
+        )
+        .filter(row => target?.not.every(one => !matches(row.target, one)) ?? true)
+        .map(({ id }) => id)
+        .toSorted()
+        .toReversed()
+      const found: string[] = []
+      let before: ReturnType<SessionQueries['page']>['next']
+      do {
+        const page = queries.page({ filter, limit: 37, before })
+        expect(page.total).toBe(expected.length)
+        expect(page.isTotalExact).toBe(true)
+        found.push(...page.rows.map(({ id }) => id))
+        before = page.next
+      } while (before !== undefined)
+      expect(found.toSorted().toReversed()).toEqual(expected)
+      const { buckets } = queries.histogram(filter)
+      expect(buckets.reduce((sum, { sessions }) => sum + sessions, 0)).toBe(expected.length)
+    }),
+    { numRuns: 150 },
+  )
+  database.close()
+})
+
+test('what nobody may see on a target, and what is of the asker, is not counted', async () => {
+  const visible: SessionFilter['visible'] = {
+    kind: 'reviewed',
+    targets: { ssh: ['web1'], postgres: ['web1'] },
+    butNotOf: own,
+  }
+  const { total } = await catalogue.page({ filter: { visible, among: {} }, limit: 1 })
+  expect(total).toBe(rows.filter(row => row.target === 'web1' && row.subject !== 'p-0').length)
+})
+
+test('every target that a session was on is known', async () => {
+  expect((await catalogue.targets()).toSorted()).toEqual(['db_1', 'web1', 'web2'])
+})
+
+test('a thread that cannot read the store is a fault, and the next one starts anew', async () => {
+  const nowhere = openSessionCatalogue(join(scratch.path, 'nowhere'))
+  for (let i = 0; i < 2; i++)
+    await expect(nowhere.targets()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  await nowhere.close()
+})
