@@ -8,6 +8,10 @@ import pg from 'pg'
 import postgresJs from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TextEvent } from '../../src/recorder/event.ts'
+import { readCatalogue } from '../../src/analysis/rules/catalogue.ts'
+import { WindowRules } from '../../src/analysis/rules/window-rules.ts'
+import { Grammar } from '../../src/analysis/sql/grammar.ts'
+import { entriesOf } from '../support/entries.ts'
 import { Browser } from '../support/browser.ts'
 import { people } from '../support/issuer.ts'
 import { hasPostgres, postgresVersions } from '../support/postgres.ts'
@@ -199,8 +203,21 @@ describe.each(postgresVersions)('PostgreSQL %d', version => {
     })
     expect(ran.some(text => text.startsWith('COPY public.customers'))).toBe(true)
     expect((await said('result')).find(({ copy }) => copy !== undefined)).toMatchObject({ tag: 'COPY 100' })
+    expect(await windowRulesOf(ran)).toContain('PG-04b')
   })
 })
+
+/** Rules over several entries that these statements meet together. */
+async function windowRulesOf(statements: readonly string[]): Promise<string[]> {
+  const grammar = new Grammar()
+  try {
+    const windows = new WindowRules(readCatalogue())
+    const entries = await entriesOf(statements, 'postgres', grammar)
+    return entries.flatMap(entry => windows.take(entry, [])).map(({ rule }) => rule)
+  } finally {
+    await grammar.close()
+  }
+}
 
 const psycopgScript = `
 import psycopg
