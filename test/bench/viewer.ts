@@ -152,6 +152,9 @@ async function loaded(
 
 // ── seeking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** As people do who look where they are: the gateway answers so many requests of one person a minute. */
+const pauseMs = 300
+
 /** From the press on the bar until the player says that the screen shows it, in the page's own time. */
 async function seekRows(visitor: Visitor, { seeks, hours }: ViewerOptions): Promise<readonly ViewerRow[]> {
   const { page } = visitor
@@ -173,13 +176,14 @@ async function seekRows(visitor: Visitor, { seeks, hours }: ViewerOptions): Prom
 }
 
 function seekOnce(page: Page, share: number): Promise<number> {
-  return page.evaluate<number>(`new Promise(resolve => {
+  return page.evaluate<number>(`new Promise((resolve, reject) => {
     const tracks = document.querySelector('.tracks')
     const transport = document.querySelector('.transport')
     const { left, width, top } = tracks.getBoundingClientRect()
     const where = { clientX: left + width * ${share}, clientY: top + 5, button: 0, bubbles: true, pointerId: 1 }
     const before = transport.dataset.position
     const observer = new MutationObserver(() => {
+      if (transport.dataset.state === 'failed') reject(new Error(document.querySelector('.notices').textContent))
       if (transport.dataset.state !== 'paused' || transport.dataset.position === before) return
       observer.disconnect()
       resolve(performance.now() - began)

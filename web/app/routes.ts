@@ -14,6 +14,7 @@ type PageRoute = {
 const routes: readonly PageRoute[] = [
   { path: '/sessions', title: 'Sessions', load: () => import('./pages/sessions.tsx') },
   { path: '/live', title: 'Live', load: () => import('./pages/live.tsx') },
+  { path: '/compare', title: 'Compare', load: () => import('./pages/compare.tsx') },
   { path: '/sessions/:id', title: 'Session', load: () => import('./pages/session.tsx') },
   { path: '/search', title: 'Search', load: () => import('./pages/search/page.tsx') },
   { path: '/findings', title: 'Findings', load: () => import('./pages/findings/page.tsx') },

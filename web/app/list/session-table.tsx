@@ -161,7 +161,7 @@ function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionS
     {
       key: 'protocol',
       head: 'Content',
-      width: '8.4rem',
+      width: '10.4rem',
       cell: row => (
         <>
           {row.protocol === 'ssh' ? 'SSH' : 'PostgreSQL'}

@@ -1,7 +1,7 @@
 /** A session at a terminal: replayed, or as it goes on. */
 import { useEffect, useState } from 'preact/hooks'
 import type { EntryView, FindingSummary, Replay, SessionDetail } from '../../../src/api/schema.ts'
-import { get, usePages, useResource } from '../api.ts'
+import { usePages, useResource } from '../api.ts'
 import { Failed, Loading } from '../parts/states.tsx'
 import { Line } from '../parts/hidden.tsx'
 import { Time } from '../parts/time.tsx'
@@ -10,17 +10,13 @@ import { LiveSource } from '../player/live.ts'
 import type { Player } from '../player/player.ts'
 import { type Source, StoredSource } from '../player/source.ts'
 import type { OpenedSource } from '../player/sealed.ts'
-import { type Entries, PlayerView } from '../player/view.tsx'
+import { useEntries } from '../session/entries.ts'
+import { PlayerView } from '../player/view.tsx'
 import { changeQuery } from '../router.tsx'
 import { DetailsPart } from '../session/details.tsx'
 import type { SessionViewProps } from './session.tsx'
 import '@xterm/xterm/css/xterm.css'
 import '../player/player.css'
-
-/** Entries that are fetched for the lists beside the player. */
-const maxEntries = 20_000
-/** A live session's list of commands grows on the gateway a moment later. Milliseconds. */
-const entriesEveryMs = 10_000
 
 export function View({ detail, reload }: SessionViewProps) {
   const { removed } = detail.recording
@@ -171,40 +167,4 @@ function WithEntries({
       onPlayer={onPlayer}
     />
   )
-}
-
-/** All of a list, page by page; of a live session again and again. */
-function useEntries(path: string | undefined, isLive: boolean): Entries {
-  const [entries, setEntries] = useState<Entries>({ items: [], isComplete: path === undefined })
-  useEffect(() => {
-    if (path === undefined) return
-    const stop = new AbortController()
-    const take = (): void =>
-      void fetchAll(path, stop.signal, setEntries).catch(() =>
-        setEntries(known => ({ ...known, isComplete: true })),
-      )
-    take()
-    const timer = isLive ? setInterval(take, entriesEveryMs) : undefined
-    return () => {
-      stop.abort()
-      clearInterval(timer)
-    }
-  }, [path, isLive])
-  return entries
-}
-
-async function fetchAll(path: string, signal: AbortSignal, tell: (entries: Entries) => void): Promise<void> {
-  const items: EntryView[] = []
-  let cursor: string | undefined
-  do {
-    const page: { items: readonly EntryView[]; next?: string } = await get(
-      path,
-      { limit: 200, cursor },
-      signal,
-    )
-    items.push(...page.items)
-    cursor = items.length < maxEntries ? page.next : undefined
-    if (cursor === undefined) tell({ items, isComplete: true })
-    else if (items.length % 2000 === 0) tell({ items: [...items], isComplete: false })
-  } while (cursor !== undefined)
 }

@@ -9,7 +9,7 @@ import { offsetOf, spokenOffset, textOf } from '../parts/time.tsx'
 import { useSetting } from '../settings.ts'
 
 /** Seeks while dragging: not more often than this. Milliseconds. */
-const dragEveryMs = 90
+const dragEveryMs = 120
 /** A mark that can be pressed takes so many pixels. */
 const markWidthPx = 26
 

@@ -107,6 +107,7 @@ function Command({
       <button
         type="button"
         class="go"
+        title={aboutOf(entry)}
         aria-current={isCurrent ? 'true' : undefined}
         onClick={() => onSeek(Math.max(0, entry.offsetMs - leadMs))}
       >

@@ -44,6 +44,8 @@ export const idleMs = 10_000
 const lingerMs = 1000
 /** Played so far ahead, what comes next is loaded. Milliseconds of playing, not of recording. */
 const aheadMs = 4000
+/** A seek is over when no other follows for so long. Milliseconds. */
+const settleMs = 400
 /** A tick is never longer: a page that slept goes on where it was. */
 const longestTickMs = 500
 /** Chunks that are read at once where there is no keyframe to begin at. */
@@ -83,6 +85,7 @@ export class Player {
   /** The keyframe that what is on the screen was drawn from, by place; -1: from the beginning. */
   #drawnFrom = -1
   #drawing: Promise<void> = Promise.resolve()
+  #prefetching: ReturnType<typeof setTimeout> | undefined
   #isTicking = false
   /** Counts seeks: the latest wins. */
   #seeks = 0
@@ -234,6 +237,7 @@ export class Player {
 
   close(): void {
     this.#seeks++
+    clearTimeout(this.#prefetching)
     this.#listeners.clear()
     this.#state = 'ended'
     this.#source.close()
@@ -389,14 +393,14 @@ export class Player {
         )
   }
 
-  /** What a person seeks next is near. */
+  /** What a person seeks next is near. Not while they are still looking for the place: the gateway counts what one person asks for. */
   #prefetch(place: number): void {
-    for (const near of [place - 1, place + 1]) {
-      const keyframe = this.info.keyframes[near]
-      if (keyframe === undefined || keyframe.channel !== this.#channel) continue
-      this.#source.keyframe(near).catch(() => {})
-    }
-    this.#loadAhead()
+    clearTimeout(this.#prefetching)
+    this.#prefetching = setTimeout(() => {
+      for (const near of [place - 1, place + 1])
+        if (this.info.keyframes[near]?.channel === this.#channel) this.#source.keyframe(near).catch(() => {})
+      this.#loadAhead()
+    }, settleMs)
   }
 
   #loadAhead(): void {

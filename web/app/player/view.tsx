@@ -8,6 +8,7 @@ import { changeQuery, useRoute } from '../router.tsx'
 import { useSetting } from '../settings.ts'
 import { CommentsPart } from '../session/comments.tsx'
 import { DetailsPart } from '../session/details.tsx'
+import type { Entries } from '../session/entries.ts'
 import { FindingsPart } from '../session/findings.tsx'
 import { Bar, leadMs, marksOf } from './bar.tsx'
 import { CommandsPart } from './commands.tsx'
@@ -23,7 +24,6 @@ import { Notices, Transport } from './transport.tsx'
 import { type Playing, usePlaying, useSnapshot } from './use-player.ts'
 import { useWatchedReport, WatchedPart } from './watched.tsx'
 
-export type Entries = { readonly items: readonly EntryView[]; readonly isComplete: boolean }
 type ViewProps = {
   readonly detail: SessionDetail
   readonly source: Source

@@ -5,6 +5,7 @@ import { apiBase } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
 import { MenuButton } from '../parts/menu.tsx'
 import { duration, Time } from '../parts/time.tsx'
+import { Link } from '../router.tsx'
 import { EndDialog } from './end.tsx'
 
 const integrityTexts: Readonly<Record<Integrity, { word: string; look: string; says: string }>> = {
@@ -75,6 +76,9 @@ export function SessionHead({ detail, reload }: { detail: SessionDetail; reload:
         </h1>
         <IntegrityBadge is={detail.integrity} isEncrypted={detail.encrypted} />
         <div class="row-of push">
+          <Link class="button small" to={`/compare?a=${detail.id}`}>
+            Compare
+          </Link>
           <Downloads detail={detail} />
           <a
             class="button small"

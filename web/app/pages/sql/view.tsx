@@ -194,7 +194,7 @@ function Opened({
       </section>
       <Filters statements={statements} filter={filter} shown={shown.length} isWhole={isWhole} />
       <div class={`sql-panes ${isGrouped ? 'grouped' : ''}`}>
-        <div class="sql-list">
+        <div class="sql-list" style={{ '--rows': String(shown.length) }}>
           {isGrouped ? (
             <GroupRows statements={shown} durationMs={durationMs} openedAtMs={detail.openedAtMs} />
           ) : shown.length === 0 ? (
