@@ -14,6 +14,9 @@ const horizontal = /^[─━═├┤┼┬┴┌┐└┘-]$/
 const statusRows = 1
 /** Cells that are looked at for one key: a screen of nothing but borders must not cost more than typing it did. */
 const maxLooks = 5000
+/** ... and may take more, at the top too: a border that is longer than this may end so many rows before the edge. */
+const maxStatusRows = 3
+const minLongBorder = 6
 /** A column of signs is a border from so many rows on. */
 const minBorder = 2
 
@@ -54,8 +57,9 @@ function spans(at: (row: number) => string, y: number, last: number): boolean {
   while (first > 0 && vertical.test(at(first - 1))) first--
   let end = y
   while (end < last && vertical.test(at(end + 1))) end++
-  const isEnd = (row: number, edge: number) => row === edge || horizontal.test(at(row))
-  const isTop = isEnd(first, 0) || (first > 0 && horizontal.test(at(first - 1)))
-  const isBottom = end >= last || isEnd(end, last) || horizontal.test(at(end + 1))
+  const isHorizontal = (row: number) => horizontal.test(at(row))
+  const slack = end - first >= minLongBorder ? maxStatusRows : 0
+  const isTop = first <= slack || isHorizontal(first) || isHorizontal(first - 1)
+  const isBottom = end >= last - slack || isHorizontal(end) || isHorizontal(end + 1)
   return end - first + 1 >= minBorder && isTop && isBottom
 }

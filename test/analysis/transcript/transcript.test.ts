@@ -97,6 +97,38 @@ describe('what is one', () => {
       ])
   })
 
+  test('a line at a shell inside screen, and only where screen was started', () => {
+    const inside = [
+      shown(`\x1b[?1049h\x1b[H\x1b[2J${prompt}`),
+      ...typed('uptime', `\r\n up 3 days\r\n${prompt}`),
+      counted(1),
+      shown('\x1b[?1049l'),
+    ]
+    for (const start of ['screen -S work', 'sudo screen', 'ssh -t db1 screen -x', 'byobu'])
+      expect(textsOf(shown(prompt), ...typed(start, '\r\n'), ...inside)).toEqual([start, 'uptime'])
+    for (const start of ['vim screen.txt', 'less /etc/screenrc'])
+      expect(textsOf(shown(prompt), ...typed(start, '\r\n'), ...inside)).toEqual([start])
+  })
+
+  test('lines in two panes of tmux, each where it was typed', () => {
+    const border = Array.from({ length: 22 }, (_, row) => `\x1b[${row + 1};41H│`).join('') // two status lines
+    const split = `${intoTmux}${border}\x1b[1;1H${prompt}\x1b[1;42H${prompt}`
+    const events = [
+      shown(`${split}\x1b[1;${prompt.length + 1}H`),
+      ...typed('left side', `\x1b[2;1Hdone\x1b[3;1H${prompt}`),
+      counted(1),
+      counted(1),
+      shown(`\x1b[1;${41 + prompt.length + 1}H`),
+      ...typed('right side', `\x1b[2;42Hdone\x1b[3;42H${prompt}`),
+      counted(1),
+    ]
+    expect(textsOf(shown(prompt), ...typed('tmux', '\r\n'), ...events)).toEqual([
+      'tmux',
+      'left side',
+      'right side',
+    ])
+  })
+
   test('it says when it was entered, where, how it was found and how sure that is', () => {
     const [command] = read([shown(prompt), ...typed('ls', '\r\n'), shown(prompt)])
     expect(command).toEqual({
