@@ -91,7 +91,7 @@ export function tableOfSearch(result: SearchResult): string {
 
 const everybody: SearchScope = { targets: 'all' }
 type Make = (random: () => number) => SearchWish
-const worstCase = 'a beginning of two letters'
+const worstCase = 'a beginning of three letters'
 
 const classes: readonly (readonly [string, Make])[] = [
   ['a seldom word', random => wish(wordAt(40_000 + Math.floor(random() * 20_000)))],
@@ -104,7 +104,7 @@ const classes: readonly (readonly [string, Make])[] = [
     random => wish(`${common(random)} OR ${common(random)} -${common(random)}`),
   ],
   ['a beginning of five letters', random => wish(`${wordAt(Math.floor(random() * 5000)).slice(0, 5)}*`)],
-  [worstCase, random => wish(`${wordAt(Math.floor(random() * 5000)).slice(0, 2)}*`)],
+  [worstCase, random => wish(`${wordAt(Math.floor(random() * 5000)).slice(0, 3)}*`)],
   [
     'a common word of a day',
     random => wish(`${common(random)} after:${dayOf(random)} before:${dayOf(random)}`),

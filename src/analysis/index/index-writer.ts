@@ -119,9 +119,12 @@ export class IndexWriter {
     return this.#inOne(() => {
       const place = this.#placeOf(id)
       if (place === undefined) return { entries: [], hits: [] } // forgotten meanwhile
+      const tally = new Tally()
       const freshHits = hits.filter(hit => this.#putHit(place, hit))
-      const freshEntries = entries.filter(entry => this.#put(place, entry))
-      this.#retag(place, entries, hits)
+      const met = new Set(hits.map(({ entry }) => entry))
+      const freshEntries = entries.filter(entry => this.#put(place, entry, met.has(entry.number), tally))
+      this.#retag(place, entries, hits, tally)
+      this.#sql.count.run(tally.of(place.no))
       return { entries: freshEntries, hits: freshHits }
     })
   }
@@ -201,14 +204,15 @@ export class IndexWriter {
   }
 
   /** Whether it is new, or was different. */
-  #put(place: SessionPlace, entry: Entry): boolean {
+  #put(place: SessionPlace, entry: Entry, hasHits: boolean, tally: Tally): boolean {
     const kind = kinds.indexOf(entry.kind)
     const before = this.#sql.entry.get(place.no, kind, entry.number) as EntryRow | undefined
     const detail = detailOf(entry)
-    const rules = this.#rulesOf(place.no, entry.number)
+    // What is new has no hits but those that came with it.
+    const rules = hasHits || before !== undefined ? this.#rulesOf(place.no, entry.number) : null
     if (before !== undefined) {
       if (before.text === entry.text && before.detail === detail && before.rules === rules) return false
-      this.#remove(place, before)
+      this.#remove(place, before, tally)
     }
     const row: EntryRow = {
       id: before?.id ?? this.#freeId(place.no, entry.atMs),
@@ -222,12 +226,12 @@ export class IndexWriter {
     }
     this.#sql.putEntry.run(row)
     this.#sql.putWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
-    this.#count(place, row, 1)
+    tally.add(row, 1)
     return true
   }
 
   /** Hits of a window may be on an entry that is not in this batch. */
-  #retag(place: SessionPlace, entries: readonly Entry[], hits: readonly EntryHit[]): void {
+  #retag(place: SessionPlace, entries: readonly Entry[], hits: readonly EntryHit[], tally: Tally): void {
     const done = new Set(entries.map(({ number }) => number))
     for (const { entry } of hits) {
       if (done.has(entry)) continue
@@ -237,11 +241,11 @@ export class IndexWriter {
         .find(row => row !== undefined)
       const rules = this.#rulesOf(place.no, entry)
       if (before === undefined || before.rules === rules) continue
-      this.#remove(place, before)
+      this.#remove(place, before, tally)
       const row = { ...before, rules }
       this.#sql.putEntry.run(row)
       this.#sql.putWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
-      this.#count(place, row, 1)
+      tally.add(row, 1)
     }
   }
 
@@ -250,32 +254,18 @@ export class IndexWriter {
     return rows.length === 0 ? null : rows.map(({ rule }) => rule).join(' ')
   }
 
-  #remove(place: SessionPlace, row: EntryRow): void {
+  #remove(place: SessionPlace, row: EntryRow, tally: Tally): void {
     this.#sql.dropWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
     this.#sql.dropEntry.run(row.id)
-    this.#count(place, row, -1)
+    tally.add(row, -1)
   }
 
   #removeSome(place: SessionPlace): boolean {
     const rows = this.#sql.someEntries.all(place.no, removedAtOnce) as EntryRow[]
-    for (const row of rows) this.#remove(place, row)
+    const tally = new Tally()
+    for (const row of rows) this.#remove(place, row, tally)
+    this.#sql.count.run(tally.of(place.no))
     return rows.length === removedAtOnce
-  }
-
-  #count({ no }: SessionPlace, { kind, detail }: EntryRow, by: 1 | -1): void {
-    const { rows = 0, bytes = 0 } = (detail === null ? {} : JSON.parse(detail)) as {
-      rows?: number
-      bytes?: number
-    }
-    this.#sql.count.run({
-      no,
-      entries: by,
-      commands: kind === 0 ? by : 0,
-      statements: kind === 1 ? by : 0,
-      files: kind === 2 ? by : 0,
-      rows: kind === 1 ? by * rows : 0,
-      bytes: kind === 1 || kind === 2 ? by * bytes : 0,
-    })
   }
 
   #freeId(session: number, atMs: number): number {
@@ -283,6 +273,27 @@ export class IndexWriter {
     while (this.#sql.idTaken.get(id) !== undefined) id++
     this.#lastIds.set(session, id + 1)
     return id
+  }
+}
+
+/** What a session has more or less of. */
+class Tally {
+  readonly #sums = { entries: 0, commands: 0, statements: 0, files: 0, rows: 0, bytes: 0 }
+
+  add({ kind, detail }: EntryRow, by: 1 | -1): void {
+    const sums = this.#sums
+    sums.entries += by
+    if (kind === 0) sums.commands += by
+    if (kind === 1) sums.statements += by
+    if (kind === 2) sums.files += by
+    if (detail === null || (kind !== 1 && kind !== 2)) return
+    const { rows = 0, bytes = 0 } = JSON.parse(detail) as { rows?: number; bytes?: number }
+    if (kind === 1) sums.rows += by * rows
+    sums.bytes += by * bytes
+  }
+
+  of(no: number): Readonly<Record<string, number>> {
+    return { no, ...this.#sums }
   }
 }
 

@@ -14,8 +14,8 @@ const maxTerms = 32
 const maxWords = 64
 /** Values of one filter. */
 const maxValues = 16
-/** Of what has a star behind it: shorter ones begin half of all words. */
-const leastBeginning = 2
+/** Of what has a star behind it: shorter ones begin too many words, and all their lists are read before the first match. */
+const leastBeginning = 3
 /** `-rf` is an option that is looked for, `-error` a word that must not be there. */
 const longestOption = 3
 

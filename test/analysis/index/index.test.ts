@@ -120,7 +120,7 @@ test.each([
   ['before:yesterday', 'before: wants a day'],
   ['-after:2026-01-01', 'no minus'],
   ['///', 'no letter and no digit'],
-  ['a*', 'at least 2'],
+  ['ab*', 'at least 3'],
   ['OR cat', 'OR stands between'],
   ['cat OR -dog1', 'OR cannot stand beside'],
   ['cat OR kind:file', 'give it several values'],
