@@ -58,7 +58,10 @@ function decodeChunk(body: Uint8Array): DecodedChunk {
   const inflated = head.getUint32(20)
   if (inflated > maxInflatedBytes) throw new Error('A part of the recording is larger than its limit.')
   const payload = body.subarray(chunkHeadBytes)
-  const bytes = head.getUint8(4) === zstd ? decompress(payload, new Uint8Array(inflated)) : payload.slice()
+  const bytes =
+    head.getUint8(4) === zstd
+      ? orDamaged(() => decompress(payload, new Uint8Array(inflated)))
+      : payload.slice()
   if (bytes.length !== inflated) throw new Error('A part of the recording is not as long as it says.')
   return { number: head.getUint32(0), events: [...decodeEvents(bytes)] }
 }
@@ -73,9 +76,23 @@ function* decodeEvents(bytes: Uint8Array): Generator<PlayEvent> {
     const atMs = (view.getUint16(at + 5) * 2 ** 32 + view.getUint32(at + 7)) / 1000
     const rest = bytes.subarray(at + 11, at + 4 + length)
     const stream = streams[type as keyof typeof streams]
-    if (stream === undefined) yield toldEvent(atMs, JSON.parse(new TextDecoder().decode(rest)) as object)
+    if (stream !== undefined && rest.length < 4) throw new Error('A part of the recording is damaged.')
+    if (stream === undefined)
+      yield toldEvent(
+        atMs,
+        orDamaged(() => JSON.parse(new TextDecoder().decode(rest)) as object),
+      )
     else yield { kind: 'data', atMs, channel: view.getUint32(at + 11), stream, data: rest.subarray(4) }
     at += 4 + length
+  }
+}
+
+/** What inflates and parses throws in words of its own. */
+function orDamaged<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new Error('A part of the recording is damaged.', { cause })
   }
 }
 
