@@ -2,12 +2,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { afterAll, beforeAll, expect } from 'vitest'
 import type { FindingInFull, FindingPage, FindingView } from '../../src/analysis/findings/desk.ts'
+import type { SessionRow } from '../../src/model.ts'
 import { carriesData } from '../../src/recorder/event.ts'
 import { Browser } from '../support/browser.ts'
 import { people } from '../support/issuer.ts'
 import { testWith } from '../support/openssh.ts'
 import { PostgresWorld } from '../support/postgres-world.ts'
-import type { SshOptions, SshRun, World } from '../support/world.ts'
+import { finish, type SshOptions, type SshRun, type World } from '../support/world.ts'
 
 const test = testWith('ssh', 'sshd')
 
@@ -19,6 +20,7 @@ beforeAll(async () => {
     sshd: true,
     configure: config => {
       config['analysis'] = { sample: 0, budget: 50, baselines: { enabled: false } }
+      config['roles'].database.on = [{ finding: { rule: 'PG-17' }, do: 'pause', wait: '5m' }]
       config['roles'].admin.on = [
         { finding: { rule: 'SSH-02' }, do: 'end' },
         { finding: { rule: 'SSH-03' }, do: 'pause', wait: '5m' },
@@ -46,6 +48,12 @@ async function found(group: string): Promise<FindingView> {
   const [one] = await listed('--rule', group, '--place', 'all')
   if (one === undefined) throw new Error('it is in the audit log, and not in the list')
   return one
+}
+
+async function rowOf({ session }: FindingView): Promise<SessionRow> {
+  const row = (await world.sessions()).find(({ id }) => id === session)
+  if (row === undefined) throw new Error('the session is gone')
+  return row
 }
 
 const told = (kind: string): readonly Record<string, unknown>[] =>
@@ -105,15 +113,31 @@ test('a session that is paused takes no input until somebody lets it go on', asy
   const { stdout } = await run
   expect(stdout.toString()).toBe('typed while it waited\ndone\n')
   const released = told('session-released').find(line => line['session'] === finding.session)
-  const row = (await world.sessions()).find(({ id }) => id === finding.session)
-  if (row === undefined) throw new Error('the session is gone')
-  await world.until(async () => (await world.sessions()).find(({ id }) => id === row.id)?.state === 'ended')
+  await world.until(async () => (await rowOf(finding)).state === 'ended')
+  const row = await rowOf(finding)
   const typed = world
     .eventsOf(row)
     .find(({ event }) => carriesData(event) && event.type === 'input' && event.data.length > 0)
   const firstMs = row.openedAtMs + (typed?.us ?? 0) / 1000
   expect(firstMs).toBeGreaterThanOrEqual(Date.parse(String(released?.['at'])) - 1)
   expect((await world.sallyport('findings', 'resume', finding.session)).code).toBe(1)
+}, 120_000)
+
+test('a statement that comes after a rule was met waits, until somebody lets the session go on', async () => {
+  const client = company.start('psql', ['-X', '-A', '-t'], await company.environment())
+  const done = finish(client)
+  client.stdin?.write('DO $$ BEGIN PERFORM 1; END $$;\n')
+  const finding = await found('PG-17')
+  await world.until(() => told('session-held').some(line => line['session'] === finding.session))
+  client.stdin?.end("SELECT 'after' || 'wards';\n")
+  expect((await world.sallyport('findings', 'resume', finding.session)).code).toBe(0)
+  expect((await done).stdout.toString()).toContain('afterwards')
+  const released = told('session-released').find(line => line['session'] === finding.session)
+  await world.until(async () => (await rowOf(finding)).state === 'ended')
+  const row = await rowOf(finding)
+  const later = world.eventsOf(row).find(({ event }) => JSON.stringify(event).includes("'after'"))
+  const laterMs = row.openedAtMs + (later?.us ?? 0) / 1000
+  expect(laterMs).toBeGreaterThanOrEqual(Date.parse(String(released?.['at'])) - 1)
 }, 120_000)
 
 test('a session that waits for a new sign-in goes on with one', async () => {
