@@ -133,6 +133,10 @@ const tmux: readonly Within[] = [
   ['pasted', ['pwd\r', { at: 'ls -la logs\r' }, { at: 'echo one\recho two\r' }, 'echo end\r']],
 ]
 
+/** As people set tmux up: everything elsewhere than it is at first. */
+const ownTmux =
+  'set -g status-position top; set -g prefix C-a; set -g pane-border-status top; setw -g mode-keys vi'
+
 const general: readonly Scenario[] = [
   ...everyday.map(([name, lines]) => ({ name, class: 'everyday', steps: run(...lines) })),
   {
@@ -671,6 +675,32 @@ const general: readonly Scenario[] = [
     size,
     steps: ['tmux new\r', { ms: 700 }, ...steps, 'exit\r', 'pwd\r'],
   })),
+  {
+    name: 'tmux: set up otherwise',
+    class: 'tmux',
+    only: ['bash', 'zsh'],
+    size: [90, 24],
+    rc: () => `printf '%s\\n' '${ownTmux}' >> ~/.tmux.conf\n`,
+    steps: [
+      'tmux new\r',
+      { ms: 1200 },
+      'ls\r',
+      '\x01%',
+      { ms: 1200 },
+      'pwd\r',
+      'seq 1 40\r',
+      '\x01o',
+      'echo first\r',
+      '\x01"',
+      { ms: 1200 },
+      'wc notes.txt\r',
+      'exit\r',
+      '\x01o',
+      'exit\r',
+      'exit\r',
+      'pwd\r',
+    ],
+  },
   {
     name: 'held out: a day',
     class: 'held out',
