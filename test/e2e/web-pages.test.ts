@@ -1,7 +1,8 @@
 /** The pages of auditors besides the terminal's: SQL, search, findings, integrity, policy and connect, with sessions that real clients made. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Browser, Locator, Page } from 'playwright-core'
+import { dirname, join } from 'node:path'
+import type { Browser, Cookie, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { people } from '../support/issuer.ts'
 import { startChromium, Visitor, whatPagesNeed } from '../support/pages.ts'
@@ -12,6 +13,7 @@ const missing = whatPagesNeed()
 let company: PostgresWorld
 let chrome: Browser
 let visitor: Visitor
+let cookies: Cookie[] = []
 const sessions = { sql: '', ssh: '' }
 
 /** What somebody does in a database: reads, a transaction that is rolled back, an error, something that looks like markup. */
@@ -38,9 +40,16 @@ async function makeSessions(): Promise<void> {
   sessions.ssh = (await world.lastEnded()).id
 }
 
+/** Ben's browser, at a page. He signs in once; later windows have his cookie. */
 async function visit(path: string, look: Parameters<typeof Visitor.open>[2] = {}): Promise<Page> {
   visitor = await Visitor.open(chrome, company.world, look)
-  return visitor.signIn(people.ben, `/app${path}`)
+  if (cookies.length === 0) {
+    const page = await visitor.signIn(people.ben, `/app${path}`)
+    cookies = await visitor.context.cookies()
+    return page
+  }
+  await visitor.context.addCookies(cookies)
+  return visitor.goto(`/app${path}`)
 }
 
 /** What the index and the rules make of a session comes some time after it: the page is loaded again until it is there. */
@@ -358,22 +367,25 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
     await visitor.picture('me')
   })
 
-  describe.each(['light', 'dark'] as const)('%s', colorScheme => {
-    test.each([
-      ['a session of PostgreSQL', () => `/sessions/${sessions.sql}`],
-      ['its groups', () => `/sessions/${sessions.sql}?group=1&tab=details`],
-      ['search', () => '/search'],
-      ['findings', () => '/findings'],
-      ['integrity', () => '/integrity'],
-      ['policy', () => '/policy'],
-      ['connect', () => '/connect'],
-      ['one’s own page', () => '/me'],
-      ['what comes later', () => '/requests'],
-    ])('axe finds nothing on %s', async (_, path) => {
-      const page = await visit(path(), { colorScheme })
+  test.each(['light', 'dark'] as const)('axe finds nothing on any page (%s)', async colorScheme => {
+    const page = await visit('/search', { colorScheme })
+    const paths = [
+      '/search',
+      '/search?q=mallory',
+      '/findings',
+      '/integrity',
+      '/policy',
+      '/connect',
+      '/me',
+      '/requests',
+      `/sessions/${sessions.sql}`,
+      `/sessions/${sessions.sql}?group=1&tab=details`,
+    ]
+    for (const path of paths) {
+      await visitor.goto(`/app${path}`)
       await page.waitForLoadState('networkidle')
-      expect(await visitor.axe()).toEqual([])
-    })
+      expect(await visitor.axe(), path).toEqual([])
+    }
   })
 
   describe('evidence', () => {
@@ -442,6 +454,39 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       expect(await page.locator('h1').count(), path).toBe(1)
     }
   })
+})
+
+describe.skipIf(missing !== undefined)('where recordings are encrypted', () => {
+  test('a session of PostgreSQL opens with the auditor’s key, which stays in the browser', async () => {
+    const keys = { privateFile: '' }
+    const sealed = await PostgresWorld.start({
+      configure: config => {
+        const folder = dirname(config['gateway'].data as string)
+        keys.privateFile = join(folder, 'auditor.jwk')
+        execFileSync(process.execPath, ['src/main.ts', 'keys', 'auditor', '--out', keys.privateFile])
+        config['recording'] = { encryptTo: `file:${join(folder, 'auditor.pub.jwk')}` }
+      },
+    })
+    const browser = await startChromium()
+    try {
+      await sealed.psql(undefined, { input: 'select name from customers where id < 4;\n' })
+      const { id } = await sealed.world.lastEnded()
+      const seen = await Visitor.open(browser, sealed.world)
+      const page = await seen.signIn(people.ben, `/app/sessions/${id}`)
+      const key = readFileSync(keys.privateFile, 'utf8')
+      const sent: string[] = []
+      page.on('request', request => sent.push(`${request.url()} ${request.postData() ?? ''}`))
+      await page.getByLabel('Key file').setInputFiles(keys.privateFile)
+      await row(page, 'where id < 4').waitFor()
+      expect(sent.length).toBeGreaterThan(0)
+      expect(sent.join('\n')).not.toContain((JSON.parse(key) as { d: string }).d)
+      expect(await seen.axe()).toEqual([])
+      expect(seen.complaints).toEqual([])
+    } finally {
+      await browser.close()
+      await sealed.stop()
+    }
+  }, 120_000)
 })
 
 /** What has the focus, by what is said of it, or `hidden` if nobody could see that it has. */

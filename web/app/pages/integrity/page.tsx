@@ -139,7 +139,8 @@ function Checkpoints({
                   Signed (<ZoneName />)
                 </>
               ),
-              cell: ({ atMs }) => <Time ms={atMs} withZone={false} />,
+              // A log's first checkpoint covers nothing, and so no time is known of it.
+              cell: ({ atMs, size }) => (size === 0 ? '–' : <Time ms={atMs} withZone={false} />),
             },
             {
               key: 'state',
