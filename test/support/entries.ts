@@ -37,7 +37,11 @@ async function entryOf(
   const text = (one.command ?? one.statement ?? one.file ?? '').replaceAll('#', String(time))
   const common = { session: 's1', number, atMs, offsetMs: atMs - Date.UTC(2026, 0, 5, 9), text }
   if (one.file !== undefined)
-    return { ...common, kind: 'file', file: { operation: 'read', ...given(one, ['direction', 'bytes']) } }
+    return {
+      ...common,
+      kind: 'file',
+      file: { operation: one.operation ?? 'open', ...given(one, ['direction', 'bytes']) },
+    }
   if (one.statement === undefined)
     return {
       ...common,

@@ -37,6 +37,8 @@ const step = z.strictObject({
   failed: z.boolean().optional(),
   /** Of a file. */
   direction: z.enum(['up', 'down']).optional(),
+  /** What was done to it, such as `rename`: then the new path counts. */
+  operations: globs.optional(),
   paths: globs.optional(),
   /** A text that it contains, in any case; and none of these. */
   contains: globs.optional(),
@@ -78,6 +80,7 @@ const exampleEntry = z.union([
     file: z.string().optional(),
     after: z.string().optional(),
     direction: z.enum(['up', 'down']).optional(),
+    operation: z.string().optional(),
     rows: z.number().optional(),
     bytes: z.number().optional(),
     sqlstate: z.string().optional(),

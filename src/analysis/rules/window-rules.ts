@@ -170,6 +170,12 @@ function shapeOf({ statement, text }: Entry): string {
   return statement?.fingerprint ?? withoutLiterals(text.slice(0, 4096)) ?? text.slice(0, 4096)
 }
 
+/** Of a file that was renamed, what it is called now. */
+function pathOf({ text }: Entry): string {
+  const arrow = text.lastIndexOf(' → ')
+  return arrow === -1 ? text : text.slice(arrow + 3)
+}
+
 /** Comes through its steps one after another, each within the time since the first. */
 class OrderedWatch implements Watch {
   readonly #window: Ordered
@@ -202,6 +208,6 @@ class OrderedWatch implements Watch {
     const { same } = this.#window
     if (same === undefined) return ['']
     if (same === 'table') return tablesOf(entry, [compiled])
-    return entry.kind === 'file' ? [entry.text] : paths
+    return entry.kind === 'file' ? [pathOf(entry)] : paths
   }
 }

@@ -90,10 +90,14 @@ type Test = CompiledStep['test']
 
 function testOf(step: Step): Test {
   const tests: Test[] = [({ kind }) => kind === step.entry, ...statementTests(step)]
-  const { rules, direction, paths, contains, noContains, failed } = step
+  const { rules, direction, operations, paths, contains, noContains, failed } = step
   if (rules !== undefined) {
     const glob = compileGlobs(rules)
     tests.push((_, hits) => hits.some(({ rule }) => glob(rule)))
+  }
+  if (operations !== undefined) {
+    const glob = compileGlobs(operations)
+    tests.push(({ file }) => glob(file?.operation ?? ''))
   }
   if (direction !== undefined) tests.push(({ file }) => file?.direction === direction)
   if (paths !== undefined) {
@@ -124,7 +128,8 @@ function statementTests({ classes, sqlstates, leastRows, blocked, tables }: Step
   return tests
 }
 
-function hasFailed({ statement, command }: Entry): boolean {
+function hasFailed({ statement, command, file }: Entry): boolean {
+  if (file?.status !== undefined) return true
   return statement?.sqlstate !== undefined || (command?.exitStatus ?? 0) !== 0
 }
 

@@ -54,6 +54,27 @@ test('several lines of one session meet what none of them meets alone', async ()
   await expect.poll(() => idsOf('s1')).toEqual(expect.arrayContaining(['SSH-25e', 'SSH-11b']))
 })
 
+test('a file that is uploaded, renamed and run in one session', async () => {
+  const recording = await recordings.open('s3')
+  analyst.opened(recordings.rows[0]!)
+  const written = { bytes: 9, sha256: 'ab', complete: true }
+  await recordings.record(recording, [
+    { type: 'file-open', channel: 0, file: 1, operation: 'open', path: '/tmp/x.part', flags: [] },
+    { type: 'file-close', channel: 0, file: 1, path: '/tmp/x.part', status: 'ok', written },
+    {
+      type: 'file-operation',
+      channel: 0,
+      operation: 'rename',
+      status: 'ok',
+      path: '/tmp/x.part',
+      targetPath: '/tmp/x',
+    },
+    ...exec('nohup /tmp/x', 1),
+  ])
+  await recording.seal('done')
+  await expect.poll(() => idsOf('s3')).toContain('SSH-26c')
+})
+
 test('Sigma rules of the folder are in force, and the log tells of those that are not', async () => {
   const recording = await recordings.open('s2')
   analyst.opened(recordings.rows[0]!)
