@@ -178,10 +178,11 @@ export class ReadingRoom {
   async #store({ session, problem }: SessionReading, step: Step): Promise<void> {
     const { writer, post } = this.#parts
     const fresh = writer.write(session.id, step.entries, step.hits)
-    const entries = fresh.entries.filter(({ kind }) => kind !== 'screen')
+    const met = new Set(fresh.hits.map(({ entry }) => entry))
+    const entries = fresh.entries.filter(({ number }) => met.has(number))
     const { drafts, isEnd: isSealed } = step
     const batch = { session: session.id, entries, hits: fresh.hits, drafts, isSealed }
-    if (entries.length + batch.hits.length + drafts.length > 0 || isSealed) await post(batch)
+    if (batch.hits.length + drafts.length > 0 || isSealed) await post(batch)
     if (isSealed) writer.setState(session.id, 'done', problem)
   }
 

@@ -51,7 +51,7 @@ export interface SessionWindows {
 /** What the thread tells the gateway, a batch of one session at a time. */
 export type AnalystBatch = {
   readonly session: string
-  /** What screens showed is left out. An entry whose number was told before replaces that one. */
+  /** Those that met a rule, new or changed: the others are in the index, and the event loop has sessions to carry. */
   readonly entries: readonly Entry[]
   readonly hits: readonly EntryHit[]
   readonly drafts: readonly FindingDraft[]

@@ -169,6 +169,8 @@ test('rules are kept with their entries and told', async () => {
   )
   const rule = hits[0]?.rule ?? ''
   expect((await found(`rule:${rule}`)).length).toBeGreaterThan(0)
+  const met = new Set(hits.map(hit => hit.entry))
+  expect(batches.flatMap(batch => batch.entries).every(({ number }) => met.has(number))).toBe(true)
   expect(batches.at(-1)).toMatchObject({ session: 's1', isSealed: true })
 })
 
@@ -191,8 +193,7 @@ test('a thread that stops in the middle and starts again loses and doubles nothi
     'ls two',
     'uptime',
   ])
-  const told = batches.flatMap(({ entries }) => entries.filter(({ text }) => text === 'ls one'))
-  expect(new Set(told.map(entry => JSON.stringify(entry))).size).toBe(told.length)
+  expect(batches.filter(({ isSealed }) => isSealed)).toHaveLength(1)
 })
 
 test('sessions beyond what fits in memory are read at the latest when they are over', async () => {
