@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { appendAll, isNoRoom } from '../audit/append.ts'
 import type { SessionLog } from '../audit/tree/session-log.ts'
@@ -33,7 +33,7 @@ import { folderCheckMs, KnownFolder } from './known-folder.ts'
 import { isSessionName, OpenNotes } from './open-notes.ts'
 import { Packer } from './pack.ts'
 import { type Heard, type Protection, RecordingFile, type Workshop } from './recording-file.ts'
-import { type Recovered, recover } from './recover.ts'
+import { begunFileOf, type Recovered, recover } from './recover.ts'
 import { anchorsOf, cutTornProof, Register } from './register.ts'
 import type { Room } from './room.ts'
 import type { Spool } from './storage/spool.ts'
@@ -262,16 +262,17 @@ class GatewayRecorder implements Recorder {
   }
 
   #begin(file: string, header: RecordingHeader): { fd: number; link: Buffer; keyId: string } {
-    const fd = openSync(file, 'wx', 0o600)
+    const fd = openSync(begunFileOf(file), 'wx', 0o600)
     const body = Buffer.from(JSON.stringify(header))
     const start = preamble()
     const head = frameHead('header', body.length, linkOf(start))
     try {
       this.#append(fd, [start, head, body])
+      renameSync(begunFileOf(file), file)
       this.#register?.opened(header.session, linkOf(head, body))
     } catch (error) {
       closeSync(fd)
-      rmSync(file, { force: true })
+      for (const one of [begunFileOf(file), file]) rmSync(one, { force: true })
       throw error
     }
     return { fd, link: linkOf(head, body), keyId: header.signing.keyId }

@@ -123,6 +123,7 @@ function openRecovery(left: Leftovers, session: string): Recovery | undefined {
   const file = join(left.folder, path)
   if (!existsSync(file)) {
     left.log.warn({ session }, 'a session was noted as open and has no recording')
+    rmSync(begunFileOf(file), { force: true })
     left.notes.remove(session)
     return undefined
   }
@@ -135,6 +136,11 @@ function openRecovery(left: Leftovers, session: string): Recovery | undefined {
     left.notes.remove(session)
     return undefined
   }
+}
+
+/** Where a recording is until its header is in it, so that one without a header is never seen. */
+export function begunFileOf(file: string): string {
+  return `${file}.begun`
 }
 
 /** One recording that is being finished. */

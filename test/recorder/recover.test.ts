@@ -251,6 +251,28 @@ describe('after a crash', () => {
     await recorder.close()
   })
 
+  test('killed before the header was written, it leaves no recording and nothing else', async () => {
+    const bench = newBench()
+    const seen: (readonly string[])[] = []
+    const killed: { folder: string; journalFolder: string }[] = []
+    const recorder = startRecorder(bench, {
+      packer,
+      append: () => {
+        seen.push(readdirSync(bench.folder, { recursive: true, encoding: 'utf8' }))
+        killed.push(copyOf(bench))
+        throw new Error('killed')
+      },
+    })
+    expect(() => recorder.open(newGrant(), { session: 'one', protocol: 'ssh' })).toThrow()
+    await recorder.close()
+    expect(seen.flat().filter(name => name.endsWith('.sallyport'))).toEqual([])
+    const next = startRecorder({ ...bench, ...killed[0] }, { packer })
+    expect(await next.recover()).toEqual([])
+    await next.close()
+    const left = readdirSync(killed[0]?.folder ?? '', { recursive: true, encoding: 'utf8' })
+    expect(left.filter(name => name.includes('one'))).toEqual([])
+  })
+
   test('a recording without a whole header is put aside, and a note without a recording goes', async () => {
     const bench = await killedGateway()
     const file = join(bench.folder, bench.files[0] ?? '')
