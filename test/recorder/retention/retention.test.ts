@@ -48,6 +48,9 @@ class Ground {
   storage: RecordingStore
   readonly heldThere: string[] = []
   readonly complaints: string[] = []
+  readonly forgotten: string[] = []
+  /** What keeps what was learned of sessions. */
+  mayForget = true
 
   private constructor(bench: Bench, store: Store, onStep?: (step: PurgeStep) => void) {
     this.bench = bench
@@ -68,6 +71,10 @@ class Ground {
         remove: recording => this.storage.remove(recording),
         mayRemove: recording => this.storage.mayRemove(recording),
         hold: async (recording, on) => void this.heldThere.push(`${on ? '+' : '-'}${recording}`),
+      },
+      forget: async session => {
+        if (!this.mayForget) throw new Error('the index cannot be written')
+        this.forgotten.push(session)
       },
       rules: () => this.rules,
       clock,
@@ -286,6 +293,20 @@ describe('what is not removed', () => {
     expect((await ground.retention.run('test')).purged).toEqual(['one'])
     expect(ground.files()).toEqual([])
   })
+})
+
+test('what was learned of a recording goes before it, or it stays and says why', async () => {
+  const ground = await Ground.open()
+  await ground.record(['one'])
+  ground.bench.clock.advance(400 * day)
+  ground.mayForget = false
+  expect((await ground.retention.run('test')).purged).toEqual([])
+  expect(ground.files()).toHaveLength(2)
+  expect((await ground.store.purges.get('one'))?.problem).toBe('the index cannot be written')
+  ground.mayForget = true
+  await ground.retention.run('test')
+  expect(ground.files()).toEqual([])
+  expect(ground.forgotten).toEqual(['one'])
 })
 
 test('what is due goes with all that lies beside it, and verify tells it from what is missing', async () => {
