@@ -35,7 +35,7 @@ afterAll(async () => await company?.stop())
 
 async function say<T>(...args: readonly string[]): Promise<T> {
   const { code, stdout, stderr } = await world.sallyport(...args, '--json')
-  expect([args, code, stderr.toString()]).toEqual([args, 0, ''])
+  expect([args, code, stderr]).toEqual([args, 0, ''])
   return JSON.parse(stdout.toString()) as T
 }
 
