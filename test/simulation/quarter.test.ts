@@ -45,6 +45,12 @@ describe('planted cases that rules are about, with a reviewer who suppresses wha
   })
 })
 
+test('what is taken a little at a time is shown once it has added up', () => {
+  const result = caseResults(reviewed.quarter, reviewed.suppressing).find(({ name }) => name === 'drip')
+  expect(result?.rules).toContain('B-04')
+  expect(result?.afterDays).toBeGreaterThan(1)
+})
+
 test('a reviewer who says what is expected sees less of it, and no fewer of the planted cases', () => {
   const { quarter, findings, suppressing } = reviewed
   const usual = (found: typeof findings): number =>

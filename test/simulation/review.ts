@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { WatchedSession } from '../../src/analysis/analyst/session-observer.ts'
+import { openObservers } from '../../src/analysis/analyst/observers.ts'
+import type { SessionObserver, WatchedSession } from '../../src/analysis/analyst/session-observer.ts'
 import type { Entry } from '../../src/analysis/entry.ts'
 import type { FindingDraft } from '../../src/analysis/findings/finding.ts'
-import { FindingObserver } from '../../src/analysis/findings/observer.ts'
 import { wishOf } from '../../src/analysis/findings/profile-keeper.ts'
 import { placesOf, type Placed } from '../../src/analysis/findings/queue.ts'
 import { type Catalogue, readCatalogue } from '../../src/analysis/rules/catalogue.ts'
@@ -95,7 +95,7 @@ type Watched = { readonly session: Session; readonly windows: WindowRules; count
 class Run {
   readonly #catalogue: Catalogue
   readonly #grammar: Grammar
-  readonly #observer: FindingObserver
+  readonly #observers: readonly SessionObserver[]
   readonly #watched = new Map<string, Watched>()
   readonly #folder: string
   readonly #drafts = new Map<string, Drafted>()
@@ -109,7 +109,7 @@ class Run {
     this.#catalogue = catalogue
     this.#grammar = grammar
     this.#folder = options.folder
-    this.#observer = new FindingObserver(options, [...catalogue.rules, ...catalogue.windows])
+    this.#observers = openObservers({ catalogue, observing: options })
   }
 
   /** Since they were asked for before: one for each session and group, as it is now. */
@@ -126,7 +126,7 @@ class Run {
 
   open(session: Session): void {
     this.#watched.set(session.id, { session, windows: new WindowRules(this.#catalogue), count: 0 })
-    this.#keep(session, this.#observer.opened(watchedOf(session), false))
+    this.#observe(session, observer => observer.opened(watchedOf(session), false))
   }
 
   async take(session: Session, line: Line): Promise<void> {
@@ -134,16 +134,17 @@ class Run {
     if (watched === undefined) throw new Error(`${session.id} is not open`)
     const entry = await this.#entryOf(session, line, watched.count++)
     const hits = await lineHitsOf(entry, this.#catalogue, this.#grammar)
-    this.#keep(session, this.#observer.took(entry, [...hits, ...watched.windows.take(entry, hits)]))
+    const all = [...hits, ...watched.windows.take(entry, hits)]
+    this.#observe(session, observer => observer.took(entry, all))
   }
 
   seal(session: Session): void {
     this.#watched.delete(session.id)
-    this.#keep(session, this.#observer.sealed(watchedOf(session)))
+    this.#observe(session, observer => observer.sealed(watchedOf(session)))
   }
 
-  #keep(session: Session, drafts: readonly FindingDraft[]): void {
-    for (const draft of drafts) {
+  #observe(session: Session, ask: (observer: SessionObserver) => readonly FindingDraft[]): void {
+    for (const draft of this.#observers.flatMap(ask)) {
       const key = `${session.id} ${draft.group}`
       if (!this.#told.has(key)) this.#drafts.set(key, { session, draft })
     }

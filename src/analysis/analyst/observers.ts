@@ -1,6 +1,7 @@
 /** Who looks at sessions within the analyst's thread. One line for each. */
 import { FindingObserver, type ObserverOptions } from '../findings/observer.ts'
 import type { Catalogue } from '../rules/catalogue.ts'
+import { PersonWindows } from '../rules/person-windows.ts'
 import type { SessionObserver } from './session-observer.ts'
 
 export type ObserverParts = {
@@ -12,5 +13,9 @@ export type ObserverParts = {
 export function openObservers({ catalogue, observing }: ObserverParts): readonly SessionObserver[] {
   if (observing === undefined) return []
   const { rules, windows, sigma } = catalogue
-  return [new FindingObserver(observing as ObserverOptions, [...rules, ...windows, ...sigma])]
+  const options = observing as ObserverOptions
+  return [
+    new FindingObserver(options, [...rules, ...windows, ...sigma]),
+    new PersonWindows(catalogue, options.analysis.off),
+  ]
 }

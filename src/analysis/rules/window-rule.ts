@@ -5,13 +5,15 @@ import { about, clause, globs } from './rule.ts'
 
 /** A day; sessions that stay longer are looked at in pieces. */
 const maxWithinMs = 86_400_000
+/** Over the sessions of a person. */
+const maxWithinOfPersonMs = 31 * 86_400_000
 /** Counts and distinct values that are kept for one rule and group. */
 const maxCount = 1000
 
 const within = z.string().transform((text, context) => {
   const parsed = parseDuration(text)
-  if (parsed.ok && parsed.value <= maxWithinMs) return parsed.value
-  context.addIssue({ code: 'custom', message: 'must be a duration of at most 24h, such as 5m' })
+  if (parsed.ok && parsed.value <= maxWithinOfPersonMs) return parsed.value
+  context.addIssue({ code: 'custom', message: 'must be a duration, such as 5m' })
   return z.NEVER
 })
 
@@ -98,11 +100,17 @@ export const windowRuleSchema = z
     ...about,
     /** Texts of an example are of this protocol. */
     protocol: z.enum(['ssh', 'postgres']),
+    /** Counts in one session, or over all of one person. */
+    over: z.enum(['session', 'person']).default('session'),
     window: z.union([counted, ordered]),
     examples: z.strictObject({ matches: sequences, passes: sequences }),
   })
   .refine(({ window }) => !('least' in window) || window.sum !== undefined || window.least <= maxCount, {
     path: ['window', 'least'],
     message: `must be at most ${maxCount}`,
+  })
+  .refine(({ over, window }) => over === 'person' || window.within <= maxWithinMs, {
+    path: ['window', 'within'],
+    message: 'must be at most 24h, or 31d over a person',
   })
 export type WindowRule = z.output<typeof windowRuleSchema>

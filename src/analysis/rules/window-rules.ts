@@ -33,9 +33,11 @@ export class WindowRules {
   readonly #catalogue: Catalogue
   readonly #watches: readonly { readonly rule: WindowRule; readonly watch: Watch; quietUntilMs: number }[]
 
-  constructor(catalogue: Catalogue) {
+  /** `over`: for one session, or for all sessions of one person. */
+  constructor(catalogue: Catalogue, over: WindowRule['over'] = 'session') {
     this.#catalogue = catalogue
-    this.#watches = catalogue.windows.map(rule => ({
+    const rules = catalogue.windows.filter(rule => rule.over === over)
+    this.#watches = rules.map(rule => ({
       rule,
       watch: watchOf(rule, catalogue.stagesOf(rule)),
       quietUntilMs: Number.NEGATIVE_INFINITY,

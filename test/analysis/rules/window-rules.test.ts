@@ -19,8 +19,9 @@ async function idsOf(
   example: readonly ExampleEntry[],
   protocol: 'ssh' | 'postgres',
   rules = catalogue,
+  over: WindowRule['over'] = 'session',
 ): Promise<string[]> {
-  const windows = new WindowRules(rules)
+  const windows = new WindowRules(rules, over)
   const ids: string[] = []
   for (const entry of await entriesOf(example, protocol, grammar))
     ids.push(...windows.take(entry, await lineHitsOf(entry, rules, grammar)).map(({ rule }) => rule))
@@ -33,14 +34,14 @@ describe.each(catalogue.windows.map(rule => [rule.id, rule] as const))(
     test.each(examples.matches.map((example, at) => [at, example] as const))(
       'matches example %i',
       async (_, example) => {
-        expect(await idsOf(example, protocol)).toContain(id)
+        expect(await idsOf(example, protocol, catalogue, rule.over)).toContain(id)
       },
     )
 
     test.each(examples.passes.map((example, at) => [at, example] as const))(
       'passes example %i',
       async (_, example) => {
-        expect(await idsOf(example, protocol)).not.toContain(id)
+        expect(await idsOf(example, protocol, catalogue, rule.over)).not.toContain(id)
       },
     )
 
