@@ -360,7 +360,23 @@ async function createReviews(db: Kysely<Tables>): Promise<void> {
   await schema.createIndex('readingsByTime').on('readings').columns(['atMs']).execute()
 }
 
+/** The index answers lists, totals and histograms without the rows themselves. */
 async function createChecks(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createIndex('sessionsForReview')
+    .on('sessions')
+    .columns([
+      'openedAtMs',
+      'id',
+      'target',
+      'protocol',
+      'issuer',
+      'subject',
+      'principalName',
+      'login',
+      'state',
+    ])
+    .execute()
   await db.schema
     .createTable('recordingChecks')
     .addColumn('session', 'text', column => column.primaryKey())
