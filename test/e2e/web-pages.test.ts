@@ -121,6 +121,14 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
         .toContain('copy')
     })
 
+    test('playing moves the highlight to the end', async () => {
+      const page = await visit(`/sessions/${sessions.sql}?speed=16`)
+      await page.getByRole('button', { name: 'Play', exact: true }).click()
+      const slider = page.getByRole('slider', { name: 'Statement' })
+      await expect.poll(() => slider.getAttribute('aria-valuetext')).toMatch(/^9 of 9/)
+      await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+    })
+
     test('statements of one shape stand together', async () => {
       const page = await visit(`/sessions/${sessions.sql}`)
       await page.getByRole('switch', { name: 'Group by shape' }).check()

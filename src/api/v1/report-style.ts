@@ -11,6 +11,7 @@ table { border-collapse: collapse; width: 100%; margin: .4rem 0; }
 caption { text-align: left; color: #444; padding-bottom: .2rem; }
 th, td { border: 1px solid #999; padding: .2rem .4rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
 thead { display: table-header-group; background: #eee; }
+thead th { overflow-wrap: normal; }
 tr { break-inside: avoid; }
 td.mono, code, pre { font-family: ui-monospace, monospace; font-size: 9pt; white-space: pre-wrap; overflow-wrap: anywhere; }
 td.number { text-align: right; white-space: nowrap; }
