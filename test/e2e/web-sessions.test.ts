@@ -7,6 +7,9 @@ import { World } from '../support/world.ts'
 
 const missing = whatPagesNeed()
 
+/** A company, a browser and some sessions: on a busy machine that takes longer than a test. Milliseconds. */
+const startMs = 300_000
+
 let world: World
 let chrome: Browser
 let visitor: Visitor | undefined
@@ -23,7 +26,7 @@ const rowsOf = (of: Visitor) =>
 describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => {
   beforeAll(async () => {
     ;[world, chrome] = await Promise.all([World.start(), startChromium()])
-  })
+  }, startMs)
   afterAll(async () => {
     await chrome?.close()
     await world?.stop()
@@ -49,7 +52,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       await open(people.cleo)
       await open(people.ada)
       await world.lastEnded()
-    })
+    }, startMs)
 
     test('whoever reviews nothing is told so, and whom to ask', async () => {
       visitor = await Visitor.open(chrome, world)

@@ -10,6 +10,9 @@ import { World } from '../support/world.ts'
 
 const missing = whatPagesNeed()
 
+/** A company, a browser and some sessions: on a busy machine that takes longer than a test. Milliseconds. */
+const startMs = 300_000
+
 /** What a target sends to whoever looks: links, titles, the clipboard, windows, questions, markup, text that hides. */
 const hostile = [
   '\\033]0;owned\\007',
@@ -77,7 +80,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
   beforeAll(async () => {
     ;[world, chrome] = await Promise.all([World.start(), startChromium()])
     await makeSessions()
-  })
+  }, startMs)
   afterAll(async () => {
     await chrome?.close()
     await world?.stop()
@@ -197,6 +200,22 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await page.getByText('The change was announced <b>yesterday</b>.').first().waitFor()
     await page.getByText('ben@example.com').first().waitFor()
     expect(at.complaints).toEqual([])
+  })
+
+  test('two sessions stand beside each other, with what was done in one of them only', async () => {
+    visitor = await Visitor.open(chrome, world)
+    const { page } = visitor
+    await visitor.signIn(people.ben, `/app/compare?a=${sessions.work}&b=${sessions.hostile}`)
+    const [left] = await page.getByRole('region').all()
+    await left?.getByText('echo first-').waitFor()
+    expect(await left?.getByRole('listitem').filter({ hasText: 'echo first-' }).textContent()).toContain(
+      'only here',
+    )
+    expect(await left?.getByRole('listitem').filter({ hasText: 'exit' }).first().textContent()).not.toContain(
+      'only here',
+    )
+    expect(await visitor.axe()).toEqual([])
+    expect(visitor.complaints).toEqual([])
   })
 
   test('a session is watched as it goes on, and ended with a reason that its person reads', async () => {

@@ -117,7 +117,7 @@ function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionS
           Start (<ZoneName />)
         </>
       ),
-      width: '11.4rem',
+      width: '11.1rem',
       cell: row => (
         <>
           <Link to={`/sessions/${row.id}`}>
@@ -161,7 +161,7 @@ function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionS
     {
       key: 'protocol',
       head: 'Content',
-      width: '10.4rem',
+      width: '10rem',
       cell: row => (
         <>
           {row.protocol === 'ssh' ? 'SSH' : 'PostgreSQL'}
@@ -169,7 +169,7 @@ function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionS
         </>
       ),
     },
-    { key: 'findings', head: 'Findings', width: '6.4rem', cell: findingsCell },
+    { key: 'findings', head: 'Findings', width: '5.8rem', cell: findingsCell },
     { key: 'reviewed', head: 'Reviewed', width: '6.6rem', cell: reviewedCell },
     {
       key: 'integrity',
