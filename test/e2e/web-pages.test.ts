@@ -351,6 +351,18 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
     await visitor.picture('policy')
   })
 
+  test('whoever reviews nothing is told so, and what to ask for', async () => {
+    visitor = await Visitor.open(chrome, company.world)
+    const page = await visitor.signIn(people.eve, '/app/connect')
+    await page.getByText('There is nothing that you may open now').waitFor()
+    for (const path of ['/findings', '/search?q=mallory', '/integrity', '/policy']) {
+      await visitor.goto(`/app${path}`)
+      await page.getByRole('heading', { name: 'This is not for you to see' }).first().waitFor()
+    }
+    expect(visitor.complaints.filter(text => !text.includes('status of 403'))).toEqual([])
+    visitor.complaints.length = 0
+  })
+
   test('a password from the connect page opens psql once, and is shown once', async () => {
     visitor = await Visitor.open(chrome, company.world)
     const page = await visitor.signIn(people.ada, '/app/connect')

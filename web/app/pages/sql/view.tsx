@@ -51,6 +51,14 @@ function Told({ detail }: { detail: SessionDetail }) {
   return (
     <>
       {error === undefined ? null : <Failed error={error} retry={more} />}
+      {detail.state === 'open' ? (
+        <p class="note row-of">
+          The session goes on: this is what has run so far.
+          <button type="button" class="button small" onClick={found.reload}>
+            Load again
+          </button>
+        </p>
+      ) : null}
       {isFull && !isOver ? (
         <p class="note warn">
           The first {maxStatements.toLocaleString('en')} statements are shown. Download the session for all of
