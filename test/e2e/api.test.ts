@@ -85,7 +85,7 @@ suite('the interface of a running gateway', () => {
     owner = await new Tool().signIn(people.ada)
     await world.ssh(`${world.login}@web1`, {
       arguments: ['-tt'],
-      command: ['sh -c "echo marmalade; stty size"'],
+      command: ['sh -c "echo marmalade; sleep 0.3"'],
     })
     shell = (await world.lastEnded()).id
     await database.psql("select 'marmalade' as jam, 7 as jars")
