@@ -133,7 +133,7 @@ function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionS
     {
       key: 'principal',
       head: 'User',
-      width: 'minmax(8rem, 1.4fr)',
+      width: 'minmax(9.6rem, 1.5fr)',
       cell: row => (
         <Filterable
           name="principal"
