@@ -206,12 +206,12 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     visitor = await Visitor.open(chrome, world)
     const { page } = visitor
     await visitor.signIn(people.ben, `/app/compare?a=${sessions.work}&b=${sessions.hostile}`)
-    const [left] = await page.getByRole('region').all()
-    await left?.getByText('echo first-').waitFor()
-    expect(await left?.getByRole('listitem').filter({ hasText: 'echo first-' }).textContent()).toContain(
+    const left = page.getByRole('region').first()
+    await left.getByText('echo first-').waitFor()
+    expect(await left.getByRole('listitem').filter({ hasText: 'echo first-' }).textContent()).toContain(
       'only here',
     )
-    expect(await left?.getByRole('listitem').filter({ hasText: 'exit' }).first().textContent()).not.toContain(
+    expect(await left.getByRole('listitem').filter({ hasText: 'exit' }).first().textContent()).not.toContain(
       'only here',
     )
     expect(await visitor.axe()).toEqual([])
