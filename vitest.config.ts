@@ -8,7 +8,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           expect: { poll: { timeout: 20_000 } }, // machines are busy; a poll that is met ends at once
           pool: 'forks',
           maxWorkers: '100%', // Vitest leaves one core free, which is half of a small machine

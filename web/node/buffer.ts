@@ -10,7 +10,9 @@ function decoder(encoding: string): TextDecoder {
 }
 
 export class Buffer extends Uint8Array {
-  static override from(source: unknown, encoding: unknown = 'utf8'): Buffer {
+  static override from(source: unknown, encoding: unknown = 'utf8', length?: number): Buffer {
+    if (source instanceof ArrayBuffer && typeof encoding === 'number')
+      return new Buffer(source, encoding, length)
     if (typeof source !== 'string') return new Buffer(source as ArrayBuffer)
     if (encoding === 'utf8') return new Buffer(new TextEncoder().encode(source))
     const characters = encoding === 'base64' ? atob(source) : source
@@ -18,9 +20,20 @@ export class Buffer extends Uint8Array {
   }
 
   /** Bytes that are no UTF-8 become U+FFFD, as Node's do. */
-  override toString(encoding = 'utf8'): string {
-    if (encoding === 'latin1') return Array.from(this, byte => String.fromCharCode(byte)).join('')
-    return decoder(encoding).decode(this)
+  override toString(encoding = 'utf8', start = 0, end = this.length): string {
+    const bytes = this.subarray(start, end)
+    if (encoding === 'latin1') return Array.from(bytes, byte => String.fromCharCode(byte)).join('')
+    return decoder(encoding).decode(bytes)
+  }
+
+  static concat(parts: readonly Uint8Array[]): Buffer {
+    const all = new Buffer(parts.reduce((bytes, part) => bytes + part.length, 0))
+    let at = 0
+    for (const part of parts) {
+      all.set(part, at)
+      at += part.length
+    }
+    return all
   }
 
   static alloc(bytes: number): Buffer {
