@@ -322,7 +322,7 @@ ${this.#databaseLines()}
      npx sallyport play last --config ${this.#configFile}
      npx sallyport verify ${this.#folder} --key ${join(this.#folder, 'auditors.pub.pem')}
 
-4. Review it in the browser as an auditor:  ${this.#webUrl}/sessions
+4. Review it in the browser as an auditor:  ${this.#webUrl}/app/
 
      ${auditor?.name}    password: ${auditor?.password}
 
