@@ -47,12 +47,12 @@ async function jwt(claims: Record<string, unknown> = {}): Promise<string> {
 
 async function post(fields: Record<string, string | undefined>, headers: Record<string, string> = {}) {
   world.knobs.aheadMs += 2000 // so that the tests among themselves stay under the limit
-  const entries = Object.entries(fields).flatMap(([name, value]) =>
+  const entries = Object.entries(fields).flatMap(([name, value]): [string, string][] =>
     value === undefined ? [] : [[name, value]],
   )
   const response = await fetch(`${world.url}/token`, {
     method: 'POST',
-    body: new URLSearchParams(entries as [string, string][]),
+    body: new URLSearchParams(entries),
     headers,
   })
   return {
@@ -149,7 +149,7 @@ describe('refused, as a problem document with the OAuth error', () => {
       },
     })
     failing.machines.push(...world.machines)
-    const body = new URLSearchParams((await wish()) as Record<string, string>)
+    const body = new URLSearchParams(await wish())
     const response = await fetch(`${failing.url}/token`, { method: 'POST', body })
     await failing.close()
     expect(response.status).toBe(500)
