@@ -149,7 +149,10 @@ test('invariant 3, record then forward: a session ends when the disk is full, an
 })
 
 test('invariant 3, record then forward: an append that hangs closes every connection', async () => {
-  const here = await start({ faulty: true })
+  const here = await start({
+    faulty: true,
+    configure: config => (config['recording'] = { appendTimeout: '1s' }),
+  })
   const { run } = await startTicking(here)
   here.setFault('hang')
   expect((await run).code).toBe(255)
