@@ -40,7 +40,7 @@ process.exitCode = counts.failed === 0 && exitCode === 0 ? 0 : 1
  * the output of this process, and whoever reads it would wait for ever.
  */
 async function runTests() {
-  const args = ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${summary}`]
+  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${summary}`]
   const child = spawn('vitest', args, { stdio: 'inherit', detached: true })
   const end = () => endGroup(child.pid)
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, end)
