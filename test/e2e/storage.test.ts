@@ -160,7 +160,9 @@ testWithObjectStore(
     expect([online.code, online.stdout.toString()]).toEqual([
       0,
       expect.stringMatching(
-        new RegExp(`ok +s3://${bucket}/bastion/${row.recording}[\\s\\S]*(All \\d+ recordings|The one recording)`),
+        new RegExp(
+          `ok +s3://${bucket}/bastion/${row.recording}[\\s\\S]*(All \\d+ recordings|The one recording)`,
+        ),
       ),
     ])
     await world.killGateway('SIGTERM')
