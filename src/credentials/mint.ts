@@ -25,6 +25,10 @@ class SshCredential {
   readonly certificate: Buffer
   readonly serial: string
   readonly login: string
+  /** What sshd writes to its log. */
+  readonly keyId: string
+  readonly validFromMs: number
+  readonly validUntilMs: number
   #key: KeyObject | undefined
   readonly #remove: () => Promise<void>
 
@@ -32,12 +36,18 @@ class SshCredential {
     certificate: Buffer
     serial: string
     login: string
+    keyId: string
+    validFromMs: number
+    validUntilMs: number
     key: KeyObject
     remove: () => Promise<void>
   }) {
     this.certificate = fields.certificate
     this.serial = fields.serial
     this.login = fields.login
+    this.keyId = fields.keyId
+    this.validFromMs = fields.validFromMs
+    this.validUntilMs = fields.validUntilMs
     this.#key = fields.key
     this.#remove = fields.remove
   }
@@ -106,6 +116,7 @@ type Use = { session: string; target: string; login: string; keyId: string; exte
 
 async function mint(use: Use, sourceAddress: string, parts: MintParts): Promise<SshCredential> {
   const nowSeconds = Math.floor(parts.clock.nowMs() / 1000)
+  const validAfterSeconds = nowSeconds - certificateSkewSeconds
   const validBeforeSeconds = nowSeconds + certificateSkewSeconds
   const number = randomBytes(8).readBigUInt64BE()
   const serial = number.toString()
@@ -127,7 +138,7 @@ async function mint(use: Use, sourceAddress: string, parts: MintParts): Promise<
       type: 'user',
       keyId: use.keyId,
       principals: [use.login],
-      validAfterSeconds: nowSeconds - certificateSkewSeconds,
+      validAfterSeconds,
       validBeforeSeconds,
       criticalOptions: { 'source-address': sourceAddress },
       extensions: use.extensions,
@@ -141,7 +152,16 @@ async function mint(use: Use, sourceAddress: string, parts: MintParts): Promise<
     parts.audit.append({ kind: 'credential-removed', ...lease, serial, by: 'session' })
     await parts.store.leases.remove(lease.id)
   })
-  return new SshCredential({ certificate, serial, login: use.login, key: privateKey, remove })
+  return new SshCredential({
+    certificate,
+    serial,
+    login: use.login,
+    keyId: use.keyId,
+    validFromMs: validAfterSeconds * 1000,
+    validUntilMs: validBeforeSeconds * 1000,
+    key: privateKey,
+    remove,
+  })
 }
 
 function newKeys(): { privateKey: KeyObject; publicKey: KeyObject } {

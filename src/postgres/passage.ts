@@ -179,6 +179,7 @@ class Passage {
       const { grant, recording } = this.#session
       const clientAddress = this.#client.sourceAddress
       const credential = await this.#parts.mint({ grant, recording, proof }, { database, clientAddress })
+      recording.record(credential.told)
       this.#session.onEnd(() => this.#parts.cleanups.add(credential.remove()))
       return credential
     } catch (cause) {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { LeaseKind } from '../model.ts'
 import type { FileEvent } from './file-event.ts'
 import type { ForwardEvent } from './forward-event.ts'
 import type { SqlEvent } from './sql-event.ts'
@@ -67,7 +68,27 @@ export type ToldEvent =
   | FileEvent
   | ForwardEvent
   | SqlEvent
+  | CredentialEvent
+  /** What the client of an SSH session calls itself (RFC 4253, section 4.2), as it came. A claim. */
+  | { readonly type: 'client'; readonly software: string }
   | { readonly type: 'end'; readonly reason: string }
+
+/** What the gateway minted for this session alone, told before it is used. Names and numbers: nothing that signs in. */
+export type CredentialEvent = {
+  readonly type: 'credential'
+  readonly credential: LeaseKind
+  /** Of a certificate: decimal for SSH, hexadecimal for X.509. */
+  readonly serial?: string
+  /** Of an SSH certificate: what sshd writes to its log. */
+  readonly keyId?: string
+  /** What it signs in as: of a minted role its name. */
+  readonly user: string
+  /** Of a certificate; Unix milliseconds. */
+  readonly validFromMs?: number
+  readonly validUntilMs?: number
+  /** Of a role: its password is taken for so long, once; the role itself is removed when the session ends. */
+  readonly passwordSeconds?: number
+}
 
 /**
  * A stream that is described and no longer kept: bytes so far, and the SHA-256 of those from `from` on, in hexadecimal. Each

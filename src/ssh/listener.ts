@@ -137,7 +137,7 @@ class Connection {
         closed: why => this.#onClosed(why),
       },
     })
-    this.#passage = new Passage(parts, this.#transport)
+    this.#passage = new Passage(parts, this.#transport, () => this.#transport.remoteIdent)
   }
 
   /** The gateway stops, and tells whoever is here. */

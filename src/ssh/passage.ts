@@ -59,14 +59,17 @@ const leftEarly: Ending = { reason: 'client left during sign-in', userText: '' }
 export class Passage {
   readonly #parts: PassageParts
   readonly #client: RelayPeer
+  readonly #software: () => string
   #session: Session | undefined
   #relay: Relay | undefined
   #targetClosed: CloseReason | undefined
   #left = false
 
-  constructor(parts: PassageParts, client: RelayPeer) {
+  /** `software`: what the client calls itself, asked when the session opens. */
+  constructor(parts: PassageParts, client: RelayPeer, software: () => string = () => '') {
     this.#parts = parts
     this.#client = client
+    this.#software = software
   }
 
   /** Decides, records, connects. Whoever is admitted calls `start` once the client may speak to the target. Never throws. */
@@ -75,6 +78,8 @@ export class Passage {
     if (opening.kind === 'refused') return opening
     const { session } = opening
     this.#session = session
+    const software = this.#software()
+    if (software !== '') session.recording.record({ type: 'client', software })
     if (this.#left) {
       session.end(leftEarly)
       return { kind: 'refused', userText: '' }

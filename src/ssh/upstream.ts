@@ -15,6 +15,7 @@ import {
 } from '../credentials/mint.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { SshTarget, Target } from '../config/config.ts'
+import type { CredentialEvent } from '../recorder/event.ts'
 import type { Store } from '../store/store.ts'
 import type { Session } from '../session/session.ts'
 import { boolean, byte, string } from '../wire.ts'
@@ -52,15 +53,20 @@ export async function openUpstream(
   const { grant, recording } = session // a reload meanwhile must not mix two decisions
   const { login } = grant.fields
   const target = requireSshTarget(grant.fields.target)
-  const sign = (proof: HostProof, socket: Socket): Promise<SshCredential> =>
-    mintSshCredential(
-      { grant, recording, proof },
-      target.sourceAddress ?? plainAddress(socket.localAddress),
-      parts.mint,
-    )
+  const sign = async (proof: HostProof, socket: Socket): Promise<SshCredential> => {
+    const address = target.sourceAddress ?? plainAddress(socket.localAddress)
+    const credential = await mintSshCredential({ grant, recording, proof }, address, parts.mint)
+    recording.record(told(credential))
+    return credential
+  }
   const over = new AbortController()
   session.onEnd(ending => over.abort(new Fault('UPSTREAM_FAILED', ending.userText, { log: ending.reason })))
   return signIn({ target, login, sign, over: over.signal }, parts, handlers)
+}
+
+function told({ serial, keyId, login, validFromMs, validUntilMs }: SshCredential): CredentialEvent {
+  const credential = 'ssh-certificate'
+  return { type: 'credential', credential, serial, keyId, user: login, validFromMs, validUntilMs }
 }
 
 /** Policy may name targets of other protocols; whoever asks for one of those over SSH is told so. */

@@ -126,6 +126,7 @@ export function knownCredential(): Promise<PostgresCredential> {
       kind: 'role',
       user: 'sp_test',
       applicationName: 'sallyport test',
+      told: { type: 'credential', credential: 'postgres-role', user: 'sp_test' },
       secret: { kind: 'password', password: secret },
       signedIn: () => Promise.resolve(),
       remove: () => Promise.resolve(),

@@ -72,7 +72,8 @@ async function mintCertificate(
 ): Promise<PostgresCredential> {
   const { store, audit, clock, owner } = parts
   const [serial, nowMs] = [randomBytes(serialBytes), clock.nowMs()]
-  const [detail, notAfterMs] = [serial.toString('hex'), nowMs + certificateSkewMs]
+  const [notBeforeMs, notAfterMs] = [nowMs - certificateSkewMs, nowMs + certificateSkewMs]
+  const detail = serial.toString('hex')
   const lease = {
     id: `${session}.${detail}`,
     session,
@@ -89,7 +90,7 @@ async function mintCertificate(
   })
   const { publicKey, privateKey } = await newKeys('ec', { namedCurve: 'P-256' })
   const certificate = await issueClientCertificate(
-    { publicKey, commonName: login, serial, notBeforeMs: nowMs - certificateSkewMs, notAfterMs },
+    { publicKey, commonName: login, serial, notBeforeMs, notAfterMs },
     parts.databases,
   )
   audit.append({ kind: 'credential-minted', ...lease, login, serial: detail })
@@ -97,6 +98,14 @@ async function mintCertificate(
     kind: 'certificate',
     user: login,
     applicationName: applicationNameOf(session, person),
+    told: {
+      type: 'credential',
+      credential: 'postgres-certificate',
+      serial: detail,
+      user: login,
+      validFromMs: notBeforeMs,
+      validUntilMs: notAfterMs,
+    },
     secret: {
       kind: 'certificate',
       certificate,

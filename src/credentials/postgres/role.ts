@@ -8,6 +8,7 @@ import type { Clock } from '../../clock.ts'
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Grant } from '../../policy/decide.ts'
+import type { CredentialEvent } from '../../recorder/event.ts'
 import type { Recording } from '../../recorder/recorder.ts'
 import type { Store } from '../../store/store.ts'
 import { type Broker, type BrokerConnection, type Brokers, sqlState } from './broker.ts'
@@ -32,6 +33,8 @@ class PostgresCredential {
   readonly user: string
   /** Session and person for the server's own views, at most 63 bytes of ASCII. A hint: sessions can change it. */
   readonly applicationName: string
+  /** For the recording. */
+  readonly told: CredentialEvent
   #secret: PostgresSecret | undefined
   readonly #signedIn: () => Promise<void>
   readonly #remove: () => Promise<void>
@@ -40,6 +43,7 @@ class PostgresCredential {
     kind: 'role' | 'certificate'
     user: string
     applicationName: string
+    told: CredentialEvent
     secret: PostgresSecret
     signedIn: () => Promise<void>
     remove: () => Promise<void>
@@ -47,6 +51,7 @@ class PostgresCredential {
     this.kind = fields.kind
     this.user = fields.user
     this.applicationName = fields.applicationName
+    this.told = fields.told
     this.#secret = fields.secret
     this.#signedIn = once(fields.signedIn)
     this.#remove = once(fields.remove)
@@ -159,6 +164,12 @@ async function mintRole(
     kind: 'role',
     user: role,
     applicationName: applicationNameOf(session, person),
+    told: {
+      type: 'credential',
+      credential: 'postgres-role',
+      user: role,
+      passwordSeconds: secretLifetimeSeconds,
+    },
     secret: { kind: 'password', password },
     signedIn: () => life.signedIn(),
     remove: () => life.end(),

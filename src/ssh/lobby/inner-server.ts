@@ -80,7 +80,7 @@ class InnerServer {
         closed: why => this.#closed(why),
       },
     })
-    this.#passage = new Passage(parts, this.#transport)
+    this.#passage = new Passage(parts, this.#transport, () => this.#transport.remoteIdent)
   }
 
   end(ending: Ending): void {

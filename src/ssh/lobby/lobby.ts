@@ -335,7 +335,7 @@ export class Lobby {
     const handover: Handover = new Handover(transport, text =>
       passage.end({ reason: `the chosen session could not start: ${text}`, userText: text }),
     )
-    const passage = new Passage(this.#parts, handover.client)
+    const passage = new Passage(this.#parts, handover.client, () => transport.remoteIdent)
     this.#passage = passage
     const admission = await passage.open({ protocol: 'ssh', principal, sourceAddress, target, login })
     if (admission.kind === 'refused') return admission.userText
