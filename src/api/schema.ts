@@ -63,6 +63,14 @@ export type SessionSummary = {
   /** Higher is more unusual; undefined without a baseline. */
   readonly unusualness?: number
   readonly reviewedBy: readonly string[]
+  /** Receivers of messages that asked for a review, where the asker reviews the session. */
+  readonly reviewWantedBy: readonly string[]
+  /** It is paused, or waits until its person signs in again; then it ends. */
+  readonly held?: {
+    readonly kind: 'pause' | 'step-up'
+    readonly sinceMs: number
+    readonly untilMs: number
+  }
 }
 
 /**
@@ -85,12 +93,15 @@ export type Histogram = {
   }[]
 }
 
+/** `isEmpty`: nothing is known, and `value` says in words why. */
+export type SessionFact = { readonly name: string; readonly value: string; readonly isEmpty?: true }
+
 /** GET /sessions/:id */
 export type SessionDetail = SessionSummary & {
   readonly issuer: string
   readonly subject: string
-  /** What the recording's head says of the opening: rule, certificate serial, policy version, client, and whatever else is known, in order of reading. */
-  readonly facts: readonly { readonly name: string; readonly value: string }[]
+  /** What the recording says of the opening: why, policy version, client, certificate serial or minted role, and whatever else is known, in order of reading. */
+  readonly facts: readonly SessionFact[]
   readonly recording: {
     readonly bytes?: number
     readonly sha256?: string
@@ -232,7 +243,7 @@ export type Watched = {
   readonly stretches: readonly { readonly fromMs: number; readonly toMs: number }[]
 }
 
-/** POST /sessions/:id/end */
+/** POST /sessions/:id/end, …/pause and …/resume */
 export type EndWish = { readonly reason: string }
 
 /** GET /search?q&kind&session&cursor&limit */

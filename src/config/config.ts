@@ -138,6 +138,8 @@ export type AllowRule = {
   readonly files?: KeptFiles
   /** Whether files may pass through a terminal (`sz`, `rz`); left out, they may. */
   readonly zmodem?: 'allow' | 'deny'
+  /** Emergency access: each session under it is looked at afterwards. */
+  readonly breakGlass?: true
   /** PostgreSQL only, as the three after it. */
   readonly deny?: DenyRules
   readonly mask?: readonly MaskRule[]
@@ -414,6 +416,8 @@ export type Config = {
   }
   readonly targets: readonly Target[]
   readonly roles: readonly Role[]
+  /** Of targets and roles, as `policyTextOf` counts it. */
+  readonly policyVersion?: string
   readonly log: { readonly publish: readonly CheckpointPlace[] }
   /** Who is told what happens. */
   readonly notify: readonly NotifySink[]

@@ -24,6 +24,7 @@ import { defaultForwardRules } from './forward-rule.ts'
 import { durabilityOf } from './durability-schema.ts'
 import { freezeDeep } from './freeze.ts'
 import { notifySinksOf } from './notify-schema.ts'
+import { policyTextIn } from './policy-text.ts'
 import type { Problem } from './problem.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import type { SecretSources } from './secret-reference.ts'
@@ -125,6 +126,7 @@ function build(file: string, yaml: YamlFile, parsed: ConfigFile): Config {
     identity: identityOf(identity),
     targets: parsed.targets.map(targetOf),
     roles: Object.entries(parsed.roles).map(([name, role]) => roleOf(name, role, yaml)),
+    policyVersion: policyTextIn(yaml.value).version,
     log: { publish: parsed.log.publish.map(place => placeOf(place, dirname(file))) },
     notify: notifySinksOf(parsed.notify, dirname(file)),
     analysis: findingsConfigOf(parsed.analysis, dirname(file)),
@@ -329,6 +331,7 @@ function allowRuleOf(rule: FileRule, role: FileRole, line: number): AllowRule {
       : { forward: { ...defaultForwardRules, ...withoutUndefined(rule.forward) } }),
     ...(rule.files === undefined ? {} : { files: rule.files }),
     ...(rule.zmodem === undefined ? {} : { zmodem: rule.zmodem }),
+    ...(rule.breakGlass ? { breakGlass: true } : {}),
     ...(rule.deny === undefined ? {} : { deny: rule.deny }),
     ...(rule.mask === undefined ? {} : { mask: rule.mask }),
     ...(rule.replication === undefined ? {} : { replication: rule.replication }),

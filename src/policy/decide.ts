@@ -19,6 +19,8 @@ export type GrantFields = {
   readonly role: string
   /** Line of the rule in the configuration file. */
   readonly ruleLine: number
+  /** Of the policy that decided, as `policyTextOf` counts it. */
+  readonly policyVersion?: string
   readonly sourceAddress: string
   readonly grantedAtMs: number
   /** From this instant on the grant is worth nothing. */
@@ -35,6 +37,8 @@ export type GrantFields = {
   readonly files?: KeptFiles
   /** Whether files may pass through a terminal; left out, they may. */
   readonly zmodem?: 'allow' | 'deny'
+  /** Emergency access: each session under it is looked at afterwards. */
+  readonly breakGlass?: true
   /** What never reaches a PostgreSQL target; undefined on SSH, as the three after it. */
   readonly deny: DenyRules | undefined
   readonly mask: readonly MaskRule[] | undefined
@@ -79,13 +83,17 @@ export function isGrant(value: object): value is Grant {
 export function decide(policy: Policy, principal: Principal, wish: AccessWish, nowMs: number): Decision {
   const verdict = judge(policy, principal.fields, wish, nowMs)
   if (verdict.kind === 'deny') return verdict
-  return { kind: 'allow', grant: grantFrom(verdict, principal, wish.sourceAddress, nowMs) }
+  return {
+    kind: 'allow',
+    grant: grantFrom(verdict, principal, wish.sourceAddress, policy.policyVersion, nowMs),
+  }
 }
 
 function grantFrom(
   { target, login, chosen }: Extract<Verdict, { kind: 'allow' }>,
   principal: Principal,
   sourceAddress: string,
+  policyVersion: string | undefined,
   nowMs: number,
 ): Grant {
   const { role, rule, hoursEndMs } = chosen
@@ -95,6 +103,7 @@ function grantFrom(
     login,
     role: role.name,
     ruleLine: rule.line,
+    ...(policyVersion === undefined ? {} : { policyVersion }),
     sourceAddress,
     grantedAtMs: nowMs,
     ...earliest({
@@ -108,6 +117,7 @@ function grantFrom(
     forward: rule.channels.includes('forward') ? (rule.forward ?? defaultForwardRules) : undefined,
     ...(rule.files === undefined ? {} : { files: rule.files }),
     ...(rule.zmodem === undefined ? {} : { zmodem: rule.zmodem }),
+    ...(rule.breakGlass === true ? { breakGlass: true } : {}),
     ...databaseFields(target, rule),
   })
 }

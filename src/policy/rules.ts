@@ -5,7 +5,7 @@ import type { PrincipalFields } from '../model.ts'
 import { openUntil } from './hours.ts'
 
 /** The part of the configuration that decides. */
-export type Policy = Pick<Config, 'targets' | 'roles'>
+export type Policy = Pick<Config, 'targets' | 'roles' | 'policyVersion'>
 
 /** Why a rule does not allow a wish, from the coarsest to the finest. */
 export type Objection = 'member' | 'target' | 'login' | 'source' | 'hours'

@@ -23,6 +23,8 @@ export type RecordingHeader = {
   }
   readonly login: string
   readonly role: string
+  /** The policy that allowed it: the version that the auditors' pages and `POST /policy/explain` are about. */
+  readonly policy?: string
   /** Why access was asked for. */
   readonly why: { readonly reason: string | null; readonly ticket: string | null }
   readonly sourceAddress: string
@@ -53,7 +55,7 @@ export function headerOf(
   encryption: EncryptionHeader | null = null,
 ): RecordingHeader {
   const { issuer, subject, name, email } = grant.fields.principal.fields
-  const { target, login, role, sourceAddress } = grant.fields
+  const { target, login, role, sourceAddress, policyVersion } = grant.fields
   return {
     format: 'sallyport recording',
     version: 1,
@@ -64,6 +66,7 @@ export function headerOf(
     target: { name: target.name, host: target.host, port: target.port, labels: target.labels },
     login,
     role,
+    ...(policyVersion === undefined ? {} : { policy: policyVersion }),
     why: { reason: about.reason ?? null, ticket: about.ticket ?? null },
     sourceAddress,
     openedAt: new Date(openedAtMs).toISOString(),

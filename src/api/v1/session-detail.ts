@@ -1,6 +1,7 @@
 import type { SessionRow, Severity } from '../../model.ts'
+import type { RecordingHeader } from '../../recorder/header.ts'
 import { headerOf } from '../../recorder/reader.ts'
-import type { SessionDetail } from '../schema.ts'
+import type { SessionDetail, SessionFact } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { verdictRefusal } from './review-routes.ts'
 import type { SessionAsk } from './route.ts'
@@ -19,7 +20,7 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
     encrypted: head?.encrypted ?? false,
     issuer: row.issuer,
     subject: row.subject,
-    facts: head?.facts ?? [],
+    facts: [...grantFacts(row), ...(head?.facts ?? [])],
     recording: {
       ...(check === undefined ? {} : { bytes: check.bytes, sha256: check.sha256 }),
       ...(kept?.purgeAtMs === undefined ? {} : { keepUntilMs: kept.purgeAtMs }),
@@ -38,6 +39,10 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
   }
 }
 
+function grantFacts({ breakGlass }: SessionRow): SessionDetail['facts'] {
+  return breakGlass === true ? [{ name: 'emergency access', value: 'yes: to be reviewed within a day' }] : []
+}
+
 function verdictsNeeded({ fourEyes }: ApiParts, worst: Severity | undefined): number {
   return worst !== undefined && fourEyes().includes(worst) ? 2 : 1
 }
@@ -46,22 +51,43 @@ async function headOf(parts: ApiParts, row: SessionRow) {
   const { path, release } = await parts.recordings.fetch(row.recording)
   try {
     const header = headerOf(path)
-    const { why, target, signing, gateway, principal } = header
-    const facts: [string, string | null | undefined][] = [
-      ['reason', why.reason],
-      ['ticket', why.ticket],
-      ['e-mail', principal.email],
-      ['address of the target', `${target.host}:${target.port}`],
-      ['gateway', gateway],
-      ['signed by', signing.keyId],
-    ]
-    return {
-      encrypted: header.encryption !== null,
-      facts: facts.flatMap(([name, value]) =>
-        value === null || value === undefined ? [] : [{ name, value }],
-      ),
-    }
+    const isEncrypted = header.encryption !== null
+    // A detail without them is a detail.
+    const opening = isEncrypted
+      ? [sealedFact]
+      : await parts.reading.ask({ do: 'opening', file: path }).catch(() => [])
+    return { encrypted: isEncrypted, facts: [...headerFacts(header), ...opening] }
   } finally {
     release()
   }
+}
+
+const sealedFact: SessionFact = {
+  name: 'credential, client',
+  value: 'in the recording, which is encrypted to auditors',
+  isEmpty: true,
+}
+
+function headerFacts({
+  why,
+  policy,
+  target,
+  signing,
+  gateway,
+  principal,
+}: RecordingHeader): readonly SessionFact[] {
+  return [
+    orEmpty('reason', why.reason, 'nobody asked for one'),
+    orEmpty('ticket', why.ticket, 'nobody asked for one'),
+    { name: 'approver', value: 'nobody: the rule asks for no approval', isEmpty: true },
+    orEmpty('policy version', policy, 'not recorded'),
+    ...(principal.email === undefined ? [] : [{ name: 'e-mail', value: principal.email }]),
+    { name: 'address of the target', value: `${target.host}:${target.port}` },
+    { name: 'gateway', value: gateway },
+    { name: 'signed by', value: signing.keyId },
+  ]
+}
+
+function orEmpty(name: string, value: string | null | undefined, otherwise: string): SessionFact {
+  return value === null || value === undefined ? { name, value: otherwise, isEmpty: true } : { name, value }
 }

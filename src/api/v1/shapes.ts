@@ -58,6 +58,8 @@ const summaryFields = {
   worst: opt(severity),
   unusualness: opt(z.number()),
   reviewedBy: z.array(z.string()),
+  reviewWantedBy: z.array(z.string()),
+  held: opt(z.strictObject({ kind: z.enum(['pause', 'step-up']), sinceMs: ms, untilMs: ms })),
 }
 const sessionSummary: z.ZodType<said.SessionSummary> = z.strictObject(summaryFields)
 
@@ -91,7 +93,7 @@ export const sessionDetail: z.ZodType<said.SessionDetail> = z.strictObject({
   ...summaryFields,
   issuer: z.string(),
   subject: z.string(),
-  facts: z.array(fact),
+  facts: z.array(z.strictObject({ name: z.string(), value: z.string(), isEmpty: opt(z.literal(true)) })),
   recording: z.strictObject({
     bytes: opt(z.int()),
     sha256: opt(z.string()),

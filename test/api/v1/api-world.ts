@@ -9,12 +9,12 @@ import type { FindingDesk } from '../../../src/analysis/findings/desk.ts'
 import { SearchThread } from '../../../src/analysis/index/search-thread.ts'
 import { integrityOf, proofsOf, trustOf } from '../../../src/api/v1/integrity.ts'
 import type { ApiDeps } from '../../../src/api/v1/deps.ts'
-import { policyTextOf } from '../../../src/api/v1/policy-text.ts'
 import { type AuditEvent, openAuditLog } from '../../../src/audit/audit-log.ts'
 import { openSessionLog } from '../../../src/audit/tree/session-log.ts'
 import { systemClock } from '../../../src/clock.ts'
 import type { Config } from '../../../src/config/config.ts'
 import { loadConfig } from '../../../src/config/load.ts'
+import { policyTextOf } from '../../../src/config/policy-text.ts'
 import { printProblems } from '../../../src/config/problem.ts'
 import { openAuthorities } from '../../../src/credentials/authority.ts'
 import { Fault } from '../../../src/errors.ts'
@@ -23,6 +23,7 @@ import type { PrincipalFields, SessionRow } from '../../../src/model.ts'
 import { mayReview } from '../../../src/policy/review.ts'
 import type { RecordedEvent } from '../../../src/recorder/event.ts'
 import type { Recorder, Recording } from '../../../src/recorder/recorder.ts'
+import type { Held } from '../../../src/session/hold.ts'
 import { openSessionCatalogue } from '../../../src/store/session-catalogue.ts'
 import { openStore } from '../../../src/store/sqlite-store.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -127,6 +128,7 @@ export async function openApiWorld(more: Partial<ApiDeps> = {}): Promise<ApiWorl
   const bench = newBench()
   const recorder = startRecorder(bench, { sessionLog, signer: authorities['recording-heads'] })
   const ended: string[] = []
+  let held: Held | undefined
   const shared: { knobs?: ApiWorld['knobs'] } = {}
   const audit = {
     append: (event: AuditEvent) => {
@@ -170,6 +172,17 @@ export async function openApiWorld(more: Partial<ApiDeps> = {}): Promise<ApiWorl
         ended.push(`${id}: ${reason}`)
         return id === sessions.open
       },
+      hold: async (id, { kind, waitMs, userText }) => {
+        if (id !== sessions.open) return 'not-open'
+        held = { kind, sinceMs: Date.now(), untilMs: Date.now() + waitMs, userText }
+        return 'held'
+      },
+      release: async id => {
+        const isHeld = id === sessions.open && held !== undefined
+        if (isHeld) held = undefined
+        return isHeld
+      },
+      heldOf: id => (id === sessions.open ? held : undefined),
       watch: id => {
         const row = rows.get(id)
         const watch = id === sessions.open ? recorded.open.watch() : undefined
@@ -340,6 +353,16 @@ async function recordSessions(recorder: Recorder) {
 }
 
 const sshEvents: readonly RecordedEvent[] = [
+  { type: 'client', software: 'SSH-2.0-OpenSSH_9.2p1 Debian-2' },
+  {
+    type: 'credential',
+    credential: 'ssh-certificate',
+    serial: '8126041932471120033',
+    keyId: 'sallyport session=s-ssh principal=watched',
+    user: 'root',
+    validFromMs: Date.UTC(2026, 10, 1, 9, 59, 30),
+    validUntilMs: Date.UTC(2026, 10, 1, 10, 0, 30),
+  },
   { type: 'channel-open', channel: 0, kind: 'session' },
   pty,
   { type: 'shell', channel: 0 },
@@ -352,6 +375,7 @@ const sshEvents: readonly RecordedEvent[] = [
 ]
 
 const sqlEvents: readonly RecordedEvent[] = [
+  { type: 'credential', credential: 'postgres-role', user: 'sp_watched_k3v9', passwordSeconds: 60 },
   {
     type: 'sql-session',
     user: 'app_readonly',

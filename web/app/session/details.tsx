@@ -7,7 +7,11 @@ import { Link } from '../router.tsx'
 
 export function DetailsPart({ detail }: { detail: SessionDetail }) {
   const { recording, labels, facts } = detail
-  const lines: readonly (readonly [string, string | undefined])[] = [
+  const lines: readonly (readonly [
+    name: string,
+    value: string | undefined,
+    isEmpty?: boolean | undefined,
+  ])[] = [
     ['person', detail.principal],
     ['issuer', detail.issuer],
     ['subject', detail.subject],
@@ -21,7 +25,7 @@ export function DetailsPart({ detail }: { detail: SessionDetail }) {
         .join(', ') || undefined,
     ],
     ['role', detail.role],
-    ...facts.map(({ name, value }) => [name, value] as const),
+    ...facts.map(({ name, value, isEmpty }) => [name, value, isEmpty] as const),
     ['ended because', detail.endReason],
     [
       'recording',
@@ -39,11 +43,11 @@ export function DetailsPart({ detail }: { detail: SessionDetail }) {
             <code>{detail.id}</code> <Copy text={detail.id} label="Copy" name="the session’s id" />
           </dd>
         </div>
-        {lines.map(([name, value]) =>
+        {lines.map(([name, value, isEmpty]) =>
           value === undefined ? null : (
             <div key={name}>
               <dt>{name}</dt>
-              <dd>
+              <dd class={isEmpty === true ? 'quiet' : undefined}>
                 <Line text={value} />
               </dd>
             </div>

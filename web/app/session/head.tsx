@@ -128,7 +128,9 @@ export function SessionHead({ detail, reload }: { detail: SessionDetail; reload:
 
 /** Why the person came, and who let them, as far as it was asked. */
 function whyOf({ facts }: SessionDetail): SessionDetail['facts'] {
-  return facts.filter(({ name }) => ['reason', 'ticket', 'approver'].includes(name))
+  return facts.filter(
+    ({ name, isEmpty }) => isEmpty !== true && ['reason', 'ticket', 'approver'].includes(name),
+  )
 }
 
 function Downloads({ detail }: { detail: SessionDetail }) {

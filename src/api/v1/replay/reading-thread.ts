@@ -5,7 +5,7 @@ import { Fault, type FaultCode } from '../../../errors.ts'
 import type { Entry, EntryKind } from '../../../analysis/entry.ts'
 import type { Revocation } from '../../../audit/revocation.ts'
 import type { CheckRow } from '../../../model.ts'
-import type { Replay, ReplayKeyframe, StatementText } from '../../schema.ts'
+import type { Replay, ReplayKeyframe, SessionFact, StatementText } from '../../schema.ts'
 
 export type Task =
   | {
@@ -15,6 +15,7 @@ export type Task =
       readonly revoked: readonly Revocation[]
     }
   | { readonly do: 'replay'; readonly file: string }
+  | { readonly do: 'opening'; readonly file: string }
   | { readonly do: 'keyframe'; readonly file: string; readonly number: number }
   | { readonly do: 'events'; readonly file: string; readonly chunk: number }
   | {
@@ -32,6 +33,7 @@ export type Task =
 export type TaskResult = {
   readonly check: RecordingCheck
   readonly replay: { readonly replay: Replay; readonly isEncrypted: boolean; readonly bytesBehind: number }
+  readonly opening: readonly SessionFact[]
   readonly keyframe: ReplayKeyframe | undefined
   readonly entries: {
     readonly items: readonly Entry[]

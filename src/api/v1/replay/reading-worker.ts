@@ -11,6 +11,7 @@ import type { Replay, StatementText } from '../../schema.ts'
 import { bytesBehind, indexBeside, placesOf, replayKeyframe } from './keyframes.ts'
 import { replayEventOf } from './replay-event.ts'
 import { type MappedChunk, mapRecording, type ReplayMap } from './replay-map.ts'
+import { openingFacts } from './opening-facts.ts'
 import { checkRecording } from './check-recording.ts'
 import { entriesIn, pageOf } from './session-entries.ts'
 import { statementIn } from './statement-text.ts'
@@ -52,6 +53,8 @@ function run(task: Task): unknown {
       return statementOf(task.file, task.entry)
     case 'replay':
       return replayOf(task.file)
+    case 'opening':
+      return openingFacts(task.file)
     case 'keyframe':
       return keyframeOf(task.file, task.number)
     case 'events':
