@@ -1,7 +1,10 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Every test's gateways and commands start with the code that earlier ones compiled: it is half of what they cost.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/sallyport') },
     projects: [
       {
         test: {

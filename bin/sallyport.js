@@ -4,6 +4,7 @@
 import { spawn } from 'child_process'
 import { existsSync } from 'fs'
 import { dirname, join } from 'path'
+import module from 'module'
 import { fileURLToPath } from 'url'
 
 const neededMajor = 24
@@ -17,12 +18,16 @@ const heapFlags = [
 ]
 const self = fileURLToPath(import.meta.url)
 const root = dirname(dirname(self))
+// Compiled code of an earlier start, types already stripped: a command takes half the CPU. Beside the code and nowhere that others can
+// write, since whoever writes it decides what runs. Where it cannot be written, Node goes on without.
+const compileCache = process.env.NODE_COMPILE_CACHE || join(root, 'node_modules', '.cache', 'sallyport')
 
 if (Number(process.versions.node.split('.')[0]) >= neededMajor) run()
 else runWithPinnedNode(join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node'))
 
 function run() {
   if (isGateway() && !process.execArgv.includes(heapFlags[0]) && process.execve) withHeapFlags()
+  if (module.enableCompileCache) module.enableCompileCache(compileCache)
   if (process.env.SALLYPORT_WRAPPED === '1' && process.channel) {
     // Whoever ends the wrapper (kill -9 too) means us: the channel breaks with it.
     delete process.env.SALLYPORT_WRAPPED
@@ -42,7 +47,8 @@ function isGateway() {
 // Becomes the same program with the flags, in the same process. Does not return.
 function withHeapFlags() {
   const node = [process.execPath].concat(process.execArgv, heapFlags, self, process.argv.slice(2))
-  process.execve(process.execPath, node, process.env)
+  // By the environment, so that threads and database workers have it, too.
+  process.execve(process.execPath, node, Object.assign({}, process.env, { NODE_COMPILE_CACHE: compileCache }))
 }
 
 function runWithPinnedNode(node) {
@@ -56,7 +62,7 @@ function runWithPinnedNode(node) {
   const flags = isGateway() ? heapFlags : []
   const child = spawn(node, flags.concat(self, process.argv.slice(2)), {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env: Object.assign({}, process.env, { SALLYPORT_WRAPPED: '1' }),
+    env: Object.assign({}, process.env, { SALLYPORT_WRAPPED: '1', NODE_COMPILE_CACHE: compileCache }),
   })
   // Ctrl-C at a terminal reaches the child by itself; twice would mean impatience.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
