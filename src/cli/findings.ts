@@ -1,12 +1,12 @@
-/** `sallyport findings`: the queue, one finding, and what is decided on it; through the running gateway. The pack for data protection needs none. */
+/** `sallyport findings`: the queue, one finding, and what is decided on it; through a running gateway, here or elsewhere. The pack for data protection needs none. */
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { type Command, Option } from 'commander'
-import type { FindingFilter, FindingInFull, FindingView } from '../analysis/findings/desk.ts'
+import type { FindingFilter, FindingInFull, FindingPage, FindingView } from '../analysis/findings/desk.ts'
 import { dpiaPack } from '../analysis/findings/dpia.ts'
 import type { FairnessGroup, FairnessReport } from '../analysis/findings/fairness.ts'
 import { clockTime, lasting } from '../analysis/findings/words.ts'
-import { readCatalogue } from '../analysis/rules/catalogue.ts'
+import { loadRules } from '../analysis/rules/load.ts'
 import { severities } from '../analysis/rules/rule.ts'
 import { parseDuration } from '../config/units.ts'
 import { Fault } from '../errors.ts'
@@ -15,8 +15,9 @@ import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
 import { requireConfig } from './gateway/configuration.ts'
 import { printableLine, printJson, table } from './print.ts'
+import { placeOptions, type RemoteGateway, remoteGatewayOf, type WithGateway } from './remote-gateway.ts'
 
-type WithJson = WithConfig & { json?: boolean }
+type WithJson = WithConfig & WithGateway & { json?: boolean }
 type ListOptions = WithJson & {
   limit: string
   cursor?: string
@@ -41,7 +42,7 @@ export function addFindings(program: Command): void {
 }
 
 function addList(findings: Command): void {
-  configOption(
+  placeOptions(
     findings
       .command('list')
       .description('ranked: severity, then how unusual, then the newest')
@@ -64,23 +65,22 @@ function addList(findings: Command): void {
       )
       .option('--json', 'for scripts'),
   ).action((options: ListOptions) => list(options))
-  configOption(
+  placeOptions(
     findings.command('show').description('one finding').argument('<finding>').option('--json', 'for scripts'),
   ).action(async (id: string, options: WithJson) => {
-    print(await clientOf(options).finding(id, 'show', { by: localUser() }), options)
+    print(await deskOf(options).show(id), options)
   })
 }
 
 function addDecisions(findings: Command): void {
   const decide = (name: string, description: string): Command =>
-    configOption(
+    placeOptions(
       findings.command(name).description(description).argument('<finding>').option('--json', 'for scripts'),
     )
   const act =
     <Options extends WithJson>(name: string, bodyOf: (options: Options) => object) =>
     async (id: string, options: Options): Promise<void> => {
-      const client = clientOf(options)
-      print(await client.finding(id, name, { by: localUser(), ...bodyOf(options) }), options)
+      print(await deskOf(options).decide(id, name, bodyOf(options)), options)
     }
   decide('acknowledge', 'say that somebody is looking at it').action(act('acknowledge', () => ({})))
   decide('assign', 'give it to somebody')
@@ -159,14 +159,46 @@ function addReports(findings: Command): void {
   ).action((options: WithConfig & { before?: string }) => {
     const config = requireConfig(configFileOf(options), { withoutSecrets: true })
     const before = options.before === undefined ? undefined : readFileSync(options.before, 'utf8')
-    const { rules, windows } = readCatalogue()
+    const sigma = config.analysis.sigma === undefined ? {} : { sigma: config.analysis.sigma }
+    const { catalogue } = loadRules(sigma)
     const pack = dpiaPack({
       config,
-      rules: [...rules, ...windows],
+      rules: catalogue.all,
       ...(before === undefined ? {} : { before }),
     })
     process.stdout.write(pack)
   })
+}
+
+type Filter = Omit<FindingFilter, 'limit'> & { readonly limit: number }
+/** What the commands ask, whichever way. */
+type Desk = {
+  readonly list: (filter: Filter) => Promise<FindingPage>
+  readonly show: (id: string) => Promise<FindingInFull>
+  readonly decide: (id: string, act: string, body: object) => Promise<FindingInFull>
+}
+
+function deskOf(options: WithConfig & WithGateway): Desk {
+  const remote = remoteGatewayOf(options)
+  return remote === undefined ? deskHere(clientOf(options)) : deskAt(remote)
+}
+
+function deskHere(client: AdminClient): Desk {
+  const by = localUser()
+  return {
+    list: filter => client.findings({ ...filter, by }),
+    show: id => client.finding(id, 'show', { by }),
+    decide: (id, act, body) => client.finding(id, act, { by, ...body }),
+  }
+}
+
+function deskAt(remote: RemoteGateway): Desk {
+  const pathOf = (id: string): string => `/findings/${encodeURIComponent(id)}`
+  return {
+    list: filter => remote.get('/findings', filter),
+    show: id => remote.get(pathOf(id)),
+    decide: (id, act, body) => remote.post(`${pathOf(id)}/${act}`, body),
+  }
 }
 
 function clientOf(options: WithConfig): AdminClient {
@@ -185,9 +217,9 @@ function durationOf(text: string): number {
   throw new Fault('CONFIG_INVALID', `--for must be a duration such as 7d, not "${text}".`)
 }
 
-async function list({ json, config, limit, ...filter }: ListOptions): Promise<void> {
-  const client = clientOf(config === undefined ? {} : { config })
-  const page = await client.findings({ ...filter, limit: Number(limit), by: localUser() })
+async function list(options: ListOptions): Promise<void> {
+  const { json, config: _config, gateway: _gateway, tokenFile: _tokenFile, limit, ...filter } = options
+  const page = await deskOf(options).list({ ...filter, limit: Number(limit) })
   if (json === true) return printJson(page)
   if (page.items.length === 0) return say('No findings.')
   const heads = ['FINDING', 'SEVERITY', 'STATE', 'WHO', 'WHERE', 'SESSION', 'WHAT']

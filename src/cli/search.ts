@@ -1,26 +1,22 @@
-/** `sallyport search`: what was typed, asked of databases, moved and shown, across sessions. Through the running gateway, which notes it. */
+/** `sallyport search`: what was typed, asked of databases, moved and shown, across sessions. Through a running gateway, which notes it. */
 import { userInfo } from 'node:os'
 import { type Command, Option } from 'commander'
 import { kinds } from '../analysis/index/schema.ts'
-import type { Found, FoundPage } from '../analysis/index/search-types.ts'
+import type { SearchHit, SearchPage } from '../api/schema.ts'
 import { Fault } from '../errors.ts'
 import { terminalSafe } from '../recorder/terminal-safe.ts'
 import { AdminClient } from './admin-client.ts'
-import { configFileOf, configOption, type WithConfig } from './config-option.ts'
+import { configFileOf, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
 import { requireConfig } from './gateway/configuration.ts'
 import { printJson } from './print.ts'
+import { placeOptions, remoteGatewayOf, type WithGateway } from './remote-gateway.ts'
 
-type SearchOptions = WithConfig & {
-  kind?: string
-  session?: string
-  limit: string
-  cursor?: string
-  json?: boolean
-}
+type Wish = { kind?: string; session?: string; limit: string; cursor?: string }
+type SearchOptions = WithConfig & WithGateway & Wish & { json?: boolean }
 
 export function addSearch(program: Command): void {
-  configOption(
+  placeOptions(
     program
       .command('search')
       .description('look for words in commands, statements, files, and what screens showed')
@@ -42,32 +38,42 @@ export function addSearch(program: Command): void {
 
 async function search(text: string, options: SearchOptions): Promise<void> {
   const { kind, session, cursor, limit } = options
-  const config = requireConfig(configFileOf(options), { withoutSecrets: true })
-  const client = new AdminClient(foldersOf(config).adminSocket)
-  if (!(await client.isUp()))
-    throw new Fault('GATEWAY_NOT_RUNNING', 'The gateway is not running, and it is the one that searches.')
-  const page = await client.search({
+  const wish: Wish & { q: string } = {
     q: text,
-    by: `local user ${userInfo().username}`,
     limit,
     ...(kind === undefined ? {} : { kind }),
     ...(session === undefined ? {} : { session }),
     ...(cursor === undefined ? {} : { cursor }),
-  })
+  }
+  const remote = remoteGatewayOf(options)
+  const page =
+    remote === undefined ? await searchHere(wish, options) : await remote.get<SearchPage>('/search', wish)
   if (options.json === true) printJson(page)
   else process.stdout.write(`${linesOf(page).join('\n')}\n`)
 }
 
+async function searchHere(wish: Wish & { q: string }, options: WithConfig): Promise<SearchPage> {
+  const config = requireConfig(configFileOf(options), { withoutSecrets: true })
+  const client = new AdminClient(foldersOf(config).adminSocket)
+  if (!(await client.isUp()))
+    throw new Fault('GATEWAY_NOT_RUNNING', 'The gateway is not running, and it is the one that searches.')
+  return await client.search({ ...wish, by: `local user ${userInfo().username}` })
+}
+
 /** What is shown was written by people and targets. */
-function linesOf(page: FoundPage): readonly string[] {
+function linesOf(page: SearchPage): readonly string[] {
   if (page.items.length === 0) return ['Nothing was found.']
   const total = page.isTotalExact ? String(page.total) : `more than ${page.total}`
   const more = page.next === undefined ? '' : `; --cursor ${page.next} shows more`
   return [...page.items.map(lineOf), `${page.items.length} of ${total}${more}`]
 }
 
-function lineOf({ session, atMs, kind, principal, login, target, text }: Found): string {
+/** The login is told on the gateway's own machine only. */
+function lineOf(hit: SearchHit & { readonly login?: string }): string {
+  const { session, atMs, kind, principal, login, target, text } = hit
   const at = new Date(atMs).toISOString().replace('T', ' ').slice(0, 19)
-  const where = terminalSafe(`${principal} ${login}@${target}`, { oneLine: true })
+  const where = terminalSafe(`${principal} ${login === undefined ? '' : `${login}@`}${target}`, {
+    oneLine: true,
+  })
   return `${at}  ${session}  ${kind.padEnd(9)}  ${where}\n    ${terminalSafe(text).replaceAll('\n', '\n    ')}`
 }

@@ -1,49 +1,71 @@
 /** `sallyport sessions`: what the session pages show, for terminals and scripts. */
 import type { Command } from 'commander'
+import type { SessionDetail, SessionPage, SessionSummary } from '../api/schema.ts'
 import { Fault } from '../errors.ts'
 import type { SessionRow, SessionState } from '../model.ts'
 import type { KeptView } from '../recorder/retention/view.ts'
 import { type Access, openAccess, resolveId } from './access.ts'
-import { configFileOf, configOption, type WithConfig } from './config-option.ts'
+import { configFileOf, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway/configuration.ts'
-import { printJson, table } from './print.ts'
+import { printableLine, printJson, table } from './print.ts'
+import { placeOptions, type RemoteGateway, remoteGatewayOf, type WithGateway } from './remote-gateway.ts'
 import { addWatch } from './watch.ts'
 
-type ListOptions = WithConfig & { limit: string; state?: string; json?: boolean }
+type Place = WithConfig & WithGateway
+type ListOptions = Place & { limit: string; state?: string; json?: boolean }
 
 export function addSessions(program: Command): void {
   const sessions = program.command('sessions').description('list, show, watch and end sessions')
-  configOption(
+  placeOptions(
     sessions
       .command('list')
       .description('newest first')
       .option('--limit <number>', 'at most so many', '50')
       .option('--state <state>', 'open, ended or interrupted')
       .option('--json', 'for scripts'),
-  ).action((options: ListOptions) => withAccess(options, access => list(access, options)))
-  configOption(
+  ).action((options: ListOptions) =>
+    reach(options, {
+      there: remote => listThere(remote, options),
+      here: access => list(access, options),
+    }),
+  )
+  placeOptions(
     sessions.command('show').description('one session').argument('<session>').option('--json', 'for scripts'),
-  ).action((id: string, options: WithConfig & { json?: boolean }) =>
-    withAccess(options, async access =>
-      show(await access.get(await resolveId(access, id)), options.json === true),
-    ),
+  ).action((id: string, options: Place & { json?: boolean }) =>
+    reach(options, {
+      there: remote => showThere(remote, id, options.json === true),
+      here: async access => show(await access.get(await resolveId(access, id)), options.json === true),
+    }),
   )
   addWatch(sessions)
-  configOption(
+  placeOptions(
     sessions
       .command('end')
       .description('end an open session within a second; its user is told the reason')
       .argument('<session>')
       .requiredOption('--reason <text>', 'why'),
-  ).action((id: string, options: WithConfig & { reason: string }) =>
-    withAccess(options, async access => {
-      await access.end(id, options.reason)
-      process.stdout.write(`Session ${id} was ended.\n`)
-    }),
-  )
+  ).action(async (id: string, options: Place & { reason: string }) => {
+    const { reason } = options
+    await reach(options, {
+      there: remote => remote.post(`${pathOf(id)}/end`, { reason }),
+      here: access => access.end(id, reason),
+    })
+    process.stdout.write(`Session ${printableLine(id)} was ended.\n`)
+  })
 }
 
-async function withAccess(options: WithConfig, work: (access: Access) => Promise<void>): Promise<void> {
+type Ways = {
+  readonly there: (remote: RemoteGateway) => Promise<unknown>
+  readonly here: (access: Access) => Promise<unknown>
+}
+
+async function reach(options: Place, { there, here }: Ways): Promise<void> {
+  const remote = remoteGatewayOf(options)
+  if (remote === undefined) await withAccess(options, here)
+  else await there(remote)
+}
+
+async function withAccess(options: WithConfig, work: (access: Access) => Promise<unknown>): Promise<void> {
   const access = await openAccess(requireConfig(configFileOf(options), { withoutSecrets: true }))
   try {
     await work(access)
@@ -53,17 +75,31 @@ async function withAccess(options: WithConfig, work: (access: Access) => Promise
 }
 
 async function list(access: Access, options: ListOptions): Promise<void> {
-  const limit = Number(options.limit)
-  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
-    throw new Fault('CONFIG_INVALID', '--limit must be a whole number from 1 to 1000.')
-  }
-  const rows = await access.list({ limit, ...stateOf(options.state) })
-  if (options.json === true) return printJson(rows)
-  if (rows.length === 0) process.stdout.write('No sessions yet.\n')
-  else
-    process.stdout.write(
-      `${table([['SESSION', 'START (UTC)', 'WHO', 'WHERE', 'STATE', 'END'], ...rows.map(cells)])}\n`,
-    )
+  const rows = await access.list({ limit: limitOf(options), ...stateOf(options.state) })
+  if (options.json === true) printJson(rows)
+  else printRows(rows.map(row => ({ ...row, principal: row.principalName })))
+}
+
+async function listThere(remote: RemoteGateway, options: ListOptions): Promise<void> {
+  const wish = { limit: limitOf(options), ...stateOf(options.state) }
+  const { items } = await remote.get<SessionPage>('/sessions', wish)
+  if (options.json === true) printJson(items)
+  else printRows(items)
+}
+
+function limitOf({ limit }: ListOptions): number {
+  const number = Number(limit)
+  if (Number.isInteger(number) && number >= 1 && number <= 1000) return number
+  throw new Fault('CONFIG_INVALID', '--limit must be a whole number from 1 to 1000.')
+}
+
+type Listed = Pick<SessionSummary, 'id' | 'openedAtMs' | 'principal' | 'login' | 'target' | 'state'> & {
+  readonly endReason?: string | undefined
+}
+
+function printRows(rows: readonly Listed[]): void {
+  const head = ['SESSION', 'START (UTC)', 'WHO', 'WHERE', 'STATE', 'END']
+  process.stdout.write(rows.length === 0 ? 'No sessions yet.\n' : `${table([head, ...rows.map(cells)])}\n`)
 }
 
 function stateOf(text: string | undefined): { state?: SessionState } {
@@ -76,15 +112,9 @@ function instant(ms: number): string {
   return new Date(ms).toISOString().replace('T', ' ').slice(0, 19)
 }
 
-function cells(row: SessionRow): string[] {
-  return [
-    row.id,
-    instant(row.openedAtMs),
-    row.principalName,
-    `${row.login}@${row.target}`,
-    row.state,
-    row.endReason ?? '',
-  ]
+function cells(row: Listed): string[] {
+  const { id, openedAtMs, principal, login, target, state, endReason = '' } = row
+  return [id, instant(openedAtMs), principal, `${login}@${target}`, state, endReason]
 }
 
 /** A gateway that runs says how long it keeps the recording. */
@@ -118,4 +148,32 @@ function show(row: SessionRow & { readonly kept?: KeptView }, json: boolean): vo
     ...keptFacts(row),
   ]
   process.stdout.write(`${table(facts)}\n`)
+}
+
+async function showThere(remote: RemoteGateway, id: string, json: boolean): Promise<void> {
+  const found = await remote.get<SessionDetail>(pathOf(id))
+  if (json) return printJson(found)
+  const { keepUntilMs } = found.recording
+  const facts: [string, string][] = [
+    ['session', found.id],
+    ['who', found.principal],
+    ['issuer, subject', `${found.issuer}, ${found.subject}`],
+    ['where', `${found.login}@${found.target} (${found.protocol})`],
+    ['by role', found.role],
+    ['from', found.sourceAddress],
+    ['opened (UTC)', instant(found.openedAtMs)],
+    ['ended (UTC)', found.endedAtMs === undefined ? '' : instant(found.endedAtMs)],
+    ['state', found.state],
+    ['end reason', found.endReason ?? ''],
+    ['recording', found.integrity],
+    ['kept until', keepUntilMs === undefined ? '' : instant(keepUntilMs)],
+    ['findings', String(found.findings)],
+    ['reviewed by', found.reviewedBy.join(', ')],
+    ...found.facts.map(({ name, value }): [string, string] => [name.toLowerCase(), value]),
+  ]
+  process.stdout.write(`${table(facts)}\n`)
+}
+
+function pathOf(id: string): string {
+  return `/sessions/${encodeURIComponent(id)}`
 }

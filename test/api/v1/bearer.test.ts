@@ -1,60 +1,15 @@
-import { SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { systemClock } from '../../../src/clock.ts'
-import { AccessTokens } from '../../../src/identity/access-token.ts'
-import { discoverTokenIssuer } from '../../../src/identity/issuer.ts'
-import { principalOfAccessToken } from '../../../src/identity/principal.ts'
-import { type HostileIssuer, startHostileIssuer } from '../../support/issuer.ts'
 import { type ApiWorld, openApiWorld, sessions } from './api-world.ts'
+import { openTokenWorld, type TokenWorld } from './token-world.ts'
 
-const audience = 'https://bastion.test'
-let issuer: HostileIssuer
 let world: ApiWorld
+let tokenOf: TokenWorld['tokenOf']
+let close: TokenWorld['close']
 
 beforeAll(async () => {
-  issuer = await startHostileIssuer()
-  const claims = { name: 'email', groups: 'groups' }
-  const rules = { issuer: issuer.url, audience, scope: 'openid sessions.read', allowHttpIssuer: true, claims }
-  const tokens = new AccessTokens({ clock: systemClock, rules, discover: discoverTokenIssuer })
-  world = await openApiWorld({
-    bearer: async text =>
-      principalOfAccessToken(await tokens.verify(text), { claims, sessionMs: 3_600_000 }, Date.now()),
-  })
+  ;({ world, tokenOf, close } = await openTokenWorld())
 })
-afterAll(async () => {
-  await world.close()
-  await issuer.close()
-})
-
-type Claims = {
-  readonly groups?: readonly string[]
-  readonly aud?: string
-  readonly exp?: number
-  readonly scope?: string
-}
-
-async function tokenOf({
-  groups = ['audit'],
-  aud = audience,
-  exp,
-  scope = 'openid sessions.read',
-}: Claims): Promise<string> {
-  const now = Math.floor(Date.now() / 1000)
-  return await new SignJWT({
-    email: 'tool@example.com',
-    email_verified: true,
-    groups,
-    scope,
-    client_id: 'tools',
-  })
-    .setProtectedHeader({ alg: 'ES256', kid: issuer.keyId, typ: 'at+jwt' })
-    .setIssuer(issuer.url)
-    .setSubject('tool-1')
-    .setAudience(aud)
-    .setIssuedAt(now)
-    .setExpirationTime(exp ?? now + 300)
-    .sign(issuer.key)
-}
+afterAll(async () => await close())
 
 async function ask(authorization: string, path: string, init: RequestInit = {}): Promise<Response> {
   return await fetch(`${world.url}/api/v1${path}`, {
