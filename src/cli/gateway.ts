@@ -26,6 +26,7 @@ import { openWorkerPool, postgresLimitsOf } from './gateway/workers.ts'
 import { Metrics } from './metrics.ts'
 import { type PostgresParts, type RunningPostgres, startPostgres } from './postgres.ts'
 import { startPostgresWorkers } from './postgres-workers.ts'
+import { smallThreadHeaps } from './thread-heaps.ts'
 
 export type Gateway = {
   readonly sshPort: number | undefined
@@ -61,6 +62,7 @@ export async function startGateway(
   log: Log,
   options: GatewayOptions = {},
 ): Promise<Gateway> {
+  smallThreadHeaps()
   const read = readConfig(configFile)
   const closers: Closers = []
   try {

@@ -30,6 +30,7 @@ import { openRecorder, type Recorder } from '../recorder/recorder.ts'
 import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
 import type { DataLock } from '../store/lock.ts'
 import { endpointsOfPostgres, takePostgres } from './postgres.ts'
+import { smallThreadHeaps } from './thread-heaps.ts'
 
 /** After the gateway is gone, its next start waits for us: sessions end and journals close within this time. Milliseconds. */
 const orphanMs = 5000
@@ -38,6 +39,7 @@ const lookEveryMs = 1000
 
 /** Runs until the gateway says that it is over, or is gone. `append`: how journal and outbox append; tests make it fail or hang. */
 export function runPostgresWorker({ append }: { append?: AppendSync } = {}): void {
+  smallThreadHeaps()
   const log = openLog()
   let worker: PostgresWorker | undefined
   const running = (): PostgresWorker => {
