@@ -44,6 +44,8 @@ export type SessionRow = {
   readonly recording: string
   /** Those of the target when the session was opened; undefined in rows of older versions. */
   readonly labels?: Readonly<Record<string, string>> | undefined
+  /** Under a grant that policy calls emergency access. */
+  readonly breakGlass?: true | undefined
 }
 
 /** Keeps what was recorded, whatever the policy of retention says: of one session, or of all of a person, also those to come. */
@@ -142,6 +144,9 @@ export type SuppressionRow = {
   readonly issuer: string | undefined
   readonly subject: string | undefined
   readonly target: string | undefined
+  /** The worst that it covers, and the rules; undefined in rows of older versions, which cover the whole group. */
+  readonly severity: Severity | undefined
+  readonly rules: readonly string[] | undefined
   readonly untilMs: number
   readonly owner: string
   readonly ownerName: string
@@ -241,6 +246,15 @@ export type SessionVerdictRow = {
   readonly atMs: number
   readonly verdict: 'expected' | 'explained' | 'escalate'
   readonly rationale: string
+}
+
+/** That a session is to be reviewed: a receiver of messages asked for it, and policy lets it. One of each receiver. */
+export type ReviewWishRow = {
+  readonly session: string
+  /** The receiver's name. */
+  readonly by: string
+  readonly reason: string
+  readonly atMs: number
 }
 
 /** A list with its filters, under a name, for one person. */

@@ -10,7 +10,7 @@ export type FindingDoor = {
   readonly desk: FindingDesk
   readonly fairness: (days: number) => Promise<FairnessReport>
   /** Lets a session go on that policy holds. False if none of that id is held. */
-  readonly release: (session: string, by: string) => boolean
+  readonly release: (session: string, by: string) => Promise<boolean>
 }
 
 /** Values of one filter. */
@@ -79,7 +79,7 @@ export function addFindingRoutes(
   })
   app.post('/sessions/:id/resume', async c => {
     const { by } = byBody.parse(await bodyOf(c))
-    if (release(c.req.param('id'), by)) return c.json({})
+    if (await release(c.req.param('id'), by)) return c.json({})
     return problemDocument(c, { status: 409, title: 'Not held', detail: 'No such session is held.' })
   })
   app.get('/fairness', async c => c.json(await fairness(daysQuery.parse(c.req.query()).days)))

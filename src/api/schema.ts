@@ -290,8 +290,8 @@ export type FindingSummary = {
   readonly below?: string
 }
 
-/** GET /findings/counts: how many are in each state above the line, as far as the person may see them. */
-export type FindingCounts = Readonly<Record<FindingState, number>>
+/** GET /findings/counts: how many are in each state above the line, and open below it, as far as the person may see them. */
+export type FindingCounts = Readonly<Record<FindingState, number>> & { readonly below: number }
 
 /** GET /findings/:id */
 export type FindingDetail = FindingSummary & {

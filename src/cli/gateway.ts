@@ -15,14 +15,17 @@ import { openApi } from './gateway/api.ts'
 import { auditorsOf, Configuration, type ConfigRead, readConfig } from './gateway/configuration.ts'
 import { openAnalysis } from './gateway/analysis.ts'
 import { openFindings, takeBatch, watchReviewers } from './gateway/findings.ts'
+import { GatewayWatch } from './gateway/gateway-watch.ts'
 import { type Closers, openGround, takeUp } from './gateway/ground.ts'
-import { startNotifications } from './gateway/notifications.ts'
+import { checkLogs } from './gateway/log-check.ts'
+import { pausedByReceiver, startNotifications, wishReview } from './gateway/notifications.ts'
 import { type PagesParts, startAdmin, startWeb } from './gateway/pages.ts'
 import { recover, type Recovery } from './gateway/recovery.ts'
 import { openSignIns } from './gateway/sign-ins.ts'
 import { sshPartsOf, startSsh } from './gateway/ssh.ts'
 import { openUpkeep } from './gateway/upkeep.ts'
 import { openWorkerPool, postgresLimitsOf } from './gateway/workers.ts'
+import { foldersOf } from './folders.ts'
 import { Metrics } from './metrics.ts'
 import { type PostgresParts, type RunningPostgres, startPostgres } from './postgres.ts'
 import { startPostgresWorkers } from './postgres-workers.ts'
@@ -52,9 +55,6 @@ export type GatewayOptions = {
   /** When retention runs by itself; tests that ask for it want nobody else to. */
   readonly retentionTiming?: RetentionTiming
 }
-
-/** A session that a webhook asked to pause ends after this time, unless somebody lets it go on. */
-const askedPauseMs = 600_000
 
 /** Starts everything, in the order in which it is needed; if a part fails, those before it are closed again. */
 export async function startGateway(
@@ -92,11 +92,13 @@ async function compose(
   const configuration = new Configuration(first)
   const config = () => configuration.now
   const opened = await openGround({ config, clock, log, append: options.append }, closers)
-  const analysis = openAnalysis({ ground: opened, config, log }, closers)
-  const ground = { ...opened, store: analysis.announced(opened.store) }
+  const watch = new GatewayWatch({ config, auditFolder: foldersOf(config()).audit, clock, log })
+  const onUnread = (session: string, problem: string) => watch.unread(session, problem)
+  const analysis = openAnalysis({ ground: opened, config, log, onUnread }, closers)
+  const ground = { ...opened, store: watch.announced(analysis.announced(opened.store)) }
   const { engine, lock, authorities, storage } = ground
   const metrics = new Metrics()
-  const audit = metrics.observe(ground.audit)
+  const audit = watch.observe(metrics.observe(ground.audit))
   const notifications = startNotifications({ config, audit, clock, log, metrics }, closers)
   audit.append({
     kind: 'gateway-start',
@@ -105,7 +107,14 @@ async function compose(
     crypto: engine.crypto,
     encryptTo: auditorsOf(config()),
   })
-  const recovery = await recover({ ground, config: config(), audit, clock, log })
+  const recovery = await recover({
+    ground,
+    config: config(),
+    audit,
+    clock,
+    log,
+    onRecovered: recovered => watch.recovered(recovered),
+  })
   metrics.watchStorage(() => storage.state())
   takeUp(storage, log)
   let pool: WorkerPool | undefined
@@ -124,8 +133,9 @@ async function compose(
   closers.push(() => live.close('the gateway stops'))
   metrics.watch({ live, pendingRoles: () => upkeep.roles.pending })
   notifications.actOn({
-    end: (session, why) => live.end(session, why),
-    pause: session => live.hold(session, { kind: 'pause', waitMs: askedPauseMs }),
+    end: (session, { sink }) => live.end(session, `the receiver ${sink} asked for it`),
+    pause: async session => (await live.hold(session, pausedByReceiver)) !== 'not-open',
+    'require-review': (session, by) => wishReview(ground.store, clock, session, by),
   })
   const signIns = openSignIns({ config, store: ground.store, audit, clock })
   const ssh = sshPartsOf({ ...common, signIns, live, indexes: upkeep.indexes })
@@ -151,6 +161,8 @@ async function compose(
     upstream: ssh.upstream,
     reload,
   }
+  await watch.start(pages.findings.desk, ground.store)
+  closers.push(checkLogs({ ground, config, log }, problem => watch.notWhole(problem)))
   analysis.start(batch => takeBatch(pages.findings, batch))
   closers.push(watchReviewers({ ...common, live }, pages.findings))
   const admin = await startAdmin(pages)

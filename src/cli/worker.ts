@@ -28,6 +28,7 @@ import { Room } from '../recorder/room.ts'
 import type { Spool } from '../recorder/storage/spool.ts'
 import { openRecorder, type Recorder } from '../recorder/recorder.ts'
 import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
+import type { HoldResult, HoldWish } from '../session/hold.ts'
 import type { DataLock } from '../store/lock.ts'
 import { endpointsOfPostgres, takePostgres } from './postgres.ts'
 import { smallThreadHeaps } from './thread-heaps.ts'
@@ -62,6 +63,8 @@ export function runPostgresWorker({ append }: { append?: AppendSync } = {}): voi
       adopt: () => ({ ended: running().adopt() }),
       cancel: ({ pid, key, sourceAddress }) => running().cancel(pid, Buffer.from(key), sourceAddress),
       close: ({ reason }) => running().close(reason),
+      hold: async ({ id, ...wish }) => ({ isHeld: (await running().hold(id, wish)) === 'held' }),
+      goOn: async ({ id }) => ({ goesOn: await running().release(id) }),
       areYouThere: () => undefined,
     },
     tells: {
@@ -217,6 +220,14 @@ class PostgresWorker {
       .list()
       .find(session => session.id === id)
       ?.end({ reason, userText })
+  }
+
+  hold(id: string, wish: HoldWish): Promise<HoldResult> {
+    return this.#sessions.here.hold(id, wish)
+  }
+
+  release(id: string): Promise<boolean> {
+    return this.#sessions.here.release(id)
   }
 
   /** There is no room for recordings where the gateway keeps them. */

@@ -10,6 +10,8 @@ export type AskRefusal =
   | 'too-many'
   /** No such session is open. */
   | 'not-open'
+  /** There is no such session. */
+  | 'not-known'
   /** This gateway cannot do it. */
   | 'not-available'
 

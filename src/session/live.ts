@@ -2,7 +2,8 @@
 import type { Fault } from '../errors.ts'
 import type { SessionRow } from '../model.ts'
 import type { LiveWatch } from '../recorder/live-watch.ts'
-import type { Ending, HoldWish, Session } from './session.ts'
+import type { Held, HoldResult, HoldWish } from './hold.ts'
+import type { Ending, Session } from './session.ts'
 
 const notReleased: Ending = {
   reason: 'held, and nobody let it go on',
@@ -10,7 +11,7 @@ const notReleased: Ending = {
 }
 
 /** A proof from before it was held proves nothing new. Issuers tell whole seconds. */
-function waitsForSignIn({ held }: Session, authenticatedAtMs: number): boolean {
+function waitsForSignIn(held: Held | undefined, authenticatedAtMs: number): boolean {
   return held?.kind === 'step-up' && authenticatedAtMs >= Math.floor(held.sinceMs / 1000) * 1000
 }
 
@@ -36,6 +37,11 @@ export type Elsewhere = {
   readonly countOf: (principal: string) => number
   /** Asks for its end; false if no such session is open there. */
   readonly end: (id: string, ending: Ending) => boolean
+  /** Holds it. `ended`: it is not known that it waits, so it was told to end. */
+  readonly hold: (id: string, wish: HoldWish) => Promise<HoldResult>
+  /** False if it is not held there, or did not say that it goes on. */
+  readonly release: (id: string) => Promise<boolean>
+  readonly heldOf: (id: string) => Held | undefined
   /** Begins to watch it. */
   readonly watch: (id: string) => Watching
 }
@@ -118,25 +124,32 @@ export class LiveSessions {
     return true
   }
 
-  /** Holds an open session of this process. False if there is none; those that other processes relay can only be ended. */
-  hold(id: string, wish: HoldWish): boolean {
+  /** Holds an open session, whatever process relays it. */
+  async hold(id: string, wish: HoldWish): Promise<HoldResult> {
     const session = this.#sessions.get(id)?.session
-    if (session === undefined || session.ended) return false
+    if (session === undefined) return (await this.#elsewhere?.hold(id, wish)) ?? 'not-open'
+    if (session.ended) return 'not-open'
     session.hold(wish)
-    return true
+    return 'held'
   }
 
   /** Lets a session go on that was held. False if none of that id is. */
-  release(id: string): boolean {
-    return this.#sessions.get(id)?.session.release() ?? false
+  async release(id: string): Promise<boolean> {
+    const session = this.#sessions.get(id)?.session
+    if (session === undefined) return (await this.#elsewhere?.release(id)) ?? false
+    return session.release()
   }
 
-  /** The person has proven anew who they are: those of their sessions go on that waited for that. Gives back which. */
-  provenAnew(principal: string, authenticatedAtMs: number): readonly string[] {
-    return [...this.#sessions.values()]
-      .filter(entry => entry.principal === principal && waitsForSignIn(entry.session, authenticatedAtMs))
-      .filter(entry => entry.session.release())
-      .map(entry => entry.session.id)
+  /** What an open session waits for, if it does. */
+  heldOf(id: string): Held | undefined {
+    const session = this.#sessions.get(id)?.session
+    return session === undefined ? this.#elsewhere?.heldOf(id) : session.held
+  }
+
+  /** The person has proven anew who they are: those of their sessions that waited for that. */
+  waitingForSignIn(principal: string, authenticatedAtMs: number): readonly string[] {
+    const own = this.rows().filter(row => `${row.issuer}\n${row.subject}` === principal)
+    return own.map(({ id }) => id).filter(id => waitsForSignIn(this.heldOf(id), authenticatedAtMs))
   }
 
   /** Begins to watch an open session. */

@@ -20,6 +20,7 @@ import {
 } from '../policy/decide.ts'
 import type { Recorder, Recording } from '../recorder/recorder.ts'
 import type { Store } from '../store/store.ts'
+import type { Held, HoldWish } from './hold.ts'
 import type { SessionPlaces } from './live.ts'
 import { Usage } from './usage.ts'
 
@@ -50,12 +51,8 @@ export type Opening =
 /** Why a session ends, and what its user is told. */
 export type Ending = { readonly reason: string; readonly userText: string }
 
-/**
- * Nothing of the client goes on until it is released; what runs at the target runs on. `step-up`: its person may release it by signing in again.
- */
-export type HoldWish = { readonly kind: 'pause' | 'step-up'; readonly waitMs: number }
-
-type Hold = { readonly kind: HoldWish['kind']; readonly sinceMs: number; readonly untilUs: number }
+/** With the end of the wait by a clock that nobody sets back. */
+type Hold = Held & { readonly untilUs: number }
 
 /** Evidence that access was granted and that a recording is open. */
 class Session {
@@ -66,7 +63,7 @@ class Session {
   readonly #parts: SessionParts
   readonly #onEnd = new Set<(ending: Ending) => void>()
   readonly #onDecision = new Set<(grant: Grant) => void>()
-  readonly #onHold = new Set<() => void>()
+  readonly #onHold = new Set<(held: Held | undefined) => void>()
   #hold: Hold | undefined
   /** The end of the first grant, by a clock that nobody sets back. */
   readonly #endsAtUs: number
@@ -121,8 +118,10 @@ class Session {
   }
 
   /** What it waits for, if so, and since when. */
-  get held(): Pick<Hold, 'kind' | 'sinceMs'> | undefined {
-    return this.#hold
+  get held(): Held | undefined {
+    if (this.#hold === undefined) return undefined
+    const { kind, sinceMs, untilMs, userText } = this.#hold
+    return { kind, sinceMs, untilMs, userText }
   }
 
   /** Nobody has let it go on for as long as it was to wait. */
@@ -131,17 +130,22 @@ class Session {
   }
 
   /** Holds it; one that is paused stays so, and nobody makes the wait longer. */
-  hold({ kind, waitMs }: HoldWish): void {
+  hold({ kind, waitMs, userText }: HoldWish): void {
     if (this.ended) return
     const { nowMs, monotonicUs } = this.#parts.clock
-    const untilUs = monotonicUs() + waitMs * 1000
     const before = this.#hold
+    const isNews = before === undefined || (before.kind === 'step-up' && kind === 'pause')
+    const nowUs = monotonicUs()
+    const untilUs = Math.min(nowUs + waitMs * 1000, before?.untilUs ?? Infinity)
+    const sinceMs = nowMs()
     this.#hold = {
-      kind: before?.kind === 'pause' ? 'pause' : kind,
-      sinceMs: nowMs(),
-      untilUs: Math.min(untilUs, before?.untilUs ?? untilUs),
+      kind: isNews ? kind : before.kind,
+      userText: isNews ? userText : before.userText,
+      sinceMs,
+      untilMs: sinceMs + (untilUs - nowUs) / 1000,
+      untilUs,
     }
-    for (const listener of this.#onHold) listener()
+    if (isNews) this.#tellHold()
   }
 
   /** Lets it go on. False if it was not held. */
@@ -149,14 +153,20 @@ class Session {
     if (this.#hold === undefined || this.ended) return false
     this.#hold = undefined
     this.touch()
-    for (const listener of this.#onHold) listener()
+    this.#tellHold()
     return true
   }
 
-  /** Hears when `held` has changed: whoever reads the client stops or goes on. */
-  onHold(listener: () => void): void {
+  /** Hears when it begins to wait, and when it goes on: whoever reads the client stops or goes on. */
+  onHold(listener: (held: Held | undefined) => void): void {
     this.#onHold.add(listener)
-    if (this.#hold !== undefined) listener()
+    const { held } = this
+    if (held !== undefined) listener(held)
+  }
+
+  #tellHold(): void {
+    const { held } = this
+    for (const listener of this.#onHold) listener(held)
   }
 
   get idleMs(): number {
@@ -345,7 +355,7 @@ function tooMany(wish: Wish, parts: SessionParts): Opening {
 
 async function startSession(grant: Grant, wish: Wish, parts: SessionParts): Promise<Session> {
   const id = newSessionId(parts.clock.nowMs())
-  const { login, role, target, ruleLine } = grant.fields
+  const { login, role, target, ruleLine, breakGlass } = grant.fields
   parts.audit.append({
     kind: 'session-open',
     session: id,
@@ -354,6 +364,7 @@ async function startSession(grant: Grant, wish: Wish, parts: SessionParts): Prom
     login,
     role,
     ruleLine,
+    ...(breakGlass === true ? { breakGlass } : {}),
   })
   try {
     const key = await parts.recorder.newKey()
@@ -404,6 +415,7 @@ function rowFor(id: string, grant: Grant, wish: Wish, recording: Recording, part
     endReason: undefined,
     recording: recording.path,
     labels: grant.fields.target.labels,
+    ...(grant.fields.breakGlass === true ? { breakGlass: true } : {}),
   }
 }
 

@@ -60,7 +60,7 @@ export class ChannelEnd extends ReplyQueue {
 
 /** Of a window that anybody uses for more than typing. */
 const spareWindowBytes = 16 * 1024
-const maxOwnBytes = 4 * 1024
+const maxOwnBytes = 8 * 1024
 
 export type Started = { kind: 'shell' } | { kind: 'exec'; command: Buffer } | { kind: 'sftp' }
 
@@ -160,6 +160,13 @@ export class RelayChannel {
     this.#files = undefined
     this.#zmodem = undefined
     return events
+  }
+
+  /** Something runs here that somebody may be looking at; what a program reads as a file does not. */
+  get takesWords(): boolean {
+    const isOver = this.target.sentEndOfFile || this.target.sentClose || this.client.sentClose
+    const isOpen = this.client.number !== undefined && this.target.number !== undefined
+    return isOpen && !isOver && !this.refused && this.started !== undefined && this.#zmodem?.isMoving !== true
   }
 
   get finished(): boolean {

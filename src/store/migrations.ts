@@ -17,6 +17,8 @@ export const migrations: readonly Migration[] = [
   { version: 4, name: 'findings', up: createFindings },
   { version: 5, name: 'reviews', up: createReviews },
   { version: 6, name: 'checks of recordings', up: createChecks },
+  { version: 7, name: 'emergency access, what suppressions cover', up: addEmergencyAccess },
+  { version: 8, name: 'reviews that were asked for', up: createReviewWishes },
 ]
 
 /**
@@ -388,5 +390,26 @@ async function createChecks(db: Kysely<Tables>): Promise<void> {
     .addColumn('isSealed', 'integer', column => column.notNull())
     .addColumn('isEncrypted', 'integer', column => column.notNull())
     .addColumn('problem', 'text')
+    .execute()
+}
+
+/** Null in rows of older versions: a suppression that says nothing of severity and rules covers its whole group. */
+async function addEmergencyAccess(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('breakGlass', 'integer').execute()
+  await db.schema.alterTable('suppressions').addColumn('severity', 'text').execute()
+  await db.schema.alterTable('suppressions').addColumn('rules', 'text').execute()
+  await sql`create index "emergencySessions" on "sessions" ("openedAtMs", "id") where "breakGlass" = 1`.execute(
+    db,
+  )
+}
+
+async function createReviewWishes(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('reviewWishes')
+    .addColumn('session', 'text', column => column.notNull())
+    .addColumn('by', 'text', column => column.notNull())
+    .addColumn('reason', 'text', column => column.notNull())
+    .addColumn('atMs', 'bigint', column => column.notNull())
+    .addPrimaryKeyConstraint('reviewWishesKey', ['session', 'by'])
     .execute()
 }

@@ -3,6 +3,7 @@ import type {
   CheckRow,
   CommentRow,
   ReadingRow,
+  ReviewWishRow,
   SavedViewRow,
   SessionVerdictRow,
   WatchedRow,
@@ -22,6 +23,7 @@ export function reviewStore(statements: Statements, guarded: Guard, kept: Guard)
     ...commentStore(statements, guarded, kept),
     ...watchedStore(statements, guarded),
     ...verdictStore(statements, guarded, kept),
+    ...wishStore(statements, guarded, kept),
     ...savedViewStore(statements, guarded),
     ...readingStore(statements, guarded),
     ...checkStore(statements, guarded),
@@ -113,6 +115,26 @@ function verdictStore(
     judge: row => kept(async () => void insert(row)),
     verdictsOf: sessions =>
       guarded(async () => of({ sessions: JSON.stringify(sessions), limit: maxShown }).toReversed()),
+  }
+}
+
+function wishStore(
+  statements: Statements,
+  guarded: Guard,
+  kept: Guard,
+): Pick<ReviewStore, 'wishReview' | 'reviewWishesOf'> {
+  const insert = statements.change<ReviewWishRow>(
+    `insert into reviewWishes (session, "by", reason, atMs) values (@session, @by, @reason, @atMs)
+      on conflict (session, "by") do nothing`,
+  )
+  const of = statements.query<{ sessions: string; limit: number }, ReviewWishRow>(
+    `select * from reviewWishes where session in (select value from json_each(@sessions))
+      order by atMs, "by" limit @limit`,
+  )
+  return {
+    wishReview: row => kept(async () => insert(row) > 0),
+    reviewWishesOf: sessions =>
+      guarded(async () => of({ sessions: JSON.stringify(sessions), limit: maxShown })),
   }
 }
 

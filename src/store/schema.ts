@@ -8,6 +8,7 @@ import type {
   HoldRow,
   LeaseRow,
   PurgeRow,
+  ReviewWishRow,
   ReadingRow,
   SavedViewRow,
   SessionRow,
@@ -19,8 +20,12 @@ import type {
 
 type Nullable<T> = { [K in keyof T]: undefined extends T[K] ? Exclude<T[K], undefined> | null : T[K] }
 
-/** `labels` is JSON of a map of texts; `isPurged` is 1 once the recording was removed by rule. */
-export type SessionTable = Nullable<Omit<SessionRow, 'labels'>> & { labels: string | null; isPurged: number }
+/** `labels` is JSON of a map of texts; `isPurged` is 1 once the recording was removed by rule; `breakGlass` is 1 or null. */
+export type SessionTable = Nullable<Omit<SessionRow, 'labels' | 'breakGlass'>> & {
+  labels: string | null
+  isPurged: number
+  breakGlass: number | null
+}
 export type LeaseTable = Nullable<LeaseRow>
 export type HostKeyTable = { target: string; algorithm: string; key: string; firstSeenAtMs: number }
 /** `principal` is JSON of PrincipalFields. */
@@ -36,7 +41,8 @@ export type PurgeTable = Nullable<PurgeRow>
 /** `rules` is a JSON list; `rank` is what findings are ordered by. */
 export type FindingTable = Nullable<Omit<FindingRow, 'rules'>> & { rules: string; rank: number }
 export type FindingEventTable = Nullable<FindingEventRow>
-export type SuppressionTable = Nullable<SuppressionRow>
+/** `rules` is a JSON list. */
+export type SuppressionTable = Nullable<Omit<SuppressionRow, 'rules'>> & { rules: string | null }
 export type UnmaskTable = Nullable<UnmaskRow>
 export type CommentTable = Nullable<CommentRow>
 /** `stretches` is JSON. */
@@ -66,6 +72,7 @@ export type Tables = {
   comments: CommentTable
   watched: WatchedTable
   sessionVerdicts: SessionVerdictTable
+  reviewWishes: ReviewWishRow
   savedViews: SavedViewTable
   readings: ReadingTable
   recordingChecks: CheckTable

@@ -34,6 +34,8 @@ export type SessionFilter = {
   readonly severities?: readonly Severity[] | undefined
   /** By as many people as it takes. */
   readonly isReviewed?: boolean | undefined
+  /** Somebody asked for a review. */
+  readonly isWanted?: boolean | undefined
   /** A session with a finding of these takes two people, any other one. */
   readonly fourEyes?: readonly Severity[] | undefined
 }
@@ -154,6 +156,7 @@ export class SessionQueries {
 }
 
 const shownFindings = "select 1 from findings f where f.session = s.id and f.place = 'queue'"
+const reviewWishes = 'select 1 from reviewWishes w where w.session = s.id'
 const countOfReviewers =
   '(select count(distinct v.issuer || char(10) || v.subject) from sessionVerdicts v where v.session = s.id)'
 const reviewersNeeded = `(1 + exists (${shownFindings} and f.severity in (select value from json_each(?))))`
@@ -191,7 +194,7 @@ function visiblePart(visible: VisibleSessions): Part {
 }
 
 function* conditionsOf(filter: SessionFilter): Generator<Part> {
-  const { fromMs, toMs, states, ids, hasFinding, severities, isReviewed } = filter
+  const { fromMs, toMs, states, ids, hasFinding, severities, isReviewed, isWanted } = filter
   if (fromMs !== undefined) yield { sql: 's.openedAtMs >= ?', values: [fromMs] }
   if (toMs !== undefined) yield { sql: 's.openedAtMs < ?', values: [toMs] }
   for (const column of amongColumns) {
@@ -207,6 +210,7 @@ function* conditionsOf(filter: SessionFilter): Generator<Part> {
       sql: `exists (${shownFindings} and f.severity in (select value from json_each(?)))`,
       values: [JSON.stringify(severities)],
     }
+  if (isWanted !== undefined) yield { sql: `${isWanted ? '' : 'not '}exists (${reviewWishes})`, values: [] }
   if (isReviewed !== undefined)
     yield {
       sql: `${countOfReviewers} ${isReviewed ? '>=' : '<'} ${reviewersNeeded}`,

@@ -131,6 +131,7 @@ const SESSION_COLUMNS = [
   'endReason',
   'recording',
   'labels',
+  'breakGlass',
 ] as const satisfies readonly (keyof SessionTable)[]
 
 type Place = { readonly endedAtMs: number; readonly id: string }
@@ -144,6 +145,9 @@ function sessionStore(db: Db, statements: Statements): SessionStore {
   const retained = statements.query<Place & { limit: number }, SessionTable>(
     `select * from sessions where isPurged = 0 and (endedAtMs, id) > (@endedAtMs, @id) and state != 'open'
       order by endedAtMs, id limit @limit`,
+  )
+  const emergency = statements.query<{ fromMs: number; limit: number }, SessionTable>(
+    'select * from sessions where breakGlass = 1 and openedAtMs >= @fromMs order by openedAtMs, id limit @limit',
   )
   return {
     insert: row => guarded(async () => void insert(sessionToTable(row))),
@@ -167,6 +171,8 @@ function sessionStore(db: Db, statements: Statements): SessionStore {
       guarded(async () =>
         retained({ limit, endedAtMs: after?.endedAtMs ?? -1, id: after?.id ?? '' }).map(sessionFromTable),
       ),
+    emergencySince: (fromMs, limit) =>
+      guarded(async () => emergency({ fromMs, limit }).map(sessionFromTable)),
     peopleNamed: name =>
       guarded(async () =>
         db

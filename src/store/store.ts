@@ -16,6 +16,7 @@ import type {
   LeaseState,
   PurgeRow,
   ReadingRow,
+  ReviewWishRow,
   SavedViewRow,
   SessionRow,
   SessionState,
@@ -40,6 +41,8 @@ export interface SessionStore {
   /** Those that have ended and whose recording was not removed yet, by their end, oldest first. */
   retained(query: RetainedQuery): Promise<readonly SessionRow[]>
   /** Everybody who had sessions under that name; several people may share one. */
+  /** Under emergency access, since an instant; the oldest first. */
+  emergencySince(fromMs: number, limit: number): Promise<readonly SessionRow[]>
   peopleNamed(name: string): Promise<readonly KeyOwner[]>
 }
 
@@ -244,6 +247,10 @@ export interface ReviewStore {
   watchedOf(session: string): Promise<readonly WatchedRow[]>
   /** On the disk when it returns. */
   judge(row: SessionVerdictRow): Promise<void>
+  /** On the disk when it returns. False if the same receiver asked for it before. */
+  wishReview(row: ReviewWishRow): Promise<boolean>
+  /** In the order in which they were asked. */
+  reviewWishesOf(sessions: readonly string[]): Promise<readonly ReviewWishRow[]>
   /** In the order in which they were given. */
   verdictsOf(sessions: readonly string[]): Promise<readonly SessionVerdictRow[]>
   /** False if the person has so many already. */

@@ -10,6 +10,7 @@ beforeEach(() => {
 })
 
 const minute = 60_000
+const userText = 'Because.'
 
 /** With how often its readers stopped or went on. */
 async function open() {
@@ -21,15 +22,15 @@ async function open() {
 
 test('what is not open is not held, and what is not held is not released', async () => {
   const { session } = await open()
-  expect(ground.live.hold('nobody', { kind: 'pause', waitMs: minute })).toBe(false)
-  expect(ground.live.release(session.id)).toBe(false)
+  expect(await ground.live.hold('nobody', { kind: 'pause', waitMs: minute, userText })).toBe('not-open')
+  expect(await ground.live.release(session.id)).toBe(false)
   session.end({ reason: 'over', userText: '' })
-  expect(ground.live.hold(session.id, { kind: 'pause', waitMs: minute })).toBe(false)
+  expect(await ground.live.hold(session.id, { kind: 'pause', waitMs: minute, userText })).toBe('not-open')
 })
 
 test('a session that nobody lets go on ends when its wait is over, not by being idle', async () => {
   const { session, recording } = await open()
-  ground.live.hold(session.id, { kind: 'pause', waitMs: 20 * minute })
+  await ground.live.hold(session.id, { kind: 'pause', waitMs: 20 * minute, userText })
   ground.clock.advance(20 * minute - 1)
   ground.live.checkLimits()
   expect(session.ended).toBe(false)
@@ -40,8 +41,8 @@ test('a session that nobody lets go on ends when its wait is over, not by being 
 
 test('asking again does not make the wait longer, and a pause stays one', async () => {
   const { session } = await open()
-  ground.live.hold(session.id, { kind: 'pause', waitMs: minute })
-  ground.live.hold(session.id, { kind: 'step-up', waitMs: 10 * minute })
+  await ground.live.hold(session.id, { kind: 'pause', waitMs: minute, userText })
+  await ground.live.hold(session.id, { kind: 'step-up', waitMs: 10 * minute, userText })
   expect(session.held?.kind).toBe('pause')
   ground.clock.advance(minute)
   ground.live.checkLimits()
@@ -50,30 +51,29 @@ test('asking again does not make the wait longer, and a pause stays one', async 
 
 test('a paused session does not go on because its person signs in', async () => {
   const { session } = await open()
-  ground.live.hold(session.id, { kind: 'pause', waitMs: minute })
+  await ground.live.hold(session.id, { kind: 'pause', waitMs: minute, userText })
   const { principal } = session.grant.fields
-  expect(ground.live.provenAnew(principalKey(principal), ground.clock.nowMs() + 1000)).toEqual([])
+  expect(ground.live.waitingForSignIn(principalKey(principal), ground.clock.nowMs() + 1000)).toEqual([])
   expect(session.held).toBeDefined()
 })
 
 test('a sign-in from before, and one of somebody else, prove nothing', async () => {
   const { session } = await open()
   ground.clock.advance(5000)
-  ground.live.hold(session.id, { kind: 'step-up', waitMs: minute })
+  await ground.live.hold(session.id, { kind: 'step-up', waitMs: minute, userText })
   const key = principalKey(session.grant.fields.principal)
-  expect(ground.live.provenAnew(key, ground.clock.nowMs() - 2000)).toEqual([])
-  expect(ground.live.provenAnew('somebody else', ground.clock.nowMs() + 1000)).toEqual([])
-  expect(ground.live.provenAnew(key, ground.clock.nowMs() + 1000)).toEqual([session.id])
-  expect(session.held).toBeUndefined()
+  expect(ground.live.waitingForSignIn(key, ground.clock.nowMs() - 2000)).toEqual([])
+  expect(ground.live.waitingForSignIn('somebody else', ground.clock.nowMs() + 1000)).toEqual([])
+  expect(ground.live.waitingForSignIn(key, ground.clock.nowMs() + 1000)).toEqual([session.id])
 })
 
 test('readers stop when it is held and go on when it is released', async () => {
   const { session, heard } = await open()
-  ground.live.hold(session.id, { kind: 'pause', waitMs: minute })
+  await ground.live.hold(session.id, { kind: 'pause', waitMs: minute, userText })
   const late: boolean[] = []
   session.onHold(() => late.push(session.held !== undefined))
-  expect(ground.live.release(session.id)).toBe(true)
-  expect(ground.live.release(session.id)).toBe(false)
+  expect(await ground.live.release(session.id)).toBe(true)
+  expect(await ground.live.release(session.id)).toBe(false)
   expect([heard, late]).toEqual([
     [true, false],
     [true, false],

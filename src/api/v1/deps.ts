@@ -7,6 +7,7 @@ import type { SessionRow, Severity } from '../../model.ts'
 import type { Policy } from '../../policy/rules.ts'
 import type { BundleParts } from '../../recorder/bundle/bundle.ts'
 import type { RecordingStore } from '../../recorder/storage/recording-store.ts'
+import type { Held, HoldResult, HoldWish } from '../../session/hold.ts'
 import type { Watching } from '../../session/live.ts'
 import type { SessionCatalogue } from '../../store/session-catalogue.ts'
 import type { ReviewStore } from '../../store/store.ts'
@@ -31,6 +32,10 @@ export type ApiDeps = {
   readonly live: {
     /** False if no such session is open. */
     end(id: string, reason: string): boolean
+    hold(id: string, wish: HoldWish): Promise<HoldResult>
+    /** False if it is not held, or does not say that it goes on. */
+    release(id: string): Promise<boolean>
+    heldOf(id: string): Held | undefined
     watch(id: string): Watching
     rows(): readonly SessionRow[]
   }

@@ -1,11 +1,17 @@
-/** Watching an open session as it happens, over a WebSocket. Who is watched neither notices nor is cut by it. */
+/**
+ * What can be done with an open session: watching it as it happens, over a WebSocket, which who is watched neither notices nor is cut by; and
+ * pausing it, and letting it go on.
+ */
 import type { WebSocket } from 'ws'
+import { z } from 'zod'
 import type { SessionRow } from '../../model.ts'
 import type { ReadEvent } from '../../recorder/event.ts'
 import type { LiveWatch, WatchEnd, WatchLine } from '../../recorder/live-watch.ts'
+import { askedPauseMs } from '../../session/hold.ts'
 import type { Problem } from '../problem.ts'
 import type { ApiParts } from './deps.ts'
-import { notOurPage } from './refusals.ts'
+import { line } from './fields.ts'
+import { conflict, notOurPage } from './refusals.ts'
 import { replayEventOf } from './replay/replay-event.ts'
 import { who } from './review-routes.ts'
 import { type Answer, type Asking, Refused, type Route, type SessionAsk, sessionRoute } from './route.ts'
@@ -41,6 +47,9 @@ const notWebSocket: Problem = {
   detail: 'This address is watched over a WebSocket (RFC 6455).',
 }
 
+const whyBody = z.strictObject({ reason: line(200) })
+type WhyAsk = SessionAsk<unknown, z.output<typeof whyBody>>
+
 export function liveRoutes(parts: ApiParts): readonly Route[] {
   const watches = new Map<string, number>()
   return [
@@ -56,8 +65,65 @@ export function liveRoutes(parts: ApiParts): readonly Route[] {
       },
       ask => watch(parts, watches, ask),
     ),
+    sessionRoute(
+      {
+        method: 'POST',
+        path: '/sessions/:id/pause',
+        summary: 'Pause it while it is open; its user is told the reason. After ten minutes it ends',
+        body: whyBody,
+        answer: undefined,
+      },
+      ask => pause(parts, ask),
+    ),
+    sessionRoute(
+      {
+        method: 'POST',
+        path: '/sessions/:id/resume',
+        summary: 'Let it go on after a pause, or without the sign-in that it waits for',
+        body: whyBody,
+        answer: undefined,
+      },
+      ask => resume(parts, ask),
+    ),
   ]
 }
+
+/** In the audit log before it is done. A session that does not say that it waits ends. */
+async function pause(
+  parts: ApiParts,
+  { row, person, body: { reason } }: WhyAsk,
+): Promise<Refused | undefined> {
+  if (row.state !== 'open') return hasEnded
+  if (parts.live.heldOf(row.id)?.kind === 'pause') return isPaused
+  parts.audit.append({ kind: 'session-held', session: row.id, do: 'pause', reason, ...who(person) })
+  const userText = `A reviewer has paused it: ${reason}.`
+  const held = await parts.live.hold(row.id, { kind: 'pause', waitMs: askedPauseMs, userText })
+  if (held === 'held') return undefined
+  return held === 'ended' ? endsInstead : hasEnded
+}
+
+async function resume(
+  parts: ApiParts,
+  { row, person, body: { reason } }: WhyAsk,
+): Promise<Refused | undefined> {
+  if (row.state !== 'open') return hasEnded
+  if (parts.live.heldOf(row.id) === undefined) return isNotHeld
+  const { name: by } = person
+  parts.audit.append({ kind: 'session-released', session: row.id, by, reason, ...who(person) })
+  return (await parts.live.release(row.id)) ? undefined : staysHeld
+}
+
+const hasEnded = conflict('Not open', 'The session has ended already.')
+const isPaused = conflict('Paused already', 'Somebody has paused this session. Let it go on, or end it.')
+const endsInstead = conflict(
+  'Ended',
+  'It could not be made sure that the session waits, so it was told to end.',
+)
+const isNotHeld = conflict('Not held', 'The session is not paused, or not any more.')
+const staysHeld = conflict(
+  'Still held',
+  'The session did not say that it goes on. Try again, or end it; else it ends when its wait is over.',
+)
 
 async function watch(parts: ApiParts, watches: Map<string, number>, ask: SessionAsk): Promise<Answer> {
   const { c, row, person } = ask

@@ -24,6 +24,7 @@ const filterFields = {
   severity: severities,
   finding: flag,
   reviewed: flag,
+  wanted: flag,
   id: several(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is no id of a session')),
 }
 const filterQuery = z.strictObject(filterFields)
@@ -67,7 +68,9 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
       },
       ({ query, person }) => {
         const { issuer, subject } = person.principal.fields
-        return listOf(parts, person, filterOf(query, { kind: 'own', of: { issuer, subject } }, []), query)
+        // What others noticed and want of them is not told by a filter either.
+        const asked = { ...query, severity: undefined, finding: undefined, wanted: undefined }
+        return listOf(parts, person, filterOf(asked, { kind: 'own', of: { issuer, subject } }, []), query)
       },
     ),
     sessionRoute(
@@ -99,6 +102,7 @@ function filterOf(
     severity,
     finding,
     reviewed,
+    wanted,
     id,
   } = query
   return {
@@ -117,6 +121,7 @@ function filterOf(
     severities: severity,
     hasFinding: finding,
     isReviewed: reviewed,
+    isWanted: wanted,
     fourEyes,
     ids: id,
   }

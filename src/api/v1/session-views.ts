@@ -12,10 +12,11 @@ export async function summariesOf(
   person: Asking,
 ): Promise<readonly SessionSummary[]> {
   const ids = rows.map(row => row.id)
-  const [kept, checks, verdicts, indexed, found] = await Promise.all([
+  const [kept, checks, verdicts, wishes, indexed, found] = await Promise.all([
     parts.kept(rows),
     parts.checks.of(rows),
     parts.reviews.verdictsOf(ids),
+    parts.reviews.reviewWishesOf(rows.filter(row => !isOwn(row, person)).map(row => row.id)),
     parts.index?.sessions(ids).catch(() => undefined), // a list without counts is a list
     parts.findings?.ofSessions(ids, { kind: 'person', principal: person.principal }),
   ])
@@ -24,7 +25,21 @@ export async function summariesOf(
     ...(found?.get(row.id) ?? { findings: 0 }),
     ...countsOf(indexed?.get(row.id)),
     reviewedBy: [...new Set(verdicts.filter(({ session }) => session === row.id).map(({ name }) => name))],
+    reviewWantedBy: wishes.filter(({ session }) => session === row.id).map(({ by }) => by),
+    ...heldOf(parts, row),
   }))
+}
+
+/** Nobody is told that others want their own session looked at. */
+function isOwn({ issuer, subject }: SessionRow, { principal }: Asking): boolean {
+  return principal.fields.issuer === issuer && principal.fields.subject === subject
+}
+
+function heldOf({ live }: ApiParts, { id, state }: SessionRow): Pick<SessionSummary, 'held'> {
+  const held = state === 'open' ? live.heldOf(id) : undefined
+  if (held === undefined) return {}
+  const { kind, sinceMs, untilMs } = held
+  return { held: { kind, sinceMs, untilMs } }
 }
 
 function summaryOf(row: SessionRow, kept: KeptView | undefined, check: CheckRow | undefined): SessionSummary {
@@ -47,6 +62,7 @@ function summaryOf(row: SessionRow, kept: KeptView | undefined, check: CheckRow 
     encrypted: check?.isEncrypted ?? false,
     findings: 0,
     reviewedBy: [],
+    reviewWantedBy: [],
   }
 }
 

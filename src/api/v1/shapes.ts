@@ -171,6 +171,7 @@ export const findingCounts: z.ZodType<said.FindingCounts> = z.strictObject({
   new: z.int(),
   acknowledged: z.int(),
   closed: z.int(),
+  below: z.int(),
 })
 
 export const findingDetail: z.ZodType<said.FindingDetail> = z.strictObject({

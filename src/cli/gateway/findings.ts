@@ -17,6 +17,7 @@ import { type Principal, principalKey } from '../../identity/principal.ts'
 import type { Log } from '../../log.ts'
 import type { FindingRow, SessionRow } from '../../model.ts'
 import { reactionTo } from '../../policy/reaction.ts'
+import type { HoldWish } from '../../session/hold.ts'
 import type { LiveSessions } from '../../session/live.ts'
 import { foldersOf } from '../folders.ts'
 import type { Ground } from './ground.ts'
@@ -88,45 +89,59 @@ export function openFindings(parts: FindingsParts): Findings {
     log,
     config,
     aliases: new Aliases(foldersOf(config()).keys, clock.nowMs()),
-    onFinding: (row, session) => react(parts, row, session),
+    onFinding: (row, session) => {
+      react(parts, row, session).catch((cause: unknown) =>
+        log.error({ session: session.id, cause: reasonOf(cause) }, 'policy could not act on a finding'),
+      )
+    },
     profiles: profilesIn(foldersOf(config()).profiles, clock),
   })
   return {
     desk,
     fairness: days => fairnessReport(store, days, clock.nowMs()),
     release: (session, by) => releaseSession(parts, session, by),
-    signedIn: principal => releaseAfterSignIn(parts, principal),
+    signedIn: principal => {
+      releaseAfterSignIn(parts, principal).catch((cause: unknown) =>
+        log.error({ cause: reasonOf(cause) }, 'a session still waits after its sign-in'),
+      )
+    },
   }
 }
 
-/** Policy decides, the session acts; the analysis has only reported. */
-function react({ config, live, audit, log }: FindingsParts, row: FindingRow, session: SessionRow): void {
+/** Policy decides, the session acts; the analysis has only reported. What is not held for certain ends. */
+async function react(
+  { config, live, audit, log }: FindingsParts,
+  row: FindingRow,
+  session: SessionRow,
+): Promise<void> {
   const reaction = reactionTo(config(), session.role, row)
   if (reaction === undefined) return
-  // A session that another process relays cannot be held: it ends instead.
-  const { do: kind, waitMs } = reaction
-  const isHeld = kind !== 'end' && live.hold(session.id, { kind, waitMs })
-  const done = isHeld || live.end(session.id, `policy ends it because of finding ${row.id}`)
-  log.info({ session: session.id, finding: row.id, do: reaction.do, done }, 'policy acts on a finding')
-  audit.append({
-    kind: 'session-held',
-    session: session.id,
-    finding: row.id,
-    do: isHeld ? reaction.do : 'end',
-    line: reaction.line,
-    open: done,
-  })
+  const { do: kind, waitMs, line } = reaction
+  const userText = kind === 'end' ? '' : heldBecause(kind, config())
+  const held = kind === 'end' ? 'not-open' : await live.hold(session.id, { kind, waitMs, userText })
+  const done = held !== 'not-open' || live.end(session.id, `policy ends it because of finding ${row.id}`)
+  log.info({ session: session.id, finding: row.id, do: kind, done }, 'policy acts on a finding')
+  const did = held === 'held' ? kind : 'end'
+  audit.append({ kind: 'session-held', session: session.id, finding: row.id, do: did, line, open: done })
 }
 
-/** Somebody lets a session go on that was held. False if none of that id was. */
-function releaseSession({ live, audit }: FindingsParts, session: string, by: string): boolean {
-  if (!live.release(session)) return false
+/** What the person reads, who may be the one whom this protects: not which rule was met. */
+function heldBecause(kind: HoldWish['kind'], { web }: Config): string {
+  if (kind === 'pause') return 'Policy has paused it until a reviewer lets it go on.'
+  const where = web === undefined ? 'at the gateway' : `at ${web.url}/sign-in`
+  return `Policy wants you to sign in again ${where} before it goes on.`
+}
+
+/** Somebody lets a session go on that was held: in the audit log before it does. False if none of that id was. */
+async function releaseSession({ live, audit }: FindingsParts, session: string, by: string): Promise<boolean> {
+  if (live.heldOf(session) === undefined) return false
   audit.append({ kind: 'session-released', session, by })
-  return true
+  return await live.release(session)
 }
 
 /** Whoever has signed in again goes on with what waited for that. */
-function releaseAfterSignIn({ live, audit }: FindingsParts, principal: Principal): void {
-  for (const session of live.provenAnew(principalKey(principal), principal.fields.authenticatedAtMs))
-    audit.append({ kind: 'session-released', session, by: 'their own sign-in' })
+async function releaseAfterSignIn(parts: FindingsParts, principal: Principal): Promise<void> {
+  const { authenticatedAtMs } = principal.fields
+  for (const session of parts.live.waitingForSignIn(principalKey(principal), authenticatedAtMs))
+    await releaseSession(parts, session, 'their own sign-in')
 }

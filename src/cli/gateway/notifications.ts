@@ -12,6 +12,8 @@ import type { Position } from '../../notify/position.ts'
 import { type HeardNews, NotifyThread, type Overview } from '../../notify/notify-thread.ts'
 import type { Ask } from '../../notify/sinks/sink.ts'
 import { type AskRefusal, maxAsksPerMinute, refusedAsk } from '../../policy/webhook-ask.ts'
+import { askedPauseMs, type HoldWish } from '../../session/hold.ts'
+import type { Store } from '../../store/store.ts'
 import { foldersOf } from '../folders.ts'
 import type { Metrics } from '../metrics.ts'
 import { productVersion } from '../product-version.ts'
@@ -24,8 +26,12 @@ export type NotificationsParts = {
   readonly log: Log
 }
 
-/** What sessions can be asked for. False where no such session is open; left out where this gateway cannot do it. */
-type Acts = { readonly [A in Ask['ask']]?: (session: string, why: string) => boolean }
+/** Which receiver asks, and why it says that it does. */
+export type AskedBy = { readonly sink: string; readonly reason: string }
+/** What sessions can be asked for. False where there is no such session; left out where this gateway cannot do it. */
+type Acts = {
+  readonly [A in Ask['ask']]?: (session: string, by: AskedBy) => boolean | Promise<boolean>
+}
 
 /** Begins with what is configured; started early, so that it closes late and still tells how sessions ended. */
 export function startNotifications(
@@ -37,6 +43,25 @@ export function startNotifications(
   notifications.adopt()
   closers.push(() => notifications.close())
   return notifications
+}
+
+/** How a receiver's pause is done: its words are in the audit log, and its user is told only that it waits. */
+export const pausedByReceiver: HoldWish = {
+  kind: 'pause',
+  waitMs: askedPauseMs,
+  userText: 'It was paused until a reviewer lets it go on.',
+}
+
+/** Notes that a session is to be reviewed. Whoever asks again changes nothing. False if there is no such session. */
+export async function wishReview(
+  store: Store,
+  clock: Clock,
+  session: string,
+  { sink, reason }: AskedBy,
+): Promise<boolean> {
+  if ((await store.sessions.get(session)) === undefined) return false
+  await store.reviews.wishReview({ session, by: sink, reason, atMs: clock.nowMs() })
+  return true
 }
 
 const minuteMs = 60_000
@@ -137,7 +162,18 @@ export class Notifications {
       return this.#refuse(about, refused ?? 'not-available', asksInMinute)
     // Before it is done: what cannot be written down does not happen.
     if (!this.#note({ kind: 'ask-followed', ...about })) return
-    if (!act(session, `the receiver ${sink} asked for it`)) this.#refuse(about, 'not-open', asksInMinute)
+    this.#act(ask, act(session, { sink, reason })).then(
+      code => code !== undefined && this.#refuse(about, code, asksInMinute),
+      (cause: unknown) => {
+        this.#parts.log.error({ sink, ask, session, cause: reasonOf(cause) }, 'an ask came to nothing')
+        this.#refuse(about, 'not-available', asksInMinute)
+      },
+    )
+  }
+
+  async #act(ask: Ask['ask'], doing: boolean | Promise<boolean>): Promise<AskRefusal | undefined> {
+    if (await doing) return undefined
+    return ask === 'require-review' ? 'not-known' : 'not-open'
   }
 
   #refuse(about: Readonly<Record<string, string | number>>, code: AskRefusal, asksInMinute: number): void {

@@ -14,6 +14,8 @@ export class Outlet {
   #isOver = false
   /** Whether the last one that left did end with the end of a frame. */
   #isAtBoundary = true
+  /** Messages of ours that wait for a boundary. */
+  #aside: Buffer[] = []
 
   constructor(socket: Socket, recording: Recording, onWritten: (bytes: number) => void) {
     this.#socket = socket
@@ -35,6 +37,13 @@ export class Outlet {
     this.#recording.forward(this.#write)
   }
 
+  /** Says a message of ours between two of the other end's: at once, or behind the one that is under way. */
+  say(message: Buffer): void {
+    if (this.#isOver || !this.#socket.writable) return
+    this.#aside.push(message)
+    if (this.#isAtBoundary) this.#writeAside()
+  }
+
   /** Bytes that wait for the recording, and those that the other end has not taken yet. */
   get queuedBytes(): number {
     return this.#waitingBytes + this.#socket.writableLength
@@ -49,6 +58,7 @@ export class Outlet {
   close(): void {
     this.#isOver = true
     this.#waiting = []
+    this.#aside = []
     this.#waitingBytes = 0
   }
 
@@ -63,7 +73,12 @@ export class Outlet {
     const [only] = pieces
     if (pieces.length === 1 && only !== undefined) this.#socket.write(only)
     else this.#writeTogether(pieces)
+    if (this.#isAtBoundary) this.#writeAside()
     this.#onWritten(bytes)
+  }
+
+  #writeAside(): void {
+    for (const message of this.#aside.splice(0)) this.#socket.write(message)
   }
 
   #writeTogether(pieces: readonly Buffer[]): void {

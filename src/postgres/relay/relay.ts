@@ -6,8 +6,14 @@ import type { Socket } from 'node:net'
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { SqlEvent } from '../../recorder/sql-event.ts'
+import { droppedText, type Held, heldText, maxWaitingInputBytes, releasedText } from '../../session/hold.ts'
 import type { Ending, Session } from '../../session/session.ts'
-import { encodeErrorResponse, encodeParameterStatus, type TransactionStatus } from '../wire/backend.ts'
+import {
+  encodeErrorResponse,
+  encodeNoticeResponse,
+  encodeParameterStatus,
+  type TransactionStatus,
+} from '../wire/backend.ts'
 import { FrameScanner } from '../wire/frame-scanner.ts'
 import type { ProtocolViolation } from '../wire/protocol-violation.ts'
 import { ClientFrames } from './client-frames.ts'
@@ -80,6 +86,11 @@ export class Relay {
   readonly #settings = new Map<string, string>()
   #presenceTimer: NodeJS.Timeout | undefined
   #waitsForRecording = false
+  /** What the client sent while the session was held. */
+  #heldInput: Buffer[] = []
+  #heldInputBytes = 0
+  /** A statement was judged while the session was held, and waits, too. */
+  #owesJudged = false
   #clientEnded = false
   /** The target has heard that the client says nothing more. */
   #passedClientEnd = false
@@ -118,7 +129,7 @@ export class Relay {
     this.#targetFrames = this.#framesOfTarget(parts, tell)
     for (const { name, value } of parts.opening.parameters) this.#settings.set(name, value)
     tell(parts.start)
-    session.onHold(steer)
+    session.onHold(held => this.#holdChanged(held))
     this.#activityTimer = setInterval(() => this.#noteActivity(), limits.keepAliveIntervalMs)
   }
 
@@ -191,9 +202,38 @@ export class Relay {
 
   #fromClient(chunk: Buffer): void {
     if (this.#over) return
+    if (this.#session.held !== undefined) return this.#keep(chunk)
     this.#session.touch()
     this.#guard('client', () => this.#clientFrames.take(chunk))
     if (this.#clientFrames.isWaiting || this.#exchange.isFull) this.#steer()
+  }
+
+  /** Read on for a while: that a client has gone is found by reading alone. */
+  #keep(chunk: Buffer): void {
+    this.#heldInput.push(chunk)
+    this.#heldInputBytes += chunk.length
+    this.#steer()
+  }
+
+  /** Its user reads why nothing happens, and when it goes on: a NoticeResponse may come between any two messages. */
+  #holdChanged(held: Held | undefined): void {
+    if (this.#over) return
+    const text = held === undefined ? releasedText(this.#heldInputBytes) : heldText(held)
+    const message = `sallyport: ${text}`
+    this.#toClient.say(encodeNoticeResponse({ severity: 'NOTICE', code: '00000', message }))
+    if (held === undefined) this.#goOn()
+    this.#steer()
+  }
+
+  /** What waited is dealt with in its order, before anything that comes now. */
+  #goOn(): void {
+    const waiting = this.#heldInput
+    this.#heldInput = []
+    this.#heldInputBytes = 0
+    if (this.#owesJudged) this.#judged()
+    this.#owesJudged = false
+    for (const chunk of waiting) this.#fromClient(chunk)
+    this.#finishClient()
   }
 
   #fromTarget(chunk: Buffer): void {
@@ -222,6 +262,10 @@ export class Relay {
 
   #judged(): void {
     if (this.#over) return
+    if (this.#session.held !== undefined) {
+      this.#owesJudged = true
+      return
+    }
     this.#guard('client', () => this.#clientFrames.resume())
     this.#finishClient()
     this.#steer()
@@ -267,13 +311,15 @@ export class Relay {
    */
   #askForPresence(): void {
     const encoding = this.#settings.get('server_encoding')
-    const isSilent = this.#exchange.isBusy && this.#toClient.isAtBoundary && this.#toClient.queuedBytes === 0
+    const waits = this.#exchange.isBusy || this.#session.held !== undefined
+    const isSilent = waits && this.#toClient.isAtBoundary && this.#toClient.queuedBytes === 0
     if (this.#over || !this.#clientEnded || encoding === undefined || !isSilent) return
     this.#client.write(encodeParameterStatus({ name: 'server_encoding', value: encoding }))
   }
 
   #finishClient(): void {
     if (!this.#clientEnded || this.#clientFrames.isWaiting || this.#over) return
+    if (this.#session.held !== undefined) return // and what it sent before waits, too
     this.#session.recording.forward(() => {
       this.#passedClientEnd = true
       this.#target.end()
@@ -297,6 +343,9 @@ export class Relay {
 
   #end({ userText }: Ending): void {
     this.#over = true
+    const dropped = userText === '' ? '' : droppedText(this.#heldInputBytes)
+    this.#heldInput = []
+    this.#heldInputBytes = 0
     clearInterval(this.#activityTimer)
     clearTimeout(this.#presenceTimer)
     this.#exchange.end()
@@ -304,7 +353,7 @@ export class Relay {
     this.#toTarget.close()
     this.#toClient.close()
     this.#target.destroy()
-    this.#sayGoodbye(userText)
+    this.#sayGoodbye(`${userText}${dropped}`)
   }
 
   /** A message may follow whole ones only. */
@@ -332,7 +381,7 @@ export class Relay {
     const { maxQueuedBytes } = this.#limits
     const clientWaits =
       this.#waitsForRecording ||
-      this.#session.held !== undefined ||
+      this.#heldInputBytes >= maxWaitingInputBytes ||
       this.#clientFrames.isWaiting ||
       this.#exchange.isFull ||
       this.#toTarget.queuedBytes > maxQueuedBytes

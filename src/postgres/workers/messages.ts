@@ -16,6 +16,8 @@ const proofWithinMs = 60_000
 const startWithinMs = 60_000
 /** All sessions are sealed, and their roles removed. */
 const closeWithinMs = 60_000
+/** A session is held, or goes on: nothing but a message each way. A worker that does not say so in time is told to end the session. */
+const holdWithinMs = 5000
 
 const nothing = z.void()
 const bytes = z.custom<Uint8Array>(value => value instanceof Uint8Array)
@@ -111,6 +113,9 @@ const redeemed = z.discriminatedUnion('kind', [
   }),
 ])
 
+const holdWish = { kind: z.enum(['pause', 'step-up']), userText: z.string() }
+const held = z.object({ ...holdWish, sinceMs: z.number(), untilMs: z.number() })
+
 const signInEnd = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('proven'), principal }),
   z.object({ kind: z.literal('over'), userText: z.string() }),
@@ -196,6 +201,8 @@ export const workerTells = {
   /** Its recording is sealed, or will be by the next start; `sealed` says which. */
   sessionOver: z.object({ id: z.string() }),
   sealed: z.object({ id: z.string() }),
+  /** It waits now, or goes on. */
+  holdChanged: z.object({ id: z.string(), held: held.optional() }),
   /** It was not opened, whatever became of its row. */
   withdrawSession: z.object({ id: z.string() }),
   /** A session looks after this lease, from before it is inserted on. */
@@ -235,6 +242,18 @@ export const gatewayCalls = {
   },
   /** Ends and seals everything. */
   close: { asked: z.object({ reason: z.string() }), answer: nothing, withinMs: closeWithinMs },
+  /** Holds a session; false if it is not open any more. */
+  hold: {
+    asked: z.object({ id: z.string(), ...holdWish, waitMs: z.number() }),
+    answer: z.object({ isHeld: z.boolean() }),
+    withinMs: holdWithinMs,
+  },
+  /** Lets it go on; false if it was not held. */
+  goOn: {
+    asked: z.object({ id: z.string() }),
+    answer: z.object({ goesOn: z.boolean() }),
+    withinMs: holdWithinMs,
+  },
   areYouThere: { asked: nothing, answer: nothing },
 }
 

@@ -7,6 +7,7 @@ import type { LeaseRow, SessionRow, Signer } from '../../model.ts'
 import { Fault } from '../../errors.ts'
 import type { Socket } from 'node:net'
 import type { LiveSessions, ReservedPlace, Watching } from '../../session/live.ts'
+import type { Held, HoldResult, HoldWish } from '../../session/hold.ts'
 import type { Ending } from '../../session/session.ts'
 import { LiveWatch } from '../../recorder/live-watch.ts'
 import type { Spool } from '../../recorder/storage/spool.ts'
@@ -44,6 +45,8 @@ export class WorkerDesk {
   readonly #link: () => GatewayLink
   readonly #sessions = new Map<string, SessionRow>()
   readonly #ending = new Set<string>()
+  /** What sessions wait for, as the worker says. */
+  readonly #holds = new Map<string, Held>()
   /** Rows that are on their way into the store, and those of them that nobody wants any more. */
   readonly #inserting = new Set<string>()
   readonly #withdrawn = new Set<string>()
@@ -69,6 +72,10 @@ export class WorkerDesk {
     this.#link = worker.link
   }
 
+  has(id: string): boolean {
+    return this.#sessions.has(id)
+  }
+
   get rows(): readonly SessionRow[] {
     return [...this.#sessions.values()]
   }
@@ -87,6 +94,32 @@ export class WorkerDesk {
     if (!this.#sessions.has(id) || this.#ending.has(id)) return false
     this.#ending.add(id)
     return this.#link().tell('endSession', { id, reason, userText })
+  }
+
+  /** A session that its worker does not say is held must not be taken for one that waits: it is told to end. */
+  async hold(id: string, wish: HoldWish): Promise<HoldResult> {
+    if (!this.#sessions.has(id) || this.#ending.has(id)) return 'not-open'
+    try {
+      const { isHeld } = await this.#link().ask('hold', { id, ...wish })
+      return isHeld ? 'held' : 'not-open'
+    } catch {
+      this.end(id, notHeld)
+      return 'ended'
+    }
+  }
+
+  /** False if it is not held, or its worker does not say that it goes on: then it waits until it ends. */
+  async release(id: string): Promise<boolean> {
+    if (!this.#holds.has(id) || this.#ending.has(id)) return false
+    const asked = this.#link().ask('goOn', { id })
+    return await asked.then(
+      ({ goesOn }) => goesOn,
+      () => false,
+    )
+  }
+
+  heldOf(id: string): Held | undefined {
+    return this.#holds.get(id)
   }
 
   watch(id: string): Watching {
@@ -130,6 +163,7 @@ export class WorkerDesk {
       this.#inHand,
       this.#connections,
       this.#sessions,
+      this.#holds,
     ]
     for (const of of held) of.clear()
   }
@@ -193,8 +227,13 @@ export class WorkerDesk {
       if (this.#inserting.has(id)) this.#withdrawn.add(id)
       else if (this.#sessions.delete(id)) void this.#endWithdrawn(id).catch(() => {}) // its worker's end closes it
     },
+    holdChanged: ({ id, held }) => {
+      if (held === undefined) this.#holds.delete(id)
+      else if (this.#sessions.has(id)) this.#holds.set(id, held)
+    },
     sessionOver: ({ id }) => {
       this.#sessions.delete(id)
+      this.#holds.delete(id)
       this.#ending.delete(id)
     },
     inHand: ({ lease }) => {
@@ -270,6 +309,11 @@ export class WorkerDesk {
     this.#strangers.delete(connection)
     this.#handed.delete(connection)
   }
+}
+
+const notHeld: Ending = {
+  reason: 'was to be held, and its process did not say that it is',
+  userText: 'This session was to be held, which could not be made sure of, so it ends. Connect again.',
 }
 
 const sessionGone = { reason: 'ended', text: 'The session ended with the process that relayed it.' } as const

@@ -10,6 +10,7 @@ import { reasonOf } from '../../errors.ts'
 import type { SessionRow } from '../../model.ts'
 import { reserveFile } from '../../recorder/room.ts'
 import type { Elsewhere, Watching } from '../../session/live.ts'
+import type { Held, HoldResult, HoldWish } from '../../session/hold.ts'
 import type { Ending } from '../../session/session.ts'
 import { workerOf } from '../cancel-keys.ts'
 import { type CancelAsked, CancelRequests, type CancelRequestsParts } from '../cancel-requests.ts'
@@ -17,7 +18,7 @@ import type { Arrival } from '../connection.ts'
 import { turnAway } from '../doorway.ts'
 import type { WorkerKeys } from './messages.ts'
 import { Takeover } from './takeover.ts'
-import type { DeskParts } from './worker-desk.ts'
+import type { DeskParts, WorkerDesk } from './worker-desk.ts'
 import { journalOf, lockOfGone, workerFolder, workerFolders } from './worker-folder.ts'
 import { WorkerProcess, type WorkerProcessParts } from './worker-process.ts'
 
@@ -142,6 +143,22 @@ export class WorkerPool implements Elsewhere {
 
   end(id: string, ending: Ending): boolean {
     return this.#workers().some(({ desk }) => desk.end(id, ending))
+  }
+
+  async hold(id: string, wish: HoldWish): Promise<HoldResult> {
+    return (await this.#deskOf(id)?.hold(id, wish)) ?? 'not-open'
+  }
+
+  async release(id: string): Promise<boolean> {
+    return (await this.#deskOf(id)?.release(id)) ?? false
+  }
+
+  heldOf(id: string): Held | undefined {
+    return this.#deskOf(id)?.heldOf(id)
+  }
+
+  #deskOf(id: string): WorkerDesk | undefined {
+    return this.#workers().find(({ desk }) => desk.has(id))?.desk
   }
 
   watch(id: string): Watching {

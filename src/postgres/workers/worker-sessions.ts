@@ -23,6 +23,7 @@ export class WorkerSessions implements SessionPlaces {
 
   add(session: Session, principal: string): void {
     this.here.add(session, principal)
+    session.onHold(held => void this.#link.tell('holdChanged', { id: session.id, held }))
   }
 
   remove(id: string): void {

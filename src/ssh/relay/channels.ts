@@ -17,6 +17,7 @@ import {
   type ChannelOpen,
   encodeChannelOpen,
   encodeChannelSignal,
+  encodeDataHead,
   encodeExtendedDataHead,
   encodeOpenConfirmation,
   encodeOpenFailure,
@@ -223,6 +224,24 @@ export class Channels {
     if (!channel.target.sentClose) this.#circuit.send(client, encodeChannelSignal('close', number))
     if (!channel.client.sentClose)
       this.#circuit.send(target, encodeChannelSignal('close', numberOf(channel.target)))
+  }
+
+  /**
+   * A sentence for whoever sits at what runs: on the screen of a terminal, else on stderr. It is ours and no output of the target, so it
+   * is not recorded. Said where there is room for it, and never within a file.
+   */
+  announce(sentence: string): void {
+    const text = Buffer.from(`\r\nsallyport: ${sentence}\r\n`)
+    for (const channel of this.#open.values()) {
+      if (!channel.takesWords || text.length > channel.target.maxPacketBytes) continue
+      if (!channel.target.addOurs(text.length)) continue
+      const number = numberOf(channel.client)
+      const head =
+        channel.terminal === 'given'
+          ? encodeDataHead(number, text.length)
+          : encodeExtendedDataHead(number, stderrCode, text.length)
+      this.#circuit.sendData(this.#circuit.client, head, text)
+    }
   }
 
   /** A sentence on the client's stderr, or as much of it as the client's window has room for. */

@@ -7,6 +7,7 @@ import type { RecordedEvent } from '../../recorder/event.ts'
 import type { Session } from '../../session/session.ts'
 import type { RelayChannel } from '../channel.ts'
 import type { CopyLimits } from '../sftp/copies.ts'
+import { HeldInput } from './held-input.ts'
 import { type Leg, newLeg, type RelayPeer, steer } from './leg.ts'
 
 /** Refused channels and requests of one session. Each is recorded, so that without a limit they would fill the disk. */
@@ -29,6 +30,8 @@ export class Circuit {
   readonly limits: RelayLimits
   /** Channels whose input waits until the target has said whether it gives them a terminal. */
   readonly inputWaits: Set<RelayChannel> = new Set()
+  /** What the client sent while the session was held. */
+  readonly heldInput = new HeldInput()
   ended = false
   #nextNumber = 0
   #refusals = 0
@@ -39,7 +42,6 @@ export class Circuit {
     this.client = newLeg('client', client)
     this.target = newLeg('target', target)
     this.limits = limits
-    session.onHold(() => this.steerFlow())
   }
 
   other(leg: Leg): Leg {
@@ -93,7 +95,7 @@ export class Circuit {
     if (this.ended) return
     if (this.session.recording.isBehind) this.#waitForRecording()
     steer(this.target, this.#waitsForRecording || this.#isBehind(this.client))
-    const clientWaits = this.#waitsForRecording || this.inputWaits.size > 0 || this.session.held !== undefined
+    const clientWaits = this.#waitsForRecording || this.inputWaits.size > 0 || this.heldInput.isFull
     steer(this.client, clientWaits || this.#isBehind(this.target))
   }
 

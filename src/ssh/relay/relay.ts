@@ -5,6 +5,7 @@
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { Grant } from '../../policy/decide.ts'
+import { droppedText, type Held, heldText, releasedText } from '../../session/hold.ts'
 import type { Ending, Session } from '../../session/session.ts'
 import {
   type ConnectionMessage,
@@ -52,6 +53,7 @@ export class Relay {
     this.#keepAlive = new KeepAlive(this.#circuit)
     session.onEnd(ending => this.#end(ending))
     session.onDecision(grant => this.#judgeAgain(grant))
+    session.onHold(held => this.#holdChanged(held))
   }
 
   fromClient(payload: Buffer, sequence: number): void {
@@ -77,11 +79,13 @@ export class Relay {
   }
 
   #end(ending: Ending): void {
-    const { client, target } = this.#circuit
+    const { client, target, heldInput } = this.#circuit
+    const dropped = ending.userText === '' ? '' : droppedText(heldInput.bytes)
+    heldInput.drop()
     this.#circuit.ended = true
     this.#keepAlive.stop()
     this.#channels.endAll()
-    client.transport.disconnect(disconnectReason.byApplication, ending.userText)
+    client.transport.disconnect(disconnectReason.byApplication, `${ending.userText}${dropped}`)
     target.transport.disconnect(disconnectReason.byApplication, '')
   }
 
@@ -94,16 +98,52 @@ export class Relay {
     }
   }
 
+  /** Its user reads why nothing happens, and when it goes on. */
+  #holdChanged(held: Held | undefined): void {
+    if (this.#circuit.ended) return
+    if (held !== undefined) return this.#channels.announce(heldText(held))
+    this.#channels.announce(releasedText(this.#circuit.heldInput.bytes))
+    this.#goOn()
+  }
+
+  /** What waited goes on in its order, before anything that comes now. */
+  #goOn(): void {
+    const { client, heldInput, session } = this.#circuit
+    while (!this.#circuit.ended && session.held === undefined) {
+      const message = heldInput.take()
+      if (message === undefined) break
+      this.#try(client, () => this.#step(client, message))
+    }
+    this.#circuit.forward(() => this.#circuit.steerFlow())
+  }
+
   #handle(from: Leg, payload: Buffer, sequence: number): void {
     if (this.#circuit.ended) return
     from.silentIntervals = 0
-    try {
+    this.#try(from, () => {
       const message = decodeConnectionMessage(payload)
       if (message === undefined) this.#circuit.send(from, encodeUnimplemented(sequence))
+      else if (this.#waits(from, message)) this.#keep(message, payload.length)
       else this.#step(from, message)
+    })
+  }
+
+  #try(from: Leg, work: () => void): void {
+    try {
+      work()
     } catch (cause) {
       this.#violated(from, cause)
     }
+  }
+
+  #waits(from: Leg, message: ConnectionMessage): boolean {
+    const { client, session, heldInput } = this.#circuit
+    return from === client && session.held !== undefined && !heldInput.passes(message)
+  }
+
+  #keep(message: ConnectionMessage, bytes: number): void {
+    this.#circuit.heldInput.add(message, bytes)
+    if (this.#circuit.heldInput.isFull) this.#circuit.steerFlow()
   }
 
   #violated(from: Leg, cause: unknown): void {

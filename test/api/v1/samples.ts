@@ -78,6 +78,16 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     { path: `/sessions/${open}/end`, body: { reason: 'enough' }, status: 204 },
     { path: `/sessions/${ssh}/end`, body: { reason: 'enough' }, status: 409 },
   ],
+  'POST /sessions/:id/pause': [
+    { path: `/sessions/${open}/pause`, body: { reason: 'wait' }, status: 204 },
+    { path: `/sessions/${open}/pause`, body: { reason: 'again' }, status: 409 },
+    { path: `/sessions/${ssh}/pause`, body: { reason: 'wait' }, status: 409 },
+  ],
+  'POST /sessions/:id/resume': [
+    { path: `/sessions/${open}/resume`, body: { reason: 'go on' }, status: 204 },
+    { path: `/sessions/${open}/resume`, body: { reason: 'go on' }, status: 409 },
+    { path: `/sessions/${ssh}/resume`, body: { reason: 'go on' }, status: 409 },
+  ],
   'GET /sessions/:id/live': [{ path: `/sessions/${open}/live`, status: 426 }],
   'GET /sessions/:id/recording': [{ path: `/sessions/${ssh}/recording`, status: 200 }],
   'GET /sessions/:id/exports/:format': [
