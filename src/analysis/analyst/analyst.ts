@@ -13,6 +13,8 @@ import type { AnalystBatch, WatchedSession } from './session-observer.ts'
 
 /** Of the thread's heap: the catalogue, results that are waited for, and room to spare. Terminals lie outside of it. */
 const maxHeapMegabytes = 1024
+/** What is read is garbage soon: a small nursery is emptied often, before what lies outside of the heap piles up. */
+const maxYoungMegabytes = 8
 /** Pause before a thread is started again: doubled each time, until it ran for long enough. */
 const firstPauseMs = 1000
 const maxPauseMs = 60_000
@@ -117,7 +119,10 @@ export class Analyst {
     const worker = new Worker(new URL('analyst-worker.ts', import.meta.url), {
       name: 'analyst',
       workerData,
-      resourceLimits: { maxOldGenerationSizeMb: maxHeapMegabytes },
+      resourceLimits: {
+        maxOldGenerationSizeMb: maxHeapMegabytes,
+        maxYoungGenerationSizeMb: maxYoungMegabytes,
+      },
     })
     this.#worker = worker
     this.#startedMs = performance.now()

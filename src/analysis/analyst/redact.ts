@@ -140,6 +140,11 @@ const maxKeyLines = 200
 export class LineRedactor {
   #keyLines = 0
 
+  /** What comes next is part of a private key. */
+  get isWithinKey(): boolean {
+    return this.#keyLines > 0
+  }
+
   take(line: string): string {
     if (this.#keyLines > 0) {
       this.#keyLines = keyEnd.test(line) ? 0 : this.#keyLines - 1

@@ -1,4 +1,5 @@
 /** What the terminals of a session showed, as entries of some lines each. A line that was there a moment ago is left out. */
+import { hash } from 'node:crypto'
 import { channelOf, type Size, sizeOf } from '../../recorder/choose-channel.ts'
 import { carriesData, commandOf, type EventRecord, type TextEvent } from '../../recorder/event.ts'
 import { LineRedactor } from './redact.ts'
@@ -9,6 +10,8 @@ import { momentUs, type Teller } from './teller.ts'
 const maxBlockLength = 2000
 /** Lines of one channel that are remembered to know their repetition. */
 const maxRecent = 500
+/** Longer ones by their SHA-256. In UTF-16 units. */
+const maxPlainKey = 256
 /** Characters of one session: what floods a screen is not read by anybody, and the recording has it. */
 const maxSessionCharacters = 8 * 1024 * 1024
 /** Channels of one session that are read at once, as many as a connection may have open. */
@@ -99,6 +102,7 @@ class Block {
   readonly #spend: (characters: number) => void
   readonly #redactor = new LineRedactor()
   readonly #recent = new Set<string>()
+  #last: string | undefined
   #lines: string[] = []
   #length = 0
   #beganUs = 0
@@ -110,6 +114,9 @@ class Block {
   }
 
   add(us: number, line: string): void {
+    // The same once more: `yes` has hundreds of thousands in a megabyte.
+    if (line === this.#last && !this.#redactor.isWithinKey) return
+    this.#last = line
     const shown = this.#redactor.take(line).trim()
     if (!/[\p{L}\p{N}]/u.test(shown) || this.#isRepeated(shown)) return
     this.#spend(shown.length)
@@ -136,10 +143,16 @@ class Block {
   }
 
   #isRepeated(line: string): boolean {
-    const was = this.#recent.delete(line)
-    this.#recent.add(line)
+    const key = keyOf(line)
+    const was = this.#recent.delete(key)
+    this.#recent.add(key)
     const [oldest] = this.#recent
     if (this.#recent.size > maxRecent && oldest !== undefined) this.#recent.delete(oldest)
     return was
   }
+}
+
+/** What a line is remembered by: short, and no part of a longer text, which it would keep in memory. */
+function keyOf(line: string): string {
+  return line.length <= maxPlainKey ? Buffer.from(line).toString() : hash('sha256', line)
 }
