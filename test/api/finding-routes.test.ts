@@ -12,7 +12,7 @@ async function socket() {
   const { store, clock } = world
   const app = new Hono()
   const fairness = (days: number) => fairnessReport(store, days, clock.nowMs())
-  const release = (session: string) => session === 's1'
+  const release = async (session: string) => session === 's1'
   addFindingRoutes(app, { desk: world.desk, fairness, release }, c => c.req.json())
   const post = async (path: string, body: object) => {
     const answer = await app.request(path, { method: 'POST', body: JSON.stringify(body) })
