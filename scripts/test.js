@@ -72,7 +72,7 @@ function endGroup(leader) {
  * processor. What fails twice has failed; what failed once is named, since it wants a look all the same.
  */
 async function runAlone(first) {
-  const failed = first.files.filter(file => file.status === 'failed')
+  const failed = first.files?.filter(file => file.status === 'failed') ?? []
   if (failed.length === 0 || failed.length > maxFilesAlone) return first
   const names = failed.map(file => file.name)
   console.log(`\nFailed beside others, so they run once more, alone:\n${names.join('\n')}\n`)
@@ -80,20 +80,24 @@ async function runAlone(first) {
   const rest = first.files.filter(file => !names.includes(file.name))
   for (const test of failed.flatMap(file => file.assertionResults))
     if (test.status === 'failed') console.log(`Failed beside others: ${test.fullName}`)
-  return { exitCode: again.exitCode, files: [...rest, ...again.files] }
+  return { exitCode: again.exitCode, files: again.files && [...rest, ...again.files] }
 }
 
-/** A run without a report has failed. */
+/** Undefined of a run that ended before it could report. */
 function filesIn(summary) {
   try {
     return JSON.parse(readFileSync(summary, 'utf8')).testResults
   } catch {
-    return [{ name: summary, status: 'failed', assertionResults: [] }]
+    return undefined
   }
 }
 
-/** Adds the tests to the counts and returns the names of those that were skipped. */
+/** Adds the tests to the counts and returns the names of those that were skipped. A run without a report has failed. */
 function count(files) {
+  if (files === undefined) {
+    counts.failed++
+    return []
+  }
   const tests = files.flatMap(file => file.assertionResults)
   const those = (...states) => tests.filter(test => states.includes(test.status))
   const broken = files.filter(file => file.status === 'failed' && file.assertionResults.length === 0)
