@@ -30,6 +30,8 @@ export type CommandDetail = {
   readonly program?: string
   readonly directory?: string
   readonly exitStatus?: number
+  /** Why the gateway refused it, so that it did not run. */
+  readonly blocked?: string
   /** What was encoded in it, in clear. */
   readonly decoded?: readonly string[]
 }

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { maxLineBytes } from './line.ts'
@@ -35,6 +35,31 @@ export function tailOf(path: string): SegmentTail {
   } finally {
     closeSync(fd)
   }
+}
+
+/** Whole lines at the end of the newest file, within so many bytes. */
+export function lastLinesIn(folder: string, maxBytes: number): readonly Buffer[] {
+  const last = existsSync(folder) ? segmentsIn(folder).at(-1) : undefined
+  if (last === undefined) return []
+  const fd = openSync(last, 'r')
+  try {
+    const { size } = fstatSync(fd)
+    const bytes = Buffer.alloc(Math.min(size, maxBytes))
+    readSync(fd, bytes, 0, bytes.length, size - bytes.length)
+    const first = bytes.length === size ? 0 : bytes.indexOf(0x0a) + 1
+    return linesWithin(bytes.subarray(first))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function linesWithin(bytes: Buffer): readonly Buffer[] {
+  const lines: Buffer[] = []
+  for (let start = 0, end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
+    lines.push(bytes.subarray(start, end + 1))
+    start = end + 1
+  }
+  return lines
 }
 
 const readBytes = 256 * 1024

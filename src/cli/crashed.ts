@@ -2,6 +2,7 @@
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
+import type { Recovered } from '../recorder/recover.ts'
 import type { Recorder } from '../recorder/recorder.ts'
 import { whoAndWhere } from '../session/session.ts'
 import type { Store } from '../store/store.ts'
@@ -15,6 +16,8 @@ export type CrashedParts = {
   readonly log: Log
   /** A recorder on the journal of a process that is gone. */
   readonly recorderIn: (journalFolder: string) => Recorder
+  /** Hears of each recording that was finished. */
+  readonly onRecovered?: (recovered: Recovered) => void
 }
 
 export class Crashed {
@@ -30,6 +33,7 @@ export class Crashed {
     for (const recovered of await recorder.recover()) {
       const { session, events, endedAtMs } = recovered
       this.#parts.log.warn({ session, events }, 'recovered an interrupted recording')
+      this.#parts.onRecovered?.(recovered)
       if (await this.#interrupt(session, endedAtMs)) interrupted += 1
     }
     return interrupted

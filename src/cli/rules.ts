@@ -25,7 +25,7 @@ export function addRules(program: Command): void {
     .option('--json', 'for scripts')
     .action((options: RulesOptions) => {
       const { catalogue } = loaded(options)
-      const all = [...catalogue.rules, ...catalogue.windows, ...catalogue.sigma]
+      const { all } = catalogue
       if (options.json === true) printJson(all.map(about))
       else process.stdout.write(`${table(all.map(row))}\n`)
     })
@@ -77,8 +77,7 @@ function holdsOurForm(folder: string): boolean {
 
 function countOf(checked: Checked): number {
   if (!('catalogue' in checked)) return checked.rules.length
-  const { rules, windows, sigma } = checked.catalogue
-  return rules.length + windows.length + sigma.length
+  return checked.catalogue.all.length
 }
 
 function printChecked(checked: Checked): void {

@@ -129,6 +129,7 @@ const allowRule = z
     forward: forward.optional(),
     files: z.enum(['hash', 'copy']).optional(),
     zmodem: z.enum(['allow', 'deny']).optional(),
+    breakGlass: z.boolean().default(false),
     ...postgresRule,
   })
   .refine(

@@ -36,6 +36,7 @@ function allowedLines(
     `ALLOWED: ${principal.name} as ${login} on ${target.name}, by ${place(chosen)}`,
     `  a member through ${membership(chosen, principal)}`,
     `  until ${new Date(end.validUntilMs).toISOString()} (${endsBy}), or ${rule.sessions.idleMs / 1000} s without activity`,
+    ...(rule.breakGlass === true ? ['  emergency access: each session makes a finding for reviewers'] : []),
     ...(target.protocol === 'ssh' ? shellLines(rule) : databaseLines(rule)),
     ...alsoAllow.map(other => `  ${place(other)} would allow it too, but stands later and is not used`),
   ]

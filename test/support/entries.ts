@@ -51,6 +51,7 @@ async function entryOf(
         found: 'exec',
         sure: 1,
         ...(one.exit === undefined ? {} : { exitStatus: one.exit }),
+        ...given(one, ['blocked']),
       },
     }
   const { facts } = await grammar.analyse(text)

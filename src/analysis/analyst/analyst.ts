@@ -32,6 +32,8 @@ export type AnalystParts = AnalystOptions & {
   readonly fetch: (recording: string) => Promise<FetchedRecording>
   /** What was learned, a batch of one session at a time; the thread waits for it at a session's end. */
   readonly onBatch: (batch: AnalystBatch) => Promise<void> | void
+  /** Hears of each recording that it could not read, or not all of. */
+  readonly onUnread?: (session: string, problem: string) => void
   readonly log: Log
 }
 
@@ -163,6 +165,7 @@ export class Analyst {
         return
       case 'trouble':
         this.#parts.log.warn({ session: message.session, cause: message.text }, 'analysis')
+        if (message.session !== undefined) this.#parts.onUnread?.(message.session, message.text)
         return
       case 'behind':
         this.#behind = message.sessions

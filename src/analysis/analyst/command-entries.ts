@@ -15,7 +15,7 @@ export class CommandEntries {
   readonly #transcript = new Transcript()
   /** The last line of each terminal, once it was told although it may still run. */
   readonly #early = new Map<number, { readonly us: number; readonly going: Going; last: ScreenCommand }>()
-  readonly #execs = new Map<number, { readonly going: Going; exitStatus?: number }>()
+  readonly #execs = new Map<number, { readonly going: Going; exitStatus?: number; blocked?: string }>()
   #isChecking = false
 
   constructor(teller: Teller) {
@@ -38,6 +38,7 @@ export class CommandEntries {
     if (event.type === 'input-count') this.#check(us + momentUs)
     else if (event.type === 'exec') this.#start(channel, us, event)
     else if (event.type === 'exit-status') this.#exited(channel, event.fields['status'])
+    else if (event.type === 'request-refused') this.#refused(channel, event.fields)
     else if (event.type === 'channel-close') this.#finish(channel)
   }
 
@@ -48,17 +49,23 @@ export class CommandEntries {
     if (this.#execs.has(channel) || this.#execs.size >= maxRunning || text.trim() === '') return
     const { decoded } = readShell(text)
     const read = (): Draft => {
-      const exitStatus = this.#execs.get(channel)?.exitStatus
+      const { exitStatus, blocked } = this.#execs.get(channel) ?? {}
       const command: CommandDetail = {
         channel,
         found: 'exec',
         sure: 1,
         ...(exitStatus === undefined ? {} : { exitStatus }),
+        ...(blocked === undefined ? {} : { blocked }),
         ...(decoded.length === 0 ? {} : { decoded }),
       }
       return { kind: 'command', us, text, command }
     }
     this.#execs.set(channel, { going: this.#teller.begin(us, read) })
+  }
+
+  #refused(channel: number, { request, reason }: Readonly<Record<string, unknown>>): void {
+    const exec = this.#execs.get(channel)
+    if (exec !== undefined && request === 'exec' && typeof reason === 'string') exec.blocked = reason
   }
 
   #exited(channel: number, status: unknown): void {

@@ -12,10 +12,6 @@ export type ObserverParts = {
 
 export function openObservers({ catalogue, observing }: ObserverParts): readonly SessionObserver[] {
   if (observing === undefined) return []
-  const { rules, windows, sigma } = catalogue
   const options = observing as ObserverOptions
-  return [
-    new FindingObserver(options, [...rules, ...windows, ...sigma]),
-    new PersonWindows(catalogue, options.analysis.off),
-  ]
+  return [new FindingObserver(options, catalogue.all), new PersonWindows(catalogue, options.analysis.off)]
 }

@@ -184,6 +184,7 @@ export class ReadingRoom {
     const batch = { session: session.id, entries, hits: fresh.hits, drafts, isSealed }
     if (batch.hits.length + drafts.length > 0 || isSealed) await post(batch)
     if (isSealed) writer.setState(session.id, 'done', problem)
+    if (isSealed && problem !== undefined) this.#parts.onSessionTrouble(session.id, problem)
   }
 
   #letGo(id: string): void {

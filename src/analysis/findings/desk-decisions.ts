@@ -15,6 +15,7 @@ import {
   refused,
 } from './desk-parts.ts'
 import { inFull, mayApprove, type Proposal, proposalOf } from './desk-views.ts'
+import { breakGlassRule } from './gateway-findings.ts'
 import { isAtLeast } from './finding.ts'
 
 type Decided = Promise<Answer<FindingInFull>>
@@ -117,12 +118,9 @@ export class Decisions {
     if (!(untilMs > nowMs)) return refused('invalid', 'Say until when: an instant that is still to come.')
     if (untilMs > nowMs + maxSuppressMs)
       return refused('invalid', 'Nothing is suppressed for longer than a year. Choose an earlier instant.')
-    const { group, issuer, subject, target } = row.value
-    if (row.value.kind === 'sample')
-      return refused(
-        'not-allowed',
-        'The random sample cannot be suppressed: it would not be random any more.',
-      )
+    const { group, issuer, subject, target, severity, rules } = row.value
+    const whyNot = unsuppressible(row.value)
+    if (whyNot !== undefined) return refused('not-allowed', whyNot)
     const isOfPerson = scope === 'rule-person'
     audit.append({
       kind: 'finding-suppressed',
@@ -141,6 +139,8 @@ export class Decisions {
       issuer: isOfPerson ? issuer : undefined,
       subject: isOfPerson ? subject : undefined,
       target: scope === 'rule-target' ? target : undefined,
+      severity,
+      rules,
       untilMs,
       owner: keyOf(asker),
       ownerName: nameOf(asker),
@@ -373,6 +373,15 @@ function decisionOrRefusal(to: Change['to'], row: FindingRow): FindingDecision |
 /** Another person than the first. Who only opened the admin socket is nobody in particular: one of the two has signed in. */
 function isSecond({ by }: Proposal, asker: Asker): boolean {
   return keyOf(asker) !== by && !(asker.kind === 'local' && by.startsWith('local '))
+}
+
+/** Why nobody may stop findings like it from being shown, if so. */
+function unsuppressible({ kind, group }: FindingRow): string | undefined {
+  if (kind === 'sample') return 'The random sample cannot be suppressed: it would not be random any more.'
+  if (kind === 'integrity')
+    return 'What is wrong with recordings and logs cannot be suppressed. Close it once you know why.'
+  if (group === breakGlassRule) return 'Every use of emergency access is reviewed, so none is suppressed.'
+  return undefined
 }
 
 export function newId(): string {

@@ -15,7 +15,7 @@ const maxContested = 100
 export async function ownRecord(parts: DeskParts, principal: Principal): Promise<OwnRecord> {
   const { issuer, subject } = principal.fields
   const closed = await parts.store.closedOfPerson({ issuer, subject }, maxFindings)
-  const shown = closed.filter(({ place }) => place !== 'shadow')
+  const shown = closed.filter(({ place, kind }) => place !== 'shadow' && kind !== 'integrity')
   const baseline = await parts.profiles?.inWords({ issuer, subject })
   return {
     categories: categories(parts),

@@ -5,11 +5,12 @@ import type { Config } from '../../config/config.ts'
 import { principalKey } from '../../identity/principal.ts'
 import type { Log } from '../../log.ts'
 import type { FindingRow, SessionRow } from '../../model.ts'
-import { mayReview } from '../../policy/review.ts'
+import { mayReview, reviewsAnything } from '../../policy/review.ts'
 import { isMember } from '../../policy/rules.ts'
 import type { FindingStore, SessionStore } from '../../store/store.ts'
 import type { Aliases } from './aliases.ts'
 import type { Answer, Asker, OwnRecord } from './desk.ts'
+import { noSession } from './integrity-findings.ts'
 
 export type DeskParts = {
   readonly store: FindingStore
@@ -49,6 +50,8 @@ export function nameOf(asker: Asker): string {
 /** Nobody sees findings in shadow mode, nor those of sessions that they may not see; nobody their own. */
 export function maySee(parts: DeskParts, row: FindingRow, asker: Asker): boolean {
   if (row.place === 'shadow' || parts.config().analysis.shadow) return false
+  if (row.session === noSession)
+    return asker.kind === 'local' || reviewsAnything(parts.config(), asker.principal)
   return asker.kind === 'local' || mayReview(parts.config(), asker.principal, row).allowed
 }
 

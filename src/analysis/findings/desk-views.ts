@@ -3,8 +3,11 @@ import type { FindingRow, Severity, UnmaskRow } from '../../model.ts'
 import type { Asker, FindingFilter, FindingInFull, FindingPage, FindingView } from './desk.ts'
 import { type DeskParts, isApprover, isConcerned, keyOf, maySee } from './desk-parts.ts'
 import { bodyOf, severityOrder } from './finding.ts'
+import { noSession } from './integrity-findings.ts'
 import { namesOf, scrubbed } from './scrub.ts'
 import { lasting } from './words.ts'
+
+type Shown = Exclude<FindingRow['place'], 'shadow'>
 
 const defaultPage = 50
 const maxPage = 200
@@ -45,7 +48,7 @@ export async function listFindings(
 }
 
 async function queryOf(parts: DeskParts, filter: FindingFilter, asker: Asker) {
-  const { state, severity, kind, rule, session, assignee, place = 'queue' } = filter
+  const { state, severity, kind, rule, session, assignee, place } = filter
   return {
     states: orNone(state),
     severities: orNone(severity),
@@ -53,8 +56,15 @@ async function queryOf(parts: DeskParts, filter: FindingFilter, asker: Asker) {
     rules: orNone(rule),
     sessions: orNone(session),
     assignees: assignee === undefined ? undefined : await keysOf(parts, assignee, asker),
-    places: place === 'all' ? (['queue', 'below', 'suppressed'] as const) : [place],
+    places: placesOf(place, severity),
   }
+}
+
+/** Low severity stands below the line: whoever asks for it wants to see it. */
+function placesOf(place: FindingFilter['place'], severity: readonly Severity[] = []): readonly Shown[] {
+  if (place === 'all') return ['queue', 'below', 'suppressed']
+  if (place !== undefined) return [place]
+  return severity.includes('low') || severity.includes('info') ? ['queue', 'below'] : ['queue']
 }
 
 function orNone<T>(values: readonly T[] | undefined): readonly T[] | undefined {
@@ -89,7 +99,7 @@ async function isOf(
 
 /** Whether the asker sees a pseudonym. */
 async function isMasked(parts: DeskParts, row: FindingRow, asker: Asker): Promise<boolean> {
-  if (parts.config().analysis.pseudonyms === undefined) return false
+  if (parts.config().analysis.pseudonyms === undefined || row.session === noSession) return false
   return !(await parts.store.unmaskingsOf(row.id)).some(one => isInForce(parts, one, asker))
 }
 
@@ -120,7 +130,7 @@ async function viewOf(
     sentence: clean(row, isHidden, bodyOf(row).sentence),
     kind,
     session,
-    principal: isHidden ? aliasOf(parts, row) : row.principalName,
+    principal: isHidden ? aliasOf(parts, row) : row.principalName || 'the gateway',
     target,
     atMs,
     createdAtMs,
@@ -210,6 +220,7 @@ async function contextOf(
   isHidden: boolean,
   asker: Asker,
 ): Promise<FindingInFull['context']> {
+  if (row.session === noSession) return []
   const session = await parts.sessions.get(row.session)
   const { config, clock } = parts
   const since = clock.nowMs() - similarMs
@@ -217,7 +228,7 @@ async function contextOf(
   const same = others.filter(other => other.id !== row.id && maySee(parts, other, asker))
   const sensitive = config().targets.find(({ name }) => name === row.target)
   return [
-    { name: 'Grant', value: `role ${row.role}` },
+    { name: 'Grant', value: `role ${row.role}${session?.breakGlass === true ? ', emergency access' : ''}` },
     { name: 'Login', value: isHidden ? scrubbed(row.login, namesOf(row)) : row.login },
     { name: 'Protocol', value: row.protocol },
     ...(session === undefined ? [] : sessionContext(session, isHidden)),

@@ -115,11 +115,13 @@ export type FindingPage = {
   readonly next?: string
 }
 
+export type FindingCounts = Readonly<Record<FindingState, number>> & { readonly below: number }
+
 export type FindingDesk = {
   /** Ranked: severity, then unusualness, then the newest. */
   readonly list: (filter: FindingFilter, asker: Asker) => Promise<FindingPage>
-  /** How many there are in each state above the line, as far as the asker may see them. */
-  readonly counts: (asker: Asker) => Promise<Readonly<Record<FindingState, number>>>
+  /** How many there are in each state above the line, and below it all together, as far as the asker may see them. */
+  readonly counts: (asker: Asker) => Promise<FindingCounts>
   readonly get: (id: string, asker: Asker) => Promise<Answer<FindingInFull>>
   readonly acknowledge: (id: string, asker: Asker) => Promise<Answer<FindingInFull>>
   /** `to`: `me`, `nobody`, or the name of somebody who has had to do with findings before. */

@@ -62,7 +62,9 @@ export async function fairnessReport(
 ): Promise<FairnessReport> {
   const fromMs = nowMs - days * dayMs
   const of = await sessionsSince(sessions, fromMs)
-  const rows = (await findings.between(fromMs, nowMs + 1, maxRows)).filter(({ kind }) => kind !== 'sample')
+  const rows = (await findings.between(fromMs, nowMs + 1, maxRows)).filter(
+    ({ kind }) => kind !== 'sample' && kind !== 'integrity',
+  )
   const counts = countsOf(of.rows, rows)
   const names = await findings.unmaskingsSince(fromMs)
   const closed = rows.filter(({ state }) => state === 'closed')

@@ -51,6 +51,10 @@ export function isAtLeast(severity: Severity, least: Severity): boolean {
   return severityOrder.indexOf(severity) >= severityOrder.indexOf(least)
 }
 
+export function isWorse(severity: Severity, than: Severity): boolean {
+  return severityOrder.indexOf(severity) > severityOrder.indexOf(than)
+}
+
 /** A body as it was stored. */
 export function bodyOf(row: FindingRow): FindingBody {
   return JSON.parse(row.body) as FindingBody

@@ -3,7 +3,8 @@ import { reasonOf } from '../../errors.ts'
 import type { FindingRow, SessionRow, SuppressionRow } from '../../model.ts'
 import { newId } from './desk-decisions.ts'
 import { type DeskParts, gatewayName } from './desk-parts.ts'
-import { type FindingDraft, severityOrder } from './finding.ts'
+import { type FindingDraft, isWorse } from './finding.ts'
+import { noSession } from './integrity-findings.ts'
 import { personOf, placesOf } from './queue.ts'
 
 const dayMs = 86_400_000
@@ -11,6 +12,25 @@ const dayMs = 86_400_000
 const maxOfDay = 1000
 /** Drafts that wait while the store is busy. Rules are met far less often than that. */
 const maxWaiting = 10_000
+
+/** What a finding is about that is about no session. */
+const theGateway: SessionRow = {
+  id: noSession,
+  protocol: 'ssh',
+  issuer: '',
+  subject: '',
+  principalName: '',
+  target: '',
+  login: '',
+  role: '',
+  sourceAddress: '',
+  owner: '',
+  openedAtMs: 0,
+  endedAtMs: undefined,
+  state: 'ended',
+  endReason: undefined,
+  recording: '',
+}
 
 export class Intake {
   readonly #parts: DeskParts
@@ -51,7 +71,7 @@ export class Intake {
 
   async #take(draft: FindingDraft): Promise<void> {
     const { store, sessions, clock, audit } = this.#parts
-    const session = await sessions.get(draft.session)
+    const session = draft.session === noSession ? theGateway : await sessions.get(draft.session)
     if (session === undefined) return
     const before = await store.ofGroup(draft.session, draft.group)
     if (before !== undefined && draft.person !== undefined && personOf(draft.person) !== personOf(before))
@@ -59,6 +79,7 @@ export class Intake {
     const nowMs = clock.nowMs()
     const row = before === undefined ? await this.#newRow(draft, session, nowMs) : added(before, draft, nowMs)
     if (before !== undefined && !isMore(before, row)) return
+    const isOut = before?.place === 'suppressed' && (await this.#suppressionOf(row, nowMs)) === undefined
     if (before === undefined) {
       const { id, group, severity, place } = row
       const { target, protocol } = session
@@ -67,7 +88,7 @@ export class Intake {
       audit.append({
         kind: 'finding-noticed',
         finding: id,
-        session: session.id,
+        session: session.id === noSession ? undefined : session.id,
         group,
         severity,
         place,
@@ -75,18 +96,19 @@ export class Intake {
       })
     }
     await store.put(row)
-    const isWorse = before === undefined || !isSameSeverity(before, row) || !hasSameRules(before, row)
-    if (isWorse) await this.#note(row, before === undefined ? 'noticed' : 'more was noticed')
+    if (isOut) await store.setPlace(row.id, 'below', undefined)
+    const isNews = before === undefined || !isSameSeverity(before, row) || !hasSameRules(before, row)
+    if (isNews) await this.#note(row, before === undefined ? 'noticed' : 'more was noticed')
     if (before?.state === 'closed' && !isSameSeverity(before, row)) await this.#reopen(row)
-    if (row.place === 'queue' || row.place === 'below') await this.#rank(row.createdAtMs)
-    if (isWorse) this.#parts.onFinding?.((await store.get(row.id)) ?? row, session)
+    if (row.place === 'queue' || row.place === 'below' || isOut) await this.#rank(row.createdAtMs)
+    if (isNews && session.id !== noSession) this.#parts.onFinding?.((await store.get(row.id)) ?? row, session)
   }
 
   async #newRow(draft: FindingDraft, session: SessionRow, nowMs: number): Promise<FindingRow> {
-    const { config, aliases, store } = this.#parts
+    const { config, aliases } = this.#parts
     const { shadow, pseudonyms } = config().analysis
-    const about = { target: session.target, ...(draft.person ?? session) }
-    const suppression = (await store.suppressions(nowMs)).find(one => isSuppressed(draft, about, one))
+    const about = { ...draft, target: session.target, ...withoutName(draft.person ?? session) }
+    const suppression = await this.#suppressionOf(about, nowMs)
     const place = shadow ? 'shadow' : suppression === undefined ? 'below' : 'suppressed'
     const { issuer, subject } = draft.person ?? session
     return {
@@ -107,7 +129,9 @@ export class Intake {
       subject,
       principalName: draft.person?.name ?? session.principalName,
       alias:
-        pseudonyms === undefined ? undefined : aliases.of({ issuer, subject }, nowMs, pseudonyms.rotateMs),
+        pseudonyms === undefined || session.id === noSession
+          ? undefined
+          : aliases.of({ issuer, subject }, nowMs, pseudonyms.rotateMs),
       target: session.target,
       login: session.login,
       role: session.role,
@@ -122,6 +146,10 @@ export class Intake {
       proposal: undefined,
       body: JSON.stringify(draft.body),
     }
+  }
+
+  async #suppressionOf(finding: Suppressible, nowMs: number): Promise<SuppressionRow | undefined> {
+    return (await this.#parts.store.suppressions(nowMs)).find(one => isSuppressed(finding, one))
   }
 
   /** Something worse than what was closed: whoever closed it had not seen that. */
@@ -163,10 +191,9 @@ export class Intake {
 
 /** A session analysed again gives the same drafts; and what was found stays found. */
 function added(before: FindingRow, draft: FindingDraft, nowMs: number): FindingRow {
-  const isWorse = severityOrder.indexOf(draft.severity) > severityOrder.indexOf(before.severity)
   return {
     ...before,
-    severity: isWorse ? draft.severity : before.severity,
+    severity: isWorse(draft.severity, before.severity) ? draft.severity : before.severity,
     unusualness: draft.unusualness ?? before.unusualness,
     rules: [...new Set([...before.rules, ...draft.rules])].toSorted(),
     updatedAtMs: nowMs,
@@ -186,15 +213,24 @@ function hasSameRules(a: FindingRow, b: FindingRow): boolean {
   return a.rules.join() === b.rules.join()
 }
 
-function isSuppressed(
-  { group, kind }: FindingDraft,
-  { issuer, subject, target }: Pick<SessionRow, 'issuer' | 'subject' | 'target'>,
-  suppression: SuppressionRow,
-): boolean {
-  if (kind === 'sample' || suppression.group !== group) return false
-  if (suppression.scope === 'rule-target') return suppression.target === target
-  if (suppression.scope === 'rule-person')
-    return suppression.issuer === issuer && suppression.subject === subject
+type Suppressible = Pick<
+  FindingRow,
+  'group' | 'kind' | 'severity' | 'rules' | 'issuer' | 'subject' | 'target'
+>
+
+function withoutName({ issuer, subject }: Pick<SessionRow, 'issuer' | 'subject'>) {
+  return { issuer, subject }
+}
+
+/** A suppression covers what somebody looked at when they made it: nothing worse, and no other rule of the group. */
+function isSuppressed(finding: Suppressible, suppression: SuppressionRow): boolean {
+  const { group, scope, severity, rules } = suppression
+  if (finding.kind === 'sample' || finding.kind === 'integrity' || finding.group !== group) return false
+  if (severity !== undefined && isWorse(finding.severity, severity)) return false
+  if (rules !== undefined && finding.rules.some(rule => !rules.includes(rule))) return false
+  if (scope === 'rule-target') return suppression.target === finding.target
+  if (scope === 'rule-person')
+    return suppression.issuer === finding.issuer && suppression.subject === finding.subject
   return true
 }
 

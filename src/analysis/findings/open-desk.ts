@@ -1,7 +1,7 @@
 /** Puts the desk together. */
 import type { Principal } from '../../identity/principal.ts'
 import type { FindingState } from '../../model.ts'
-import type { Answer, Asker, FindingDesk, FindingInFull } from './desk.ts'
+import type { Answer, Asker, FindingCounts, FindingDesk, FindingInFull } from './desk.ts'
 import { Decisions } from './desk-decisions.ts'
 import { contest, ownRecord } from './desk-own.ts'
 import { type DeskParts, isApprover, isConcerned, maySee, noFinding } from './desk-parts.ts'
@@ -62,10 +62,15 @@ async function approvals(parts: DeskParts, asker: Asker): Promise<readonly Findi
   return found
 }
 
-async function counts(parts: DeskParts, asker: Asker): Promise<Readonly<Record<FindingState, number>>> {
-  const of = async (state: FindingState): Promise<number> => {
-    const rows = await parts.store.list({ states: [state], places: ['queue'], limit: maxCounted })
+async function counts(parts: DeskParts, asker: Asker): Promise<FindingCounts> {
+  const of = async (place: 'queue' | 'below', states: readonly FindingState[]): Promise<number> => {
+    const rows = await parts.store.list({ states, places: [place], limit: maxCounted })
     return rows.filter(row => maySee(parts, row, asker)).length
   }
-  return { new: await of('new'), acknowledged: await of('acknowledged'), closed: await of('closed') }
+  return {
+    new: await of('queue', ['new']),
+    acknowledged: await of('queue', ['acknowledged']),
+    closed: await of('queue', ['closed']),
+    below: await of('below', ['new', 'acknowledged']),
+  }
 }

@@ -1,6 +1,6 @@
 /** Which findings of a day stand above the line. Pure: the same findings give the same queue. */
 import type { FindingRow } from '../../model.ts'
-import { severityOrder } from './finding.ts'
+import { isAtLeast, severityOrder } from './finding.ts'
 
 export type Placed = Pick<
   FindingRow,
@@ -11,6 +11,8 @@ export type Place = { readonly place: 'queue' | 'below'; readonly reason: string
 
 /** Of the budget, so much is for the random sample: it would never be seen if it had to compete. */
 const sampleShare = 0.1
+/** Recordings and logs that are not whole have one cause, mostly: so many of a day are shown beside what people did. */
+const maxIntegrity = 5
 
 /**
  * Places of the day's findings, by id. What somebody has begun to look at stays where it is, and counts. `openBefore`: baseline findings
@@ -26,6 +28,7 @@ export function placesOf(
   const candidates = day.filter(({ place }) => place === 'queue' || place === 'below')
   const touched = candidates.filter(({ state, place }) => state !== 'new' && place === 'queue')
   let left = budget
+  let integrity = touched.filter(({ kind }) => kind === 'integrity').length
   for (const finding of touched) {
     places.set(finding.id, { place: 'queue', reason: undefined })
     left--
@@ -34,11 +37,15 @@ export function placesOf(
   const fresh = candidates.filter(({ id }) => !places.has(id)).toSorted(byRank)
   const samples = fresh.filter(({ kind }) => kind === 'sample').slice(0, Math.ceil(budget * sampleShare))
   for (const finding of [...samples, ...fresh.filter(one => !samples.includes(one))]) {
-    const place = placeOf(finding, left, open, perPerson)
+    const place =
+      finding.kind === 'integrity' && integrity >= maxIntegrity
+        ? { place: 'below' as const, reason: 'Others of this kind are shown; they have one cause, mostly.' }
+        : placeOf(finding, left, open, perPerson)
     places.set(finding.id, place)
     if (place.place === 'below') continue
     left--
     if (finding.kind === 'baseline') count(open, finding)
+    if (finding.kind === 'integrity') integrity++
   }
   return places
 }
@@ -46,6 +53,8 @@ export function placesOf(
 function placeOf(finding: Placed, left: number, open: ReadonlyMap<string, number>, perPerson: number): Place {
   if (finding.kind === 'baseline' && (open.get(personOf(finding)) ?? 0) >= perPerson)
     return { place: 'below', reason: 'As many findings of baselines about this person are open as may be.' }
+  if (finding.kind === 'rule' && !isAtLeast(finding.severity, 'medium'))
+    return { place: 'below', reason: 'Of low severity, which is not in the day’s budget.' }
   if (left <= 0) return { place: 'below', reason: 'Past the budget of its day.' }
   return { place: 'queue', reason: undefined }
 }

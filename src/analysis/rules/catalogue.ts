@@ -10,6 +10,7 @@ import type { Analysis } from '../sql/analysis.ts'
 import { type Rule, type RuleAbout, ruleSchema, type Severity } from './rule.ts'
 import { seeLine, type SeenLine, ShellMatcher } from './shell-matcher.ts'
 import { compileStatementRule, type StatementMatcher } from './statement-matcher.ts'
+import { type GatewayRule, gatewayRuleSchema } from './gateway-rule.ts'
 import { type WindowRule, windowRuleSchema } from './window-rule.ts'
 import { processesOf } from './sigma/process.ts'
 import type { SigmaRule } from './sigma/sigma-rule.ts'
@@ -35,11 +36,23 @@ type StatementTest = { readonly rule: Rule; readonly matches: StatementMatcher }
 /** What was made of a line. */
 type KnownLine = { readonly hits: readonly RuleHit[]; readonly marks: readonly LineMark[] }
 
+/** All kinds of rules that a catalogue holds. */
+export type CatalogueRules = {
+  readonly rules: readonly Rule[]
+  readonly windows?: readonly WindowRule[]
+  readonly gateway?: readonly GatewayRule[]
+  readonly sigma?: readonly SigmaRule[]
+}
+
+type AnyRule = Rule | WindowRule | GatewayRule
+
 export class Catalogue {
   /** Of single lines and statements. */
   readonly rules: readonly Rule[]
   /** Over several entries of a session. */
   readonly windows: readonly WindowRule[]
+  /** Over what the gateway decides. */
+  readonly gateway: readonly GatewayRule[]
   /** Of others, about lines. */
   readonly sigma: readonly SigmaRule[]
   readonly #about: ReadonlyMap<string, RuleAbout>
@@ -50,11 +63,12 @@ export class Catalogue {
   /** People type the same lines again and again. */
   readonly #known = new Recent<KnownLine>(cacheLimits)
 
-  constructor(rules: readonly Rule[], windows: readonly WindowRule[] = [], sigma: readonly SigmaRule[] = []) {
+  constructor({ rules, windows = [], gateway = [], sigma = [] }: CatalogueRules) {
     this.rules = rules
     this.windows = windows
+    this.gateway = gateway
     this.sigma = sigma
-    this.#about = new Map([...rules, ...windows, ...sigma].map(rule => [rule.id, rule]))
+    this.#about = new Map(this.all.map(rule => [rule.id, rule]))
     this.#steps = new WindowSteps(windows)
     const ofLines = rules.filter(rule => rule.protocol === 'ssh')
     this.#ofLines = ofLines
@@ -62,6 +76,10 @@ export class Catalogue {
     this.#statements = rules.flatMap(rule =>
       rule.protocol === 'postgres' ? [{ rule, matches: compileStatementRule(rule) }] : [],
     )
+  }
+
+  get all(): readonly RuleAbout[] {
+    return [...this.rules, ...this.windows, ...this.gateway, ...this.sigma]
   }
 
   /** What a rule says of itself; undefined if no rule of that name is in force. */
@@ -120,8 +138,23 @@ function hitOf({ id, severity, techniques }: RuleAbout): RuleHit {
 
 /** Reads all rules of a folder and those below it. Throws Fault CONFIG_INVALID with every file that is wrong and why. */
 export function readCatalogue(folder: string = rulesFolder, sigma: readonly SigmaRule[] = []): Catalogue {
+  const all = readRules(folder)
+  return new Catalogue({
+    rules: all.filter((rule): rule is Rule => !('window' in rule) && !('event' in rule)),
+    windows: all.filter((rule): rule is WindowRule => 'window' in rule),
+    gateway: all.filter((rule): rule is GatewayRule => 'event' in rule),
+    sigma,
+  })
+}
+
+/** Only the rules over what the gateway decides: nothing is compiled for them. Throws as `readCatalogue`. */
+export function readGatewayRules(folder: string = join(rulesFolder, 'gateway')): readonly GatewayRule[] {
+  return readRules(folder).filter((rule): rule is GatewayRule => 'event' in rule)
+}
+
+function readRules(folder: string): readonly AnyRule[] {
   const problems: string[] = []
-  const rules = new Map<string, Rule | WindowRule>()
+  const rules = new Map<string, AnyRule>()
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()) {
     if (!/\.ya?ml$/.test(name)) continue
     const read = readRule(join(folder, name))
@@ -131,20 +164,14 @@ export function readCatalogue(folder: string = rulesFolder, sigma: readonly Sigm
   }
   if (problems.length > 0)
     throw new Fault('CONFIG_INVALID', `The rules cannot be used.\n${problems.join('\n')}`)
-  const all = [...rules.values()]
-  return new Catalogue(
-    all.filter((rule): rule is Rule => !('window' in rule)),
-    all.filter((rule): rule is WindowRule => 'window' in rule),
-    sigma,
-  )
+  return [...rules.values()]
 }
 
 /** The rule, or what is wrong with it. */
-function readRule(path: string): Rule | WindowRule | string {
+function readRule(path: string): AnyRule | string {
   try {
     const content: unknown = parse(readFileSync(path, 'utf8'))
-    const isWindow = typeof content === 'object' && content !== null && 'window' in content
-    const checked = (isWindow ? windowRuleSchema : ruleSchema).safeParse(content)
+    const checked = schemaOf(content).safeParse(content)
     if (checked.success) return checked.data
     return checked.error.issues
       .map(({ path: at, message }) => `${at.join('.') || 'the rule'}: ${message}`)
@@ -152,4 +179,10 @@ function readRule(path: string): Rule | WindowRule | string {
   } catch (cause) {
     return reasonOf(cause)
   }
+}
+
+function schemaOf(content: unknown) {
+  if (typeof content !== 'object' || content === null) return ruleSchema
+  if ('window' in content) return windowRuleSchema
+  return 'event' in content ? gatewayRuleSchema : ruleSchema
 }

@@ -33,8 +33,9 @@ const step = z.strictObject({
   noTables: globs.optional(),
   sqlstates: globs.optional(),
   leastRows: z.number().int().min(1).optional(),
-  /** Refused by the gateway. */
+  /** Refused by the gateway; and why, as its text says it. */
   blocked: z.boolean().optional(),
+  reasons: globs.optional(),
   /** Ended in an error, or with an exit status that is not 0. */
   failed: z.boolean().optional(),
   /** Of a file. */
@@ -68,7 +69,7 @@ const ordered = z.strictObject({
     .array(z.union([step, z.array(step).min(1)]).transform(one => (Array.isArray(one) ? one : [one])))
     .min(2),
   /** The same thing in each. */
-  same: z.enum(['path', 'table']).optional(),
+  same: z.enum(['path', 'table', 'command']).optional(),
 })
 export type Counted = z.output<typeof counted>
 export type Ordered = z.output<typeof ordered>
@@ -86,6 +87,7 @@ const exampleEntry = z.union([
     rows: z.number().optional(),
     bytes: z.number().optional(),
     sqlstate: z.string().optional(),
+    /** Why it was refused. */
     blocked: z.string().optional(),
     exit: z.number().optional(),
     /** So many times, `#` in the text counted from 1. */

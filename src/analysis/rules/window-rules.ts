@@ -3,6 +3,7 @@
  * bounded by what its rules ask for, whatever the session does; each entry costs what its own text and tables cost.
  */
 import type { Entry, EntryHit } from '../entry.ts'
+import { readShell } from '../shell/reader.ts'
 import { withoutLiterals } from '../sql/shape.ts'
 import type { Catalogue } from './catalogue.ts'
 import { directionOf, type Literals, literalsOf } from './literals.ts'
@@ -172,6 +173,15 @@ function shapeOf({ statement, text }: Entry): string {
   return statement?.fingerprint ?? withoutLiterals(text.slice(0, 4096)) ?? text.slice(0, 4096)
 }
 
+/** Commands of one line that are followed. */
+const maxCommandsOfLine = 20
+
+/** What runs, without what runs it: `sudo sh -c 'cat x'` is `cat x`, too. */
+function commandsOf(text: string): readonly string[] {
+  const commands = readShell(text).commands.slice(0, maxCommandsOfLine)
+  return [...new Set(commands.map(({ argv }) => argv.join(' ').slice(0, maxQuoteLength)))].filter(Boolean)
+}
+
 /** Of a file that was renamed, what it is called now. */
 function pathOf({ text }: Entry): string {
   const arrow = text.lastIndexOf(' → ')
@@ -198,6 +208,7 @@ class OrderedWatch implements Watch {
     let isComplete = false
     for (const [stage, steps] of this.#stages.entries())
       for (const compiled of steps) {
+        if (stage > 0 && this.#trails.isEmpty) continue
         const mark = step(compiled)
         if (mark === undefined) continue
         for (const key of this.#keysOf(entry, compiled, mark))
@@ -210,6 +221,7 @@ class OrderedWatch implements Watch {
     const { same } = this.#window
     if (same === undefined) return ['']
     if (same === 'table') return tablesOf(entry, [compiled])
+    if (same === 'command') return commandsOf(entry.text)
     return entry.kind === 'file' ? [pathOf(entry)] : paths
   }
 }

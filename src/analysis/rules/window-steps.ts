@@ -110,7 +110,7 @@ function testOf(step: Step): Test {
   return (entry, hits) => tests.every(test => test(entry, hits))
 }
 
-function statementTests({ classes, sqlstates, leastRows, blocked, tables }: Step): Test[] {
+function statementTests({ classes, sqlstates, leastRows, blocked, reasons, tables }: Step): Test[] {
   const tests: Test[] = []
   const add = (patterns: readonly string[] | undefined, word: (entry: Entry) => string | undefined): void => {
     if (patterns === undefined) return
@@ -120,12 +120,17 @@ function statementTests({ classes, sqlstates, leastRows, blocked, tables }: Step
   add(classes, ({ statement }) => statement?.class)
   add(sqlstates, ({ statement }) => statement?.sqlstate)
   if (leastRows !== undefined) tests.push(({ statement }) => (statement?.rows ?? 0) >= leastRows)
-  if (blocked !== undefined) tests.push(({ statement }) => (statement?.blocked !== undefined) === blocked)
+  if (blocked !== undefined) tests.push(entry => (blockedBy(entry) !== undefined) === blocked)
+  add(reasons, blockedBy)
   if (tables !== undefined) {
     const glob = compileGlobs(tables)
     tests.push(({ statement }) => statement?.tables.some(table => namesOf(table).some(glob)) === true)
   }
   return tests
+}
+
+function blockedBy({ statement, command }: Entry): string | undefined {
+  return statement?.blocked ?? command?.blocked
 }
 
 function hasFailed({ statement, command, file }: Entry): boolean {

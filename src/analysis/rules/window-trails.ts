@@ -19,6 +19,10 @@ export class WindowTrails {
     this.#isPath = options.isPath
   }
 
+  get isEmpty(): boolean {
+    return this.#trails.size === 0
+  }
+
   /** Whether the thing has now come through all stages. */
   reach(stage: number, key: string, atMs: number): boolean {
     const name = this.#isPath ? baseName(key) : key

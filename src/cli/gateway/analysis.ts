@@ -13,6 +13,8 @@ export type AnalysisParts = {
   readonly ground: Pick<Ground, 'store' | 'storage'>
   readonly config: () => Config
   readonly log: Log
+  /** Hears of recordings that could not be read, or not all of them. */
+  readonly onUnread: (session: string, problem: string) => void
 }
 
 export class Analysis {
@@ -20,7 +22,7 @@ export class Analysis {
   readonly #analyst: Analyst | undefined
   #take: (batch: AnalystBatch) => Promise<void> = async () => {}
 
-  constructor({ ground, config, log }: AnalysisParts) {
+  constructor({ ground, config, log, onUnread }: AnalysisParts) {
     const { gateway, recording, analysis } = config()
     const { store, storage } = ground
     this.search = new SearchThread(gateway.data)
@@ -34,6 +36,7 @@ export class Analysis {
         fetch: path => storage.fetch(path),
         observing: observingOf(config()),
         onBatch: batch => this.#take(batch),
+        onUnread,
         log,
       })
   }

@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.ts'
 import { RefusalNotes } from '../../identity/refusal-notes.ts'
 import type { Log } from '../../log.ts'
 import { WorkerPool, type WorkerPoolParts } from '../../postgres/workers/worker-pool.ts'
+import type { Recovered } from '../../recorder/recover.ts'
 import { Crashed } from '../crashed.ts'
 import { foldersOf } from '../folders.ts'
 import type { Ground } from './ground.ts'
@@ -22,14 +23,16 @@ type Parts = {
   readonly audit: AuditLog
   readonly clock: Clock
   readonly log: Log
+  /** Hears of each recording that was finished, now and later. */
+  readonly onRecovered: (recovered: Recovered) => void
 }
 
 /** Done before anything is opened: whoever owned it is gone, since the data folder is ours. */
-export async function recover({ ground, config, audit, clock, log }: Parts): Promise<Recovery> {
+export async function recover({ ground, config, audit, clock, log, onRecovered }: Parts): Promise<Recovery> {
   const { store, sessionLog, recorder, recorderIn, lock } = ground
   const folders = foldersOf(config)
   const notes = new RefusalNotes({ audit, clock })
-  const crashed = new Crashed({ store, audit, clock, log, recorderIn })
+  const crashed = new Crashed({ store, audit, clock, log, recorderIn, onRecovered })
   const ofWorkers: Recovery['ofWorkers'] = {
     takeover: { audit, auditFolder: folders.audit, sessionLog, notes, clock },
     recoverJournal: folder => crashed.recoverJournal(folder),

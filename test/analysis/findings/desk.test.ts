@@ -1,7 +1,7 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { Answer, Asker, FindingInFull } from '../../../src/analysis/findings/desk.ts'
 import { HOUR, NOON } from '../../policy/people.ts'
-import { ann, bob, carl, closeDesks, deskWith, dora, draftOf, local } from './desk-world.ts'
+import { ann, bob, carl, closeDesks, deskWith, type DeskWorld, dora, draftOf, local } from './desk-world.ts'
 
 afterEach(closeDesks)
 
@@ -21,7 +21,7 @@ test('nobody sees, decides on or approves anything about themselves', async () =
   const { desk, find } = await deskWith({ pseudonyms })
   const id = await find()
   expect((await desk.list({}, bob)).items).toEqual([])
-  expect(await desk.counts(bob)).toEqual({ new: 0, acknowledged: 0, closed: 0 })
+  expect(await desk.counts(bob)).toEqual({ new: 0, acknowledged: 0, closed: 0, below: 0 })
   const tried = [
     await desk.get(id, bob),
     await desk.acknowledge(id, bob),
@@ -192,8 +192,8 @@ test('the list goes on where a page ended, in the order of rank', async () => {
     await session({ id: `p${at}` })
     ids[at] = await find({ session: `p${at}`, severity })
   }
-  const first = await desk.list({ limit: 3 }, ann)
-  const second = await desk.list({ limit: 3, cursor: first.next ?? '' }, ann)
+  const first = await desk.list({ limit: 3, place: 'all' }, ann)
+  const second = await desk.list({ limit: 3, place: 'all', cursor: first.next ?? '' }, ann)
   expect([...first.items, ...second.items].map(({ severity }) => severity)).toEqual([
     'critical',
     'high',
@@ -207,7 +207,7 @@ test('filters hold together', async () => {
   const { desk, session, find } = await deskWith()
   await session({ id: 's2', subject: 'eve-5', principalName: 'eve@example.com' })
   const one = await find({ rules: ['SSH-10', 'SSH-10b'] })
-  const two = await find({ session: 's2', group: 'SSH-25', rules: ['SSH-25'], severity: 'low' })
+  const two = await find({ session: 's2', group: 'SSH-25', rules: ['SSH-25'], severity: 'medium' })
   valueOf(await desk.acknowledge(two, ann))
   const idsOf = async (filter: Parameters<typeof desk.list>[0]): Promise<string[]> =>
     (await desk.list(filter, ann)).items.map(({ id }) => id)
@@ -218,6 +218,74 @@ test('filters hold together', async () => {
   expect(await idsOf({ assignee: ['nobody'] })).toEqual([one])
   expect(await idsOf({ assignee: ['whoever'] })).toEqual([])
   expect(await idsOf({ severity: ['low', 'high'], session: ['s1'] })).toEqual([one])
+})
+
+test('whoever asks for low severity is shown what the queue leaves out', async () => {
+  const { desk, find } = await deskWith()
+  const low = await find({ severity: 'low' })
+  expect((await desk.list({}, ann)).items).toEqual([])
+  expect((await desk.list({ severity: ['low'] }, ann)).items.map(({ id }) => id)).toEqual([low])
+  expect((await desk.list({ severity: ['low'], place: 'queue' }, ann)).items).toEqual([])
+  expect(await desk.counts(ann)).toEqual({ new: 0, acknowledged: 0, closed: 0, below: 1 })
+})
+
+describe('a suppression covers what somebody looked at when they made it', () => {
+  const scope = 'rule-person'
+  const placeOf = async ({ store }: DeskWorld, session: string) =>
+    (await store.findings.ofSession(session)).map(({ place }) => place)
+
+  test('the like of it is not shown, what is worse is, and so is another rule of the group', async () => {
+    const world = await deskWith()
+    const id = await world.find({ severity: 'medium', rules: ['SSH-10'] })
+    valueOf(await world.desk.suppress(id, { scope, untilMs: NOON + HOUR, rationale: 'on call' }, ann))
+    for (const name of ['s2', 's3', 's4']) await world.session({ id: name })
+    await world.find({ session: 's2', severity: 'medium', rules: ['SSH-10'] })
+    await world.find({ session: 's3', severity: 'high', rules: ['SSH-10'] })
+    await world.find({ session: 's4', severity: 'medium', rules: ['SSH-10b'] })
+    expect(await Promise.all(['s2', 's3', 's4'].map(one => placeOf(world, one)))).toEqual([
+      ['suppressed'],
+      ['queue'],
+      ['queue'],
+    ])
+  })
+
+  test('a finding that becomes worse is shown from then on', async () => {
+    const world = await deskWith()
+    const id = await world.find({ severity: 'medium', rules: ['SSH-10'] })
+    valueOf(await world.desk.suppress(id, { scope, untilMs: NOON + HOUR, rationale: 'on call' }, ann))
+    await world.session({ id: 's2' })
+    await world.find({ session: 's2', severity: 'medium', rules: ['SSH-10'] })
+    expect(await placeOf(world, 's2')).toEqual(['suppressed'])
+    await world.find({ session: 's2', severity: 'critical', rules: ['SSH-10', 'SSH-10b'] })
+    expect(await placeOf(world, 's2')).toEqual(['queue'])
+  })
+
+  test('one that an older version made covers its group', async () => {
+    const world = await deskWith()
+    const owner = { owner: 'local root', ownerName: 'local root', rationale: 'before', createdAtMs: NOON }
+    const none = { issuer: undefined, subject: undefined, target: undefined, liftedAtMs: undefined }
+    const whole = { severity: undefined, rules: undefined, untilMs: NOON + HOUR }
+    await world.store.findings.suppress({
+      id: 'x',
+      scope: 'rule',
+      group: 'SSH-10',
+      ...none,
+      ...whole,
+      ...owner,
+    })
+    await world.find({ severity: 'critical' })
+    expect(await placeOf(world, 's1')).toEqual(['suppressed'])
+  })
+})
+
+test('nobody suppresses emergency access, nor what is wrong with recordings', async () => {
+  const { desk, find } = await deskWith()
+  const emergency = await find({ group: 'B-05', rules: ['B-05'] })
+  const broken = await find({ group: 'integrity-verify', kind: 'integrity', rules: [] })
+  for (const id of [emergency, broken]) {
+    const wish = { scope: 'rule', untilMs: NOON + HOUR, rationale: 'noise' } as const
+    expect(whyNot(await desk.suppress(id, wish, ann))).toBe('not-allowed')
+  }
 })
 
 test('what a session has of findings is told as far as one may see it', async () => {

@@ -49,7 +49,7 @@ test('no day shows more than its budget, and nothing is lost', () => {
 })
 
 test('a worse finding takes the place of a milder one that nobody has looked at', () => {
-  const mild = placed({ severity: 'low', place: 'queue' })
+  const mild = placed({ severity: 'medium', place: 'queue' })
   const worse = placed({ severity: 'high' })
   expect(above([mild, worse], new Map(), { budget: 1, perPerson: 2 })).toEqual([worse.id])
 })
@@ -66,6 +66,24 @@ test('one person has at most so many open findings of baselines, those of earlie
   expect(above(day, new Map([['i\nbob', 1]]))).toEqual([day[2]?.id])
   expect(above(day, new Map([['i\nbob', 2]]))).toEqual([])
   expect(above([...day, ...Array.from({ length: 5 }, () => placed())])).toHaveLength(7)
+})
+
+test('rules of low severity take nothing of the budget, and stand below the line with the reason', () => {
+  const low = placed({ severity: 'low' })
+  const baseline = placed({ severity: 'low', kind: 'baseline', unusualness: 5 })
+  expect(above([low, baseline])).toEqual([baseline.id])
+  expect(placesOf([low], new Map(), limits).get(low.id)?.reason).toBe(
+    'Of low severity, which is not in the day’s budget.',
+  )
+  expect(above([{ ...low, place: 'queue', state: 'acknowledged' }])).toEqual([low.id])
+})
+
+test('a disk that fails does not push out what people did', () => {
+  const broken = Array.from({ length: 30 }, () => placed({ kind: 'integrity', severity: 'high' }))
+  const mild = Array.from({ length: 10 }, () => placed({ severity: 'medium' }))
+  const shown = above([...broken, ...mild])
+  expect(shown).toHaveLength(15)
+  expect(shown.filter(id => broken.some(one => one.id === id))).toHaveLength(5)
 })
 
 test('the random sample has its share, however bad the day', () => {
@@ -87,6 +105,6 @@ test('in a real store the queue of a day keeps to its budget and tells the other
   const below = (await desk.list({ place: 'below' }, ann)).items
   expect(below.map(one => [one.severity, one.below])).toEqual([
     ['medium', 'Past the budget of its day.'],
-    ['low', 'Past the budget of its day.'],
+    ['low', 'Of low severity, which is not in the day’s budget.'],
   ])
 })

@@ -60,8 +60,7 @@ test('a rule that is nearly always harmless is said to be', async () => {
   expect(noisy?.advice).toContain('switch it off')
 })
 
-const { rules, windows } = readCatalogue()
-const abouts = [...rules, ...windows]
+const abouts = readCatalogue().all
 const roles = `
 ops:
   members: { groups: [ops] }

@@ -79,13 +79,19 @@ describe('a rule over several entries is refused', () => {
 })
 
 test('what goes on gives one hit for each of its times', async () => {
-  const often = new Catalogue([], [ruleOf({ within: '1m', least: 3, of: [{ entry: 'command' }] })])
+  const often = new Catalogue({
+    rules: [],
+    windows: [ruleOf({ within: '1m', least: 3, of: [{ entry: 'command' }] })],
+  })
   const hits = await idsOf([{ command: 'ls', times: 60, after: '2s' }], 'ssh', often)
   expect(hits.length).toBe(2)
 })
 
 test('a hit names the entry that completed it and quotes a part of it', async () => {
-  const rules = new Catalogue([], [ruleOf({ within: '1m', least: 2, of: [{ entry: 'command' }] })])
+  const rules = new Catalogue({
+    rules: [],
+    windows: [ruleOf({ within: '1m', least: 2, of: [{ entry: 'command' }] })],
+  })
   const windows = new WindowRules(rules)
   const [first, second] = await entriesOf(['ls', `echo ${'x'.repeat(9000)}`], 'ssh', grammar)
   if (first === undefined || second === undefined) throw new Error('two entries were asked for')
@@ -104,7 +110,10 @@ test('a hit names the entry that completed it and quotes a part of it', async ()
 test('sessions know nothing of each other', async () => {
   const [entry] = await entriesOf(['whoami'], 'ssh', grammar)
   if (entry === undefined) throw new Error('an entry was asked for')
-  const rules = new Catalogue([], [ruleOf({ within: '1m', least: 2, of: [{ entry: 'command' }] })])
+  const rules = new Catalogue({
+    rules: [],
+    windows: [ruleOf({ within: '1m', least: 2, of: [{ entry: 'command' }] })],
+  })
   expect(new WindowRules(rules).take(entry, [])).toEqual([])
   expect(new WindowRules(rules).take(entry, [])).toEqual([])
 })

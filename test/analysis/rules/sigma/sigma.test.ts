@@ -5,7 +5,7 @@ import { parseCondition } from '../../../../src/analysis/rules/sigma/condition.t
 import { readSigmaFolder } from '../../../../src/analysis/rules/sigma/folder.ts'
 
 const samples = readSigmaFolder(join(import.meta.dirname, 'samples'))
-const catalogue = new Catalogue([], [], samples.rules)
+const catalogue = new Catalogue({ rules: [], sigma: samples.rules })
 const idOf = (number: number): string =>
   `sigma-0a6b1f0e-6a53-4c0a-9c55-6b1a2f0c00${String(number).padStart(2, '0')}`
 const idsOf = (line: string): string[] => catalogue.ofLine(line).map(({ id }) => id)

@@ -32,7 +32,7 @@ export function Page() {
     <div class="inbox">
       <div class="page-head">
         <h1>Findings</h1>
-        <Filters />
+        <Filters below={counts.state === 'ready' ? counts.data.below : undefined} />
       </div>
       <Tabs
         label="State"
@@ -49,7 +49,7 @@ export function Page() {
   )
 }
 
-function Filters() {
+function Filters({ below }: { below: number | undefined }) {
   const { query } = useRoute()
   const by = query.get('by') ?? 'none'
   const set = filterNames.flatMap(name => query.getAll(name).map(value => ({ name, value })))
@@ -89,7 +89,7 @@ function Filters() {
           onChange={event => changeQuery({ place: event.currentTarget.value })}
         >
           <option value="">the queue</option>
-          <option value="below">below the line</option>
+          <option value="below">not in today’s budget{below === undefined ? '' : ` (${below})`}</option>
           <option value="suppressed">suppressed</option>
           <option value="all">all</option>
         </select>

@@ -1,0 +1,56 @@
+/** What the gateway decided itself becomes findings of rules: no recording is read for them. */
+import type { SessionRow } from '../../model.ts'
+import type { GatewayHit, Refusal } from '../rules/gateway-rules.ts'
+import { techniqueName } from './attack-names.ts'
+import type { FindingDraft, Reason } from './finding.ts'
+import { groupOf, techniqueNote } from './rule-findings.ts'
+import { counted, lasting } from './words.ts'
+
+/** Each use of emergency access; nobody may keep it from reviewers. */
+export const breakGlassRule = 'B-05'
+/** Refusals that are told one by one. */
+const maxTold = 5
+
+/** Why, for reviewers; codes of the audit log that are not here are told as they are. */
+const codeTexts: Readonly<Record<string, string>> = {
+  'no-role': 'no role of theirs was for this target',
+  'unknown-target': 'there was no target of this name',
+  login: 'no role of theirs allowed this login',
+  source: 'not from that network',
+}
+
+export function gatewayDraft(
+  { rule, refusals }: GatewayHit,
+  session: Pick<SessionRow, 'id' | 'openedAtMs'>,
+): FindingDraft {
+  const { id, title, says, severity, techniques, check } = rule
+  return {
+    session: session.id,
+    group: groupOf(id),
+    kind: 'rule',
+    severity,
+    rules: [id],
+    atMs: session.openedAtMs,
+    body: {
+      sentence: sentenceOf(title, refusals),
+      why: [{ observed: says }, ...refusals.slice(-maxTold).map(refusal => toldOf(refusal, session))],
+      quotes: [],
+      techniques: techniques.map(technique => ({ id: technique, name: techniqueName(technique) })),
+      benign: check,
+      quality: ['The gateway decided this itself: exact.', techniqueNote],
+      versions: {},
+    },
+  }
+}
+
+function sentenceOf(title: string, refusals: readonly Refusal[]): string {
+  return refusals.length === 0
+    ? `${title}: to be reviewed within a day.`
+    : `${title}: ${counted(refusals.length, 'refusal')} before this session.`
+}
+
+function toldOf({ atMs, code, login = '' }: Refusal, { openedAtMs }: Pick<SessionRow, 'openedAtMs'>): Reason {
+  const why = codeTexts[code] ?? code
+  const as = login === '' ? '' : ` as ${login}`
+  return { observed: `Refused${as} ${lasting(openedAtMs - atMs)} before: ${why}.` }
+}
