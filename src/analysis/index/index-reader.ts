@@ -18,6 +18,7 @@ import type {
   TargetName,
 } from './search-types.ts'
 import { snippetOf } from './snippet.ts'
+import { UsageReader } from './usage.ts'
 
 const usualLimit = 50
 const maxLimit = 200
@@ -35,12 +36,14 @@ type NumberedTarget = TargetName & { readonly no: number }
 export class IndexReader {
   readonly #database: Database.Database
   readonly #sql: Statements
+  readonly #usage: UsageReader
   #deadlineMs = 0
 
   constructor(database: Database.Database) {
     this.#database = database
     database.function('in_time', { deterministic: false }, () => this.#inTime())
     this.#sql = statementsOf(database)
+    this.#usage = new UsageReader(database)
   }
 
   close(): void {
@@ -196,15 +199,18 @@ export class IndexReader {
   }
 
   /** In the order in which they became known. Nothing for a session that is not known. */
-  entries({ session, kinds: wanted, cursor, limit }: EntriesWish): EntryPage {
-    const place = this.#sql.session.get(session) as { no: number; openedAtMs: number } | undefined
+  entries({ session, kinds: wanted, cursor, limit, withUsage = false }: EntriesWish): EntryPage {
+    const place = this.#sql.session.get(session) as SessionPlace | undefined
     if (place === undefined) return { items: [] }
     const after = cursorOf(cursor) ?? -1
     const numbers = [...new Set(wanted)].map(kind => kinds.indexOf(kind))
     const rows = numbers
       .flatMap(kind => this.#sql.entries.all(place.no, kind, after, limit + 1) as EntryRow[])
       .toSorted((a, b) => a.number - b.number)
-    const items = rows.slice(0, limit).map(row => this.#indexed(session, place, row))
+    const items = rows.slice(0, limit).map(row => {
+      const usage = withUsage ? this.#usage.of(place, kinds[row.kind] ?? 'screen', row) : undefined
+      return { ...this.#indexed(session, place, row), ...(usage === undefined ? {} : { usage }) }
+    })
     const last = items.at(-1)?.entry.number
     return rows.length > limit && last !== undefined ? { items, next: String(last) } : { items }
   }
@@ -261,7 +267,14 @@ export class IndexReader {
   }
 }
 
+type SessionPlace = {
+  readonly no: number
+  readonly person: number
+  readonly target: number
+  readonly openedAtMs: number
+}
 type EntryRow = {
+  readonly id: number
   readonly number: number
   readonly kind: number
   readonly offsetMs: number
@@ -339,7 +352,7 @@ function statementsOf(database: Database.Database) {
       'select rowid from words where words match ? and rowid between ? and ? and in_time() order by rowid desc limit ?',
     ).pluck(),
     found: sql(
-      `select e.number, e.kind, e.offsetMs, e.text, e.detail, e.rules, s.id as session, s.openedAtMs, s.login,
+      `select e.id, e.number, e.kind, e.offsetMs, e.text, e.detail, e.rules, s.id as session, s.openedAtMs, s.login,
          p.name as principal, t.name as target
        from entries e join sessions s on s.no = e.session join people p on p.no = s.person join targets t on t.no = s.target
        where e.id = ?`,
@@ -350,10 +363,10 @@ function statementsOf(database: Database.Database) {
     rules: sql('select no, id from rules'),
     sessionsLike: sql('select no from sessions where id >= ? and id < ? limit ?'),
     session: sql(
-      'select no, openedAtMs, state, problem, commands, statements, files, rows, bytes from sessions where id = ?',
+      'select no, person, target, openedAtMs, state, problem, commands, statements, files, rows, bytes from sessions where id = ?',
     ),
     entries: sql(
-      'select number, kind, offsetMs, text, detail, rules from entries where session = ? and kind = ? and number > ? order by number limit ?',
+      'select id, number, kind, offsetMs, text, detail, rules from entries where session = ? and kind = ? and number > ? order by number limit ?',
     ),
     hits: sql(
       `select ${hit} from hits join rules on rules.no = hits.rule where session = ? and entry = ? order by rules.id`,

@@ -5,6 +5,8 @@ import type { Entry, EntryHit } from '../entry.ts'
 import { detailOf, searchedText } from './entry-row.ts'
 import { firstIdAt, kinds, openIndex, removeIndex } from './schema.ts'
 import type { IndexState } from './search-types.ts'
+import { shapesOf } from './shape.ts'
+import { dayOf } from './usage.ts'
 
 /** Entries of a session that are removed in one transaction: others get their turn in between. */
 const removedAtOnce = 2000
@@ -226,6 +228,7 @@ export class IndexWriter {
     }
     this.#sql.putEntry.run(row)
     this.#sql.putWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
+    this.#use(place, row)
     tally.add(row, 1)
     return true
   }
@@ -245,6 +248,7 @@ export class IndexWriter {
       const row = { ...before, rules }
       this.#sql.putEntry.run(row)
       this.#sql.putWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
+      this.#use(place, row)
       tally.add(row, 1)
     }
   }
@@ -257,7 +261,15 @@ export class IndexWriter {
   #remove(place: SessionPlace, row: EntryRow, tally: Tally): void {
     this.#sql.dropWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
     this.#sql.dropEntry.run(row.id)
+    for (const use of usesOf(place, row)) {
+      this.#sql.unuse.run(use)
+      this.#sql.dropUse.run(use)
+    }
     tally.add(row, -1)
+  }
+
+  #use(place: SessionPlace, row: EntryRow): void {
+    for (const use of usesOf(place, row)) this.#sql.use.run({ ...use, first: row.id })
   }
 
   #removeSome(place: SessionPlace): boolean {
@@ -309,7 +321,16 @@ function tagsOf(
   return rules === null ? own : `${own} r${rules.replaceAll(' ', ' r')}`
 }
 
+type Use = { readonly shape: number; readonly person: number; readonly target: number; readonly day: number }
+
+function usesOf({ person, target }: SessionPlace, { id, kind, text, detail }: EntryRow): readonly Use[] {
+  const shapes = shapesOf(kinds[kind] ?? 'screen', text, detail)
+  return shapes.map(({ key }) => ({ shape: key, person, target, day: dayOf(id) }))
+}
+
 type Statements = ReturnType<typeof statementsOf>
+
+const useKey = 'shape = @shape and person = @person and day = @day and target = @target'
 
 function statementsOf(database: Database.Database) {
   const sql = (text: string): Database.Statement => database.prepare(text)
@@ -346,6 +367,12 @@ function statementsOf(database: Database.Database) {
     dropEntry: sql('delete from entries where id = ?'),
     putWords: sql('insert into words (rowid, text, tags) values (?, ?, ?)'),
     dropWords: sql("insert into words (words, rowid, text, tags) values ('delete', ?, ?, ?)"),
+    use: sql(
+      `insert into uses (shape, person, day, target, first, times) values (@shape, @person, @day, @target, @first, 1)
+       on conflict do update set times = times + 1, first = min(first, excluded.first)`,
+    ),
+    unuse: sql(`update uses set times = times - 1 where ${useKey}`),
+    dropUse: sql(`delete from uses where ${useKey} and times <= 0`),
     putHit: sql('insert or ignore into hits values (?, ?, ?, ?, ?, ?, ?)'),
     hitsOf: sql('select rule from hits where session = ? and entry = ? order by rule'),
     removeHits: sql('delete from hits where session = ?'),

@@ -11,7 +11,7 @@ export const indexFile = 'index.db'
  * Counts up when the tables, or what the analysis makes of a recording, changes: an index of another version is thrown away and built
  * again.
  */
-const version = 1
+const version = 2
 
 /** Memory for pages (KiB): the inner pages of ten million entries. */
 const cacheKib = 65_536
@@ -34,6 +34,7 @@ export function firstIdAt(ms: number): number {
 /**
  * `words` holds no text of its own (contentless): `entries.text` does. `tags` are the kind, session, target, person and rules of an
  * entry, as words, so that whatever restricts a search is an intersection of lists and not a look at each match.
+ * `uses` counts shapes (`shape.ts`) by person, target and day (UTC, since 1970): `first` is the entry of that day that came first.
  * secure-delete: what is removed is gone from the file.
  */
 const tables = `
@@ -86,6 +87,16 @@ create table hits (
   quote text not null,
   primary key (session, entry, rule)
 ) without rowid;
+create table uses (
+  shape integer not null,
+  person integer not null,
+  day integer not null,
+  target integer not null,
+  first integer not null,
+  times integer not null,
+  primary key (shape, person, day, target)
+) without rowid;
+create index usesOnTarget on uses (shape, target, day, first);
 create virtual table words using fts5(
   text, tags, content='', columnsize=0, detail=full, tokenize="unicode61 remove_diacritics 2"
 );

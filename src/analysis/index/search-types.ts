@@ -1,6 +1,7 @@
 /** What is asked of the index, and what it answers. Plain types, which cross threads. */
 import type { Protocol } from '../../model.ts'
 import type { Entry, EntryHit, EntryKind } from '../entry.ts'
+import type { EntryUsage } from './usage.ts'
 
 /**
  * What the asker may see: these targets, without the sessions of these people (nobody reviews their own). Nothing else is found,
@@ -61,13 +62,19 @@ export type EntriesWish = {
   readonly cursor?: string
   /** 1 to 1000. */
   readonly limit: number
+  /** Also says how usual each is. */
+  readonly withUsage?: boolean
 }
 /** In order of time. */
 export type EntryPage = {
   readonly items: readonly IndexedEntry[]
   readonly next?: string
 }
-export type IndexedEntry = { readonly entry: Entry; readonly hits: readonly EntryHit[] }
+export type IndexedEntry = {
+  readonly entry: Entry
+  readonly hits: readonly EntryHit[]
+  readonly usage?: EntryUsage
+}
 
 /** `waiting` and `reading` know a part; `sealed`: encrypted to auditors, so nothing is derived of it. */
 export type IndexState = 'waiting' | 'reading' | 'done' | 'sealed' | 'gone' | 'failed'
