@@ -38,6 +38,7 @@ export function FilterChips({ fixed = [] }: { fixed?: readonly ValueFilter[] }) 
         Has finding
       </button>
       <ReviewedChip />
+      <WantedChip />
       <Active fixed={fixed} />
     </div>
   )
@@ -247,6 +248,21 @@ function ReviewedChip() {
       onClick={() => changeQuery({ reviewed: next })}
     >
       {text}
+    </button>
+  )
+}
+
+function WantedChip() {
+  const { query } = useRoute()
+  const isOn = query.get('wanted') === '1'
+  return (
+    <button
+      type="button"
+      class={`chip ${isOn ? 'on' : ''}`}
+      aria-pressed={isOn}
+      onClick={() => changeQuery({ wanted: isOn ? undefined : '1' })}
+    >
+      Review wanted
     </button>
   )
 }

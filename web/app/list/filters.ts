@@ -58,6 +58,7 @@ export function queryOf(address: URLSearchParams, nowMs: number): Query {
     to: instantOf(address.get('to')),
     finding: address.get('finding') ?? undefined,
     reviewed: address.get('reviewed') ?? undefined,
+    wanted: address.get('wanted') ?? undefined,
   }
 }
 
@@ -72,7 +73,15 @@ export function instantText(ms: number): string {
 }
 
 /** All keys that filter: what "clear" takes out. */
-export const filterKeys: readonly string[] = [...valueFilters, 'last', 'from', 'to', 'finding', 'reviewed']
+export const filterKeys: readonly string[] = [
+  ...valueFilters,
+  'last',
+  'from',
+  'to',
+  'finding',
+  'reviewed',
+  'wanted',
+]
 
 export function hasFilters(address: URLSearchParams): boolean {
   return filterKeys.some(key => address.has(key))

@@ -10,7 +10,7 @@ import type { Column } from '../parts/table.tsx'
 import { Ago, duration, Time, ZoneName } from '../parts/time.tsx'
 import { VirtualTable } from '../parts/virtual.tsx'
 import { changeQuery, Link, navigate, useRoute } from '../router.tsx'
-import { EndDialog } from '../session/end.tsx'
+import { HeldBadge, type LiveAct, LiveDialog, liveMenu } from '../session/end.tsx'
 import { IntegrityBadge } from '../session/head.tsx'
 import { type ValueFilter, withValue } from './filters.ts'
 
@@ -36,7 +36,7 @@ export function SessionTable({
   onChanged: () => void
 }) {
   const [at, setAt] = useState(0)
-  const [ending, setEnding] = useState<SessionSummary>()
+  const [acting, setActing] = useState<{ row: SessionSummary; act: LiveAct }>()
   const current = Math.min(at, Math.max(0, rows.length - 1))
   const keys = (event: KeyboardEvent): void => {
     const row = rows[current]
@@ -61,7 +61,7 @@ export function SessionTable({
       <VirtualTable
         label="Sessions. j and k move, o opens, x selects, v reviews."
         class="sessions"
-        columns={columnsOf({ chosen, onChoose, onEnd: setEnding })}
+        columns={columnsOf({ chosen, onChoose, onAct: (row, act) => setActing({ row, act }) })}
         rows={rows}
         rowKey={row => row.id}
         rowClass={row => (row.state === 'open' ? 'live' : '')}
@@ -73,11 +73,12 @@ export function SessionTable({
         onKeyDown={keys}
         onNearEnd={onNearEnd}
       />
-      {ending === undefined ? null : (
-        <EndDialog
-          session={ending}
+      {acting === undefined ? null : (
+        <LiveDialog
+          act={acting.act}
+          session={acting.row}
           onClose={isDone => {
-            setEnding(undefined)
+            setActing(undefined)
             if (isDone) onChanged()
           }}
         />
@@ -89,10 +90,10 @@ export function SessionTable({
 type Doing = {
   readonly chosen: ReadonlySet<string>
   readonly onChoose: (id: string, isChosen: boolean) => void
-  readonly onEnd: (session: SessionSummary) => void
+  readonly onAct: (session: SessionSummary, act: LiveAct) => void
 }
 
-function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionSummary>[] {
+function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionSummary>[] {
   return [
     {
       key: 'choose',
@@ -176,13 +177,14 @@ function columnsOf({ chosen, onChoose, onEnd }: Doing): readonly Column<SessionS
       head: 'Recording',
       width: '8.4rem',
       class: 'acts',
-      cell: row => (row.state === 'open' ? <LiveActs row={row} onEnd={onEnd} /> : recordingCell(row)),
+      cell: row => (row.state === 'open' ? <LiveActs row={row} onAct={onAct} /> : recordingCell(row)),
     },
   ]
 }
 
 function durationCell(row: SessionSummary): ComponentChildren {
   if (row.endedAtMs !== undefined) return duration(row.endedAtMs - row.openedAtMs)
+  if (row.held !== undefined) return <HeldBadge held={row.held} />
   return row.state === 'open' ? <span class="live-word">live</span> : <span class="quiet">unknown</span>
 }
 
@@ -203,8 +205,14 @@ function findingsCell(row: SessionSummary): ComponentChildren {
   )
 }
 
-function reviewedCell({ reviewedBy }: SessionSummary): ComponentChildren {
+function reviewedCell({ reviewedBy, reviewWantedBy }: SessionSummary): ComponentChildren {
   const [first] = reviewedBy
+  if (first === undefined && reviewWantedBy.length > 0)
+    return (
+      <span class="badge warn" title={`Asked for by ${reviewWantedBy.join(', ')}`}>
+        wanted
+      </span>
+    )
   if (first === undefined) return <span class="quiet">not yet</span>
   return (
     <span title={reviewedBy.join(', ')}>
@@ -223,15 +231,18 @@ function recordingCell({ integrity, encrypted }: SessionSummary): ComponentChild
   )
 }
 
-function LiveActs({ row, onEnd }: { row: SessionSummary; onEnd: (session: SessionSummary) => void }) {
+function LiveActs({ row, onAct }: { row: SessionSummary; onAct: Doing['onAct'] }) {
   return (
     <span class="row-of">
       <Link to={`/sessions/${row.id}?live=1`} class="button small">
         Watch
       </Link>
-      <button type="button" class="button small danger" onClick={() => onEnd(row)}>
-        End
-      </button>
+      <MenuButton
+        label="⋯"
+        name={`Pause or end the session of ${row.principal} at ${row.target}`}
+        class="button small"
+        items={liveMenu(row, act => onAct(row, act))}
+      />
     </span>
   )
 }

@@ -10,6 +10,7 @@ import { navigate, useRoute } from '../router.tsx'
 const givenViews: readonly Pick<SavedView, 'name' | 'query'>[] = [
   { name: 'All sessions', query: '' },
   { name: 'To review: with findings', query: 'finding=1&reviewed=0' },
+  { name: 'To review: somebody asked', query: 'wanted=1&reviewed=0' },
   { name: 'Live now', query: 'state=open' },
   { name: 'Last 24 hours', query: 'last=24h' },
 ]

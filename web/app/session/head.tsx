@@ -1,12 +1,11 @@
 /** Who, where, when, and what one can do about it: the same on top of every session. */
-import { useState } from 'preact/hooks'
 import type { Integrity, SessionDetail } from '../../../src/api/schema.ts'
 import { apiBase } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
 import { MenuButton } from '../parts/menu.tsx'
 import { duration, Time } from '../parts/time.tsx'
 import { Link } from '../router.tsx'
-import { EndDialog } from './end.tsx'
+import { HeldBadge, LiveButtons } from './end.tsx'
 
 const integrityTexts: Readonly<Record<Integrity, { word: string; look: string; says: string }>> = {
   verified: {
@@ -65,7 +64,6 @@ const downloads: Readonly<Record<SessionDetail['protocol'], readonly (readonly [
 }
 
 export function SessionHead({ detail, reload }: { detail: SessionDetail; reload: () => void }) {
-  const [isEnding, setEnding] = useState(false)
   const { openedAtMs, endedAtMs, state } = detail
   return (
     <header class="session-head">
@@ -75,6 +73,7 @@ export function SessionHead({ detail, reload }: { detail: SessionDetail; reload:
           <span class="unseen">to</span> <Line text={`${detail.login}@${detail.target}`} />
         </h1>
         <IntegrityBadge is={detail.integrity} isEncrypted={detail.encrypted} />
+        <HeldBadge held={detail.held} />
         <div class="row-of push">
           <Link class="button small" to={`/compare?a=${detail.id}`}>
             Compare
@@ -89,9 +88,7 @@ export function SessionHead({ detail, reload }: { detail: SessionDetail; reload:
             Print report
           </a>
           {detail.state === 'open' && detail.mayEnd ? (
-            <button type="button" class="button small danger" onClick={() => setEnding(true)}>
-              End session
-            </button>
+            <LiveButtons session={detail} onChanged={reload} />
           ) : null}
         </div>
       </div>
@@ -113,15 +110,6 @@ export function SessionHead({ detail, reload }: { detail: SessionDetail; reload:
           </>
         )}
       </p>
-      {isEnding ? (
-        <EndDialog
-          session={detail}
-          onClose={isDone => {
-            setEnding(false)
-            if (isDone) reload()
-          }}
-        />
-      ) : null}
     </header>
   )
 }
