@@ -10,7 +10,7 @@ import type { Entry } from '../../../analysis/entry.ts'
 import type { Replay, StatementText } from '../../schema.ts'
 import { bytesBehind, indexBeside, placesOf, replayKeyframe } from './keyframes.ts'
 import { replayEventOf } from './replay-event.ts'
-import { type MappedChunk, mapRecording, type ReplayMap } from './replay-map.ts'
+import { GrowingMap, type MappedChunk, type ReplayMap } from './replay-map.ts'
 import { openingFacts } from './opening-facts.ts'
 import { checkRecording } from './check-recording.ts'
 import { entriesIn, pageOf } from './session-entries.ts'
@@ -22,7 +22,11 @@ const maxRemembered = 64
 /** Their indexes may be large: so many of them. */
 const maxIndexes = 8
 
-type Remembered = { readonly map: ReplayMap; index?: { readonly of: KeyframeIndex | undefined } }
+type Remembered = {
+  readonly growing: GrowingMap
+  map: ReplayMap
+  index?: { readonly of: KeyframeIndex | undefined }
+}
 const remembered = new Map<string, Remembered>()
 
 parentPort?.on('message', (order: Order) => void answer(order))
@@ -64,15 +68,29 @@ function run(task: Task): unknown {
   }
 }
 
-/** Of this very state of the file: a live one has grown since. */
+/** Of this very state of the file: a live one has grown since, and what was added is read. */
 function mapOf(file: string): Remembered {
   const known = remembered.get(file)
   remembered.delete(file)
-  const isSame = known?.map.fileBytes === statSync(file).size
-  const found: Remembered = known !== undefined && isSame ? known : { map: mapRecording(file) }
+  const found = (known === undefined ? undefined : readOn(known)) ?? mapAnew(file)
   remembered.set(file, found)
   forgetOldest()
   return found
+}
+
+function readOn(known: Remembered): Remembered | undefined {
+  const map = known.growing.now()
+  if (map === undefined) return undefined
+  if (map !== known.map) delete known.index
+  known.map = map
+  return known
+}
+
+function mapAnew(file: string): Remembered {
+  const growing = new GrowingMap(file)
+  const map = growing.now()
+  if (map === undefined) throw new Error('the recording became shorter while it was read')
+  return { growing, map }
 }
 
 function forgetOldest(): void {

@@ -1,11 +1,11 @@
-/** How a recording is played: where its chunks are, when they are, and what of it is busy, idle or missing. Reads all of it once. */
+/** How a recording is played: where its chunks are, when they are, and what of it is busy, idle or missing. Reads each byte of it once. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { channelOf, sizeOf, usualSize } from '../../../recorder/choose-channel.ts'
 import { carriesData, type EventRecord } from '../../../recorder/event.ts'
 import { FormatProblem, frameHeadBytes, readChunkHead } from '../../../recorder/format.ts'
 import { FrameReader } from '../../../recorder/frames.ts'
 import type { RecordingHeader } from '../../../recorder/header.ts'
-import { readRecording } from '../../../recorder/reader.ts'
+import { type ChunkPlace, readRecording } from '../../../recorder/reader.ts'
 import type { Replay } from '../../schema.ts'
 
 /** Bars of the two tracks of heat. */
@@ -31,16 +31,37 @@ export type ReplayMap = Omit<Replay, 'keyframes' | 'chunks'> & {
   readonly fileBytes: number
 }
 
-/** Throws a Fault RECORDING_NOT_FOUND, or RECORDING_FORMAT where not even the header can be read. What is damaged behind it is a gap. */
-export function mapRecording(file: string): ReplayMap {
-  const fileBytes = statSync(file).size
-  const reading = readRecording(file)
-  const { header } = reading
-  reading.close()
-  const mapper = new Mapper(header)
-  if (header.encryption === null) mapper.read(file)
-  else mapper.readLocked(file)
-  return { ...mapper.map(), isEncrypted: header.encryption !== null, fileBytes }
+/** The map of one recording, that of an open session too: of one that has grown only what was added is read. */
+export class GrowingMap {
+  readonly #file: string
+  readonly #isEncrypted: boolean
+  readonly #mapper: Mapper
+  #map: ReplayMap
+
+  /** Throws a Fault RECORDING_NOT_FOUND, or RECORDING_FORMAT where not even the header can be read. What is damaged behind it is a gap. */
+  constructor(file: string) {
+    this.#file = file
+    const reading = readRecording(file)
+    const { header } = reading
+    reading.close()
+    this.#isEncrypted = header.encryption !== null
+    this.#mapper = new Mapper(header)
+    this.#map = this.#read(statSync(file).size)
+  }
+
+  /** As the file is now; undefined if it is shorter than it was, and so another one. */
+  now(): ReplayMap | undefined {
+    const { size } = statSync(this.#file)
+    if (size < this.#map.fileBytes) return undefined
+    if (size > this.#map.fileBytes) this.#map = this.#read(size)
+    return this.#map
+  }
+
+  #read(fileBytes: number): ReplayMap {
+    if (this.#isEncrypted) this.#mapper.readLocked(this.#file)
+    else this.#mapper.read(this.#file)
+    return { ...this.#mapper.map(), isEncrypted: this.#isEncrypted, fileBytes }
+  }
 }
 
 type Channel = { channel: number; kind: string; columns: number; rows: number; hasSize: boolean }
@@ -57,16 +78,19 @@ class Mapper {
   #lastMs = 0
   /** A gap ends where the next good chunk begins. */
   #openGap: string | undefined
+  /** Behind the last chunk that was read. */
+  #place: ChunkPlace | undefined
 
   constructor(header: RecordingHeader) {
     this.#openedAtMs = Date.parse(header.openedAt)
   }
 
+  /** From where the last one ended. */
   read(file: string): void {
     const reader = readRecording(file, { onGap: gap => (this.#openGap ??= gap.reason) })
     const sizes = new FrameSizes(file)
     try {
-      for (const { record, offset, head, events } of reader.chunks()) {
+      for (const { record, offset, head, events } of reader.chunks(this.#place)) {
         this.#add({ record, offset, head, bytes: sizes.at(offset) })
         for (const event of events) this.#take(event)
       }
@@ -74,12 +98,12 @@ class Mapper {
       sizes.close()
       reader.close()
     }
-    this.#finish()
   }
 
-  /** Without its key: chunks say when they are, and how much is in them. */
+  /** Without its key: chunks say when they are, and how much is in them. From where the last one ended. */
   readLocked(file: string): void {
     const frames = new FrameReader(file)
+    if (this.#place !== undefined) frames.jump(this.#place)
     try {
       for (let frame = frames.next(); frame !== undefined; frame = frames.next()) {
         if (frame.kind !== 'chunk') continue
@@ -91,11 +115,10 @@ class Mapper {
       }
     } catch (error) {
       if (!(error instanceof FormatProblem)) throw error
-      this.#openGap = error.reason
+      this.#openGap ??= error.reason
     } finally {
       frames.close()
     }
-    this.#finish()
   }
 
   map(): Omit<ReplayMap, 'isEncrypted' | 'fileBytes'> {
@@ -111,8 +134,8 @@ class Mapper {
       })),
       chunks: this.#chunks,
       heat: { output: this.#output.bars(durationMs), input: this.#input.bars(durationMs) },
-      idle: this.#idle,
-      gaps: this.#gaps,
+      idle: [...this.#idle, ...this.#idleUntil(durationMs)].slice(0, maxIdle),
+      gaps: [...this.#gaps, ...this.#gapUntil(durationMs)].slice(0, maxGaps),
     }
   }
 
@@ -133,6 +156,7 @@ class Mapper {
     const { number, firstSequence } = head
     this.#chunks.push({ number, fromMs, toMs: head.lastUs / 1000, bytes, offset, record, firstSequence })
     this.#lastMs = Math.max(this.#lastMs, head.lastUs / 1000)
+    this.#place = { offset: offset + bytes, record: record + 1 }
   }
 
   #take({ us, event }: EventRecord): void {
@@ -164,19 +188,20 @@ class Mapper {
   }
 
   #closeIdle(atMs: number): void {
-    if (atMs - this.#lastOutputMs > idleMs && this.#idle.length < maxIdle)
-      this.#idle.push({ fromMs: this.#lastOutputMs, toMs: atMs })
+    if (this.#idle.length < maxIdle) this.#idle.push(...this.#idleUntil(atMs))
+  }
+
+  #idleUntil(toMs: number): { fromMs: number; toMs: number }[] {
+    return toMs - this.#lastOutputMs > idleMs ? [{ fromMs: this.#lastOutputMs, toMs }] : []
   }
 
   #closeGap(toMs: number): void {
-    const why = this.#openGap
+    if (this.#gaps.length < maxGaps) this.#gaps.push(...this.#gapUntil(toMs))
     this.#openGap = undefined
-    if (why !== undefined && this.#gaps.length < maxGaps) this.#gaps.push({ fromMs: this.#lastMs, toMs, why })
   }
 
-  #finish(): void {
-    this.#closeGap(this.#lastMs)
-    this.#closeIdle(this.#lastMs)
+  #gapUntil(toMs: number): { fromMs: number; toMs: number; why: string }[] {
+    return this.#openGap === undefined ? [] : [{ fromMs: this.#lastMs, toMs, why: this.#openGap }]
   }
 }
 
