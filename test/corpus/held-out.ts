@@ -2,7 +2,9 @@
  * Scenarios that nobody looked at while the reader was written: their runs say how well it reads what it was not made for. They
  * were recorded and measured before anything was mended because of them; docs/transcripts.md has both figures.
  */
+import { mariadbHeldOut } from './mariadb.ts'
 import { type Scenario, type Step } from './scenarios.ts'
+import { screenHeldOut } from './screen.ts'
 import type { ShellName } from './shells.ts'
 
 const [up, down, right, left] = ['\x1b[A', '\x1b[B', '\x1b[C', '\x1b[D']
@@ -792,5 +794,7 @@ const recordedLast: readonly Scenario[] = [
 
 /** The scenarios of one shell that are held out. */
 export function heldOutOf(shell: ShellName): Scenario[] {
-  return [...heldOut, ...recordedLast].filter(({ only }) => only === undefined || only.includes(shell))
+  return [...heldOut, ...recordedLast, ...screenHeldOut, ...mariadbHeldOut].filter(
+    ({ only }) => only === undefined || only.includes(shell),
+  )
 }

@@ -1,10 +1,10 @@
 /**
  * Makes the corpus of typed commands anew: `node test/corpus/record.ts [--held-out] [shell] [scenario]`. Drives real shells on real terminals by
- * scripts and keeps what passed, with what the shells themselves say they ran. Needs bash, zsh, fish, dash, gcc, vim, less and
- * python3; tests need none of them, they read what is kept.
+ * scripts and keeps what passed, with what the shells themselves say they ran. Needs bash, zsh, fish, dash, gcc, vim, less, python3,
+ * tmux, screen, PostgreSQL and MariaDB; tests need none of them, they read what is kept.
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -14,9 +14,10 @@ import { type RecordedEvent } from '../../src/recorder/event.ts'
 import { TypedInput } from '../../src/recorder/typed-input.ts'
 import { startPostgresServer } from '../../src/demo/postgres-server.ts'
 import { heldOutOf } from './held-out.ts'
+import { startMariadbServer } from './mariadb-server.ts'
 import { programs } from './programs.ts'
 import { type Scenario, scenariosOf, type Step } from './scenarios.ts'
-import { prepareShell, readTruth, type ShellName, shellNames, tmuxConf } from './shells.ts'
+import { prepareShell, readTruth, screenConf, type ShellName, shellNames, tmuxConf } from './shells.ts'
 import {
   corpusFolder,
   heldOutFolder,
@@ -148,6 +149,9 @@ async function record(
   try {
     install(folder)
     writeFileSync(join(folder, 'home/.tmux.conf'), tmuxConf(shell))
+    screenConf(shell, folder)
+    // the variable alone is overruled by Debian's own file
+    writeFileSync(join(folder, 'home/.my.cnf'), `[client]\nsocket=${environment['MYSQL_UNIX_PORT'] ?? ''}\n`)
     const [columns, rows] = scenario.size ?? [100, 30]
     const events = await new Run(shell, scenario, folder, environment).play(scenario.steps)
     return {
@@ -164,6 +168,10 @@ async function record(
     }
   } finally {
     spawnSync('tmux', ['kill-server'], { env: { ...process.env, TMUX_TMPDIR: join(folder, 'home') } })
+    for (const name of readdirSync(join(folder, 'screen')))
+      spawnSync('screen', ['-S', name, '-X', 'quit'], {
+        env: { ...process.env, SCREENDIR: join(folder, 'screen') },
+      })
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
 }
@@ -184,12 +192,28 @@ function install(folder: string): void {
   }
 }
 
-/** Where `psql` finds the server; nothing where no scenario needs one. */
-async function startServer(
-  scenarios: readonly Scenario[],
-): Promise<{ environment: Record<string, string>; stop: () => Promise<void> }> {
-  if (!scenarios.some(({ needs }) => needs === 'postgres'))
-    return { environment: {}, stop: () => Promise.resolve() }
+type Server = { readonly environment: Record<string, string>; readonly stop: () => Promise<void> }
+
+/** Where the clients of databases find their servers; nothing where no scenario needs one. */
+async function startServers(scenarios: readonly Scenario[]): Promise<Server> {
+  const needs = new Set(scenarios.map(scenario => scenario.needs))
+  const servers: Server[] = []
+  if (needs.has('postgres')) servers.push(await startPostgres())
+  if (needs.has('mariadb')) servers.push(await startMariadb())
+  return {
+    environment: Object.assign({}, ...servers.map(server => server.environment)) as Record<string, string>,
+    stop: async () => {
+      for (const server of servers) await server.stop()
+    },
+  }
+}
+
+async function startMariadb(): Promise<Server> {
+  const { socket, stop } = await startMariadbServer()
+  return { environment: { MYSQL_UNIX_PORT: socket }, stop }
+}
+
+async function startPostgres(): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'corpus-postgres-'))
   const binaries = '/usr/lib/postgresql/15/bin'
   const server = await startPostgresServer({ binaries, folder, superuserPassword, port: 0 })
@@ -216,7 +240,7 @@ async function recordShell(
   const file = join(into, `${shell}.ndjson`)
   const made = new Map<string, Stream>()
   const waiting = [...wanted]
-  const { environment, stop } = await startServer(wanted)
+  const { environment, stop } = await startServers(wanted)
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
       made.set(next.name, await record(shell, next, next.needs === undefined ? {} : environment))

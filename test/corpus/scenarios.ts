@@ -1,4 +1,6 @@
 /** What people do at a shell, as keys. Each scenario begins in a fresh home, at the first prompt. */
+import { mariadbScenarios } from './mariadb.ts'
+import { screenScenarios } from './screen.ts'
 import { marksRc } from './snippet.ts'
 import type { ShellName } from './shells.ts'
 
@@ -21,8 +23,8 @@ export type Scenario = {
   readonly notRun?: readonly string[]
   readonly nonce?: string
   readonly only?: readonly ShellName[]
-  /** A server that it talks to, whose superuser's password is `superuserPassword`. */
-  readonly needs?: 'postgres'
+  /** A server that it talks to. */
+  readonly needs?: 'postgres' | 'mariadb'
 }
 
 const [up, down, right, left, home, end, escape] = [
@@ -811,7 +813,9 @@ const general: readonly Scenario[] = [
 
 /** The scenarios of one shell, each under a name of its own. */
 export function scenariosOf(shell: ShellName): Scenario[] {
-  return general.filter(({ only }) => only === undefined || only.includes(shell))
+  return [...general, ...screenScenarios, ...mariadbScenarios].filter(
+    ({ only }) => only === undefined || only.includes(shell),
+  )
 }
 
 function nestedRc(): string {

@@ -27,6 +27,14 @@ export function tmuxConf(shell: ShellName): string {
   return `set -g default-command "${started[shell]}"\nset -g status-right '"web1" %H:%M'\n`
 }
 
+/** screen starts it, too, through a script: it takes no command with arguments. Where its sockets lie it wants for itself alone. */
+export function screenConf(shell: ShellName, folder: string): void {
+  mkdirSync(join(folder, 'screen'), { recursive: true, mode: 0o700 })
+  const inner = join(folder, 'bin/inner')
+  writeFileSync(inner, `#!/bin/sh\nexec ${started[shell]}\n`, { mode: 0o755 })
+  writeFileSync(join(folder, 'home/.screenrc'), `shell ${inner}\nstartup_message off\ndeflogin off\n`)
+}
+
 /** Writes the shell's files into `home` and says how to start it. `rc` is added at the end of its start-up file. */
 export function prepareShell(shell: ShellName, home: string, rc: string): Started {
   mkdirSync(home, { recursive: true })
@@ -34,6 +42,7 @@ export function prepareShell(shell: ShellName, home: string, rc: string): Starte
     HOME: home,
     TRUTH: join(home, '..', 'truth'),
     TMUX_TMPDIR: home,
+    SCREENDIR: join(home, '../screen'),
     TERM: 'xterm-256color',
     LANG: 'C.UTF-8',
     PATH: `${join(home, '../bin')}:/usr/local/bin:/usr/bin:/bin`,

@@ -3,7 +3,8 @@ import type { Size } from '../../recorder/choose-channel.ts'
 import { newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
 import { CommandQueue, type Draft } from './command-queue.ts'
 import { type Mark, markOf } from './marks.ts'
-import { asks, isMultiplexer, leavesRow, MouseSwitches, scrolls } from './multiplexer.ts'
+import { asks, isMultiplexer, leavesRow, MouseSwitches, scrolls, wipes } from './multiplexer.ts'
+import type { Borders } from './pane.ts'
 import { PaneReader } from './pane-reader.ts'
 import { beginsWith, directoryIn, KnownPrompts } from './prompt.ts'
 import {
@@ -45,6 +46,8 @@ type Line = Anchor & {
   hadInterrupt: boolean
   /** The terminal changed its size meanwhile. */
   wasResized: boolean
+  /** The whole screen was erased meanwhile. */
+  wasWiped: boolean
   /** What stood there when the output moved to the next row: Enter, or a list of completions. */
   entered: Entered | undefined
 }
@@ -65,8 +68,8 @@ type Editor = {
   readonly start: IMarker
   /** Where the prompt was there first (zsh): the end of it. Other shells show it after. */
   readonly anchor: Anchor | undefined
-  /** The cursor keys sent what applications want: still so at the end, the line was given up (zsh). */
-  readonly hasApplicationKeys: boolean
+  /** It made the cursor keys send what applications want: still so at the end, the line was given up (zsh). */
+  readonly hasSetKeys: boolean
 }
 
 /**
@@ -82,6 +85,8 @@ export class LineReader {
   #us = 0
   #line: Line | undefined
   #editor: Editor | undefined
+  /** The cursor keys were switched to what applications want since the last editor went: screen leaves them so for ever. */
+  #hasSetKeys = false
   /** Where a mark said that a line begins. */
   #marked: Anchor | undefined
   /** Bytes typed since the last output, and whether there was output since. */
@@ -114,6 +119,7 @@ export class LineReader {
     this.#hooks.push(
       this.#terminal.onLineFeed(() => this.#lineFeed()),
       scrolls(this.#terminal, rows => this.#panes?.scroll(rows)),
+      wipes(this.#terminal, () => this.#wipe()),
       ...asks(this.#terminal, () => this.#panes?.asked()),
       ...leavesRow(this.#terminal, (y, how) => this.#panes?.leave(this.#us, y, how)),
       parser.registerCsiHandler({ prefix: '?', final: 'h' }, params => this.#mode(params, true)),
@@ -142,7 +148,8 @@ export class LineReader {
     if (this.#isFullScreen) return
     this.#unread += bytes
     this.#decideEntered()
-    const line = this.#isNowAtPrompt(this.#line) ? this.#begin() : (this.#line ?? this.#begin())
+    const isAnother = this.#isNowAtPrompt(this.#line) || this.#isNowElsewhere(this.#line)
+    const line = isAnother ? this.#begin() : (this.#line ?? this.#begin())
     line.typed += bytes
     line.hadInterrupt = this.#showsInterrupt(line)
     this.#line = line
@@ -211,6 +218,13 @@ export class LineReader {
     return this.#prompts.find(textBefore(rowOf(this.#surface, this.#row), this.#column)) !== undefined
   }
 
+  /** The screen was erased and shows another prompt: screen without the alternate screen shows another of its windows. */
+  #isNowElsewhere(line: Line | undefined): boolean {
+    if (line === undefined || !line.wasWiped || line.entered !== undefined) return false
+    const before = textBefore(rowOf(this.#surface, this.#row), this.#column)
+    return !beginsWith(before, line.prompt) && this.#prompts.find(before) !== undefined
+  }
+
   #showsInterrupt(line: Line): boolean {
     const { baseY } = this.#terminal.buffer.normal
     const from = this.#lowestOf(line.marker, this.#row)
@@ -219,7 +233,20 @@ export class LineReader {
   }
 
   #open(anchor: Anchor, hadText: boolean): Line {
-    return { ...anchor, typed: 0, hadText, hadInterrupt: false, wasResized: false, entered: undefined }
+    return {
+      ...anchor,
+      typed: 0,
+      hadText,
+      hadInterrupt: false,
+      wasResized: false,
+      wasWiped: false,
+      entered: undefined,
+    }
+  }
+
+  #wipe(): void {
+    this.#panes?.wipe()
+    if (this.#line !== undefined) this.#line.wasWiped = true
   }
 
   // Other screens.
@@ -228,13 +255,15 @@ export class LineReader {
     this.#leavePanes()
     if (isOn && !this.#isFullScreen) this.#commitEntered() // a program runs: it was Enter
     const command = this.#queue.running
-    if (isOn && command?.program === undefined && isMultiplexer(command?.text ?? '')) this.#enterPanes()
+    if (isOn && command?.program === undefined && isMultiplexer(command?.text ?? '')) this.#enterPanes('bars')
   }
 
-  #enterPanes(): void {
-    this.#panes ??= new PaneReader(this.#terminal, this.#prompts, {
-      enter: (text, us, prompt) =>
-        this.#offer(text, us ?? this.#us, { prompt, hasEditor: false, wasResized: false }, false),
+  #enterPanes(borders: Borders): void {
+    this.#panes ??= new PaneReader(this.#terminal, borders, this.#prompts, {
+      enter: ({ text, us, prompt, next }) => {
+        this.#offer(text, us ?? this.#us, { prompt, hasEditor: false, wasResized: false }, false)
+        if (next !== undefined) this.#queue.followedBy(() => next)
+      },
       giveUp: prompt => this.#giveUp(prompt),
     })
   }
@@ -249,7 +278,8 @@ export class LineReader {
   #mode(params: readonly (number | number[])[], isOn: boolean): boolean {
     if (params.some(param => param === 1049 || param === 1047 || param === 47)) this.#switchScreen(isOn)
     else if (params.includes(25)) this.#panes?.cursor(isOn)
-    else if (!isOn && this.#isFullScreen && this.#mouse.isOff(params[0])) this.#enterPanes()
+    else if (!isOn && this.#isFullScreen && this.#mouse.isOff(params[0])) this.#enterPanes('lines')
+    if (params.includes(1) && isOn) this.#hasSetKeys = true
     if (!params.includes(2004) || this.#isFullScreen) return false
     if (isOn) this.#beginEditor()
     else this.#endEditor()
@@ -260,13 +290,12 @@ export class LineReader {
     this.#commitEntered()
     const start = this.#terminal.registerMarker(0)
     if (start === undefined) return
-    const hasApplicationKeys = this.#terminal.modes.applicationCursorKeysMode
-    const isPromptFirst = this.#column > 0 && hasApplicationKeys
+    const isPromptFirst = this.#column > 0 && this.#terminal.modes.applicationCursorKeysMode
     const prompt = textBefore(rowOf(this.#surface, this.#row), this.#column)
     this.#editor = {
       start,
       anchor: isPromptFirst ? this.#here(this.#column, prompt) : undefined,
-      hasApplicationKeys,
+      hasSetKeys: this.#hasSetKeys,
     }
     this.#line = undefined
     this.#marked = isPromptFirst ? this.#marked : undefined
@@ -276,6 +305,7 @@ export class LineReader {
     const editor = this.#editor
     const line = this.#line
     this.#editor = undefined
+    this.#hasSetKeys = false
     this.#line = undefined
     const marked = this.#marked
     this.#marked = undefined
@@ -289,7 +319,7 @@ export class LineReader {
   /** Where Enter ends a line, bash and fish have gone to the next row before; zsh has reset the cursor keys. */
   #isGivenUp(editor: Editor): boolean {
     if (editor.anchor === undefined) return this.#column !== 0
-    return editor.hasApplicationKeys && this.#terminal.modes.applicationCursorKeysMode
+    return editor.hasSetKeys && this.#terminal.modes.applicationCursorKeysMode
   }
 
   #readEdited(editor: Editor, line: Line | undefined, marked: Anchor | undefined): void {

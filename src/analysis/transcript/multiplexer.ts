@@ -25,8 +25,8 @@ export class MouseSwitches {
   }
 }
 
-/** By a line feed, by a move, because a new scroll region sends the cursor to the corner, or because rows are shifted under it. */
-export type Leaving = 'feed' | 'move' | 'region' | 'shift'
+/** By a line feed, by a move, because a new scroll region sends the cursor to the corner, because rows are shifted under it, or erased. */
+export type Leaving = 'feed' | 'move' | 'region' | 'shift' | 'erase'
 
 /** Tells the row that the cursor is about to leave; after a line feed, where that row is now. */
 export function leavesRow(terminal: Terminal, tell: (y: number, how: Leaving) => void): IDisposable[] {
@@ -41,6 +41,7 @@ export function leavesRow(terminal: Terminal, tell: (y: number, how: Leaving) =>
     terminal.onLineFeed(() => tell(now() - 1, 'feed')),
     parser.registerCsiHandler({ final: 'r' }, leaves('region')),
     ...['A', 'B', 'E', 'F'].map(final => parser.registerCsiHandler({ final }, leaves('move'))),
+    parser.registerCsiHandler({ final: 'K' }, leaves('erase')),
     ...['S', 'T', 'L', 'M'].map(final => parser.registerCsiHandler({ final }, leaves('shift'))),
     ...['H', 'd', 'f'].map(final => parser.registerCsiHandler({ final }, goes)),
     ...['D', 'E', 'M'].map(final => parser.registerEscHandler({ final }, leaves('feed'))),
@@ -53,6 +54,14 @@ export function scrolls(terminal: Terminal, tell: (rows: number) => void): IDisp
     { final: 'S' },
     ([rows]) => (tell(Math.max(1, Number(rows ?? 1))), false),
   )
+}
+
+/** Tells when the whole screen is about to be erased (ED 2). */
+export function wipes(terminal: Terminal, tell: () => void): IDisposable {
+  return terminal.parser.registerCsiHandler({ final: 'J' }, ([what]) => {
+    if (what === 2) tell()
+    return false
+  })
 }
 
 /** Tells when a program asks the terminal what it is (DA, XTVERSION) or how it is (DSR). */

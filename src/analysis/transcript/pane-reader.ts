@@ -1,6 +1,6 @@
 import type { Terminal } from '../../recorder/terminal.ts'
 import type { Leaving } from './multiplexer.ts'
-import { type Pane, paneAround } from './pane.ts'
+import { type Borders, type Pane, paneAround } from './pane.ts'
 import { beginsWith, isOpen, type KnownPrompts } from './prompt.ts'
 import {
   columnAfter,
@@ -51,6 +51,8 @@ type Line = {
   hadInterrupt: boolean
   /** What stood there when the cursor left, and when that was. */
   left: Left | undefined
+  /** The first row that was filled then. */
+  next: string | undefined
   /** It goes on below, without a prompt. */
   isSeveral: boolean
   /** The cursor was in it when it left a row for the last time. */
@@ -62,9 +64,17 @@ type Left = { readonly text: string; readonly us: number; readonly row: number; 
 /** Somebody typed where nothing asked for a command. */
 type Elsewhere = { readonly row: number; readonly before: string; typed: number }
 
+/** What stood behind a prompt; when, where that is known; and what followed in the next row. */
+export type Entry = {
+  readonly text: string
+  readonly us: number | undefined
+  readonly prompt: string
+  readonly next: string | undefined
+}
+
 export type Offer = {
   /** A line was entered. */
-  readonly enter: (text: string, us: number | undefined, prompt: string) => void
+  readonly enter: (entered: Entry) => void
   /** A line was interrupted. */
   readonly giveUp: (prompt: string) => void
 }
@@ -76,10 +86,13 @@ export type Offer = {
  */
 export class PaneReader {
   readonly #terminal: Terminal
+  readonly #borders: Borders
   readonly #prompts: KnownPrompts
   readonly #offer: Offer
   #line: Line | undefined
   #elsewhere: Elsewhere | undefined
+  /** The line that was not yet entered when the screen was erased. */
+  #wiped: Line | undefined
   /** Bytes typed since there was output. */
   #burst = 0
   #looks = 0
@@ -98,8 +111,9 @@ export class PaneReader {
   /** Bytes in the rows behind a line that was left. */
   #echoed = 0
 
-  constructor(terminal: Terminal, prompts: KnownPrompts, offer: Offer) {
+  constructor(terminal: Terminal, borders: Borders, prompts: KnownPrompts, offer: Offer) {
     this.#terminal = terminal
+    this.#borders = borders
     this.#prompts = prompts
     this.#offer = offer
   }
@@ -123,9 +137,11 @@ export class PaneReader {
   /** The cursor goes from row `y` to another, or what stands there is about to change its place. */
   leave(us: number, y: number, how: Leaving): void {
     const line = this.#line
+    if (how === 'erase' && !this.#isErased(line, y)) return
     const isPassing = this.#isHome && how !== 'feed' && this.#x === 0 && y === 0
-    if (how !== 'shift') this.#isHome = how === 'region'
+    if (how !== 'shift' && how !== 'erase') this.#isHome = how === 'region'
     const isOutput = this.#drawing === undefined && !isPassing && (how === 'feed' || how === 'move')
+    if (line === undefined && how === 'feed') this.#noteEarlyRow(y)
     if (line === undefined && this.#early.length > 0 && isOutput) this.#readEarly(us, y)
     if (line === undefined || this.#isDrawing() || this.#looks >= maxLooks) return
     this.#looks++
@@ -137,13 +153,25 @@ export class PaneReader {
     const text = row === undefined ? '' : this.#textOf(line, line.pane, row, y)
     const { left } = line
     line.isBack = row !== undefined && this.#isSame(line, { row, text, y })
-    if (row !== undefined && line.isBack) line.left = { text, us, row, scrolled: this.#scrolled }
-    else if (left !== undefined) this.#readAhead(line, left, { us, y })
+    if (row !== undefined && line.isBack) {
+      line.left = { text, us, row, scrolled: this.#scrolled }
+      line.next = undefined
+    } else if (left !== undefined) {
+      if (how === 'feed') line.next ??= rowOf(line.pane, y).text
+      this.#readAhead(line, left, { us, y })
+    }
+  }
+
+  /** Beside another pane, screen writes what follows over the line at once, if that fills the pane. */
+  #isErased(line: Line | undefined, y: number): boolean {
+    if (line === undefined || this.#borders !== 'bars' || line.row !== y || this.#x > line.column)
+      return false
+    return line.pane.right - line.pane.left < this.#terminal.cols
   }
 
   /** A row shows behind a prompt what was typed before the prompt came: the shell has read it by itself. */
   #readEarly(us: number, y: number): void {
-    const pane = paneAround(this.#terminal)
+    const pane = paneAround(this.#terminal, this.#borders)
     const shown = rowOf(pane, y)
     const length = this.#prompts.find(shown.text)
     if (++this.#earlyRows > maxEarlyRows) this.#early = []
@@ -155,14 +183,24 @@ export class PaneReader {
     )
     if (at < 0) return
     this.#early = this.#early.slice(at + 1)
-    this.#offer.enter(text, us, shown.text.slice(0, length))
+    this.#offer.enter({ text, us, prompt: shown.text.slice(0, length), next: undefined })
   }
 
   /** What was typed in a row where nothing asked for it. */
   #noteEarly(): void {
-    const before = this.#elsewhere?.before.trim() ?? ''
-    if (before === '' || this.#elsewhere?.row === this.#y || this.#early.length >= maxEarly) return
-    this.#early.push(before)
+    if (this.#elsewhere?.row !== this.#y) this.#pushEarly(this.#elsewhere?.before ?? '')
+  }
+
+  /** The output leaves such a row. */
+  #noteEarlyRow(y: number): void {
+    if (this.#elsewhere?.row !== y) return
+    this.#elsewhere = undefined
+    this.#pushEarly(rowOf(paneAround(this.#terminal, this.#borders), y).text)
+  }
+
+  #pushEarly(row: string): void {
+    if (row.trim() === '' || this.#early.length >= maxEarly) return
+    this.#early.push(row.trim())
     this.#earlyRows = 0
   }
 
@@ -176,6 +214,18 @@ export class PaneReader {
     if (row === left.row - scrolled)
       return isMore || text.includes('^C') || scrolled > 0 || (left.row > pane.top && y < pane.bottom)
     return isMore && row < left.row && !beginsWith(rowOf(pane, left.row).text, prompt)
+  }
+
+  /**
+   * The whole screen is about to be erased and drawn anew: screen shows another window, or a shell clears its own. A line that the
+   * cursor had left was entered; one that it stood in was not, and may be shown again.
+   */
+  wipe(): void {
+    const line = this.#line
+    if (line === undefined) return
+    this.#line = undefined
+    if (line.isBack || line.left === undefined) this.#wiped = line
+    else this.#commit(line)
   }
 
   /** The terminal was asked for something: it answers by itself, as if somebody typed. */
@@ -215,7 +265,9 @@ export class PaneReader {
   end(): void {
     const line = this.#line
     if (line !== undefined && (!line.isBack || leavesShell.test(line.left?.text ?? ''))) this.#commit(line)
+    else if (leavesShell.test(this.#wiped?.left?.text ?? '')) this.#commit(this.#wiped)
     this.#line = undefined
+    this.#wiped = undefined
     this.#elsewhere = undefined
   }
 
@@ -240,14 +292,21 @@ export class PaneReader {
     if (text === '' || bytes + Buffer.byteLength(text) + 1 > this.#ahead) return
     this.#ahead -= bytes
     this.#commit(line)
-    this.#line = { ...next, row: y, text: '', y, left: { text, us, row: y, scrolled: this.#scrolled } }
+    this.#line = {
+      ...next,
+      next: undefined,
+      row: y,
+      text: '',
+      y,
+      left: { text, us, row: y, scrolled: this.#scrolled },
+    }
   }
 
   /** What became of the line that was typed before. */
   #settle(): void {
     const line = this.#line
     if (line === undefined) return
-    const pane = paneAround(this.#terminal)
+    const pane = paneAround(this.#terminal, this.#borders)
     const isHere = isSamePane(pane, line.pane)
     if (isReading.test(rowOf(line.pane, line.pane.top).text) || (isHere && this.#isAbove(line))) return
     if (isHere && this.#goesOn(line, pane)) {
@@ -304,13 +363,14 @@ export class PaneReader {
   }
 
   /** The line is over. */
-  #commit(line: Line): void {
+  #commit(line: Line | undefined): void {
+    if (line === undefined) return
     const text = this.#seenAgain(line) ?? line.left?.text
     if (text === undefined || text.trim() === '') return
     if (this.#burst === 1 && text.includes('^C') && !line.hadInterrupt) this.#offer.giveUp(line.prompt)
     else if (line.typed === 1 && line.text === '')
       return // Enter shows nothing: this is what the shell says at the end of its input
-    else this.#offer.enter(text, line.left?.us, line.prompt)
+    else this.#offer.enter({ text, us: line.left?.us, prompt: line.prompt, next: line.next })
   }
 
   /** Where a redraw came before the echo of a paste: the lowest row that shows it. */
@@ -330,7 +390,7 @@ export class PaneReader {
 
   /** What the screen shows where the cursor stands: the line that goes on, a new one, or nothing that asks for a command. */
   #look(bytes: number): void {
-    const pane = paneAround(this.#terminal)
+    const pane = paneAround(this.#terminal, this.#borders)
     const line = this.#line
     if (line !== undefined) return this.#refresh(line, pane)
     const before = textBefore(rowOf(pane, this.#y), this.#x)
@@ -362,14 +422,24 @@ export class PaneReader {
 
   #begin(pane: Pane, before: string): Line | undefined {
     const row = rowOf(pane, this.#y)
-    const known = this.#prompts.find(before)
+    const wiped = this.#wiped?.prompt ?? ''
+    this.#wiped = undefined
+    const again = wiped !== '' && before.startsWith(wiped) ? wiped.length : undefined
+    const known = this.#prompts.find(before) ?? again
     const prompt = known === undefined ? before : before.slice(0, known)
     if (this.#prompts.askerOf(prompt, false).kind === 'nobody') return undefined
     const column = Math.min(columnAfter(row, prompt.length, pane.right), this.#x)
     const right = prompt.length === before.length ? rightOf(pane, row, this.#x) : undefined
     const text = before.slice(prompt.length)
     const begun = { pane, prompt, column, right, row: this.#y, y: this.#y, text, typed: 0 }
-    return { ...begun, hadInterrupt: false, left: undefined, isSeveral: false, isBack: false }
+    return {
+      ...begun,
+      hadInterrupt: false,
+      left: undefined,
+      next: undefined,
+      isSeveral: false,
+      isBack: false,
+    }
   }
 
   /** The row at or above `y` in which the line begins: it shows the prompt, and those from there on are full, or set in as fish does. */

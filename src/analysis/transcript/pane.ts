@@ -10,6 +10,8 @@ export type Pane = Surface & {
 
 const vertical = /^[│┃║├┤┼┬┴┌┐└┘|]$/
 const horizontal = /^[─━═├┤┼┬┴┌┐└┘-]$/
+/** A border both ways. */
+const crossing = '┼'
 /** A status line is no part of a pane. */
 const statusRows = 1
 /** Cells that are looked at for one key: a screen of nothing but borders must not cost more than typing it did. */
@@ -20,13 +22,20 @@ const minLongBorder = 6
 /** A column of signs is a border from so many rows on. */
 const minBorder = 2
 
+/** How panes are told apart: tmux draws lines, screen colours bars, with text in those that lie. */
+export type Borders = 'lines' | 'bars'
+
 /** The pane around the cursor: as far as no border drawn from one end to the other stands in the way. */
-export function paneAround(terminal: Terminal): Pane {
+export function paneAround(terminal: Terminal, borders: Borders): Pane {
   const { cursorX, cursorY: y } = terminal.buffer.alternate
   const x = Math.min(cursorX, terminal.cols - 1) // behind the last column while the next character will wrap
   let looks = 0
-  const at = (column: number, row: number): string =>
-    looks++ < maxLooks ? (terminal.buffer.alternate.getLine(row)?.getCell(column)?.getChars() ?? '') : ''
+  const at = (column: number, row: number): string => {
+    const cell = looks++ < maxLooks ? terminal.buffer.alternate.getLine(row)?.getCell(column) : undefined
+    const isBar = borders === 'bars' && cell !== undefined && (cell.isInverse() !== 0 || !cell.isBgDefault())
+    if (isBar) return crossing
+    return cell?.getChars() ?? ''
+  }
   const last = terminal.rows - 1 - (y < terminal.rows - statusRows ? statusRows : 0)
   const isWall = (column: number) => vertical.test(at(column, y)) && spans(row => at(column, row), y, last)
   let left = x

@@ -1,7 +1,8 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ScreenCommand } from '../../../src/analysis/transcript/command.ts'
 import { transcriptOf } from '../../../src/analysis/transcript/transcript.ts'
-import { carriesData, type EventRecord } from '../../../src/recorder/event.ts'
+import { type Cut, cutOf, inPieces } from '../../corpus/cuts.ts'
 import { type Measured, measure, scoreOf } from '../../corpus/score.ts'
 import { readCorpus, readHeldOut, recordsOf } from '../../corpus/stream.ts'
 
@@ -116,39 +117,28 @@ describe('commands are read as the shells themselves say they were entered', () 
 })
 
 describe('the same is read however the bytes are cut', () => {
-  for (const [how, cut] of [
-    ['at every byte', inBytes],
-    ['nowhere between keys', joined],
-  ] as const)
-    test(`cut ${how}`, { timeout: 240_000 }, () => {
-      for (const { stream, score } of everything) {
-        const found = [...transcriptOf(cut(recordsOf(stream)))]
-        expect(withoutTimes(found), `${stream.shell}: ${stream.name}`).toEqual(withoutTimes(score.found))
-      }
-    })
+  const expectSame = ({ stream, score }: (typeof everything)[number], cut: Cut) =>
+    expect(
+      withoutTimes([...transcriptOf(cut(recordsOf(stream)))]),
+      `${stream.shell}: ${stream.name}`,
+    ).toEqual(withoutTimes(score.found))
+
+  test('each run in a way of its own', () => {
+    for (const one of everything) expectSame(one, cutOf(`${one.stream.shell} ${one.stream.name}`))
+  })
+
+  test('any run in any way', () => {
+    const runs = fc.nat({ max: everything.length - 1 }).map(index => everything[index])
+    const cuts = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 60 })).map(([seed, to]) => inPieces(seed, to))
+    fc.assert(
+      fc.property(runs, cuts, (one, cut) => {
+        expectSame(one as (typeof everything)[number], cut)
+      }),
+      { numRuns: 60 },
+    )
+  })
 })
 
 function withoutTimes(commands: readonly ScreenCommand[]): unknown[] {
   return commands.map(command => ({ ...command, us: 0 }))
-}
-
-function inBytes(records: readonly EventRecord[]): EventRecord[] {
-  return records.flatMap(record => {
-    const { event } = record
-    if (!carriesData(event)) return [record]
-    return [...event.data].map(byte => ({ ...record, event: { ...event, data: Buffer.of(byte) } }))
-  })
-}
-
-/** Output that came in several pieces, in one. */
-function joined(records: readonly EventRecord[]): EventRecord[] {
-  const out: EventRecord[] = []
-  for (const record of records) {
-    const last = out.at(-1)
-    if (last !== undefined && carriesData(last.event) && carriesData(record.event)) {
-      const data = Buffer.concat([last.event.data, record.event.data])
-      out[out.length - 1] = { ...last, event: { ...last.event, data } }
-    } else out.push(record)
-  }
-  return out
 }
