@@ -202,8 +202,25 @@ export type EntryView = {
   readonly text: string
   readonly detail: Readonly<Record<string, string | number | boolean | readonly string[]>>
   readonly hits: readonly { readonly rule: string; readonly severity: Severity }[]
-  /** First time for this person, as far as the baseline knows. */
-  readonly isFirst?: boolean
+  /** Of statements and commands, where the index knows the session. */
+  readonly usage?: EntryUsage
+}
+
+/** How usual a statement of this shape, or this program, is. Over all sessions that the gateway keeps, so that "new" means new. */
+export type EntryUsage = {
+  /** Of a command: what is counted. */
+  readonly program?: string
+  /** Nothing like it is known of this person, or on this target, from before. */
+  readonly isNewForPerson: boolean
+  readonly isNewForTarget: boolean
+  /** By this person in the 30 days until then. */
+  readonly ownTimes: number
+  /** By everybody in the same days, where they are at least five (docs/privacy.md). */
+  readonly everybody?: {
+    readonly times: number
+    readonly people: number
+    readonly isLowerBound: boolean
+  }
 }
 
 /** GET /sessions/:id/statements adds these to `detail`: class, fingerprint, tables, rows, bytes, durationMs, sqlstate, message, blocked, transaction. */

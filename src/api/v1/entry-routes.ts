@@ -1,7 +1,7 @@
 /** What happened in a session, one thing at a time: from the index, or from the recording where the index does not have it yet. */
 import { z } from 'zod'
 import type { Entry, EntryHit, EntryKind } from '../../analysis/entry.ts'
-import type { EntryView, Page } from '../schema.ts'
+import type { EntryUsage, EntryView, Page } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { cursor, whole } from './fields.ts'
 import { withRecording } from './recordings.ts'
@@ -65,15 +65,15 @@ async function indexed(
   at: string | undefined,
   limit: number,
 ): Promise<Page<EntryView>> {
-  const wish = { session, kinds, limit, ...(at === undefined ? {} : { cursor: at }) }
+  const wish = { session, kinds, limit, withUsage: true, ...(at === undefined ? {} : { cursor: at }) }
   const { items, next } = await index.entries(wish)
   return {
-    items: items.map(({ entry, hits }) => viewOf(entry, hits)),
+    items: items.map(({ entry, hits, usage }) => viewOf(entry, hits, usage)),
     ...(next === undefined ? {} : { next }),
   }
 }
 
-function viewOf(entry: Entry, hits: readonly EntryHit[]): EntryView {
+function viewOf(entry: Entry, hits: readonly EntryHit[], usage?: EntryUsage): EntryView {
   const { number, kind, offsetMs, atMs, text, command, statement, file } = entry
   return {
     number,
@@ -83,6 +83,7 @@ function viewOf(entry: Entry, hits: readonly EntryHit[]): EntryView {
     text,
     detail: { ...command, ...statement, ...file },
     hits: hits.map(({ rule, severity }) => ({ rule, severity })),
+    ...(usage === undefined ? {} : { usage }),
   }
 }
 

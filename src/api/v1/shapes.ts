@@ -284,6 +284,13 @@ export const savedView: z.ZodType<said.SavedView> = z.strictObject({
 })
 
 const entryKind = z.enum(['command', 'statement', 'file', 'screen', 'forward'])
+const entryUsage: z.ZodType<said.EntryUsage> = z.strictObject({
+  program: opt(z.string()),
+  isNewForPerson: z.boolean(),
+  isNewForTarget: z.boolean(),
+  ownTimes: z.int(),
+  everybody: opt(z.strictObject({ times: z.int(), people: z.int(), isLowerBound: z.boolean() })),
+})
 const entryView: z.ZodType<said.EntryView> = z.strictObject({
   number: z.int(),
   kind: entryKind,
@@ -292,7 +299,7 @@ const entryView: z.ZodType<said.EntryView> = z.strictObject({
   text: z.string(),
   detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])),
   hits: z.array(z.strictObject({ rule: z.string(), severity })),
-  isFirst: opt(z.boolean()),
+  usage: opt(entryUsage),
 })
 export const entryPage: z.ZodType<said.Page<said.EntryView>> = z.strictObject(pageOf(entryView))
 

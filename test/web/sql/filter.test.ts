@@ -25,7 +25,7 @@ const statements = statementsOf([
     offsetMs: 61_000,
     text: 'select 2',
     detail: { class: 'read' },
-    isFirst: true,
+    usage: { isNewForPerson: true, isNewForTarget: false, ownTimes: 1 },
     hits: [{ rule: 'r', severity: 'low' }],
   }),
 ])

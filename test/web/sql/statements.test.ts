@@ -78,12 +78,15 @@ test('a BEGIN that failed opened nothing, and what the gateway says of transacti
 test('statements of one fingerprint stand together, with what they add up to', () => {
   const groups = groupsOf(
     statementsOf([
-      entry({ text: 'select 1', detail: { class: 'read', fingerprint: 'a', rows: 1, durationMs: 5 } }),
+      entry({
+        text: 'select 1',
+        detail: { class: 'read', fingerprint: 'a', rows: 1, durationMs: 5 },
+        usage: { isNewForPerson: true, isNewForTarget: true, ownTimes: 2 },
+      }),
       entry({ text: 'drop table t', detail: { class: 'ddl', fingerprint: 'b' } }),
       entry({
         text: 'select 2',
         detail: { class: 'read', fingerprint: 'a', rows: 2, durationMs: 7 },
-        isFirst: true,
       }),
       entry({ text: 'selec', detail: { sqlstate: '42601' } }),
     ]),
@@ -98,7 +101,7 @@ test('statements of one fingerprint stand together, with what they add up to', (
     totalMs: 12,
     longestMs: 7,
     errors: 0,
-    isFirst: true,
+    usage: { isNewForPerson: true },
     text: 'select 1',
   })
   expect(groups[2]).toMatchObject({ errors: 1, look: 'other' })

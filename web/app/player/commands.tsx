@@ -6,6 +6,7 @@ import { Line, MarkedLine } from '../parts/hidden.tsx'
 import { SeverityShape, worstOf } from '../parts/severity.tsx'
 import { offsetOf } from '../parts/time.tsx'
 import { VirtualList } from '../parts/virtual.tsx'
+import { NewBadge, usageWords } from '../session/usage.tsx'
 import { leadMs } from './bar.tsx'
 
 const rowHeight = 58
@@ -127,6 +128,7 @@ function Command({
             <MarkedLine text={entry.text.slice(0, 400)} marks={marksIn(entry.text.slice(0, 400), filter)} />
           )}
         </code>
+        <NewBadge usage={entry.usage} />
         <span class="under">{aboutOf(entry)}</span>
       </button>
       <Copy text={entry.text} label="Copy" name="the command" class="plain small" />
@@ -135,14 +137,14 @@ function Command({
 }
 
 /** Exit code, directory, how it was found and how sure that is, and whether it is new. */
-function aboutOf({ detail, isFirst }: EntryView): string {
+function aboutOf({ detail, usage }: EntryView): string {
   const { exitStatus, directory, found, sure, decoded } = detail
   const parts = [
     typeof exitStatus === 'number' ? `exit ${exitStatus}` : '',
     typeof directory === 'string' ? `in ${directory}` : '',
     typeof found === 'string' ? (foundTexts[found] ?? found) : '',
     typeof sure === 'number' && sure < 1 ? `${Math.round(sure * 100)} % sure` : '',
-    isFirst === true ? 'new for this user' : '',
+    usage === undefined ? '' : usageWords(usage),
     Array.isArray(decoded) && decoded.length > 0 ? `decoded: ${decoded.join(' ')}` : '',
   ]
   return parts.filter(part => part !== '').join(' · ')

@@ -1,4 +1,5 @@
 /** Which statements are shown: pure, from what the address says. */
+import { isNew } from '../../session/usage.tsx'
 import type { Statement } from './statement.ts'
 import { type Look, lookOf, looks } from './look.ts'
 
@@ -28,7 +29,7 @@ export function filterOf(query: URLSearchParams): Filter {
 export function matches(filter: Filter, statement: Statement): boolean {
   const { words, looks: wanted, onlyFirst, onlyHits, fingerprint } = filter
   if (wanted.length > 0 && !wanted.includes(lookOf(statement))) return false
-  if (onlyFirst && !statement.isFirst) return false
+  if (onlyFirst && !isNew(statement.usage)) return false
   if (onlyHits && statement.hits.length === 0) return false
   if (fingerprint !== undefined && statement.fingerprint !== fingerprint) return false
   if (words.length === 0) return true

@@ -3,6 +3,7 @@ import { Line } from '../../parts/hidden.tsx'
 import { Table } from '../../parts/table.tsx'
 import { offsetOf } from '../../parts/time.tsx'
 import { changeQuery } from '../../router.tsx'
+import { NewBadge } from '../../session/usage.tsx'
 import { type Group, groupsOf, sparkline } from './group.ts'
 import { size, took } from './rows.tsx'
 import { LookName } from './shape.tsx'
@@ -75,7 +76,7 @@ export function GroupRows({
   )
 }
 
-function Shape({ group: { key, text, statements, isFirst } }: { group: Group }) {
+function Shape({ group: { key, text, statements, usage } }: { group: Group }) {
   const [first] = statements
   return (
     <>
@@ -92,7 +93,7 @@ function Shape({ group: { key, text, statements, isFirst } }: { group: Group }) 
       >
         <Line text={text.trim().replaceAll(/\s+/g, ' ')} max={160} />
       </button>
-      {isFirst ? <span class="badge warn">new</span> : null}
+      <NewBadge usage={usage} />
     </>
   )
 }

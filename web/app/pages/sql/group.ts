@@ -1,4 +1,5 @@
 /** Statements of one shape together: what differs in literals only has one fingerprint. */
+import type { EntryUsage } from '../../../../src/api/schema.ts'
 import { classLookOf, graver, type Look } from './look.ts'
 import { outcomeOf, type Statement } from './statement.ts'
 
@@ -14,7 +15,8 @@ export type Group = {
   readonly totalMs: number
   readonly longestMs: number
   readonly errors: number
-  readonly isFirst: boolean
+  /** Of the first: a shape is new once. */
+  readonly usage: EntryUsage | undefined
   readonly firstMs: number
   readonly lastMs: number
 }
@@ -46,7 +48,7 @@ function groupOf(key: string, statements: readonly Statement[]): Group {
     totalMs: sum(({ durationMs }) => durationMs),
     longestMs: Math.max(0, ...statements.map(({ durationMs = 0 }) => durationMs)),
     errors: statements.filter(statement => outcomeOf(statement) !== 'done').length,
-    isFirst: statements.some(({ isFirst }) => isFirst),
+    usage: first?.usage,
     firstMs: first?.atMs ?? 0,
     lastMs: statements.at(-1)?.atMs ?? 0,
   }

@@ -5,6 +5,7 @@ import { SeverityShape, worstOf } from '../../parts/severity.tsx'
 import type { Column } from '../../parts/table.tsx'
 import { duration, offsetOf, textOf, ZoneName } from '../../parts/time.tsx'
 import { VirtualTable } from '../../parts/virtual.tsx'
+import { NewBadge } from '../../session/usage.tsx'
 import { settingOf } from '../../settings.ts'
 import { lookOf } from './look.ts'
 import { LookName } from './shape.tsx'
@@ -98,7 +99,7 @@ const columns: readonly Column<Statement>[] = [
 ]
 
 function State({ statement }: { statement: Statement }) {
-  const { sqlstate, isFirst, hits } = statement
+  const { sqlstate, usage, hits } = statement
   const outcome = outcomeOf(statement)
   const worst = worstOf(hits.map(({ severity }) => severity))
   return (
@@ -110,11 +111,7 @@ function State({ statement }: { statement: Statement }) {
         </span>
       )}
       {outcome === 'done' ? null : <span class="bad">{outcome === 'error' ? sqlstate : outcome}</span>}
-      {isFirst ? (
-        <span class="badge warn" title="The first time for this person, as far as the baseline knows">
-          new
-        </span>
-      ) : null}
+      <NewBadge usage={usage} />
     </span>
   )
 }

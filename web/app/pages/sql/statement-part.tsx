@@ -8,6 +8,7 @@ import { Severity } from '../../parts/severity.tsx'
 import { Shown } from '../../parts/states.tsx'
 import { offsetOf, Time } from '../../parts/time.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
+import { isNew, usageText } from '../../session/usage.tsx'
 import { lookOf } from './look.ts'
 import { pretty } from './pretty.ts'
 import { LookName } from './shape.tsx'
@@ -52,7 +53,7 @@ export function StatementPart({
 }
 
 function Outcome({ statement }: { statement: Statement }) {
-  const { sqlstate, message, blocked, isFirst, hits } = statement
+  const { sqlstate, message, blocked, usage, hits } = statement
   const outcome = outcomeOf(statement)
   const words = { error: 'Failed', cancelled: 'Cancelled', blocked: 'Refused by the gateway', done: '' }
   return (
@@ -63,9 +64,9 @@ function Outcome({ statement }: { statement: Statement }) {
           <Line text={blocked ?? message ?? ''} />
         </p>
       )}
-      {isFirst ? (
-        <p class="note warn">The first of its shape for this person, as far as the baseline knows.</p>
-      ) : null}
+      {usage === undefined ? null : (
+        <p class={isNew(usage) ? 'note warn' : 'quiet'}>This shape: {usageText(usage)}.</p>
+      )}
       {hits.length === 0 ? null : (
         <ul class="sql-hits" aria-label="Rules that it met">
           {hits.map(({ rule, severity }) => (

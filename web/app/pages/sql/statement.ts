@@ -1,5 +1,5 @@
 /** A statement of a session as the page works with it, read out of what the gateway says. */
-import type { EntryView, Severity } from '../../../../src/api/schema.ts'
+import type { EntryUsage, EntryView, Severity } from '../../../../src/api/schema.ts'
 import type { StatementClass } from '../../../../src/model.ts'
 
 export type Statement = {
@@ -19,7 +19,8 @@ export type Statement = {
   readonly blocked: string | undefined
   /** Counts the transactions of the session from 1; undefined outside of any. */
   readonly transaction: number | undefined
-  readonly isFirst: boolean
+  /** Unknown where the gateway has no index of the session. */
+  readonly usage: EntryUsage | undefined
   readonly hits: readonly { readonly rule: string; readonly severity: Severity }[]
 }
 
@@ -53,7 +54,7 @@ export function statementsOf(entries: readonly EntryView[]): readonly Statement[
       sqlstate: textIn(detail['sqlstate']),
       message: textIn(detail['message']),
       blocked: textIn(detail['blocked']),
-      isFirst: entry.isFirst === true,
+      usage: entry.usage,
       hits: entry.hits,
     }
     const told = numberIn(detail['transaction'])

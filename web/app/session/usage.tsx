@@ -1,0 +1,57 @@
+/** How usual a command or a statement is: a mark for what is new, and the numbers in words. */
+import type { EntryUsage } from '../../../src/api/schema.ts'
+import { hasHidden } from '../parts/hidden.tsx'
+
+/** Undefined where nothing is new. */
+function newsOf({ isNewForPerson, isNewForTarget }: EntryUsage): string | undefined {
+  if (isNewForPerson) return isNewForTarget ? 'new for this person and target' : 'new for this person'
+  return isNewForTarget ? 'new on this target' : undefined
+}
+
+export function isNew(usage: EntryUsage | undefined): boolean {
+  return usage !== undefined && newsOf(usage) !== undefined
+}
+
+export function NewBadge({ usage }: { usage: EntryUsage | undefined }) {
+  const news = usage === undefined ? undefined : newsOf(usage)
+  if (usage === undefined || news === undefined) return null
+  return (
+    <span class="badge warn" title={usageText(usage)}>
+      new<span class="unseen">{news.slice(3)}</span>
+    </span>
+  )
+}
+
+/** What there is room for in a list. */
+export function usageWords(usage: EntryUsage): string {
+  const news = newsOf(usage)
+  if (news !== undefined) return `${programOf(usage)}${news}`
+  return usage.everybody === undefined ? ownText(usage) : `${everybodyText(usage.everybody)} in 30 days`
+}
+
+/** All of it, without a full stop. Five people at least, or they are not counted out (docs/privacy.md). */
+export function usageText(usage: EntryUsage): string {
+  const { everybody } = usage
+  const news = newsOf(usage)
+  const all =
+    everybody === undefined ? 'by fewer than five people in all' : `${everybodyText(everybody)} in all`
+  return `${programOf(usage)}${news === undefined ? '' : `${news}; `}${ownText(usage)}, ${all}`
+}
+
+/** A name that would not show is not told: the command itself shows it. */
+function programOf({ program }: EntryUsage): string {
+  return program === undefined || hasHidden(program) ? '' : `${program}: `
+}
+
+function ownText({ ownTimes }: EntryUsage): string {
+  return `${timesOf(ownTimes)} by this person in 30 days`
+}
+
+function everybodyText({ times, people, isLowerBound }: NonNullable<EntryUsage['everybody']>): string {
+  const least = isLowerBound ? 'at least ' : ''
+  return `${least}${timesOf(times)} by ${least}${people} people`
+}
+
+function timesOf(times: number): string {
+  return times === 1 ? 'once' : `${times.toLocaleString('en')} times`
+}
