@@ -1,4 +1,4 @@
-/** `sallyport check`: validates a configuration, then tries its issuer and targets. */
+/** `sallyport check`: validates a configuration, then tries its issuer, its targets, and where recordings and events go. */
 import { isAbsolute, relative } from 'node:path'
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
@@ -7,6 +7,7 @@ import { openAuthorities } from '../credentials/authority.ts'
 import { openLog } from '../log.ts'
 import { openPostgresCredentials } from './postgres-credentials.ts'
 import { openIssuer } from '../identity/issuer.ts'
+import { probeSink } from '../notify/probe-sink.ts'
 import { proveEngine } from '../ssh/engine.ts'
 import { lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
@@ -25,14 +26,18 @@ export function addCheck(program: Command): void {
   configOption(
     program
       .command('check')
-      .description('validate a configuration, try its issuer and targets, and say what would fail'),
+      .description(
+        'validate a configuration, try its issuer, targets, buckets and sinks, and say what would fail',
+      ),
   )
     .option('--offline', 'only validate the file')
     .option('--json', 'for scripts')
     .action(async (options: CheckOptions) => {
       const config = requireConfig(configFileOf(options), { withoutSecrets: options.offline === true })
       const results =
-        options.offline === true ? [] : [...(await probe(config)), ...(await probeStorage(config))]
+        options.offline === true
+          ? []
+          : [...(await probe(config)), ...(await probeStorage(config)), ...(await probeSinks(config))]
       const notes = notesOn(config)
       if (options.json === true) printJson({ configuration: 'valid', notes, results })
       else print(results, notes)
@@ -69,6 +74,13 @@ function print(results: readonly ProbeResult[], notes: readonly string[]): void 
   for (const { what, ok, text } of results) {
     process.stdout.write(`${ok ? 'ok    ' : 'FAILED'}  ${printableLine(what)}: ${printableLine(text)}\n`)
   }
+}
+
+/** All at once: each may take its time. */
+async function probeSinks({ notify }: Config): Promise<readonly ProbeResult[]> {
+  return await Promise.all(
+    notify.map(async sink => ({ what: `${sink.kind} sink ${sink.name}`, ...(await probeSink(sink)) })),
+  )
 }
 
 /** The running gateway probes, since it holds the audit log and the leases; without one we do. */

@@ -31,7 +31,7 @@ export type SyslogMessage = {
 export function sendSyslogBatch(server: SyslogServer, messages: readonly SyslogMessage[]): Promise<void> {
   const frames = Buffer.concat(messages.map(frameOf))
   return new Promise((resolve, reject) => {
-    const socket = connect(server)
+    const socket = connectSyslog(server)
     const late = new Error('the syslog server did not take the message in time')
     const timer = setTimeout(() => socket.destroy(late), timeoutMs) // whatever it sends meanwhile
     socket.once('error', reject)
@@ -45,7 +45,8 @@ export function sendSyslogBatch(server: SyslogServer, messages: readonly SyslogM
   })
 }
 
-function connect({ host, port, tls }: SyslogServer): Socket {
+/** Of a server without TLS it is on `connect`, else on `secureConnect` that it can take messages. */
+export function connectSyslog({ host, port, tls }: SyslogServer): Socket {
   if (tls === undefined) return connectPlain({ host, port })
   const name = isIP(host) === 0 ? { servername: host } : {}
   return connectTls({
