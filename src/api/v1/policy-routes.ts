@@ -56,8 +56,9 @@ function viewOf({ roles, targets }: Policy): Omit<PolicyView, 'version' | 'text'
   }
 }
 
-function allowText({ targets, logins, line: at }: AllowRule): string {
-  return `${logins.join(', ')} on ${matchText(targets)} (line ${at})`
+function allowText({ targets, logins, breakGlass, line: at }: AllowRule): string {
+  const emergency = breakGlass === true ? 'emergency access, ' : ''
+  return `${logins.join(', ')} on ${matchText(targets)} (${emergency}line ${at})`
 }
 
 function matchText({ name, protocol, labels = {} }: TargetMatch): string {
