@@ -1,7 +1,9 @@
 /** Who looks at sessions within the analyst's thread. One line for each. */
+import { join } from 'node:path'
 import { FindingObserver, type ObserverOptions } from '../findings/observer.ts'
 import type { Catalogue } from '../rules/catalogue.ts'
 import { PersonWindows } from '../rules/person-windows.ts'
+import { WindowKeeper } from '../rules/window-keeper.ts'
 import type { SessionObserver } from './session-observer.ts'
 
 export type ObserverParts = {
@@ -13,5 +15,7 @@ export type ObserverParts = {
 export function openObservers({ catalogue, observing }: ObserverParts): readonly SessionObserver[] {
   if (observing === undefined) return []
   const options = observing as ObserverOptions
-  return [new FindingObserver(options, catalogue.all), new PersonWindows(catalogue, options.analysis.off)]
+  const keeper = new WindowKeeper(join(options.folder, 'windows'))
+  const windows = new PersonWindows(catalogue, options.analysis.off, keeper)
+  return [new FindingObserver(options, catalogue.all, person => windows.forget(person)), windows]
 }

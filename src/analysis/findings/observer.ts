@@ -47,6 +47,7 @@ const maxMostUsed = 10
 
 export class FindingObserver implements SessionObserver {
   readonly #options: ObserverOptions
+  readonly #onForget: (person: string) => void
   readonly #book: RuleBook
   readonly #keeper: ProfileKeeper
   readonly #known: Known
@@ -58,8 +59,14 @@ export class FindingObserver implements SessionObserver {
   #unsaved = 0
   #savedMs = performance.now()
 
-  constructor(options: ObserverOptions, rules: readonly RuleAbout[]) {
+  /** `onForget` hears of people of whom nothing is to stay. */
+  constructor(
+    options: ObserverOptions,
+    rules: readonly RuleAbout[],
+    onForget: (person: string) => void = () => {},
+  ) {
     this.#options = options
+    this.#onForget = onForget
     this.#book = bookOf(rules, options.analysis.off)
     this.#keeper = new ProfileKeeper(options.folder)
     this.#known = this.#keeper.load().known
@@ -108,10 +115,10 @@ export class FindingObserver implements SessionObserver {
 
   #compare(view: SessionView): readonly FindingDraft[] {
     const config = this.#options.analysis.baselines
-    if (!config.enabled) return []
     const known = this.#known
     const { facts, events, session } = view
     this.attend(facts.endedAtMs)
+    if (!config.enabled) return []
     if (known.seen.has(session.id)) return [] // analysed again: its finding, if any, is there
     note(known.seen, session.id, facts.endedAtMs, maxSeen)
     const compared = compareSession(facts, events, { ...known, config })
@@ -185,6 +192,7 @@ export class FindingObserver implements SessionObserver {
     for (const [session, { facts }] of this.#known.held)
       if (facts.person === person) this.#known.held.delete(session)
     this.#keeper.drop(person)
+    this.#onForget(person)
   }
 
   #tell(person: string): void {

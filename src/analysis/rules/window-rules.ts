@@ -2,6 +2,7 @@
  * Rules over several entries of one session: one of these for each session, told of its entries in order of time. What it keeps is
  * bounded by what its rules ask for, whatever the session does; each entry costs what its own text and tables cost.
  */
+import { createHash } from 'node:crypto'
 import type { Entry, EntryHit } from '../entry.ts'
 import { readShell } from '../shell/reader.ts'
 import { withoutLiterals } from '../sql/shape.ts'
@@ -9,8 +10,8 @@ import type { Catalogue } from './catalogue.ts'
 import { directionOf, type Literals, literalsOf } from './literals.ts'
 import type { WindowRule, Counted, Ordered } from './window-rule.ts'
 import type { CompiledStep, LineMark } from './window-steps.ts'
-import { WindowTally } from './window-tally.ts'
-import { WindowTrails } from './window-trails.ts'
+import { type TallyState, WindowTally } from './window-tally.ts'
+import { type TrailsState, WindowTrails } from './window-trails.ts'
 
 /** Statements of different shapes, or tables, that one rule counts apart; the one that was seen longest ago goes. */
 const maxGroups = 64
@@ -25,24 +26,52 @@ type Met = {
   readonly step: (step: CompiledStep) => LineMark | undefined
 }
 
+type GroupState = {
+  readonly name: string
+  readonly tally: TallyState
+  readonly literals: Literals | undefined
+  readonly direction: Group['direction']
+}
+/** What one rule has counted. */
+type WatchState = { readonly groups: readonly GroupState[] } | { readonly trails: TrailsState }
+
 interface Watch {
   /** Whether this entry completes the rule. */
   take(met: Met): boolean
+  readonly state: WatchState
 }
+
+/** What was counted, by rule; of a rule that is another one since, nothing is taken up. */
+export type WindowState = Readonly<
+  Record<string, { readonly rule: string; readonly quietUntilMs: number | null; readonly watch: WatchState }>
+>
 
 export class WindowRules {
   readonly #catalogue: Catalogue
   readonly #watches: readonly { readonly rule: WindowRule; readonly watch: Watch; quietUntilMs: number }[]
 
-  /** `over`: for one session, or for all sessions of one person. */
-  constructor(catalogue: Catalogue, over: WindowRule['over'] = 'session') {
+  /** `over`: for one session, or for all sessions of one person. `state`: what was counted before. */
+  constructor(catalogue: Catalogue, over: WindowRule['over'] = 'session', state: WindowState = {}) {
     this.#catalogue = catalogue
     const rules = catalogue.windows.filter(rule => rule.over === over)
-    this.#watches = rules.map(rule => ({
-      rule,
-      watch: watchOf(rule, catalogue.stagesOf(rule)),
-      quietUntilMs: Number.NEGATIVE_INFINITY,
-    }))
+    this.#watches = rules.map(rule => {
+      const kept = state[rule.id]
+      const before = kept?.rule === digestOf(rule) ? kept : undefined
+      return {
+        rule,
+        watch: watchOf(rule, catalogue.stagesOf(rule), before?.watch),
+        quietUntilMs: before?.quietUntilMs ?? Number.NEGATIVE_INFINITY,
+      }
+    })
+  }
+
+  /** As it is kept; as JSON it says the same. */
+  get state(): WindowState {
+    const kept = this.#watches.map(({ rule, watch, quietUntilMs }) => {
+      const quiet = Number.isFinite(quietUntilMs) ? quietUntilMs : null
+      return [rule.id, { rule: digestOf(rule), quietUntilMs: quiet, watch: watch.state }] as const
+    })
+    return Object.fromEntries(kept)
   }
 
   /**
@@ -81,8 +110,23 @@ function hitOf({ id, severity, techniques }: WindowRule, entry: Entry): EntryHit
   }
 }
 
-function watchOf({ window }: WindowRule, stages: readonly (readonly CompiledStep[])[]): Watch {
-  return 'steps' in window ? new OrderedWatch(window, stages) : new CountedWatch(window, stages[0] ?? [])
+function watchOf(
+  { window }: WindowRule,
+  stages: readonly (readonly CompiledStep[])[],
+  state: WatchState | undefined,
+): Watch {
+  if ('steps' in window)
+    return new OrderedWatch(window, stages, state !== undefined && 'trails' in state ? state.trails : [])
+  return new CountedWatch(
+    window,
+    stages[0] ?? [],
+    state !== undefined && 'groups' in state ? state.groups : [],
+  )
+}
+
+/** What a rule counts, and how: not its words. */
+function digestOf({ window }: WindowRule): string {
+  return createHash('sha256').update(JSON.stringify(window)).digest('hex').slice(0, 16)
 }
 
 type Group = { readonly tally: WindowTally; literals: Literals | undefined; direction: -1 | 0 | 1 }
@@ -92,9 +136,20 @@ class CountedWatch implements Watch {
   readonly #steps: readonly CompiledStep[]
   readonly #groups = new Map<string, Group>()
 
-  constructor(window: Counted, steps: readonly CompiledStep[]) {
+  constructor(window: Counted, steps: readonly CompiledStep[], groups: readonly GroupState[]) {
     this.#window = window
     this.#steps = steps
+    for (const { name, tally, literals, direction } of groups)
+      this.#groups.set(name, { tally: new WindowTally(window.within, tally), literals, direction })
+  }
+
+  get state(): WatchState {
+    const groups = [...this.#groups].map(([name, { tally, ...group }]) => ({
+      name,
+      tally: tally.state,
+      ...group,
+    }))
+    return { groups }
   }
 
   take({ entry, step }: Met): boolean {
@@ -194,14 +249,15 @@ class OrderedWatch implements Watch {
   readonly #stages: readonly (readonly CompiledStep[])[]
   readonly #trails: WindowTrails
 
-  constructor(window: Ordered, stages: readonly (readonly CompiledStep[])[]) {
+  constructor(window: Ordered, stages: readonly (readonly CompiledStep[])[], trails: TrailsState) {
     this.#window = window
     this.#stages = stages
-    this.#trails = new WindowTrails({
-      withinMs: window.within,
-      stages: stages.length,
-      isPath: window.same === 'path',
-    })
+    const options = { withinMs: window.within, stages: stages.length, isPath: window.same === 'path' }
+    this.#trails = new WindowTrails(options, trails)
+  }
+
+  get state(): WatchState {
+    return { trails: this.#trails.state }
   }
 
   take({ entry, step }: Met): boolean {

@@ -3,14 +3,31 @@
 /** Sums are kept in so many pieces of the time; what is older than the time goes piece by piece. */
 const pieces = 64
 
+/** As it is kept: values or pieces of time, each with its instant and how much; how many were counted in all. */
+export type TallyState = {
+  readonly amounts: readonly (readonly [string | number, number, number])[]
+  readonly count: number
+}
+
 export class WindowTally {
   readonly #withinMs: number
   readonly #amounts = new Map<string | number, { atMs: number; amount: number }>()
   #total = 0
   #count = 0
 
-  constructor(withinMs: number) {
+  constructor(withinMs: number, state?: TallyState) {
     this.#withinMs = withinMs
+    if (state === undefined) return
+    this.#count = state.count
+    for (const [key, atMs, amount] of state.amounts) {
+      this.#amounts.set(key, { atMs, amount })
+      this.#total += amount
+    }
+  }
+
+  get state(): TallyState {
+    const amounts = [...this.#amounts].map(([key, { atMs, amount }]) => [key, atMs, amount] as const)
+    return { amounts, count: this.#count }
   }
 
   /** All that is within the time before the last one added. */

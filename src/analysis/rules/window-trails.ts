@@ -5,6 +5,8 @@ import { baseName, isSameFile } from './taken-paths.ts'
 const maxTrails = 256
 
 type Trail = { readonly key: string; sinceMs: number; stage: number }
+/** As they are kept, the one that began longest ago first. */
+export type TrailsState = readonly (readonly [name: string, trail: Readonly<Trail>])[]
 
 export class WindowTrails {
   readonly #withinMs: number
@@ -13,10 +15,18 @@ export class WindowTrails {
   /** By name; of files, without the folder. */
   readonly #trails = new Map<string, Trail>()
 
-  constructor(options: { readonly withinMs: number; readonly stages: number; readonly isPath: boolean }) {
+  constructor(
+    options: { readonly withinMs: number; readonly stages: number; readonly isPath: boolean },
+    state: TrailsState = [],
+  ) {
+    for (const [name, trail] of state) this.#trails.set(name, { ...trail })
     this.#withinMs = options.withinMs
     this.#stages = options.stages
     this.#isPath = options.isPath
+  }
+
+  get state(): TrailsState {
+    return [...this.#trails]
   }
 
   get isEmpty(): boolean {
