@@ -2,8 +2,8 @@
 import type Database from 'better-sqlite3'
 import type { Entry, EntryHit, EntryKind } from '../entry.ts'
 import { searchedText, withDetail } from './entry-row.ts'
-import { matchOf, type Tags } from './match.ts'
-import { parseQuery, type SearchQuery } from './query.ts'
+import { matchOf, type Tags, type Wanted } from './match.ts'
+import { parseQuery, type SearchQuery, type Term } from './query.ts'
 import { firstIdAt, kinds } from './schema.ts'
 import type {
   EntriesWish,
@@ -18,6 +18,7 @@ import type {
   TargetName,
 } from './search-types.ts'
 import { snippetOf } from './snippet.ts'
+import { tokensOf } from './tokens.ts'
 import { UsageReader } from './usage.ts'
 
 const usualLimit = 50
@@ -26,6 +27,8 @@ const maxLimit = 200
 const maxCounted = 1000
 /** People, targets or sessions that a filter may stand for: `user:a` would be everybody. */
 const maxNamed = 500
+/** Names that one word may stand for: what more are called is no name to go by. */
+const maxNames = 50
 /** A question is given up after this long, as far as matches come at all; the thread is replaced if they do not. */
 const maxSearchMs = 5000
 
@@ -68,7 +71,7 @@ export class IndexReader {
     if (tags === undefined)
       return { ok: true, page: { items: [], total: 0, isTotalExact: true, tookMs: tookSince(beganMs) } }
     const match = matchOf(
-      query.all,
+      this.#withNames(query.all),
       query.none,
       tags,
       kinds.map((_, kind) => `k${kind}`),
@@ -115,6 +118,25 @@ export class IndexReader {
     return [
       { session, entry, kind, atMs: openedAtMs + offsetMs, offsetMs, principal, target, login, ...snippet },
     ]
+  }
+
+  /** A word beside others may be a person's or a target's name; one that stands alone is looked for, and sessions are found by their names elsewhere. */
+  #withNames(all: SearchQuery['all']): Wanted[] {
+    if (all.length === 1) return all.map(terms => ({ terms, names: [] }))
+    const named = [
+      ...(this.#sql.people.all() as { no: number; name: string }[]).map(({ no, name }) => ({
+        tag: `p${no}`,
+        words: tokensOf(name.replace(/@.*$/s, '')).map(({ word }) => word),
+      })),
+      ...this.#targets().map(({ no, name }) => ({
+        tag: `t${no}`,
+        words: tokensOf(name).map(({ word }) => word),
+      })),
+    ]
+    return all.map(terms => {
+      const names = named.filter(({ words }) => terms.some(term => isNamed(words, term)))
+      return { terms, names: names.length > maxNames ? [] : names.map(({ tag }) => tag) }
+    })
   }
 
   /** Undefined: nothing can match. */
@@ -315,6 +337,17 @@ function kindTag(kind: EntryKind): string {
 
 function nameOf({ protocol, name }: TargetName): string {
   return `${protocol} ${name}`
+}
+
+/** Whether the words of a name have these, one behind the other. */
+function isNamed(words: readonly string[], { words: wanted, isPrefix }: Term): boolean {
+  return words.some((_, from) =>
+    wanted.every((word, at) => {
+      const there = words[from + at]
+      if (isPrefix && at === wanted.length - 1) return there?.startsWith(word) === true
+      return there === word
+    }),
+  )
 }
 
 /** `*` stands for anything; case does not matter. Linear: stars are few, and each text is looked for from where the one before ended. */

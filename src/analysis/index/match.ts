@@ -4,24 +4,40 @@ import type { Term } from './query.ts'
 /** Words of `tags`: one of each list, and none of `none`. */
 export type Tags = { readonly all: readonly (readonly string[])[]; readonly none: readonly string[] }
 
-/** `everything` has a tag that each entry has, for queries that say only what is not wanted. */
+/** What may stand for a word besides the word itself: tags of the people and targets that are called so. */
+export type Wanted = { readonly terms: readonly Term[]; readonly names: readonly string[] }
+
+/**
+ * Where names stand for words, one word at least has to be in the text. `everything` has a tag that each entry has, for queries that say only
+ * what is not wanted.
+ */
 export function matchOf(
-  all: readonly (readonly Term[])[],
+  all: readonly Wanted[],
   none: readonly Term[],
   tags: Tags,
   everything: readonly string[],
 ): string {
+  const isNamed = all.some(({ names }) => names.length > 0)
   const parts = [
-    ...all.map(terms => `text : ${anyOf(terms.map(stringOf))}`),
-    ...tags.all.map(words => `tags : ${anyOf(words.map(quote))}`),
+    ...all.map(({ terms, names }) => `${inText(terms)}${names.length === 0 ? '' : ` OR ${inTags(names)}`}`),
+    ...(isNamed ? [inText(all.flatMap(({ terms }) => terms))] : []),
+    ...tags.all.map(inTags),
   ]
-  if (parts.length === 0) parts.push(`tags : ${anyOf(everything.map(quote))}`)
+  if (parts.length === 0) parts.push(inTags(everything))
   const wanted = parts.map(part => `(${part})`).join(' AND ')
   const unwanted = [
     ...none.map(term => `(text : ${stringOf(term)})`),
-    ...(tags.none.length === 0 ? [] : [`(tags : ${anyOf(tags.none.map(quote))})`]),
+    ...(tags.none.length === 0 ? [] : [inTags(tags.none)]),
   ]
   return unwanted.reduce((expression, part) => `(${expression}) NOT ${part}`, wanted)
+}
+
+function inText(terms: readonly Term[]): string {
+  return `(text : ${anyOf(terms.map(stringOf))})`
+}
+
+function inTags(words: readonly string[]): string {
+  return `(tags : ${anyOf(words.map(quote))})`
 }
 
 function anyOf(strings: readonly string[]): string {

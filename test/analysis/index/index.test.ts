@@ -303,3 +303,22 @@ test('sessions that are finished are not given back to be analysed', () => {
   expect(writer.know(both).map(({ id }) => id)).toEqual(['s2'])
   expect(reader.progress()).toMatchObject({ done: 1, waiting: 1, entries: 0 })
 })
+
+test('a word beside others may be the name of a person or a target, and one of them has to be in the text', () => {
+  add('s1', ['tail app.log', 'uptime'], { principal: 'ada@example.com', subject: 'ada', target: 'web1' })
+  add('s2', ['tail app.log'], { principal: 'bob@example.com', subject: 'bob', target: 'orders-db' })
+  add('s3', ['cat ada.txt web1'], { principal: 'bob@example.com', subject: 'bob', target: 'orders-db' })
+  expect(found('ada tail')).toEqual(['tail app.log'])
+  expect(page('tail orders-db').items.map(({ session }) => session)).toEqual(['s2'])
+  expect(page('ada web1').items.map(({ session }) => session)).toEqual(['s3'])
+  expect(found('ada')).toEqual(['cat ada.txt web1'])
+  expect(found('example tail')).toEqual([])
+})
+
+test('names that a reviewer may not see stand for nothing that they may', () => {
+  add('s1', ['tail app.log'], { principal: 'ada@example.com', subject: 'ada', target: 'web1' })
+  add('s2', ['tail app.log'], { principal: 'bob@example.com', subject: 'bob', target: 'web2' })
+  const scope: SearchScope = { targets: [{ protocol: 'ssh', name: 'web2' }] }
+  expect(page('ada tail', { scope })).toMatchObject({ items: [], total: 0 })
+  expect(page('bob tail', { scope })).toMatchObject({ total: 1 })
+})
