@@ -1,12 +1,13 @@
 import type { IDisposable, IMarker } from '@xterm/headless'
 import type { Size } from '../../recorder/choose-channel.ts'
+import { park } from '../../recorder/park.ts'
 import { newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
 import { CommandQueue, type Draft } from './command-queue.ts'
 import { type Mark, markOf } from './marks.ts'
 import { asks, isMultiplexer, leavesRow, MouseSwitches, scrolls, wipes } from './multiplexer.ts'
 import type { Borders } from './pane.ts'
 import { PaneReader } from './pane-reader.ts'
-import { beginsWith, directoryIn, KnownPrompts } from './prompt.ts'
+import { beginsWith, directoryIn, isOpen, KnownPrompts } from './prompt.ts'
 import {
   columnAfter,
   lastFullRow,
@@ -18,6 +19,7 @@ import {
   rightOf,
   wholeScreen,
 } from './screen-line.ts'
+import { TypedAhead } from './typed-ahead.ts'
 import { widenEmoji } from './width.ts'
 
 /** Rows that are kept after they scrolled off: a command that is longer is cut at its beginning. */
@@ -26,6 +28,8 @@ const scrollbackRows = 1000
 const maxSearchRows = 400
 /** Rows in which a prompt is looked for that nobody waits at, after something was typed ahead. */
 const maxAheadRows = 5000
+/** A key sends no more bytes at once. */
+const maxKeyBytes = 8
 /** Lines typed ahead that are remembered until they are shown again. */
 const maxEarly = 64
 
@@ -48,6 +52,10 @@ type Line = Anchor & {
   wasResized: boolean
   /** The whole screen was erased meanwhile. */
   wasWiped: boolean
+  /** Its beginning, typed and shown before the prompt came. */
+  carry: string
+  /** It takes several rows, though they are not full. */
+  isSeveral: boolean
   /** What stood there when the output moved to the next row: Enter, or a list of completions. */
   entered: Entered | undefined
 }
@@ -103,7 +111,14 @@ export class LineReader {
   /** The next line feed still belongs to a line that was read. */
   #isLeaving = false
   /** Bytes typed ahead: a prompt that nobody waits at is believed for so many. */
-  #ahead = 0
+  #aheadBytes = 0
+  /** Rows that may be the echo of lines typed ahead, and such lines. */
+  #echoRows: string[] = []
+  readonly #ahead = new TypedAhead()
+  /** The shell shows lines again that were typed ahead: it edits them itself. */
+  #showsAgain = false
+  /** What was typed and shown before the prompt at which it will be gone on with. */
+  #carry = ''
   /** Rows that have passed since. */
   #aheadRows = 0
   readonly #mouse = new MouseSwitches()
@@ -165,9 +180,15 @@ export class LineReader {
     this.#queue.confirm(text)
   }
 
+  /** Nobody uses it for now: its screens are put aside until somebody does. Gives the bytes that they take. */
+  park(): number {
+    return park(this.#terminal)
+  }
+
   end(): void {
     this.#leavePanes()
     this.#commitEntered()
+    this.#commitAhead()
     this.#queue.flush()
     for (const hook of this.#hooks) hook.dispose()
     this.#terminal.dispose()
@@ -202,20 +223,45 @@ export class LineReader {
   #begin(): Line {
     const row = rowOf(this.#surface, this.#row)
     const before = textBefore(row, this.#column)
-    const known = this.#prompts.find(before)
-    const prompt = known === undefined ? before : before.slice(0, known)
-    const column = columnAfter(row, prompt.length, this.#terminal.cols)
-    if (known !== undefined || this.#prompts.askerOf(prompt, false).kind === 'shell') this.#forgetAhead()
+    const behind = this.#behind(before)
+    const from = behind?.at ?? 0
+    const known = behind?.length ?? this.#prompts.find(before)
+    const prompt = known === undefined ? before : before.slice(from, from + known)
+    const again = known === undefined ? 0 : this.#passAgain(before.slice(from), prompt)
+    const column = columnAfter(row, from + again + prompt.length, this.#terminal.cols)
+    if (known !== undefined || this.#prompts.askerOf(prompt, false).kind === 'shell') {
+      this.#commitAhead()
+      this.#forgetAhead()
+    }
     this.#marked = undefined
     const anchor = this.#here(Math.min(column, this.#column), prompt) ?? noAnchor
-    return this.#open(anchor, before.length > prompt.length)
+    const text = before.slice(from + again + prompt.length)
+    const carry = this.#carry + before.slice(0, from)
+    this.#carry = ''
+    return { ...this.#open(anchor, text !== ''), carry: text === '' && !this.#showsAgain ? carry : '' }
+  }
+
+  /** The prompt behind keys that were pressed where nothing asked for them, in this row, and that the terminal showed. */
+  #behind(before: string): { at: number; length: number } | undefined {
+    const line = this.#line
+    if (line === undefined || line.prompt !== '' || line.entered !== undefined) return undefined
+    return this.#prompts.findBehind(before, line.typed)
+  }
+
+  /** The shell has asked several times in one row, having read lines that show nothing: how far the last time is behind the first. */
+  #passAgain(row: string, prompt: string): number {
+    if (this.#ahead.isEmpty) return 0
+    const times = this.#prompts.countOf(row, prompt) - 1
+    for (let time = 0; time < times; time++) this.#ahead.pass({ prompt, us: this.#us })
+    return Math.max(0, times) * prompt.length
   }
 
   /** Keys were pressed where nothing asked for a command, and now a shell does, in the same row: lines begin behind its prompt. */
   #isNowAtPrompt(line: Line | undefined): boolean {
     if (line === undefined || line.entered !== undefined) return false
     if (this.#prompts.askerOf(line.prompt, this.#editor !== undefined).kind !== 'nobody') return false
-    return this.#prompts.find(textBefore(rowOf(this.#surface, this.#row), this.#column)) !== undefined
+    const before = textBefore(rowOf(this.#surface, this.#row), this.#column)
+    return (this.#prompts.find(before) ?? this.#behind(before)) !== undefined
   }
 
   /** The screen was erased and shows another prompt: screen without the alternate screen shows another of its windows. */
@@ -240,6 +286,8 @@ export class LineReader {
       hadInterrupt: false,
       wasResized: false,
       wasWiped: false,
+      carry: '',
+      isSeveral: false,
       entered: undefined,
     }
   }
@@ -288,6 +336,8 @@ export class LineReader {
 
   #beginEditor(): void {
     this.#commitEntered()
+    this.#ahead.forget()
+    this.#carry = ''
     const start = this.#terminal.registerMarker(0)
     if (start === undefined) return
     const isPromptFirst = this.#column > 0 && this.#terminal.modes.applicationCursorKeysMode
@@ -395,16 +445,19 @@ export class LineReader {
     if (line?.entered === undefined) {
       if (!isLeaving) this.#queue.followedBy(() => rowOf(this.#surface, row).text)
     } else line.entered.next ??= rowOf(this.#surface, row).text
-    if (this.#ahead > 0 && !isLeaving) this.#readAhead(row)
+    if (this.#aheadBytes > 0 && !isLeaving) this.#readAhead(row)
   }
 
   /** Keys of a line that nobody asked for stand before the prompt of the shell, which reads what was typed before them. */
   #isOvertaken(line: Line, row: number): boolean {
-    if (this.#ahead === 0 || this.#prompts.askerOf(line.prompt, false).kind !== 'nobody') return false
-    if (this.#prompts.find(rowOf(this.#surface, this.#startOf(row)).text) === undefined) return false
+    if (this.#aheadBytes === 0 || this.#prompts.askerOf(line.prompt, false).kind !== 'nobody') return false
+    const { text } = rowOf(this.#surface, this.#startOf(row))
+    const behind = this.#behind(text)
+    if (behind === undefined && this.#prompts.find(text) === undefined) return false
+    if (behind !== undefined) this.#carry = text.slice(0, behind.at)
     this.#line = undefined
     line.marker.dispose()
-    this.#ahead += line.typed
+    this.#aheadBytes += line.typed
     return true
   }
 
@@ -416,8 +469,8 @@ export class LineReader {
       return
     }
     const from = place.row
-    const to = lastFullRow(this.#surface, from, Math.max(from, row))
-    const text = readRows(this.#surface, { from, column: place.column, to, right: line.right })
+    const to = line.isSeveral ? row : lastFullRow(this.#surface, from, Math.max(from, row))
+    const text = line.carry + readRows(this.#surface, { from, column: place.column, to, right: line.right })
     if (!isCommand) return this.#enterElsewhere(line, text)
     line.entered = {
       text,
@@ -427,24 +480,40 @@ export class LineReader {
       next: undefined,
     }
     this.#unread = Math.max(0, Math.min(this.#burst - 1, line.typed - Buffer.byteLength(text) - 1))
-    this.#ahead = this.#unread
+    this.#aheadBytes = this.#unread
     this.#early = []
-    this.#echo = 0
+    this.#forgetEcho()
+    this.#ahead.forget()
   }
 
   /** A line that nobody asked for, or no shell: an answer to a program, or something typed ahead. */
   #enterElsewhere(line: Line, text: string): void {
     this.#line = undefined
     line.marker.dispose()
-    this.#ahead += line.typed
+    this.#aheadBytes += line.typed
     if (this.#early.length < maxEarly) this.#early.push(text.trim())
+    if (line.prompt.trim() === '' && !this.#showsAgain) this.#ahead.note(text)
   }
 
   #forgetAhead(): void {
-    this.#ahead = 0
+    this.#aheadBytes = 0
     this.#aheadRows = 0
     this.#early = []
+    this.#forgetEcho()
+    this.#ahead.forget()
+  }
+
+  #forgetEcho(): void {
     this.#echo = 0
+    this.#echoRows = []
+  }
+
+  /** Lines that the shell has read without showing them again. */
+  #commitAhead(): void {
+    const read = this.#ahead.take()
+    if (read.length > 0) this.#commitEntered()
+    for (const { text, prompt, us } of read)
+      this.#offer(text, us, { prompt, hasEditor: false, wasResized: false }, true)
   }
 
   /** Something was typed while the shell did not ask, and now a row begins with its prompt: the shell has read it by itself. */
@@ -452,29 +521,54 @@ export class LineReader {
     if (++this.#aheadRows > maxAheadRows) return this.#forgetAhead()
     const from = this.#startOf(row)
     const shown = rowOf(this.#surface, from)
-    const before = this.#line?.prompt ?? ''
-    const length =
-      before !== '' && shown.text.startsWith(before) ? before.length : this.#prompts.findAny(shown.text)
-    if (length === undefined) return this.#noteEcho(shown.text)
-    const prompt = shown.text.slice(0, length)
-    const column = columnAfter(shown, length, this.#terminal.cols)
+    if (this.#prompts.asksForSecret(shown.text)) return this.#forgetAhead()
+    const prompt = this.#promptAhead(shown.text)
+    if (prompt === undefined) return this.#noteEcho(shown.text)
+    const column = columnAfter(shown, prompt.at + prompt.text.length, this.#terminal.cols)
     const text = readRows(this.#surface, { from, column, to: row, right: undefined })
-    if (this.#early.length > 0 && !this.#early.includes(text.trim())) return
-    if (Buffer.byteLength(text) + 1 > this.#ahead) return
+    const isShownAgain = this.#early.includes(text.trim())
+    if (!this.#ahead.isEmpty && !isShownAgain)
+      return this.#passPrompts(shown.text.slice(prompt.at), prompt.text)
+    if (this.#early.length > 0 && !isShownAgain) return
+    if (Buffer.byteLength(text) + 1 > this.#aheadBytes) return
     this.#commitEntered()
-    this.#offer(text, this.#us, { prompt, hasEditor: false, wasResized: false }, true)
-    this.#ahead = Math.max(0, this.#ahead - Buffer.byteLength(text) - 1)
+    this.#offer(text, this.#us, { prompt: prompt.text, hasEditor: false, wasResized: false }, true)
+    this.#showsAgain = true
+    this.#carry = ''
+    this.#ahead.forget()
+    this.#aheadBytes = Math.max(0, this.#aheadBytes - Buffer.byteLength(text) - 1)
+  }
+
+  /** The prompt with which a row begins, or that stands behind keys that were pressed before it came. */
+  #promptAhead(row: string): { readonly at: number; readonly text: string } | undefined {
+    const at = row.startsWith(this.#carry) ? this.#carry.length : 0
+    const rest = row.slice(at)
+    const before = this.#line?.prompt ?? ''
+    const length = before !== '' && rest.startsWith(before) ? before.length : this.#prompts.findAny(rest)
+    return length === undefined ? undefined : { at, text: rest.slice(0, length) }
+  }
+
+  /** The shell asked here, once or more often, and had its answer already. */
+  #passPrompts(row: string, prompt: string): void {
+    for (let count = this.#prompts.countOf(row, prompt); count > 0; count--)
+      this.#ahead.pass({ prompt, us: this.#us })
   }
 
   /**
-   * Where a shell leaves editing to the terminal, keys that come together are shown before anything runs, and not again after the
-   * prompt: what stands there is output. Then the rows behind the first are just what was typed.
+   * Where a shell leaves editing to the terminal, keys that come together are shown before anything runs: then the rows behind the
+   * first are just what was typed.
    */
   #noteEcho(text: string): void {
-    if (this.#echo < 0) return
+    if (this.#echo < 0 || this.#showsAgain) return
     this.#echo += Buffer.byteLength(text.trimEnd()) + 1
-    if (this.#echo === this.#ahead) this.#forgetAhead()
-    else if (this.#echo > this.#ahead) this.#echo = -1
+    this.#echoRows.push(text.trimEnd())
+    if (this.#echo > this.#aheadBytes) this.#echo = -1
+    if (this.#echo !== this.#aheadBytes) return
+    for (const row of this.#echoRows) {
+      this.#ahead.note(row)
+      if (this.#early.length < maxEarly) this.#early.push(row.trim())
+    }
+    this.#echo = -1
   }
 
   #startOf(row: number): number {
@@ -501,7 +595,16 @@ export class LineReader {
     }
   }
 
-  #goesOn(line: Line, entered: string): Partial<Anchor> | undefined {
+  /** One key brought several rows of an older command, and nothing asks for more of it. */
+  #isRecalled(line: Line, entered: string): boolean {
+    const before = textBefore(rowOf(this.#surface, this.#row), this.#column)
+    const isAsked = this.#prompts.askerOf(before, false).kind !== 'nobody'
+    return (
+      !isAsked && line.typed <= maxKeyBytes && isOpen(entered) && this.#prompts.find(before) === undefined
+    )
+  }
+
+  #goesOn(line: Line, entered: string): Partial<Line> | undefined {
     const row = this.#row
     const shown = rowOf(this.#surface, row)
     const isShownAgain = line.prompt.trim() !== '' && shown.text.startsWith(line.prompt)
@@ -514,6 +617,8 @@ export class LineReader {
     const from = line.marker.line
     if (from < 0 || row <= from || this.#column === 0) return undefined
     const isWithin = lastFullRow(this.#surface, from, row) === row
+    if (!isWithin && this.#isRecalled(line, entered))
+      return { marker: this.#terminal.registerMarker(from - row) ?? line.marker, isSeveral: true }
     return isWithin && rowOf(this.#surface, from).text.startsWith(line.prompt)
       ? { marker: this.#terminal.registerMarker(from - row) ?? line.marker }
       : undefined

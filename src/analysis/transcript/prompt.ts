@@ -102,6 +102,27 @@ export class KnownPrompts {
     return this.find(row) ?? program
   }
 
+  /** How often a prompt stands at the beginning of a row, one behind the other. */
+  countOf(row: string, prompt: string): number {
+    let count = 0
+    while (prompt !== '' && row.startsWith(prompt, count * prompt.length)) count++
+    return count
+  }
+
+  /** Where a known prompt begins behind at most so many bytes that were typed before it came. */
+  findBehind(row: string, typedBytes: number): { at: number; length: number } | undefined {
+    for (const known of this.#known) {
+      const at = row.indexOf(known)
+      if (at > 0 && Buffer.byteLength(row.slice(0, at)) <= typedBytes) return { at, length: known.length }
+    }
+    return undefined
+  }
+
+  /** Whether a row ends with a question for a secret. */
+  asksForSecret(row: string): boolean {
+    return asksForSecret(row)
+  }
+
   /** Behind output that did not end with a newline, or keys that were typed before the prompt came. */
   #findWithin(row: string): number | undefined {
     for (const known of this.#known) {

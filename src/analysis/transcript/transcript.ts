@@ -39,6 +39,13 @@ export class Transcript {
     return [...this.#readers.values()].map(({ queue }) => queue.running).filter(last => last !== undefined)
   }
 
+  /** Puts its terminals aside until somebody writes to them. Gives the bytes that they take. */
+  park(): number {
+    let bytes = 0
+    for (const reader of this.#readers.values()) bytes += reader.park()
+    return bytes
+  }
+
   /** No more events: what is left. */
   end(): ScreenCommand[] {
     return [...this.#readers.keys()].flatMap(channel => this.#close(channel))
