@@ -18,7 +18,7 @@ import { openFindings, takeBatch, watchReviewers } from './gateway/findings.ts'
 import { GatewayWatch } from './gateway/gateway-watch.ts'
 import { type Closers, openGround, takeUp } from './gateway/ground.ts'
 import { checkLogs } from './gateway/log-check.ts'
-import { pausedByReceiver, startNotifications, wishReview } from './gateway/notifications.ts'
+import { startNotifications } from './gateway/notifications.ts'
 import { type PagesParts, startAdmin, startWeb } from './gateway/pages.ts'
 import { recover, type Recovery } from './gateway/recovery.ts'
 import { openSignIns } from './gateway/sign-ins.ts'
@@ -132,11 +132,7 @@ async function compose(
   const live = new LiveSessions(() => audit.failure)
   closers.push(() => live.close('the gateway stops'))
   metrics.watch({ live, pendingRoles: () => upkeep.roles.pending })
-  notifications.actOn({
-    end: (session, { sink }) => live.end(session, `the receiver ${sink} asked for it`),
-    pause: async session => (await live.hold(session, pausedByReceiver)) !== 'not-open',
-    'require-review': (session, by) => wishReview(ground.store, clock, session, by),
-  })
+  notifications.actOn({ live, store: ground.store })
   const signIns = openSignIns({ config, store: ground.store, audit, clock })
   const ssh = sshPartsOf({ ...common, signIns, live, indexes: upkeep.indexes })
   const reload = (): Promise<ReloadResult> =>

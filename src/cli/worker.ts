@@ -216,10 +216,7 @@ class PostgresWorker {
   }
 
   endSession(id: string, reason: string, userText: string): void {
-    this.#sessions.here
-      .list()
-      .find(session => session.id === id)
-      ?.end({ reason, userText })
+    this.#sessions.end(id, { reason, userText })
   }
 
   hold(id: string, wish: HoldWish): Promise<HoldResult> {

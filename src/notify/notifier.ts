@@ -124,8 +124,8 @@ export class Notifier {
     try {
       const mark = await this.#feed.mark()
       if (mark === this.#mark) return
-      this.#mark = mark
       this.#lastSequence = (await this.#feed.end()).sequence
+      this.#mark = mark // only now: what fails before is looked at again, and not only when the log has grown
       for (const lane of this.#lanes.values()) lane.wake()
     } catch {
       // The folder cannot be read for now: lanes say so when they try.

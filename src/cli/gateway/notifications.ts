@@ -10,12 +10,9 @@ import type { LaneState, Retried } from '../../notify/lane.ts'
 import type { SinkPlan } from '../../notify/notify-messages.ts'
 import type { Position } from '../../notify/position.ts'
 import { type HeardNews, NotifyThread, type Overview } from '../../notify/notify-thread.ts'
-import type { Ask } from '../../notify/sinks/sink.ts'
-import { type AskRefusal, maxAsksPerMinute, refusedAsk } from '../../policy/webhook-ask.ts'
-import { askedPauseMs, type HoldWish } from '../../session/hold.ts'
-import type { Store } from '../../store/store.ts'
 import { foldersOf } from '../folders.ts'
 import type { Metrics } from '../metrics.ts'
+import { type AskActs, Asks } from './asks.ts'
 import { productVersion } from '../product-version.ts'
 import type { Closers } from './ground.ts'
 
@@ -24,13 +21,6 @@ export type NotificationsParts = {
   readonly audit: AuditLog
   readonly clock: Clock
   readonly log: Log
-}
-
-/** Which receiver asks, and why it says that it does. */
-export type AskedBy = { readonly sink: string; readonly reason: string }
-/** What sessions can be asked for. False where there is no such session; left out where this gateway cannot do it. */
-type Acts = {
-  readonly [A in Ask['ask']]?: (session: string, by: AskedBy) => boolean | Promise<boolean>
 }
 
 /** Begins with what is configured; started early, so that it closes late and still tells how sessions ended. */
@@ -45,43 +35,21 @@ export function startNotifications(
   return notifications
 }
 
-/** How a receiver's pause is done: its words are in the audit log, and its user is told only that it waits. */
-export const pausedByReceiver: HoldWish = {
-  kind: 'pause',
-  waitMs: askedPauseMs,
-  userText: 'It was paused until a reviewer lets it go on.',
-}
-
-/** Notes that a session is to be reviewed. Whoever asks again changes nothing. False if there is no such session. */
-export async function wishReview(
-  store: Store,
-  clock: Clock,
-  session: string,
-  { sink, reason }: AskedBy,
-): Promise<boolean> {
-  if ((await store.sessions.get(session)) === undefined) return false
-  await store.reviews.wishReview({ session, by: sink, reason, atMs: clock.nowMs() })
-  return true
-}
-
-const minuteMs = 60_000
-
 export class Notifications {
   readonly #parts: NotificationsParts
   #thread: NotifyThread | undefined
-  #acts: Acts = {}
   #plans = '[]'
-  /** When each sink asked, in the last minute. */
-  readonly #asked = new Map<string, number[]>()
+  readonly #asks: Asks
   #changing: Promise<void> = Promise.resolve()
 
   constructor(parts: NotificationsParts) {
     this.#parts = parts
+    this.#asks = new Asks(parts)
   }
 
   /** Once there are sessions. */
-  actOn(acts: Acts): void {
-    this.#acts = acts
+  actOn(acts: AskActs): void {
+    this.#asks.actOn(acts)
   }
 
   /** Starts with what is configured now; after a reload, again if that has changed. */
@@ -147,45 +115,7 @@ export class Notifications {
   #hear(news: HeardNews): void {
     sayInLog(news, this.#parts.log)
     if (news.kind === 'disabled') this.#note({ kind: 'sink-disabled', sink: news.sink, reason: news.reason })
-    if (news.kind === 'ask') this.#decide(news.sink, news.ask, news.sequence)
-  }
-
-  /** Policy decides, the session acts; both are in the audit log. */
-  #decide(sink: string, { ask, session, reason }: Ask, line: number): void {
-    const about = { sink, ask, session, reason, line }
-    const asksInMinute = this.#countAsk(sink)
-    const may = mayOf(this.#parts.config().notify, sink)
-    const act = this.#acts[ask]
-    const refused =
-      refusedAsk({ ask, may, asksInMinute }) ?? (act === undefined ? 'not-available' : undefined)
-    if (refused !== undefined || act === undefined)
-      return this.#refuse(about, refused ?? 'not-available', asksInMinute)
-    // Before it is done: what cannot be written down does not happen.
-    if (!this.#note({ kind: 'ask-followed', ...about })) return
-    this.#act(ask, act(session, { sink, reason })).then(
-      code => code !== undefined && this.#refuse(about, code, asksInMinute),
-      (cause: unknown) => {
-        this.#parts.log.error({ sink, ask, session, cause: reasonOf(cause) }, 'an ask came to nothing')
-        this.#refuse(about, 'not-available', asksInMinute)
-      },
-    )
-  }
-
-  async #act(ask: Ask['ask'], doing: boolean | Promise<boolean>): Promise<AskRefusal | undefined> {
-    if (await doing) return undefined
-    return ask === 'require-review' ? 'not-known' : 'not-open'
-  }
-
-  #refuse(about: Readonly<Record<string, string | number>>, code: AskRefusal, asksInMinute: number): void {
-    if (asksInMinute <= maxAsksPerMinute + 1) this.#note({ kind: 'ask-refused', ...about, code })
-  }
-
-  #countAsk(sink: string): number {
-    const nowMs = this.#parts.clock.nowMs()
-    const recent = (this.#asked.get(sink) ?? []).filter(atMs => atMs > nowMs - minuteMs)
-    const counted = [...recent, nowMs].slice(-(maxAsksPerMinute + 2))
-    this.#asked.set(sink, counted)
-    return counted.length
+    if (news.kind === 'ask') void this.#asks.decide(news.sink, news.ask, news.sequence)
   }
 
   /** False if the audit log takes nothing any more; sessions end by that alone. */
@@ -198,11 +128,6 @@ export class Notifications {
       return false
     }
   }
-}
-
-function mayOf(sinks: readonly NotifySink[], name: string) {
-  const sink = sinks.find(one => one.name === name)
-  return sink?.kind === 'webhook' ? sink.may : []
 }
 
 /** With the secrets in the clear: it goes to the thread and nowhere else. */
