@@ -5,7 +5,7 @@ import type { ActivityEvent } from '../baseline/event.ts'
 import type { Habits, HabitTerm, SessionFacts } from '../baseline/habits.ts'
 import type { Term } from '../baseline/explain.ts'
 import type { FindingDraft, Reason } from './finding.ts'
-import { counted, grouped, minPeople, people, times } from './words.ts'
+import { counted, grouped, lasting, minPeople, people, times } from './words.ts'
 
 /** Events that are scored together, and fewer than which say nothing. */
 const blockEvents = 100
@@ -112,10 +112,13 @@ export function draftOf(
     config,
     versions,
     quality,
+    soFarMs,
   }: {
     readonly config: AnalysisConfig['baselines']
     readonly versions: Readonly<Record<string, string>>
     readonly quality: readonly string[]
+    /** Since its opening, of a session that goes on. */
+    readonly soFarMs?: number
   },
 ): FindingDraft | undefined {
   const [top] = terms
@@ -129,7 +132,7 @@ export function draftOf(
     rules: [],
     atMs: facts.openedAtMs,
     body: {
-      sentence: sentenceOf(terms),
+      sentence: `${soFarMs === undefined ? '' : `In its first ${lasting(soFarMs)}: `}${sentenceOf(terms)}`,
       why: terms.slice(0, maxReasons).map(reasonOf),
       quotes: [],
       techniques: [],
@@ -137,6 +140,9 @@ export function draftOf(
       quality: [
         `Profile: ${counted(profileEvents, 'command or statement', 'commands and statements')} of this person before.`,
         ...quality,
+        ...(soFarMs === undefined
+          ? []
+          : ['Looked at while the session was open. At its end it is compared again, as a whole.']),
         'A difference is no proof of anything; people change what they do for many good reasons.',
       ],
       versions: { baseline: String(scoringVersion), ...versions },

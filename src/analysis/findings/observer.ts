@@ -7,7 +7,7 @@ import type { AnalysisConfig } from '../../config/config.ts'
 import type { SessionObserver, WatchedSession } from '../analyst/session-observer.ts'
 import type { Entry, EntryHit } from '../entry.ts'
 import type { RuleAbout } from '../rules/rule.ts'
-import { blocksOf, compareSession, draftOf } from './comparison.ts'
+import { blocksOf, type Comparison, compareSession, draftOf } from './comparison.ts'
 import type { FindingDraft } from './finding.ts'
 import { type Held, type Known, ProfileKeeper } from './profile-keeper.ts'
 import { type RuleBook, RuleFindings } from './rule-findings.ts'
@@ -42,8 +42,18 @@ const maxSnapshotsInWindow = 10
 const snapshotWindowMs = 300_000
 /** Opened lately, of all people. */
 const maxRecent = 10_000
+/** A session that is open for longer is looked at before its end: once an hour, for as long as one may last (a week). */
+const lookMs = 3_600_000
+const maxLooks = 168
 /** Most used commands that a person is told of. */
 const maxMostUsed = 10
+
+type Open = {
+  readonly view: SessionView
+  readonly rules: RuleFindings
+  /** Hours after which it was looked at. */
+  looks: number
+}
 
 export class FindingObserver implements SessionObserver {
   readonly #options: ObserverOptions
@@ -51,7 +61,7 @@ export class FindingObserver implements SessionObserver {
   readonly #book: RuleBook
   readonly #keeper: ProfileKeeper
   readonly #known: Known
-  readonly #open = new Map<string, { readonly view: SessionView; readonly rules: RuleFindings }>()
+  readonly #open = new Map<string, Open>()
   #recent: { readonly person: string; readonly target: string; readonly atMs: number }[] = []
   readonly #today = new Map<string, { readonly day: number; readonly left: number }>()
   #snapshotId: string | undefined
@@ -74,7 +84,7 @@ export class FindingObserver implements SessionObserver {
 
   opened(session: WatchedSession, _isAgain: boolean): readonly FindingDraft[] {
     const view = new SessionView(session)
-    this.#open.set(session.id, { view, rules: new RuleFindings(session.id, this.#book) })
+    this.#open.set(session.id, { view, rules: new RuleFindings(session.id, this.#book), looks: 0 })
     this.#compareSources(view)
     this.#countTargets(view)
     return []
@@ -86,8 +96,9 @@ export class FindingObserver implements SessionObserver {
 
   took(entry: Entry, hits: readonly EntryHit[]): readonly FindingDraft[] {
     const open = this.#open.get(entry.session)
-    open?.view.take(entry)
-    return open?.rules.take(entry, hits) ?? []
+    if (open === undefined) return []
+    open.view.take(entry)
+    return [...open.rules.take(entry, hits), ...this.#look(open, entry)]
   }
 
   sealed(session: WatchedSession): readonly FindingDraft[] {
@@ -123,11 +134,7 @@ export class FindingObserver implements SessionObserver {
     note(known.seen, session.id, facts.endedAtMs, maxSeen)
     const compared = compareSession(facts, events, { ...known, config })
     const differs = compared.total >= config.score
-    const draft = draftOf(session.id, compared, facts, {
-      config,
-      versions: { ...this.#book.versions, profile: differs ? this.#snapshot() : 'none' },
-      quality: qualityOf(view, known),
-    })
+    const draft = this.#draftOf(view, compared)
     if (differs) this.#hold({ session: session.id, atMs: facts.endedAtMs, facts, events })
     else this.#learn(facts.person, { facts, events })
     this.#unsaved++
@@ -135,7 +142,31 @@ export class FindingObserver implements SessionObserver {
     return draft === undefined ? [] : [draft]
   }
 
-  /** Blocks that differ much are left out by the profile itself; a session adds no more than so much. */
+  /** Compares what there is of a session that goes on. Nothing is learned of it: that comes at its end. */
+  #look(open: Open, { offsetMs }: Entry): readonly FindingDraft[] {
+    const hours = Math.floor(offsetMs / lookMs)
+    if (hours <= open.looks || open.looks >= maxLooks) return []
+    open.looks = hours
+    const { facts, events, session } = open.view
+    const config = this.#options.analysis.baselines
+    if (!config.enabled || this.#known.seen.has(session.id)) return []
+    const compared = compareSession(facts, events, { ...this.#known, config })
+    if (compared.total < config.score) return []
+    const draft = this.#draftOf(open.view, compared, offsetMs)
+    return draft === undefined ? [] : [draft]
+  }
+
+  #draftOf(view: SessionView, compared: Comparison, soFarMs?: number): FindingDraft | undefined {
+    const config = this.#options.analysis.baselines
+    const differs = compared.total >= config.score
+    return draftOf(view.session.id, compared, view.facts, {
+      config,
+      versions: { ...this.#book.versions, profile: differs ? this.#snapshot() : 'none' },
+      quality: qualityOf(view, this.#known),
+      ...(soFarMs === undefined ? {} : { soFarMs }),
+    })
+  }
+
   /** The state that a finding was made with; the same one as long as nothing is learned. */
   #snapshot(): string {
     const nowMs = performance.now()
@@ -147,6 +178,7 @@ export class FindingObserver implements SessionObserver {
     return this.#snapshotId
   }
 
+  /** Blocks that differ much are left out by the profile itself; a session adds no more than so much. */
   #learn(person: string, { facts, events }: Pick<Held, 'facts' | 'events'>): void {
     this.#snapshotId = undefined
     this.#known.habits.learn(facts)

@@ -63,7 +63,7 @@ function draft(
   const z = deviations.reduce((sum, one) => sum + one, 0) / deviations.length
   const nats = Math.min(maxNats, (z - freeDeviations) * natsOfDeviation)
   if (nats < config.score) return []
-  const observed = `${counted(sessions, 'session')} opened by a reviewer within an hour exceed what is usual`
+  const observed = `A reviewer opened ${counted(sessions, 'session')} within an hour, more than is usual`
   return [
     {
       session: row.session,
@@ -75,7 +75,7 @@ function draft(
       rules: [],
       atMs: row.atMs,
       body: {
-        sentence: `${observed}. This is the last of them.`,
+        sentence: `${observed}.`,
         why: [
           {
             observed,
@@ -90,7 +90,10 @@ function draft(
         quotes: [],
         techniques: [],
         benign: harmless.reviewing,
-        quality: ['Readings are noted once an hour for each session.'],
+        quality: [
+          'It stands at the session that was opened last in that hour, and is about the reading, not about that session.',
+          'Opening a session again within an hour counts once.',
+        ],
         versions: {},
       },
     },

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Entry, EntryHit } from '../../../src/analysis/entry.ts'
 import { compareSession } from '../../../src/analysis/findings/comparison.ts'
 import type { FindingDraft } from '../../../src/analysis/findings/finding.ts'
@@ -175,6 +175,55 @@ test('signals add up: new tables, a new network and two places at once', () => {
   expect(observed).toContain('a session from another source network was open at the same time')
   const adds = draft?.body.why.map(({ adds: nats }) => nats ?? 0) ?? []
   expect(adds).toEqual(adds.toSorted((a, b) => b - a))
+})
+
+describe('a session that stays open', () => {
+  const told: Told = { person: 'bob', atMs: later, id: 'long' }
+  const session = sessionOf(told)
+  const hourMs = 3_600_000
+  const at = (number: number, hours: number, rows: number): Entry => ({
+    session: 'long',
+    number,
+    kind: 'statement',
+    atMs: later + hours * hourMs,
+    offsetMs: hours * hourMs,
+    text: usual[number % usual.length] ?? '',
+    statement: { statement: number, class: 'read', tables: ['orders'], rows, bytes: rows * 10 },
+  })
+
+  test('is looked at each hour, and says that it is not over; at its end it is compared as a whole, and held back once', () => {
+    const { observer } = company()
+    observer.opened(session, false)
+    expect(observer.took(at(0, 0.1, 412_000), [])).toEqual([])
+    const [first, ...more] = observer.took(at(1, 1.1, 100), [])
+    expect(more).toEqual([])
+    expect(first).toMatchObject({ kind: 'baseline', group: 'baseline', session: 'long' })
+    expect(first?.body.sentence).toMatch(
+      /^In its first 66 minutes: 412,100 rows in this session exceed what is usual/,
+    )
+    expect(first?.body.quality.join(' ')).toContain('Looked at while the session was open.')
+    expect(observer.took(at(2, 1.2, 100), [])).toEqual([])
+    expect(observer.took(at(3, 5, 100), [])).toHaveLength(1)
+    expect(observer.took(at(4, 5.5, 100), [])).toEqual([])
+    const [last] = observer.sealed(session)
+    expect(last?.body.sentence).toMatch(/^412,400 rows/)
+    expect(last?.body.quality.join(' ')).not.toContain('while the session was open')
+  })
+
+  test('and does nothing unusual but last makes no finding in between', () => {
+    const baselines = { ...analysis.baselines, off: ['volume', 'hour'] as const }
+    const { observer } = company(folder(), { baselines })
+    observer.opened(session, false)
+    expect([1, 2, 3].flatMap(hours => observer.took(at(hours, hours, 10), []))).toEqual([])
+  })
+
+  test('is not looked at more often than it may last in hours', () => {
+    const { observer } = company()
+    observer.opened(session, false)
+    const drafts = Array.from({ length: 400 }, (_, hour) => observer.took(at(hour, hour, 412_000), []))
+    expect(drafts.flat().length).toBeLessThanOrEqual(168)
+    expect(drafts.flat().length).toBeGreaterThan(100)
+  })
 })
 
 test('a signal that is switched off says nothing', () => {
