@@ -1,4 +1,4 @@
-import type { SessionRow, Severity } from '../../model.ts'
+import type { ReviewWishRow, SessionRow, Severity } from '../../model.ts'
 import type { RecordingHeader } from '../../recorder/header.ts'
 import { headerOf } from '../../recorder/reader.ts'
 import type { SessionDetail, SessionFact } from '../schema.ts'
@@ -13,6 +13,7 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
   const [kept] = await parts.kept([row])
   if (summary === undefined) throw new TypeError('a row has a summary')
   const [check] = await parts.reviews.checksOf([row.id])
+  const wishes = await parts.reviews.reviewWishesOf([row.id])
   const refusal = verdictRefusal(row)
   const head = kept?.purged === undefined ? await headOf(parts, row) : undefined
   return {
@@ -20,7 +21,7 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
     encrypted: head?.encrypted ?? false,
     issuer: row.issuer,
     subject: row.subject,
-    facts: [...grantFacts(row), ...(head?.facts ?? [])],
+    facts: [...wishFacts(wishes), ...grantFacts(row), ...(head?.facts ?? [])],
     recording: {
       ...(check === undefined ? {} : { bytes: check.bytes, sha256: check.sha256 }),
       ...(kept?.purgeAtMs === undefined ? {} : { keepUntilMs: kept.purgeAtMs }),
@@ -37,6 +38,11 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
       rationale,
     })),
   }
+}
+
+/** Who wants it reviewed, and why; the reason is the receiver's own text. */
+function wishFacts(wishes: readonly ReviewWishRow[]): SessionDetail['facts'] {
+  return wishes.map(({ by, reason }) => ({ name: 'review wanted', value: `by the receiver ${by}: ${reason}` }))
 }
 
 function grantFacts({ breakGlass }: SessionRow): SessionDetail['facts'] {
