@@ -74,8 +74,8 @@ export type SessionSummary = {
 }
 
 /**
- * GET /sessions?from&to&principal&target&login&protocol&state&severity&finding=1&reviewed=0|1&id&cursor&limit (newest first). A key may be
- * repeated; a value that begins with `-` filters out.
+ * GET /sessions?from&to&principal&target&login&protocol&state&severity&finding=1&reviewed=0|1&id&named&cursor&limit (newest first). A key may be
+ * repeated; each `named` is or is not a part of the person's, the target's or the login's name; a value that begins with `-` filters out.
  * GET /sessions/histogram with the same filters.
  */
 export type SessionPage = Page<SessionSummary> & {
@@ -268,7 +268,18 @@ export type SearchPage = Page<SearchHit> & {
   readonly total: number
   readonly isTotalExact: boolean
   readonly tookMs: number
+  /** On the first page of a search for plain words: sessions that are named so, the newest of them (`GET /sessions?named=` has all). */
+  readonly named?: {
+    readonly words: readonly string[]
+    readonly items: readonly NamedSession[]
+    readonly total: number
+    readonly isTotalExact: boolean
+  }
 }
+export type NamedSession = Pick<
+  SessionSummary,
+  'id' | 'protocol' | 'principal' | 'target' | 'login' | 'openedAtMs'
+>
 export type SearchHit = {
   readonly session: string
   readonly entry: number

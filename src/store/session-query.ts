@@ -27,6 +27,8 @@ export type SessionFilter = {
   readonly fromMs?: number | undefined
   readonly toMs?: number | undefined
   readonly among: Readonly<Partial<Record<AmongColumn, Among | undefined>>>
+  /** Each of `is`, and none of `not`, is a part of the person's, the target's or the login's name. */
+  readonly named?: Among | undefined
   readonly states?: readonly SessionState[] | undefined
   readonly ids?: readonly string[] | undefined
   /** With findings that wait in the queue or were decided on; of one of these severities. */
@@ -201,6 +203,7 @@ function* conditionsOf(filter: SessionFilter): Generator<Part> {
     const among = filter.among[column]
     if (among !== undefined) yield* amongParts(`s.${column}`, among)
   }
+  yield* nameParts(filter.named)
   if (states !== undefined) yield oneOf('s.state', states)
   if (ids !== undefined) yield oneOf('s.id', ids)
   if (hasFinding !== undefined)
@@ -216,6 +219,16 @@ function* conditionsOf(filter: SessionFilter): Generator<Part> {
       sql: `${countOfReviewers} ${isReviewed ? '>=' : '<'} ${reviewersNeeded}`,
       values: [JSON.stringify(filter.fourEyes ?? [])],
     }
+}
+
+function* nameParts({ is, not }: Among = { is: [], not: [] }): Generator<Part> {
+  const isNamed = (word: string): Part =>
+    anyOf(['s.principalName', 's.target', 's.login'].map(column => equals(column, `*${word}*`)))
+  for (const word of is) yield isNamed(word)
+  for (const word of not) {
+    const { sql, values } = isNamed(word)
+    yield { sql: `not (${sql})`, values }
+  }
 }
 
 function* amongParts(column: string, { is, not }: Among): Generator<Part> {

@@ -47,6 +47,7 @@ afterAll(async () => {
 
 const value = fc.constantFrom('web1', 'web2', 'web*', 'db_1', 'db*1', '%', '*')
 const among = fc.record({ is: fc.array(value, { maxLength: 2 }), not: fc.array(value, { maxLength: 2 }) })
+const parts = fc.array(fc.constantFrom('son1', 'web', '_', 'oot', '%', 'WEB2'), { maxLength: 2 })
 const filters = fc.record({
   target: fc.option(among, { nil: undefined }),
   states: fc.option(fc.subarray(['open', 'ended', 'interrupted'] as const), { nil: undefined }),
@@ -56,6 +57,7 @@ const filters = fc.record({
       nil: undefined,
     },
   ),
+  named: fc.option(fc.record({ is: parts, not: parts }), { nil: undefined }),
   isOwn: fc.boolean(),
 })
 
@@ -65,20 +67,27 @@ function matches(text: string, pattern: string): boolean {
   return new RegExp(`^${parts.join('.*')}$`).test(text)
 }
 
+function isNamed({ principalName, target, login }: SessionRow, part: string): boolean {
+  return [principalName, target, login].some(name => name.includes(part.toLowerCase()))
+}
+
 test('pages, totals and histograms hold what the filter says, each session once', () => {
   const database = new Database(join(scratch.path, 'state.db'), { readonly: true })
   const queries = new SessionQueries(database)
   fc.assert(
-    fc.property(filters, ({ target, states, fromMs, isOwn }) => {
+    fc.property(filters, ({ target, states, fromMs, named, isOwn }) => {
       const filter: SessionFilter = {
         visible: isOwn ? { kind: 'own', of: own } : all,
         among: { target },
+        named,
         states,
         fromMs,
       }
       const expected = rows
         .filter(row => !isOwn || row.subject === 'p-0')
         .filter(row => fromMs === undefined || row.openedAtMs >= fromMs)
+        .filter(row => named?.is.every(part => isNamed(row, part)) ?? true)
+        .filter(row => named?.not.every(part => !isNamed(row, part)) ?? true)
         .filter(row => states === undefined || states.some(state => state === row.state))
         .filter(
           row => (target?.is ?? []).length === 0 || target?.is.some(one => matches(row.target, one)) === true,

@@ -6,6 +6,7 @@ import { mayReview } from '../../policy/review.ts'
 import type { SearchHit, SearchPage } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { cursor, limit, several } from './fields.ts'
+import { namedSessions } from './named-sessions.ts'
 import { who } from './review-routes.ts'
 import { type Ask, Refused, route, type Route } from './route.ts'
 import { searchPage } from './shapes.ts'
@@ -76,9 +77,12 @@ async function search(
   })
   if (!found.ok) return new Refused({ status: 400, title: 'Not a search', detail: found.problem })
   const { items, next, ...about } = found.page
+  const isForNames = at === undefined && kind === undefined && session === undefined
+  const named = isForNames ? await namedSessions(parts, person, q, parts.clock.nowMs()) : undefined
   return {
     ...about,
     items: items.map(hitOf),
+    ...(named === undefined ? {} : { named }),
     ...(next === undefined ? {} : { next }),
   }
 }

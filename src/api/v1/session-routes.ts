@@ -11,6 +11,8 @@ import { visibleTo } from './visible-sessions.ts'
 
 /** A value that begins with `-` filters out, one with `*` stands for what begins, ends or goes on so. */
 const among = several(word)
+/** Words of one look for names. */
+const maxNamed = 8
 const filterFields = {
   from: instant,
   to: instant,
@@ -20,6 +22,7 @@ const filterFields = {
   protocol: among,
   role: among,
   source: among,
+  named: several(word, maxNamed),
   state: several(z.enum(['open', 'ended', 'interrupted'])),
   severity: severities,
   finding: flag,
@@ -98,6 +101,7 @@ function filterOf(
     protocol,
     role,
     source,
+    named,
     state,
     severity,
     finding,
@@ -117,6 +121,7 @@ function filterOf(
       role: amongOf(role),
       sourceAddress: amongOf(source),
     },
+    named: amongOf(named),
     states: state,
     severities: severity,
     hasFinding: finding,

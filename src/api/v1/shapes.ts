@@ -326,9 +326,25 @@ const searchHit: z.ZodType<said.SearchHit> = z.strictObject({
   text: z.string(),
   marks: z.array(z.tuple([z.int(), z.int()])),
 })
+const namedSession: z.ZodType<said.NamedSession> = z.strictObject({
+  id: z.string(),
+  protocol,
+  principal: z.string(),
+  target: z.string(),
+  login: z.string(),
+  openedAtMs: ms,
+})
 export const searchPage: z.ZodType<said.SearchPage> = z.strictObject({
   ...pageOf(searchHit),
   total: z.int(),
   isTotalExact: z.boolean(),
   tookMs: z.number(),
+  named: opt(
+    z.strictObject({
+      words: z.array(z.string()),
+      items: z.array(namedSession),
+      total: z.int(),
+      isTotalExact: z.boolean(),
+    }),
+  ),
 })

@@ -3,7 +3,16 @@ import type { Query } from '../api.ts'
 import { severities } from '../parts/severity.tsx'
 
 /** Values that begin with `-` filter out. Each key may be repeated. */
-export const valueFilters = ['principal', 'target', 'login', 'protocol', 'state', 'severity', 'id'] as const
+export const valueFilters = [
+  'principal',
+  'target',
+  'login',
+  'protocol',
+  'state',
+  'severity',
+  'id',
+  'named',
+] as const
 export type ValueFilter = (typeof valueFilters)[number]
 
 export const filterNames: Readonly<Record<ValueFilter, string>> = {
@@ -14,6 +23,7 @@ export const filterNames: Readonly<Record<ValueFilter, string>> = {
   state: 'Status',
   severity: 'Severity at least',
   id: 'Session',
+  named: 'Name has',
 }
 
 export const choices: Partial<Readonly<Record<ValueFilter, readonly (readonly [string, string])[]>>> = {

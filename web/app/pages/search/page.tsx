@@ -46,7 +46,7 @@ export function Page() {
       <p class="search-status quiet" role="status">
         {isAsked && found.first !== undefined ? summaryOf(found.first) : ''}
       </p>
-      {isAsked && advice === undefined ? <Results found={found} asked={asked} /> : null}
+      {isAsked && advice === undefined ? <Results found={found} /> : null}
       <Syntax key={String(isAsked)} isOpen={!isAsked || advice !== undefined} />
     </>
   )
@@ -172,21 +172,18 @@ function Field({
   )
 }
 
-function Results({
-  found,
-  asked,
-}: {
-  found: ReturnType<typeof usePages<SearchHit, SearchPage>>
-  asked: string
-}) {
+function Results({ found }: { found: ReturnType<typeof usePages<SearchHit, SearchPage>> }) {
   const list = useRef<HTMLUListElement>(null)
   useKeys({ j: () => focusHit(list.current, 1), k: () => focusHit(list.current, -1) })
   const { items, error, isFetching, isOver, more, reload } = found
   if (error !== undefined && items.length === 0) return <Failed error={error} retry={reload} />
   if (items.length === 0 && !isOver) return <Loading what="Searching" />
-  if (items.length === 0) return <Nothing asked={asked} />
+  const named = <Named named={found.first?.named} />
+  if (items.length === 0 && (found.first?.named?.total ?? 0) > 0) return named
+  if (items.length === 0) return <Nothing />
   return (
     <>
+      {named}
       <ul class="search-results" ref={list}>
         {bySession(items).map(group => (
           <Group key={group.session} group={group} />
@@ -204,23 +201,50 @@ function Results({
   )
 }
 
+/** Sessions of people and targets that are called so. */
+function Named({ named }: { named: SearchPage['named'] }) {
+  if (named === undefined || named.total === 0) return null
+  const { words, items, total, isTotalExact } = named
+  const all = words.map(word => `named=${encodeURIComponent(word)}`).join('&')
+  return (
+    <section class="card search-named" aria-labelledby="search-named-head">
+      <h2 id="search-named-head">Sessions by their names</h2>
+      <ul>
+        {items.map(({ id, principal, target, login, openedAtMs }) => (
+          <li key={id}>
+            <Link to={`/sessions/${encodeURIComponent(id)}`}>
+              <Line text={principal} /> as <Line text={login} /> on <Line text={target} />
+            </Link>{' '}
+            <span class="quiet">
+              <Time ms={openedAtMs} />
+            </span>
+          </li>
+        ))}
+      </ul>
+      {total <= items.length ? null : (
+        <p>
+          <Link to={`/sessions?${all}`}>
+            All {isTotalExact ? '' : 'of more than '}
+            {total.toLocaleString('en')} sessions
+          </Link>
+        </p>
+      )}
+    </section>
+  )
+}
+
 function focusHit(list: HTMLElement | null, by: number): void {
   const links = [...(list?.querySelectorAll<HTMLElement>('.search-hits a') ?? [])]
   const at = links.indexOf(document.activeElement as HTMLElement)
   links[Math.min(links.length - 1, Math.max(0, at + by))]?.focus()
 }
 
-function Nothing({ asked }: { asked: string }) {
+function Nothing() {
   return (
     <Empty title="Nothing was found">
       <p>
         In no session that you may see. Look for fewer words, or a part of one: <code>deplo*</code>. What is
         encrypted to auditors is not in the index.
-      </p>
-      <p class="row-of" style={{ justifyContent: 'center' }}>
-        <Link class="button" to={`/sessions?principal=${encodeURIComponent(asked)}`}>
-          Sessions of “<Line text={asked} max={40} />”
-        </Link>
       </p>
     </Empty>
   )
