@@ -5,9 +5,10 @@ import { post, useResource } from '../../api.ts'
 import { Line, Lines } from '../../parts/hidden.tsx'
 import { MenuButton } from '../../parts/menu.tsx'
 import { Severity } from '../../parts/severity.tsx'
-import { Shown } from '../../parts/states.tsx'
+import { Failed, Shown } from '../../parts/states.tsx'
 import { Ago, offsetOf, Time } from '../../parts/time.tsx'
 import { Link } from '../../router.tsx'
+import type { MiniPlayer } from '../../player/mini.tsx'
 import { EndDialog } from '../../session/end.tsx'
 import { momentOf } from '../search/groups.ts'
 import {
@@ -45,11 +46,13 @@ type Props = DetailProps & { readonly finding: FindingDetail }
 
 function Finding(props: Props) {
   const { finding } = props
+  const found = useResource<SessionDetail>(`/sessions/${encodeURIComponent(finding.session)}`)
+  const session = found.state === 'ready' ? found.data : undefined
   return (
     <article class="finding" aria-labelledby="finding-head">
       <Head finding={finding} />
       {finding.mayDecide ? (
-        <Actions {...props} />
+        <Actions {...props} session={session} />
       ) : (
         <p class="note" role="note">
           You decide nothing here: <Line text={finding.refusal ?? 'your roles do not review this session.'} />
@@ -58,7 +61,7 @@ function Finding(props: Props) {
       <Unmaskings {...props} />
       <Proposal finding={finding} />
       <Why finding={finding} />
-      <Evidence finding={finding} />
+      <Evidence finding={finding} session={session} />
       <Harmless finding={finding} />
       <Context finding={finding} />
       <History finding={finding} />
@@ -115,13 +118,12 @@ function Head({ finding }: { finding: FindingDetail }) {
 
 type Asking = 'assign' | 'close' | 'suppress' | 'escalate' | 'unmask' | 'reopen' | 'end'
 
-function Actions({ finding, onAcknowledge, onAssign, onChanged }: Props) {
+/** Undefined while it is not known, or is not for the asker. */
+type WithSession = { readonly session: SessionDetail | undefined }
+
+function Actions({ finding, session, onAcknowledge, onAssign, onChanged }: Props & WithSession) {
   const [asking, ask] = useState<Asking>()
-  const session = useResource<SessionDetail>(`/sessions/${encodeURIComponent(finding.session)}`)
-  const live =
-    session.state === 'ready' && session.data.state === 'open' && session.data.mayEnd
-      ? session.data
-      : undefined
+  const live = session?.state === 'open' && session.mayEnd ? session : undefined
   const close = (isDone: boolean): void => {
     ask(undefined)
     if (isDone) onChanged()
@@ -235,8 +237,10 @@ function Proposal({ finding: { proposal } }: { finding: FindingDetail }) {
   )
 }
 
-function Evidence({ finding }: { finding: FindingDetail }) {
+function Evidence({ finding, session }: WithSession & { finding: FindingDetail }) {
   if (finding.quotes.length === 0) return null
+  const isPlayable =
+    session?.protocol === 'ssh' && !session.encrypted && session.recording.removed === undefined
   return (
     <section aria-labelledby="evidence-head">
       <h3 id="evidence-head">Evidence</h3>
@@ -251,11 +255,32 @@ function Evidence({ finding }: { finding: FindingDetail }) {
             <pre tabIndex={0} aria-label="What was recorded">
               <Lines text={text} />
             </pre>
+            {isPlayable ? <Moment session={session} atMs={offsetMs} /> : null}
           </li>
         ))}
       </ol>
     </section>
   )
+}
+
+/** Loaded when somebody wants to see it: opening a recording is noted, and a terminal is large. */
+function Moment({ session, atMs }: { session: SessionDetail; atMs: number }) {
+  const [opened, setOpened] = useState<typeof MiniPlayer | Error>()
+  const open = (): void => {
+    import('../../player/mini.tsx').then(
+      ({ MiniPlayer }) => setOpened(() => MiniPlayer),
+      (thrown: unknown) => setOpened(thrown as Error),
+    )
+  }
+  if (opened === undefined)
+    return (
+      <button type="button" class="button small" onClick={open}>
+        Play ten seconds<span class="unseen"> around {offsetOf(atMs)}</span>
+      </button>
+    )
+  if (opened instanceof Error) return <Failed error={opened} retry={open} />
+  const Mini = opened
+  return <Mini session={session} atMs={atMs} />
 }
 
 function Harmless({ finding: { benign, quality } }: { finding: FindingDetail }) {

@@ -227,8 +227,12 @@ function dayOf(fromNowMs: number): string {
 export function AssignDialog(asked: Asked) {
   const decision = useDecision('assign', asked, 'Assigned')
   const [to, setTo] = useState('')
+  const count = asked.findings.length
   return (
-    <Dialog title="Assign it to somebody" onClose={() => asked.onClose(false)}>
+    <Dialog
+      title={count === 1 ? 'Assign it to somebody' : `Assign ${count} findings to somebody`}
+      onClose={() => asked.onClose(false)}
+    >
       <Form
         decision={decision}
         wish={() => ({ to: to.trim() }) satisfies AssignWish}

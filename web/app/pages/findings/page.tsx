@@ -10,7 +10,7 @@ import { Tabs } from '../../parts/tabs.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { DelayedDecisions, undoMs, type Waiting } from './delayed.ts'
 import { Detail } from './detail.tsx'
-import { CloseDialog } from './dialogs.tsx'
+import { AssignDialog, CloseDialog } from './dialogs.tsx'
 import { type Grouping, groupings, inGroups, inOrder, moved, nextAfter } from './groups.ts'
 import { FindingList } from './list.tsx'
 import './findings.css'
@@ -122,7 +122,7 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
   const place = query.get('place') ?? undefined
   const found = usePages<FindingSummary>('/findings', { state, place, ...filter })
   const [ticked, setTicked] = useState<ReadonlySet<string>>(new Set())
-  const [isClosing, setClosing] = useState(false)
+  const [asking, setAsking] = useState<'assign' | 'close'>()
   const decisions = useDecisions(() => {
     found.reload()
     onChanged()
@@ -163,6 +163,12 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
     found.reload()
     onChanged()
   }
+  const asked = (isDone: boolean): void => {
+    setAsking(undefined)
+    if (!isDone) return
+    setTicked(new Set())
+    reload()
+  }
   return (
     <>
       <Undo waiting={decisions.waiting} onUndo={decisions.undo} problem={decisions.problem} />
@@ -172,7 +178,8 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
           state={state}
           onAcknowledge={() => decide('Acknowledged', 'acknowledge', {}, chosen)}
           onAssign={() => decide('Assigned to you', 'assign', { to: 'me' }, chosen)}
-          onClose={() => setClosing(true)}
+          onAssignTo={() => setAsking('assign')}
+          onClose={() => setAsking('close')}
           onClear={() => setTicked(new Set())}
         />
       )}
@@ -217,17 +224,8 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
           )}
         </div>
       </div>
-      {isClosing ? (
-        <CloseDialog
-          findings={chosen}
-          onClose={isDone => {
-            setClosing(false)
-            if (!isDone) return
-            setTicked(new Set())
-            reload()
-          }}
-        />
-      ) : null}
+      {asking === 'close' ? <CloseDialog findings={chosen} onClose={asked} /> : null}
+      {asking === 'assign' ? <AssignDialog findings={chosen} onClose={asked} /> : null}
     </>
   )
 }
@@ -338,6 +336,7 @@ function Bulk({
   state,
   onAcknowledge,
   onAssign,
+  onAssignTo,
   onClose,
   onClear,
 }: {
@@ -345,6 +344,7 @@ function Bulk({
   state: FindingState
   onAcknowledge: () => void
   onAssign: () => void
+  onAssignTo: () => void
   onClose: () => void
   onClear: () => void
 }) {
@@ -360,6 +360,9 @@ function Bulk({
         <>
           <button type="button" class="button small" onClick={onAssign}>
             Take them
+          </button>
+          <button type="button" class="button small" onClick={onAssignTo}>
+            Assign to…
           </button>
           <button type="button" class="button small" onClick={onClose}>
             Close with one reason…
