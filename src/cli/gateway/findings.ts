@@ -128,7 +128,7 @@ async function react(
 /** What the person reads, who may be the one whom this protects: not which rule was met. */
 function heldBecause(kind: HoldWish['kind'], { web }: Config): string {
   if (kind === 'pause') return 'Policy has paused it until a reviewer lets it go on.'
-  const where = web === undefined ? 'at the gateway' : `at ${web.url}/sign-in`
+  const where = web === undefined ? 'at the gateway' : `at ${web.url}/sign-in/start?again=1`
   return `Policy wants you to sign in again ${where} before it goes on.`
 }
 
