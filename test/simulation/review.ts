@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { openObservers } from '../../src/analysis/analyst/observers.ts'
 import type { SessionObserver, WatchedSession } from '../../src/analysis/analyst/session-observer.ts'
 import type { Entry } from '../../src/analysis/entry.ts'
-import type { FindingDraft } from '../../src/analysis/findings/finding.ts'
+import { type FindingDraft, isWorse } from '../../src/analysis/findings/finding.ts'
 import { wishOf } from '../../src/analysis/findings/profile-keeper.ts'
 import { placesOf, type Placed } from '../../src/analysis/findings/queue.ts'
 import { type Catalogue, readCatalogue } from '../../src/analysis/rules/catalogue.ts'
@@ -191,12 +191,20 @@ function watchedOf({ id, protocol, principal, target, role, openedAtMs, source }
 const expectedBefore = 3
 const suppressedDays = 30
 
+/** What of a group somebody looked at often enough; nothing worse is hidden, and no other rule. */
+type Expected = {
+  count: number
+  untilDay: number
+  severity: FindingDraft['severity']
+  rules: readonly string[]
+}
+
 /** Looks at each day's queue by its end and closes what is shown. */
 class Reviewer {
   readonly #limits: Pick<AnalysisConfig, 'budget' | 'perPerson'>
   /** Says of what one person does again and again that it is expected. */
   readonly #isSuppressing: boolean
-  readonly #expected = new Map<string, { count: number; untilDay: number }>()
+  readonly #expected = new Map<string, Expected>()
 
   constructor(limits: Pick<AnalysisConfig, 'budget' | 'perPerson'>, isSuppressing: boolean) {
     this.#limits = limits
@@ -206,7 +214,7 @@ class Reviewer {
   /** A day's findings with their places. */
   sees(drafts: readonly Drafted[], day: number): Found[] {
     const rows = drafts
-      .filter(({ session, draft }) => (this.#expected.get(keyOf(session, draft))?.untilDay ?? -1) <= day)
+      .filter(drafted => !this.#isHidden(drafted, day))
       .map(({ session, draft }, at) => ({ session, draft, row: rowOf(session, draft, `${day} ${at}`) }))
     const places = placesOf(
       rows.map(({ row }) => row),
@@ -225,11 +233,19 @@ class Reviewer {
     return found
   }
 
+  #isHidden({ session, draft }: Drafted, day: number): boolean {
+    const known = this.#expected.get(keyOf(session, draft))
+    if (known === undefined || known.untilDay <= day || isWorse(draft.severity, known.severity)) return false
+    return draft.rules.every(rule => known.rules.includes(rule))
+  }
+
   #note({ session, draft, day, isShown }: Found): void {
     if (!isShown || session.planted !== undefined || draft.kind !== 'rule' || draft.severity === 'critical')
       return
-    const known = this.#expected.get(keyOf(session, draft)) ?? { count: 0, untilDay: -1 }
+    const { severity, rules } = draft
+    const known = this.#expected.get(keyOf(session, draft)) ?? { count: 0, untilDay: -1, severity, rules }
     known.count++
+    Object.assign(known, { severity, rules })
     if (known.count >= expectedBefore) Object.assign(known, { count: 0, untilDay: day + suppressedDays })
     this.#expected.set(keyOf(session, draft), known)
   }

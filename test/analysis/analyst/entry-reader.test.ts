@@ -44,6 +44,24 @@ const session = [
   ...typed('sleep 100'),
 ]
 
+test('a request that policy refused says why it did not run, and one that ran says nothing of the kind', () => {
+  const reason = 'Policy does not allow this command here, only: uptime.'
+  const [refused, ran] = finalOf(
+    read(
+      recordsOf([
+        { type: 'exec', channel: 4, command: Buffer.from('cat /etc/app.conf') },
+        { type: 'request-refused', channel: 4, request: 'exec', reason },
+        { type: 'channel-close', channel: 4 },
+        ...exec('uptime', 5),
+        { type: 'request-refused', channel: 5, request: 'x11-req', reason: 'X11 is not forwarded.' },
+      ]),
+    ),
+  )
+  expect(refused).toMatchObject({ text: 'cat /etc/app.conf', command: { blocked: reason } })
+  expect(ran).toMatchObject({ text: 'uptime' })
+  expect(JSON.stringify(ran)).not.toContain('blocked')
+})
+
 test('nothing is lost and nothing doubled, and every entry is over at the end', () => {
   const told = read(recordsOf(session))
   const over = told.filter(({ isOver }) => isOver).map(({ number }) => number)
