@@ -53,14 +53,24 @@ export type CoreBuffer = {
   savedCurAttrData: CoreAttributes
   savedCharset: Charset
   tabs: Record<number, boolean | undefined>
-  lines: { get(row: number): CoreLine | undefined; trimStart(count: number): void }
+  lines: CoreLines
+}
+
+/** A ring: of `_array`, `_length` slots from `_startIndex` on are in use. */
+export type CoreLines = {
+  get(row: number): CoreLine | undefined
+  trimStart(count: number): void
+  _array: (CoreLine | undefined)[]
+  readonly _startIndex: number
+  readonly _length: number
 }
 
 export type CoreLine = {
   isWrapped: boolean
-  readonly _data: Uint32Array
-  readonly _combined: Record<number, string>
-  readonly _extendedAttrs: Record<number, CoreExtended | undefined>
+  length: number
+  _data: Uint32Array
+  _combined: Record<number, string>
+  _extendedAttrs: Record<number, CoreExtended | undefined>
 }
 
 export type Core = {

@@ -27,6 +27,11 @@ export class CommandEntries {
     if (!carriesData(record.event)) this.#told(record.us, record.event)
   }
 
+  /** Puts terminals aside until somebody writes to them. Gives the bytes that they take. */
+  park(): number {
+    return this.#transcript.park()
+  }
+
   end(): void {
     for (const command of this.#transcript.end()) this.#complete(command)
     for (const channel of this.#execs.keys()) this.#finish(channel)

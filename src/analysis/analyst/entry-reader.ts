@@ -34,6 +34,14 @@ export class EntryReader {
     return this.#budget.cells
   }
 
+  /**
+   * Puts terminals aside that nobody writes to, at any instant: what it gives is the same. The next output wakes them up. Gives the bytes that they
+   * take meanwhile.
+   */
+  park(): number {
+    return (this.#commands?.park() ?? 0) + (this.#screens?.park() ?? 0)
+  }
+
   /** What is not whole in what it gives, for people. */
   get problem(): string | undefined {
     if (this.#budget.hasRefused) return 'Some of its terminals were too large, or too many, to be read.'

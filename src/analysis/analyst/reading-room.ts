@@ -16,7 +16,9 @@ const maxOpen = 512
 /** Terminals of a usual size that are emulated at once, and the cells of each of them: some three megabytes. Larger ones count more. */
 export const usualMaxTerminals = 64
 const cellsOfTerminal = 240_000
-/** A terminal whose session did nothing for this long makes room for another. Sooner, the two would only push each other out. */
+/** Terminals of a session that did nothing for this long are parked: most of a working day's sessions wait for somebody. */
+const parkAfterMs = 120_000
+/** A session that did nothing for this long makes room for another, where parking is not enough. Sooner, the two would only push each other out. */
 const idleBeforeMs = 30_000
 /** Readings from the start that did not come to an end, by whatever took the thread down, before a session is given up. */
 const maxAttempts = 4
@@ -157,6 +159,7 @@ export class ReadingRoom {
       return true
     }
     if (!step.isIdle) this.#makeRoom(reading)
+    else if (reading.isAwake && idleMs(reading) >= parkAfterMs) reading.park()
     return !step.isIdle
   }
 
@@ -217,9 +220,14 @@ export class ReadingRoom {
     return this.#cells() < this.#maxCells || idleOf(this.#withTerminal()) !== undefined
   }
 
-  /** One more has a terminal: the one that was idle for longest goes, or else this one. */
+  /** One more has a terminal: others are parked, those first that were idle for longest. If that is not enough one goes, or else this one. */
   #makeRoom(reading: SessionReading): void {
     if (reading.cells === 0 || this.#cells() <= this.#maxCells) return
+    const awake = [...this.#open.values()].filter(other => other !== reading && other.isAwake)
+    for (const other of byIdleness(awake)) {
+      other.park()
+      if (this.#cells() <= this.#maxCells) return
+    }
     const { session } = idleOf(this.#withTerminal().filter(other => other !== reading)) ?? reading
     this.#open.get(session.id)?.drop()
     const isOver = this.#over.has(session.id)
@@ -283,6 +291,14 @@ export class ReadingRoom {
 
 /** The one that was idle for longest, if it was for long enough. */
 function idleOf(readings: readonly SessionReading[]): SessionReading | undefined {
-  const [first] = readings.toSorted((a, b) => a.lastActiveMs - b.lastActiveMs)
-  return first !== undefined && performance.now() - first.lastActiveMs >= idleBeforeMs ? first : undefined
+  const [first] = byIdleness(readings)
+  return first !== undefined && idleMs(first) >= idleBeforeMs ? first : undefined
+}
+
+function byIdleness(readings: readonly SessionReading[]): readonly SessionReading[] {
+  return readings.toSorted((a, b) => a.lastActiveMs - b.lastActiveMs)
+}
+
+function idleMs({ lastActiveMs }: SessionReading): number {
+  return performance.now() - lastActiveMs
 }

@@ -57,6 +57,13 @@ export class ScreenEntries {
       this.#refused.add(channel)
   }
 
+  /** Puts terminals aside until somebody writes to them. Gives the bytes that they take. */
+  park(): number {
+    let bytes = 0
+    for (const { kind, lines } of this.#open.values()) if (kind === 'terminal') bytes += lines.park()
+    return bytes
+  }
+
   end(us: number): void {
     for (const channel of this.#open.keys()) this.#close(channel, us)
   }

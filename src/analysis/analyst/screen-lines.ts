@@ -1,6 +1,7 @@
 /** The lines that one terminal showed: each when the cursor has left it, and of full-screen programs what changed, second by second. */
 import { StringDecoder } from 'node:string_decoder'
 import type { Size } from '../../recorder/choose-channel.ts'
+import { park } from '../../recorder/park.ts'
 import { coreOf, newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
 
 /** Output is parsed in pieces of this many bytes, and what has scrolled off is let go after each. */
@@ -49,6 +50,10 @@ export class ScreenLines {
     this.#beforeLoss()
     this.#terminal.resize(columns, rows)
     this.#next = this.#cursorRow
+  }
+
+  park(): number {
+    return park(this.#terminal)
   }
 
   end(): void {

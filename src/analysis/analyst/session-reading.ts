@@ -15,6 +15,8 @@ const maxEntries = 300
  * A recorder writes a chunk a second after its first event at the latest; after so long what was not read did not happen. In microseconds.
  */
 const quietUs = 2_000_000
+/** Of a cell of a terminal. */
+const cellBytes = 12
 
 export type ReadingParts = {
   readonly judge: Judge
@@ -42,6 +44,8 @@ export class SessionReading {
   readonly #openedAtMs: number
   #drafts: FindingDraft[] = []
   #isSealed = false
+  /** What parked terminals take. */
+  #parkedCells: number | undefined
   lastActiveMs: number
 
   /** Throws as `RecordingTail` does. */
@@ -60,9 +64,19 @@ export class SessionReading {
     return this.#tail.isSealedToAuditors
   }
 
-  /** Cells of the terminals that are emulated for it. */
+  /** What its terminals take, in cells. */
   get cells(): number {
-    return this.#entries.cells
+    return this.#parkedCells ?? this.#entries.cells
+  }
+
+  /** Whether it has terminals, and none of them was put aside. */
+  get isAwake(): boolean {
+    return this.#parkedCells === undefined && this.#entries.cells > 0
+  }
+
+  /** Puts its terminals aside until something is written to them. */
+  park(): void {
+    this.#parkedCells = Math.min(this.#entries.cells, Math.ceil(this.#entries.park() / cellBytes))
   }
 
   /** What is not whole, for people. */
@@ -112,6 +126,7 @@ export class SessionReading {
   }
 
   #take(events: readonly EventRecord[], told: Told[]): void {
+    this.#parkedCells = undefined
     for (const record of events) told.push(...this.#entries.take(record))
   }
 

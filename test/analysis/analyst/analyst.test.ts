@@ -196,8 +196,27 @@ test('a thread that stops in the middle and starts again loses and doubles nothi
   expect(batches.filter(({ isSealed }) => isSealed)).toHaveLength(1)
 })
 
+test('with room for one terminal several are read while they are open: the others are parked', async () => {
+  const sessions = ['s1', 's2', 's3']
+  const open = await Promise.all(sessions.map(session => recordings.open(session)))
+  analyst = newAnalyst({ maxTerminals: 1 })
+  analyst.start()
+  for (const row of recordings.rows) analyst.opened(row)
+  for (const recording of open) await recordings.record(recording, [...shell(), ...typed('ls first')])
+  await untilFound('kind:command first', 3)
+  for (const recording of open) await recordings.record(recording, typed('ls second'))
+  await untilFound('kind:command second', 3)
+  for (const recording of open) await recording.seal('done')
+  for (const session of sessions) {
+    await untilState(session, 'done')
+    const commands = (await entriesOf(session)).filter(({ entry }) => entry.kind === 'command')
+    expect(commands.map(({ entry }) => entry.text)).toEqual(['ls first', 'ls second'])
+  }
+})
+
 test('sessions beyond what fits in memory are read at the latest when they are over', async () => {
-  const open = await Promise.all(['s1', 's2', 's3'].map(session => recordings.open(session)))
+  const sessions = ['s1', 's2', 's3', 's4', 's5', 's6']
+  const open = await Promise.all(sessions.map(session => recordings.open(session)))
   analyst = newAnalyst({ maxTerminals: 1 })
   analyst.start()
   for (const row of recordings.rows) analyst.opened(row)
@@ -209,7 +228,7 @@ test('sessions beyond what fits in memory are read at the latest when they are o
     recordings.ended(`s${at + 1}`)
     analyst.over(`s${at + 1}`)
   }
-  for (const session of ['s1', 's2', 's3']) {
+  for (const session of sessions) {
     await untilState(session, 'done')
     const commands = (await entriesOf(session)).filter(({ entry }) => entry.kind === 'command')
     expect(commands.map(({ entry }) => entry.text)).toEqual(['ls first', 'ls second'])
