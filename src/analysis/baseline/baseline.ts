@@ -4,16 +4,18 @@
  *
  * A score says how a block differs from a history. It says nothing of anybody's purpose.
  */
+import { Block, type Interned } from './block.ts'
+import { BlockCounter } from './block-counter.ts'
 import type { ActivityEvent } from './event.ts'
 import { explain, type Term } from './explain.ts'
 import { learnLevels, measure, type Measured } from './features.ts'
-import { Hours, type HoursState } from './hours.ts'
-import { logOdds, slopesOf } from './logistic.ts'
+import { Hours, hourSince1970, type HoursState } from './hours.ts'
+import { logOdds } from './logistic.ts'
 import { Persistence } from './persistence.ts'
 import { Peers, Population, type PopulationState } from './population.ts'
-import { type Block, Profile, type ProfileState } from './profile.ts'
+import { Profile, type ProfileState } from './profile.ts'
 import { Surrogates, type SurrogatesState } from './surrogates.ts'
-import { OpenTokens, TokenReader } from './token-reader.ts'
+import { TokenReader } from './token-reader.ts'
 
 /** Scores of different versions are not compared. */
 export const scoringVersion = 1
@@ -52,7 +54,8 @@ export type ScoredBlock = {
   readonly version: typeof scoringVersion
 }
 
-type OpenBlock = { readonly events: ActivityEvent[]; readonly tokens: OpenTokens }
+/** Events, and the tokens of each. */
+type OpenBlock = { readonly events: ActivityEvent[]; readonly texts: Interned[] }
 
 type Person = {
   readonly profile: Profile
@@ -78,9 +81,11 @@ type PersonState = {
   readonly newTargets: number
 }
 
-/** `learned`: whether it may be learned. */
 type Judged = {
-  readonly scored: ScoredBlock
+  readonly score: number
+  readonly terms: () => readonly Term[]
+  readonly profileEvents: number
+  readonly mayLearn: boolean
   readonly odds: number
   readonly block: Block
   readonly measured: Measured
@@ -134,6 +139,7 @@ export type BaselineOptions = {
 export class Baseline {
   readonly #options: BaselineOptions
   readonly #reader: TokenReader
+  readonly #counter = new BlockCounter()
   readonly #population: Population
   readonly #everybodysHours: Hours
   readonly #surrogates: Surrogates
@@ -188,7 +194,10 @@ export class Baseline {
   assess(principal: string, blocks: readonly (readonly ActivityEvent[])[]): readonly ScoredBlock[] {
     const person = this.#people.get(principal) ?? newPerson()
     const opened = blocks.map(events => this.#blockOf(events)) // all tokens have their numbers before the first is measured
-    return opened.map(open => this.#judge(principal, person, open, false).scored)
+    return opened.map(open => {
+      const judged = this.#judge(person, open, false)
+      return scoredOf(principal, person.blocks, open.events, judged, judged.mayLearn)
+    })
   }
 
   /** Takes a block of one session as the next one; learned only if `mayLearn`, and if it does not differ too much. */
@@ -200,7 +209,7 @@ export class Baseline {
   teach(principal: string, events: readonly ActivityEvent[]): void {
     if (events.length === 0) return
     const person = this.#personOf(principal)
-    const block = this.#blockOf(events).tokens.block(events.length)
+    const block = this.#counter.count(this.#blockOf(events).texts)
     const peers = new Peers(this.#population, person.profile)
     const measured = measure(block, person.profile, peers, { vocabulary: this.#reader.dictionary.size })
     this.#learn(person, block, events, measured)
@@ -217,9 +226,7 @@ export class Baseline {
   }
 
   #blockOf(events: readonly ActivityEvent[]): OpenBlock {
-    const tokens = new OpenTokens(this.#reader)
-    for (const event of events) tokens.add(event)
-    return { events: [...events], tokens }
+    return { events: [...events], texts: events.map(event => this.#reader.read(event)) }
   }
 
   #restore({ name, profile, hours, targets, persistence, blocks, newTargets }: PersonState): void {
@@ -242,9 +249,9 @@ export class Baseline {
    */
   observe(event: ActivityEvent, isTraining: boolean): ScoredBlock | undefined {
     const person = this.#personOf(event.principal)
-    person.open ??= { events: [], tokens: new OpenTokens(this.#reader) }
+    person.open ??= { events: [], texts: [] }
     person.open.events.push(event)
-    person.open.tokens.add(event)
+    person.open.texts.push(this.#reader.read(event))
     return person.open.events.length < this.#options.blockEvents
       ? undefined
       : this.#complete(event.principal, person, person.open, isTraining)
@@ -274,47 +281,37 @@ export class Baseline {
   ): ScoredBlock {
     person.open = undefined
     this.#follow(isTraining)
-    const { scored, odds, block, measured } = this.#judge(principal, person, open, isTraining)
+    const judged = this.#judge(person, open, isTraining)
+    const { odds, block, measured } = judged
+    const number = person.blocks++
     if (!isTraining) person.persistence.follow(odds)
-    person.blocks++
-    const isLearned = mayLearn && scored.learned
+    const isLearned = mayLearn && judged.mayLearn
     if (this.#trust !== 'before') this.#addSurrogates(person, measured, isLearned)
     if (isLearned) this.#learn(person, block, open.events, measured)
-    return { ...scored, learned: isLearned }
+    return scoredOf(principal, number, open.events, judged, isLearned)
   }
 
   /** Changes nothing. */
-  #judge(principal: string, person: Person, { tokens, events }: OpenBlock, isTraining: boolean): Judged {
-    const block = tokens.block(events.length)
+  #judge(person: Person, { texts, events }: OpenBlock, isTraining: boolean): Judged {
+    const block = this.#counter.count(texts)
     const peers = new Peers(this.#population, person.profile)
-    const model = this.#surrogates.model
-    const vocabulary = this.#reader.dictionary.size
-    const measured = measure(block, person.profile, peers, { vocabulary, slopes: slopesOf(model) })
-    const { events: known } = person.profile
+    const { model, slopes } = this.#surrogates
+    const { dictionary } = this.#reader
+    const own = person.profile
+    const measured = measure(block, own, peers, { vocabulary: dictionary.size, slopes })
+    const known = own.events
     const odds = (logOdds(model, measured.features) * known) / (known + halfTrustEvents)
     const extra = { ...this.#beyondTokens(person, events), persistence: person.persistence.prior }
-    const scored: ScoredBlock = {
-      principal,
-      block: person.blocks,
-      events: events.length,
-      fromMs: events[0]?.atMs ?? 0,
-      toMs: events.at(-1)?.atMs ?? 0,
+    const fromMs = events[0]?.atMs ?? 0
+    return {
       score: (isTraining ? odds : person.persistence.after(odds)) + extra.hours + extra.target,
-      terms: explain({
-        measured,
-        model,
-        block,
-        own: person.profile,
-        peers,
-        extra,
-        events,
-        dictionary: this.#reader.dictionary,
-      }),
+      terms: explain({ measured, model, block, own, peers, extra, fromMs, dictionary }),
       profileEvents: known,
-      learned: isTraining || odds <= gateNats || known < coldEvents,
-      version: scoringVersion,
+      mayLearn: isTraining || odds <= gateNats || known < coldEvents,
+      odds,
+      block,
+      measured,
     }
-    return { scored, odds, block, measured }
   }
 
   #follow(isTraining: boolean): void {
@@ -327,11 +324,10 @@ export class Baseline {
   }
 
   #beyondTokens(person: Person, events: readonly ActivityEvent[]): { hours: number; target: number } {
-    const instants = events.map(({ atMs }) => atMs)
-    const isNewTarget = person.targets.size > 0 && events.some(({ target }) => !person.targets.has(target))
+    const isNewTarget = person.targets.size > 0 && goesElsewhere(person.targets, events)
     const surprise = Math.log((person.blocks + 1) / (person.newTargets + 1))
     return {
-      hours: person.hours.unusual(instants, this.#everybodysHours),
+      hours: person.hours.unusual(events, this.#everybodysHours),
       target: isNewTarget ? Math.min(maxTargetNats, surprise) : 0,
     }
   }
@@ -340,16 +336,25 @@ export class Baseline {
     this.#population.learn(block, person.profile)
     learnLevels(person.profile, features)
     person.profile.learn(block)
-    person.last = block
-    let before: string | undefined
-    for (const { target, atMs } of events) {
-      if (target !== before && !person.targets.has(target)) {
-        person.newTargets += person.targets.size > 0 ? 1 : 0
-        person.targets.add(target)
-      }
-      before = target
-      person.hours.add(atMs)
-      this.#everybodysHours.add(atMs)
+    person.last ??= new Block()
+    person.last.become(block)
+    for (const { target } of events) {
+      if (person.targets.has(target)) continue
+      person.newTargets += person.targets.size > 0 ? 1 : 0
+      person.targets.add(target)
+    }
+    this.#learnHours(person.hours, events)
+  }
+
+  /** Most events of a block are of the same hour. */
+  #learnHours(hours: Hours, events: readonly ActivityEvent[]): void {
+    let from = 0
+    for (let at = 1; at <= events.length; at++) {
+      const [first, before, next] = [events[from]?.atMs ?? 0, events[at - 1]?.atMs ?? 0, events[at]?.atMs]
+      if (next !== undefined && hourSince1970(next) === hourSince1970(first)) continue
+      hours.add(first, at - from, before)
+      this.#everybodysHours.add(first, at - from, before)
+      from = at
     }
   }
 
@@ -370,5 +375,33 @@ export class Baseline {
   #next(limit: number): number {
     this.#random = (Math.imul(this.#random, 1_103_515_245) + 12_345) & 0x7fff_ffff
     return (this.#random >>> 8) % limit
+  }
+}
+
+function goesElsewhere(known: ReadonlySet<string>, events: readonly ActivityEvent[]): boolean {
+  for (const { target } of events) if (!known.has(target)) return true
+  return false
+}
+
+function scoredOf(
+  principal: string,
+  block: number,
+  events: readonly ActivityEvent[],
+  { score, terms, profileEvents }: Judged,
+  learned: boolean,
+): ScoredBlock {
+  return {
+    principal,
+    block,
+    events: events.length,
+    fromMs: events[0]?.atMs ?? 0,
+    toMs: events.at(-1)?.atMs ?? 0,
+    score,
+    get terms() {
+      return terms()
+    },
+    profileEvents,
+    learned,
+    version: scoringVersion,
   }
 }

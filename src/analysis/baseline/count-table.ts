@@ -1,15 +1,17 @@
-/** Counts by whole number, as a `Map` would hold them, in two flat arrays: looked up some ten times for each command of a session. */
+/** Counts by whole number, as a `Map` would hold them, in one flat array: looked up some ten times for each command of a session. */
+
+import type { CountList } from './count-list.ts'
 
 const minCapacity = 16
 /** Of the places, so many may be taken: probing stays short. */
 const maxLoad = 0.5
-/** In a place where no key is. */
-const none = -1
+/** In a place where no key is; keys are kept with one added. */
+const none = 0
 
-/** Keys are whole numbers from 0 to 2⁵³. */
+/** Keys are whole numbers from 0 to 2⁵³ − 2. */
 export class CountTable {
-  #keys: Float64Array
-  #values: Float64Array
+  /** Key and count side by side, so that a look-up touches one line of the processor's cache. */
+  #cells: Float64Array
   #shift: number
   #size = 0
   /** Places with a key, also those whose count was taken back. */
@@ -17,8 +19,7 @@ export class CountTable {
 
   constructor(capacity: number = minCapacity) {
     const bits = Math.max(4, Math.ceil(Math.log2(capacity)))
-    this.#keys = new Float64Array(2 ** bits).fill(none)
-    this.#values = new Float64Array(2 ** bits)
+    this.#cells = new Float64Array(2 ** bits * 2)
     this.#shift = 32 - bits
   }
 
@@ -28,32 +29,39 @@ export class CountTable {
   }
 
   get(key: number): number {
-    return this.#values[this.#place(key)] ?? 0
+    return this.#cells[placeOf(this.#cells, this.#shift, key) + 1] ?? 0
+  }
+
+  /** The counts of all keys of a list, in its order, into the first places of `found`. */
+  look({ keys, length }: CountList, found: Float64Array): void {
+    const cells = this.#cells
+    const shift = this.#shift
+    for (let at = 0; at < length; at++) found[at] = cells[placeOf(cells, shift, keys[at] ?? 0) + 1] ?? 0
   }
 
   /** Answers with what was there before; 0 also for a key that was not. */
   add(key: number, amount: number): number {
-    let at = this.#place(key)
-    if (this.#keys[at] === none) {
-      if (this.#taken >= this.#keys.length * maxLoad) {
+    let at = placeOf(this.#cells, this.#shift, key)
+    if (this.#cells[at] === none) {
+      if (this.#taken * 2 >= this.#cells.length * maxLoad) {
         this.#grow()
-        at = this.#place(key)
+        at = placeOf(this.#cells, this.#shift, key)
       }
-      this.#keys[at] = key
+      this.#cells[at] = key + 1
       this.#taken++
     }
-    const before = this.#values[at] ?? 0
-    this.#values[at] = before + amount
+    const before = this.#cells[at + 1] ?? 0
+    this.#cells[at + 1] = before + amount
     if (before === 0) this.#size++
     return before
   }
 
   /** Takes back what was added, never below nothing; answers with how much that was. */
   take(key: number, amount: number): number {
-    const at = this.#place(key)
-    const before = this.#values[at] ?? 0
+    const at = placeOf(this.#cells, this.#shift, key)
+    const before = this.#cells[at + 1] ?? 0
     const taken = Math.min(before, amount)
-    this.#values[at] = before - taken
+    this.#cells[at + 1] = before - taken
     if (before > 0 && before === taken) this.#size--
     return taken
   }
@@ -61,45 +69,47 @@ export class CountTable {
   /** Forgets everything, and keeps its place in memory. */
   clear(): void {
     if (this.#taken === 0) return
-    this.#keys.fill(none)
-    this.#values.fill(0)
+    this.#cells.fill(0)
     this.#size = 0
     this.#taken = 0
   }
 
   *[Symbol.iterator](): Generator<readonly [number, number]> {
-    for (let at = 0; at < this.#keys.length; at++) {
-      const value = this.#values[at] ?? 0
-      if (value !== 0) yield [this.#keys[at] ?? 0, value]
-    }
-  }
-
-  /** Where a key is, or would be. */
-  #place(key: number): number {
-    const keys = this.#keys
-    const mask = keys.length - 1
-    const mixed = (key | 0) ^ Math.imul((key / 4_294_967_296) | 0, 0x85_eb_ca_6b)
-    let at = Math.imul(mixed, 0x9e_37_79_b1) >>> this.#shift
-    for (;;) {
-      const found = keys[at]
-      if (found === key || found === none) return at
-      at = (at + 1) & mask
+    const cells = this.#cells
+    for (let at = 0; at < cells.length; at += 2) {
+      const count = cells[at + 1] ?? 0
+      if (count !== 0) yield [(cells[at] ?? 0) - 1, count]
     }
   }
 
   #grow(): void {
-    const [keys, values] = [this.#keys, this.#values]
-    this.#keys = new Float64Array(keys.length * 2).fill(none)
-    this.#values = new Float64Array(keys.length * 2)
+    const cells = this.#cells
+    this.#cells = new Float64Array(cells.length * 2)
     this.#shift--
     this.#taken = 0
-    for (let at = 0; at < keys.length; at++) {
-      const value = values[at] ?? 0
-      if (value === 0) continue
-      const place = this.#place(keys[at] ?? 0)
-      this.#keys[place] = keys[at] ?? 0
-      this.#values[place] = value
+    for (let at = 0; at < cells.length; at += 2) {
+      const count = cells[at + 1] ?? 0
+      if (count === 0) continue
+      const key = (cells[at] ?? 0) - 1
+      const place = placeOf(this.#cells, this.#shift, key)
+      this.#cells[place] = key + 1
+      this.#cells[place + 1] = count
       this.#taken++
     }
+  }
+}
+
+const oneOf2To32 = 2 ** -32
+
+/** Where a key is, or would be. */
+function placeOf(cells: Float64Array, shift: number, key: number): number {
+  const mask = cells.length - 1
+  const mixed = (key | 0) ^ Math.imul((key * oneOf2To32) | 0, 0x85_eb_ca_6b)
+  let at = (Math.imul(mixed, 0x9e_37_79_b1) >>> shift) << 1
+  const kept = key + 1
+  for (;;) {
+    const found = cells[at]
+    if (found === kept || found === none) return at
+    at = (at + 2) & mask
   }
 }

@@ -1,4 +1,5 @@
 /** How often everybody together used a token: by its number in one flat array, since they know most tokens there are. */
+import type { CountList } from './count-list.ts'
 import type { TokenId } from './tally.ts'
 
 const minLength = 1024
@@ -18,6 +19,15 @@ export class DenseTally {
 
   of(token: TokenId): number {
     return this.#counts[token] ?? 0
+  }
+
+  /** The counts of all tokens of a list, in its order, into the first places of `found`. */
+  look({ keys, length }: CountList, found: Float64Array): void {
+    const counts = this.#counts
+    for (let at = 0; at < length; at++) {
+      const token = keys[at] ?? 0
+      found[at] = token < counts.length ? (counts[token] ?? 0) : 0
+    }
   }
 
   add(token: TokenId, count: number): void {

@@ -1,10 +1,10 @@
 /** Why a block has its score, in numbers that a person can check: the terms that add most. */
+import type { Block, Family } from './block.ts'
 import type { Dictionary } from './dictionary.ts'
-import type { ActivityEvent } from './event.ts'
 import { featureNames, type Measured, type TokenPart } from './features.ts'
 import { type LogisticModel, slopeOf } from './logistic.ts'
 import type { Peers } from './population.ts'
-import type { Block, Profile } from './profile.ts'
+import type { Profile } from './profile.ts'
 
 /** How many are told. */
 const maxTerms = 5
@@ -33,24 +33,57 @@ export type Explained = {
   readonly own: Profile
   readonly peers: Peers
   readonly extra: { readonly hours: number; readonly target: number; readonly persistence: number }
-  readonly events: readonly ActivityEvent[]
+  readonly fromMs: number
   readonly dictionary: Dictionary
 }
 
-/** Largest first. */
-export function explain(explained: Explained): Term[] {
-  const tokens = explained.measured.tokens.map(part => tokenTerm(part, explained))
-  return [...tokens, ...wholeTerms(explained)].toSorted((a, b) => b.nats - a.nats).slice(0, maxTerms)
+/**
+ * Numbers are taken now, while they are what the score was made of; words are made of them when somebody asks, since most blocks are
+ * scored and never shown. Largest first.
+ */
+export function explain(explained: Explained): () => readonly Term[] {
+  const { dictionary, fromMs, own } = explained
+  const tokens = explained.measured.tokens.map(part => tokenFact(part, explained))
+  const whole = wholeFacts(explained)
+  const ownEvents = own.events
+  let terms: readonly Term[] | undefined
+  return () => {
+    terms ??= [
+      ...tokens.map(fact => tokenTerm(fact, dictionary)),
+      ...whole.map(fact => wholeTerm(fact, fromMs, ownEvents)),
+    ]
+      .toSorted((a, b) => b.nats - a.nats)
+      .slice(0, maxTerms)
+    return terms
+  }
 }
 
-function tokenTerm({ family, token, nats }: TokenPart, explained: Explained): Term {
-  const { block, own, peers, dictionary } = explained
-  const value = dictionary.textOf(token).slice(2)
+type TokenFact = TokenPart & {
+  readonly observed: number
+  readonly seen: number
+  readonly of: number
+  readonly users: number
+  readonly people: number
+}
+
+function tokenFact({ family, token, nats }: TokenPart, { block, own, peers }: Explained): TokenFact {
   const { keys, counts } = block.counts[family]
-  const observed = counts[keys.indexOf(token)] ?? 0
   const ownSeen = own.slow[family].of(token)
-  const [seen, of] = [Math.round(ownSeen), Math.round(own.slow[family].total)]
-  const [users, people] = [peers.users(family, token, ownSeen), peers.people]
+  return {
+    family,
+    token,
+    nats,
+    observed: counts[keys.indexOf(token)] ?? 0,
+    seen: Math.round(ownSeen),
+    of: Math.round(own.slow[family].total),
+    users: peers.users(family, token, ownSeen),
+    people: peers.people,
+  }
+}
+
+function tokenTerm(fact: TokenFact, dictionary: Dictionary): Term {
+  const { family, token, nats, observed, seen, of, users, people } = fact
+  const value = dictionary.textOf(token).slice(2)
   const others = users < minPeople ? `fewer than ${minPeople}` : String(users)
   return {
     signal: family,
@@ -63,39 +96,46 @@ function tokenTerm({ family, token, nats }: TokenPart, explained: Explained): Te
   }
 }
 
-function wholeTerms({ measured, model, extra, events, own }: Explained): Term[] {
-  const { features } = measured
-  const level = ['level-own-against-peers', 'level-damped', 'level-new'] as const
-  const nats = level.reduce((sum, name) => {
-    const at = featureNames.indexOf(name)
-    return sum + slopeOf(model, at) * Math.max(0, features[at] ?? 0)
-  }, 0)
-  const pair = featureNames.indexOf('pair')
-  const from = new Date(events[0]?.atMs ?? 0).toISOString()
-  const terms: Term[] = [
-    { signal: 'level', nats, text: 'differs more from this person’s history than their blocks usually do' },
-    {
-      signal: 'order',
-      nats: slopeOf(model, pair) * ((features[pair] ?? 0) - (model.means[pair] ?? 0)),
-      text: 'commands follow one another in an order that is rather that of others',
-    },
-    {
-      signal: 'hour',
-      nats: extra.hours,
-      text: `an hour at which this person is seldom active (from ${from})`,
-    },
-    {
-      signal: 'target',
-      nats: extra.target,
-      text: `first use of a target by this person, after ${own.events} events`,
-    },
-    {
-      signal: 'persistence',
-      nats: Math.max(0, extra.persistence),
-      text: 'follows blocks that differed, too',
-    },
-  ]
-  return terms.filter(term => term.nats >= minNats).map(term => ({ ...term, nats: rounded(term.nats) }))
+type WholeFact = { readonly signal: Exclude<Term['signal'], Family>; readonly nats: number }
+
+const levels = (['level-own-against-peers', 'level-damped', 'level-new'] as const).map(name =>
+  featureNames.indexOf(name),
+)
+const pair = featureNames.indexOf('pair')
+
+function wholeFacts({ measured: { features }, model, extra }: Explained): readonly WholeFact[] {
+  let level = 0
+  for (const at of levels) level += slopeOf(model, at) * Math.max(0, features[at] ?? 0)
+  const order = slopeOf(model, pair) * ((features[pair] ?? 0) - (model.means[pair] ?? 0))
+  const facts: WholeFact[] = []
+  const add = (signal: WholeFact['signal'], nats: number): void => {
+    if (nats >= minNats) facts.push({ signal, nats })
+  }
+  add('level', level)
+  add('order', order)
+  add('hour', extra.hours)
+  add('target', extra.target)
+  add('persistence', extra.persistence)
+  return facts
+}
+
+function wholeTerm({ signal, nats }: WholeFact, fromMs: number, ownEvents: number): Term {
+  return { signal, nats: rounded(nats), text: wholeText(signal, fromMs, ownEvents) }
+}
+
+function wholeText(signal: WholeFact['signal'], fromMs: number, ownEvents: number): string {
+  switch (signal) {
+    case 'level':
+      return 'differs more from this person’s history than their blocks usually do'
+    case 'order':
+      return 'commands follow one another in an order that is rather that of others'
+    case 'hour':
+      return `an hour at which this person is seldom active (from ${new Date(fromMs).toISOString()})`
+    case 'target':
+      return `first use of a target by this person, after ${ownEvents} events`
+    case 'persistence':
+      return 'follows blocks that differed, too'
+  }
 }
 
 function rounded(nats: number): number {

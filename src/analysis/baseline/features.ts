@@ -3,8 +3,9 @@
  * peers (long memory, short memory, repetitions damped, each token once), uniqueness (Schonlau and Theus 2000), what is new to
  * the person, and pairs of commands with Witten–Bell back-off. The last three compare with the person's own usual level.
  */
-import { type Block, type Family, headOf, nextOf, type Prior, type Profile } from './profile.ts'
+import type { Block, Family } from './block.ts'
 import type { Peers } from './population.ts'
+import type { Prior, Profile } from './profile.ts'
 import type { TokenId } from './tally.ts'
 
 export const featureNames = [
@@ -71,15 +72,23 @@ export function measure(
 ): Measured {
   const top = slopes === undefined ? undefined : new TopTokens(slopes)
   const scene: Scene = { block, own, peers, vocabulary, top }
-  const features = measureCommands(scene)
-  features.push(measureFamily('shape', 6, scene), measureFamily('word', 7, scene), measurePairs(scene))
+  sight.look(block, own, peers)
+  const [slow, fast, damped, once, unique, fresh] = measureCommands(scene)
   const [first, second, third] = own.levels
-  const levels = levelValues(features)
-  features.push(
-    first.deviation(levels[0], levelPriors[0]),
-    second.deviation(levels[1], levelPriors[1]),
-    third.deviation(levels[2], levelPriors[2]),
-  )
+  const features = [
+    slow,
+    fast,
+    damped,
+    once,
+    unique,
+    fresh,
+    measureFamily('shape', 6, scene),
+    measureFamily('word', 7, scene),
+    measurePairs(scene),
+    first.deviation(slow, levelPriors[0]),
+    second.deviation(damped, levelPriors[1]),
+    third.deviation(fresh, levelPriors[2]),
+  ]
   return { features, tokens: top?.tokens ?? [] }
 }
 
@@ -87,6 +96,7 @@ export function measure(
 class TopTokens {
   readonly #slopes: readonly number[]
   readonly tokens: TokenPart[] = []
+  #least = minTokenNats
 
   constructor(slopes: readonly number[]) {
     this.#slopes = slopes
@@ -94,6 +104,11 @@ class TopTokens {
 
   slope(feature: number): number {
     return this.#slopes[feature] ?? 0
+  }
+
+  /** What adds less than this is none of them. */
+  get least(): number {
+    return this.#least
   }
 
   add(family: Family, token: TokenId, nats: number): void {
@@ -104,6 +119,7 @@ class TopTokens {
     while (at > 0 && (this.tokens[at - 1]?.nats ?? 0) < nats) at--
     this.tokens.splice(at, 0, { family, token, nats })
     if (this.tokens.length > maxTopTokens) this.tokens.pop()
+    if (this.tokens.length === maxTopTokens) this.#least = this.tokens.at(-1)?.nats ?? minTokenNats
   }
 }
 
@@ -117,28 +133,66 @@ function levelValues(features: Features): readonly [number, number, number] {
   return [features[0] ?? 0, features[2] ?? 0, features[5] ?? 0]
 }
 
-function measureCommands({ block, own, peers, vocabulary, top }: Scene): number[] {
-  const { keys, counts } = block.counts.command
-  const tally = own.slow.command
+/** What is known of what a block holds, by its place in the list; used again for each block. */
+class Sight {
+  own = new Float64Array(0)
+  lately = new Float64Array(0)
+  peers = new Float64Array(0)
+  users = new Float64Array(0)
+  /** How often the person went on after this command, and with how many different ones. */
+  ownAfter = new Float64Array(0)
+  ownKinds = new Float64Array(0)
+  peersAfter = new Float64Array(0)
+  ownOthers = new Float64Array(0)
+  peersOthers = new Float64Array(0)
+
+  /** Looks up the commands. */
+  look({ counts, pairs }: Block, own: Profile, peers: Peers): void {
+    this.#reserve(Math.max(counts.command.length, counts.shape.length, counts.word.length, pairs.length))
+    own.slow.command.look(counts.command, this.own)
+    own.fast.look(counts.command, this.lately)
+    own.heads.look(counts.command, this.ownAfter)
+    own.kinds.look(counts.command, this.ownKinds)
+    peers.look('command', counts.command, this.own, this.peers)
+    peers.lookUsers('command', counts.command, this.own, this.users)
+    peers.lookHeads(counts.command, this.ownAfter, this.peersAfter)
+  }
+
+  /** After a large block it stays large: blocks have a limit. */
+  #reserve(length: number): void {
+    if (length <= this.own.length) return
+    const list = (): Float64Array<ArrayBuffer> => new Float64Array(Math.max(256, length * 2))
+    ;[this.own, this.lately, this.peers, this.users] = [list(), list(), list(), list()]
+    ;[this.ownAfter, this.ownKinds, this.peersAfter] = [list(), list(), list()]
+    ;[this.ownOthers, this.peersOthers] = [list(), list()]
+  }
+}
+
+const sight = new Sight()
+
+type CommandSums = readonly [number, number, number, number, number, number]
+
+function measureCommands({ block, own, peers, vocabulary, top }: Scene): CommandSums {
+  const list = block.counts.command
+  const { keys, counts, weights, length } = list
+  const total = own.slow.command.total
   const people = Math.max(1, peers.people)
   const [peersTotal, fastTotal] = [peers.total('command'), own.fast.total]
   const expectedTotal = peersTotal + unseenShare * vocabulary
-  const distinct = Math.max(1, keys.length)
-  const damped = dampedTotal(counts)
-  const all = Math.max(1, totalOf(counts), block.events)
+  const distinct = Math.max(1, length)
+  const all = Math.max(1, list.total, block.events)
   let [slowSum, fastSum, dampedSum, onceSum, uniqueSum, newSum] = [0, 0, 0, 0, 0, 0]
-  for (let at = 0; at < keys.length; at++) {
-    const token = keys[at] ?? 0
+  for (let at = 0; at < length; at++) {
     const count = counts[at] ?? 0
-    const seen = tally.of(token)
-    const peersSeen = peers.of('command', token, seen)
+    const seen = sight.own[at] ?? 0
+    const peersSeen = sight.peers[at] ?? 0
     const expected = (peersSeen + unseenShare) / expectedTotal
-    const slow = ratio(expected, seen, tally.total)
-    const fast = ratio(expected, own.fast.of(token), fastTotal)
-    const weight = logOfOneMore(count) / damped
+    const slow = ratio(expected, seen, total)
+    const fast = ratio(expected, sight.lately[at] ?? 0, fastTotal)
+    const weight = weights[at] ?? 0
     const share = count / all
-    const unique = uniqueness(seen / Math.max(1, tally.total), peersSeen / Math.max(1, peersTotal))
-    const odd = weight * unique * (1 - Math.min(1, peers.users('command', token, seen) / people))
+    const unique = uniqueness(seen / Math.max(1, total), peersSeen / Math.max(1, peersTotal))
+    const odd = weight * unique * (1 - Math.min(1, (sight.users[at] ?? 0) / people))
     const fresh = seen === 0 ? weight : 0
     slowSum += share * slow
     fastSum += share * fast
@@ -149,7 +203,7 @@ function measureCommands({ block, own, peers, vocabulary, top }: Scene): number[
     if (top === undefined) continue
     const ofSlow = top.slope(0) * share + top.slope(2) * weight + top.slope(3) / distinct
     const nats = ofSlow * slow + top.slope(1) * share * fast + top.slope(4) * odd + top.slope(5) * fresh
-    top.add('command', token, nats)
+    if (nats >= top.least) top.add('command', keys[at] ?? 0, nats)
   }
   return [slowSum, fastSum, dampedSum, onceSum, uniqueSum, newSum]
 }
@@ -164,43 +218,44 @@ function measureFamily(
   feature: number,
   { block, own, peers, vocabulary, top }: Scene,
 ): number {
-  const { keys, counts } = block.counts[family]
-  const tally = own.slow[family]
-  const damped = dampedTotal(counts)
+  const list = block.counts[family]
+  const { keys, weights, length } = list
+  const { ownOthers: ofOwn, peersOthers: ofPeers } = sight
+  own.slow[family].look(list, ofOwn)
+  peers.look(family, list, ofOwn, ofPeers)
+  const { total } = own.slow[family]
   const peersTotal = peers.total(family) + unseenShare * vocabulary
   const slope = top?.slope(feature) ?? 0
+  let least = top?.least ?? Number.POSITIVE_INFINITY
   let sum = 0
-  for (let at = 0; at < keys.length; at++) {
-    const token = keys[at] ?? 0
-    const seen = tally.of(token)
-    const expected = (peers.of(family, token, seen) + unseenShare) / peersTotal
-    const value = (logOfOneMore(counts[at] ?? 0) / damped) * ratio(expected, seen, tally.total)
+  for (let at = 0; at < length; at++) {
+    const expected = ((ofPeers[at] ?? 0) + unseenShare) / peersTotal
+    const value = (weights[at] ?? 0) * ratio(expected, ofOwn[at] ?? 0, total)
     sum += value
-    top?.add(family, token, slope * value)
+    if (slope * value < least || top === undefined) continue
+    top.add(family, keys[at] ?? 0, slope * value)
+    least = top.least
   }
   return sum
 }
 
 function measurePairs({ block, own, peers, vocabulary }: Scene): number {
-  const { keys, counts } = block.pairs
-  const tally = own.slow.command
+  const { weights, heads, nexts, length } = block.pairs
+  const { ownOthers: ofOwn, peersOthers: ofPeers } = sight
+  own.pairs.look(block.pairs, ofOwn)
+  peers.lookPairs(block.pairs, ofOwn, ofPeers)
+  const { total } = own.slow.command
   const peersTotal = peers.total('command') + unseenShare * vocabulary
-  const damped = dampedTotal(counts)
   let sum = 0
-  for (let at = 0; at < keys.length; at++) {
-    const pair = keys[at] ?? 0
-    const head = headOf(pair)
-    const next = nextOf(pair)
-    const seen = tally.of(next)
-    const ownPair = own.pairs.of(pair)
-    const ownHead = own.heads.get(head)
-    const alone = (peers.of('command', next, seen) + unseenShare) / peersTotal
+  for (let at = 0; at < length; at++) {
+    const [head, next] = [heads[at] ?? 0, nexts[at] ?? 0]
+    const alone = ((sight.peers[next] ?? 0) + unseenShare) / peersTotal
     const expected =
-      (peers.pair(pair, ownPair) + pairPriorEvents * alone) / (peers.head(head, ownHead) + pairPriorEvents)
-    const kinds = own.kinds.get(head) + 1
-    const ownAlone = (seen + priorEvents * alone) / (tally.total + priorEvents)
-    const usual = (ownPair + kinds * ownAlone) / (ownHead + kinds)
-    sum += (logOfOneMore(counts[at] ?? 0) / damped) * clip(Math.log(expected / usual))
+      ((ofPeers[at] ?? 0) + pairPriorEvents * alone) / ((sight.peersAfter[head] ?? 0) + pairPriorEvents)
+    const kinds = (sight.ownKinds[head] ?? 0) + 1
+    const ownAlone = ((sight.own[next] ?? 0) + priorEvents * alone) / (total + priorEvents)
+    const usual = ((ofOwn[at] ?? 0) + kinds * ownAlone) / ((sight.ownAfter[head] ?? 0) + kinds)
+    sum += (weights[at] ?? 0) * clip(Math.log(expected / usual))
   }
   return sum
 }
@@ -212,23 +267,4 @@ function ratio(expected: number, seen: number, total: number): number {
 
 function clip(nats: number): number {
   return Math.max(-maxTokenNats, Math.min(maxTokenNats, nats))
-}
-
-function totalOf(counts: readonly number[]): number {
-  let total = 0
-  for (const count of counts) total += count
-  return total
-}
-
-function dampedTotal(counts: readonly number[]): number {
-  let total = 0
-  for (const count of counts) total += logOfOneMore(count)
-  return Math.max(total, Math.LN2)
-}
-
-/** Most counts of a block are small. */
-const logs = Float64Array.from({ length: 256 }, (_, count) => Math.log1p(count))
-
-function logOfOneMore(count: number): number {
-  return logs[count] ?? Math.log1p(count)
 }

@@ -45,31 +45,36 @@ export class Hours {
     }
   }
 
-  add(atMs: number): void {
+  /** `times`: so many of the same hour, of which this was the first. */
+  add(atMs: number, times = 1, lastMs = atMs): void {
     const hour = hourOf(atMs)
-    this.#counts[hour] = (this.#counts[hour] ?? 0) + 1
-    this.#total++
+    this.#counts[hour] = (this.#counts[hour] ?? 0) + times
+    this.#total += times
     this.#firstMs ??= atMs
-    this.#lastMs = atMs
+    this.#lastMs = lastMs
   }
 
   /** Nats that these instants add; 0 while there is too little to compare with. */
-  unusual(instantsMs: readonly number[], everybody: Hours): number {
+  unusual(instants: readonly { readonly atMs: number }[], everybody: Hours): number {
     if (this.#total < minEvents || this.#lastMs - (this.#firstMs ?? 0) < minSpanMs) return 0
     let sum = 0
-    let before = -1
+    let before = Number.NaN
     let nats = 0
-    for (const atMs of instantsMs) {
-      const hour = hourOf(atMs)
+    for (const { atMs } of instants) {
+      const hour = hourSince1970(atMs)
       if (hour !== before) {
-        const expected = everybody.share(hour)
-        const usual = (this.#smoothed(hour) + priorEvents * expected) / (this.#total + priorEvents)
-        nats = Math.log(expected / usual)
+        nats = this.#unusualHour(hourOf(atMs), everybody)
         before = hour
       }
       sum += nats
     }
-    return Math.max(minNats, Math.min(maxNats, sum / Math.max(1, instantsMs.length)))
+    return Math.max(minNats, Math.min(maxNats, sum / Math.max(1, instants.length)))
+  }
+
+  #unusualHour(hour: number, everybody: Hours): number {
+    const expected = everybody.share(hour)
+    const usual = (this.#smoothed(hour) + priorEvents * expected) / (this.#total + priorEvents)
+    return Math.log(expected / usual)
   }
 
   /** Of all events, the share in an hour; never 0. */
@@ -92,4 +97,9 @@ export class Hours {
 /** 0 is Monday, midnight to one, UTC. */
 export function hourOf(atMs: number): number {
   return Math.floor(((((atMs - mondayOffsetMs) / hourMs) % hoursOfWeek) + hoursOfWeek) % hoursOfWeek)
+}
+
+/** Whole hours; of weeks, those begin at the same instants. */
+export function hourSince1970(atMs: number): number {
+  return Math.floor(atMs / hourMs)
 }

@@ -37,60 +37,78 @@ export function fitLogistic(
   negative: readonly (readonly number[])[],
   start?: LogisticModel,
 ): LogisticModel {
-  const samples = [...positive, ...negative]
-  const { means, spreads } = standardsOf(samples)
-  const rows = samples.map(sample => [
-    ...sample.map((value, at) => (value - (means[at] ?? 0)) / (spreads[at] ?? 1)),
-    1,
-  ])
-  const half = samples.length / 2
-  const labelled = rows.map((row, at) =>
-    at < positive.length
-      ? { row, label: 1, weight: half / positive.length }
-      : { row, label: 0, weight: half / negative.length },
-  )
-  const size = means.length + 1
+  const count = positive.length + negative.length
+  const size = (positive[0]?.length ?? 0) + 1
+  const rows = rowsOf([positive, negative], count, size)
+  const { means, spreads } = standardise(rows, count, size)
+  const labelled: Labelled = {
+    rows,
+    size,
+    positive: positive.length,
+    weights: [count / 2 / positive.length, count / 2 / negative.length],
+  }
   let weights = start === undefined ? zeros(size) : [...start.weights, start.bias]
   for (let step = 0; step < maxSteps; step++) {
-    const change = newtonStep(labelled, weights, ridgeFloor + ridgeShare * samples.length)
+    const change = newtonStep(labelled, weights, ridgeFloor + ridgeShare * count)
     weights = weights.map((weight, at) => weight + (change[at] ?? 0))
     if (Math.max(...change.map(Math.abs)) < enough) break
   }
   return { means, spreads, weights: weights.slice(0, -1), bias: weights.at(-1) ?? 0 }
 }
 
-type Labelled = { readonly row: readonly number[]; readonly label: number; readonly weight: number }
-
-function standardsOf(samples: readonly (readonly number[])[]): { means: number[]; spreads: number[] } {
-  const size = samples[0]?.length ?? 0
-  const means = zeros(size)
-  const spreads = zeros(size)
-  for (const sample of samples)
-    for (let at = 0; at < size; at++) means[at] = (means[at] ?? 0) + (sample[at] ?? 0) / samples.length
-  for (const sample of samples)
-    for (let at = 0; at < size; at++)
-      spreads[at] = (spreads[at] ?? 0) + ((sample[at] ?? 0) - (means[at] ?? 0)) ** 2 / samples.length
-  return { means, spreads: spreads.map(square => Math.sqrt(square) + 1e-9) }
+/** One sample after the other in one list, `size` numbers each; the positive ones first. */
+type Labelled = {
+  readonly rows: Float64Array
+  readonly size: number
+  readonly positive: number
+  /** What one positive and one negative sample weighs. */
+  readonly weights: readonly [number, number]
 }
 
-function newtonStep(samples: readonly Labelled[], weights: readonly number[], ridge: number): number[] {
-  const size = weights.length
-  const matrix = Array.from({ length: size }, () => zeros(size + 1))
-  for (const { row, label, weight } of samples) {
-    let odds = 0
-    for (let at = 0; at < size; at++) odds += (row[at] ?? 0) * (weights[at] ?? 0)
-    const chance = 1 / (1 + Math.exp(-odds))
-    const error = (label - chance) * weight
-    const curve = Math.max(1e-5, chance * (1 - chance)) * weight
-    for (let at = 0; at < size; at++) {
-      const line = matrix[at] ?? []
-      const value = row[at] ?? 0
-      const scaled = curve * value
-      for (let other = at; other < size; other++)
-        line[other] = (line[other] ?? 0) + scaled * (row[other] ?? 0)
-      line[size] = (line[size] ?? 0) + error * value
+/** One after the other, each with a 1 at its end. */
+function rowsOf(
+  classes: readonly (readonly (readonly number[])[])[],
+  count: number,
+  size: number,
+): Float64Array {
+  const rows = new Float64Array(count * size).fill(1)
+  let from = 0
+  for (const samples of classes)
+    for (const sample of samples) {
+      for (let at = 0; at < size - 1; at++) rows[from + at] = sample[at] ?? 0
+      from += size
     }
-  }
+  return rows
+}
+
+/** Takes the means away from all features and divides by their spreads; answers with both. */
+function standardise(
+  rows: Float64Array,
+  count: number,
+  size: number,
+): { readonly means: number[]; readonly spreads: number[] } {
+  const features = size - 1
+  const means = new Float64Array(features)
+  for (let from = 0; from < rows.length; from += size)
+    for (let at = 0; at < features; at++) means[at] = (means[at] ?? 0) + (rows[from + at] ?? 0) / count
+  const squares = new Float64Array(features)
+  for (let from = 0; from < rows.length; from += size)
+    for (let at = 0; at < features; at++) {
+      const distance = (rows[from + at] ?? 0) - (means[at] ?? 0)
+      squares[at] = (squares[at] ?? 0) + (distance * distance) / count
+    }
+  const spreads = squares.map(square => Math.sqrt(square) + 1e-9)
+  for (let from = 0; from < rows.length; from += size)
+    for (let at = 0; at < features; at++)
+      rows[from + at] = ((rows[from + at] ?? 0) - (means[at] ?? 0)) / (spreads[at] ?? 1)
+  return { means: [...means], spreads: [...spreads] }
+}
+
+function newtonStep(samples: Labelled, weights: readonly number[], ridge: number): number[] {
+  const { size } = samples
+  const width = size + 1
+  const sums = curvature(samples, Float64Array.from(weights))
+  const matrix = Array.from({ length: size }, (_, at) => [...sums.subarray(at * width, (at + 1) * width)])
   // It is symmetric: the lower half is the upper one.
   for (const [at, line] of matrix.entries())
     for (let other = 0; other < at; other++) line[other] = matrix[other]?.[at] ?? 0
@@ -99,6 +117,33 @@ function newtonStep(samples: readonly Labelled[], weights: readonly number[], ri
     line[size] = (line[size] ?? 0) - ridge * (weights[at] ?? 0)
   })
   return solve(matrix)
+}
+
+/** The upper half of the second derivatives, line by line, with the first one at the end of each: most of what a fit costs. */
+function curvature(
+  { rows, size, positive, weights: ofClass }: Labelled,
+  weights: Float64Array,
+): Float64Array {
+  const width = size + 1
+  const sums = new Float64Array(size * width)
+  for (let from = 0; from < rows.length; from += size) {
+    let odds = 0
+    for (let at = 0; at < size; at++) odds += (rows[from + at] ?? 0) * (weights[at] ?? 0)
+    const chance = 1 / (1 + Math.exp(-odds))
+    const isPositive = from < positive * size
+    const weight = isPositive ? ofClass[0] : ofClass[1]
+    const error = ((isPositive ? 1 : 0) - chance) * weight
+    const curve = Math.max(1e-5, chance * (1 - chance)) * weight
+    for (let at = 0; at < size; at++) {
+      const value = rows[from + at] ?? 0
+      const scaled = curve * value
+      const line = at * width
+      for (let other = at; other < size; other++)
+        sums[line + other] = (sums[line + other] ?? 0) + scaled * (rows[from + other] ?? 0)
+      sums[line + size] = (sums[line + size] ?? 0) + error * value
+    }
+  }
+  return sums
 }
 
 /** Gauss–Jordan elimination; the last column is the right side. The ridge keeps the matrix regular. */

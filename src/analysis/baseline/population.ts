@@ -1,6 +1,9 @@
 /** What everybody does together; from it, what a person's peers do: everybody but the person. */
+import { type Block, families, type Family } from './block.ts'
+import type { CountList } from './count-list.ts'
+import type { CountTable } from './count-table.ts'
 import { DenseTally } from './dense-tally.ts'
-import { type Block, families, type Family, flat, headOf, pairsIn, type Profile } from './profile.ts'
+import { flat, pairsIn, type Profile } from './profile.ts'
 import { Tally, type TokenId } from './tally.ts'
 
 /** Pairs of commands that are kept for everybody, some 32 MB; what was seen least goes first. */
@@ -60,22 +63,23 @@ export class Population {
   /** Before the person's own profile learns the block. */
   learn(block: Block, own: Profile): void {
     if (own.events === 0) this.people++
-    for (const family of families) {
-      const { keys, counts } = block.counts[family]
-      const [all, users, ofOwn] = [this.all[family], this.users[family], own.slow[family]]
-      for (let at = 0; at < keys.length; at++) {
-        const token = keys[at] ?? 0
-        if (ofOwn.of(token) === 0) users.add(token, 1)
-        all.add(token, counts[at] ?? 0)
-      }
-    }
-    const { keys, counts } = block.pairs
-    for (let at = 0; at < keys.length; at++) {
-      const [pair, count] = [keys[at] ?? 0, counts[at] ?? 0]
-      this.pairs.add(pair, count)
-      this.heads.add(headOf(pair), count)
+    for (const family of families) this.#learnFamily(block.counts[family], family, own)
+    const { keys, counts, heads, length } = block.pairs
+    for (let at = 0; at < length; at++) {
+      const count = counts[at] ?? 0
+      this.pairs.add(keys[at] ?? 0, count)
+      this.heads.add(block.counts.command.keys[heads[at] ?? 0] ?? 0, count)
     }
     this.pairs.trim(this.#maxPairs)
+  }
+
+  #learnFamily({ keys, counts, length }: CountList, family: Family, own: Profile): void {
+    const [all, users, ofOwn] = [this.all[family], this.users[family], own.slow[family]]
+    for (let at = 0; at < length; at++) {
+      const token = keys[at] ?? 0
+      if (ofOwn.of(token) === 0) users.add(token, 1)
+      all.add(token, counts[at] ?? 0)
+    }
   }
 }
 
@@ -93,8 +97,10 @@ function talliesState(of: Readonly<Record<Family, DenseTally>>): Record<Family, 
 
 /**
  * Everybody but one or two: what a person is compared with must not hold the person, nor whoever stands in for a stranger. A profile that
- * forgot some tokens has fewer than were counted for everybody; what is left is never below nothing. `ownSeen` is what the person's
- * own tally has, which whoever asks has looked up before.
+ * forgot some tokens has fewer than were counted for everybody; what is left is never below nothing.
+ *
+ * What is looked up for many at once comes in their order in the first places of a list, and `own` is what the person's own counts said
+ * of the same ones, which whoever asks has looked up before.
  */
 export class Peers {
   readonly #population: Population
@@ -112,28 +118,58 @@ export class Peers {
     return Math.max(0, this.#population.people - (this.#own.events > 0 ? 1 : 0) - other)
   }
 
-  of(family: Family, token: TokenId, ownSeen: number): number {
-    const other = this.#other === undefined ? 0 : this.#other.slow[family].of(token)
-    return Math.max(0, this.#population.all[family].of(token) - ownSeen - other)
-  }
-
   total(family: Family): number {
     const other = this.#other?.slow[family].total ?? 0
     return Math.max(0, this.#population.all[family].total - this.#own.slow[family].total - other)
+  }
+
+  /** How often they used each token. */
+  look(family: Family, tokens: CountList, own: Float64Array, found: Float64Array): void {
+    this.#population.all[family].look(tokens, found)
+    without(own, found, tokens.length)
+    if (this.#other !== undefined) without(others(this.#other.slow[family], tokens), found, tokens.length)
+  }
+
+  /** How many of them used each token. */
+  lookUsers(family: Family, tokens: CountList, own: Float64Array, found: Float64Array): void {
+    this.#population.users[family].look(tokens, found)
+    withoutUser(own, found, tokens.length)
+    if (this.#other !== undefined) withoutUser(others(this.#other.slow[family], tokens), found, tokens.length)
+  }
+
+  /** How often each pair was seen. */
+  lookPairs(pairs: CountList, own: Float64Array, found: Float64Array): void {
+    this.#population.pairs.look(pairs, found)
+    without(own, found, pairs.length)
+    if (this.#other !== undefined) without(others(this.#other.pairs, pairs), found, pairs.length)
+  }
+
+  /** How often a command came after each of these. */
+  lookHeads(heads: CountList, own: Float64Array, found: Float64Array): void {
+    this.#population.heads.look(heads, found)
+    without(own, found, heads.length)
+    if (this.#other !== undefined) without(others(this.#other.heads, heads), found, heads.length)
   }
 
   users(family: Family, token: TokenId, ownSeen: number): number {
     const other = this.#other !== undefined && this.#other.slow[family].of(token) > 0 ? 1 : 0
     return Math.max(0, this.#population.users[family].of(token) - (ownSeen > 0 ? 1 : 0) - other)
   }
+}
 
-  pair(pair: number, ownSeen: number): number {
-    const other = this.#other?.pairs.of(pair) ?? 0
-    return Math.max(0, this.#population.pairs.of(pair) - ownSeen - other)
-  }
+let othersCounts = new Float64Array(256)
 
-  head(head: TokenId, ownSeen: number): number {
-    const other = this.#other?.heads.get(head) ?? 0
-    return Math.max(0, this.#population.heads.of(head) - ownSeen - other)
-  }
+/** What somebody else has of each; it is gone with the next call. */
+function others(counts: Tally | CountTable, list: CountList): Float64Array {
+  if (list.length > othersCounts.length) othersCounts = new Float64Array(list.keys.length)
+  counts.look(list, othersCounts)
+  return othersCounts
+}
+
+function without(own: Float64Array, found: Float64Array, length: number): void {
+  for (let at = 0; at < length; at++) found[at] = Math.max(0, (found[at] ?? 0) - (own[at] ?? 0))
+}
+
+function withoutUser(own: Float64Array, found: Float64Array, length: number): void {
+  for (let at = 0; at < length; at++) found[at] = Math.max(0, (found[at] ?? 0) - ((own[at] ?? 0) > 0 ? 1 : 0))
 }

@@ -1,30 +1,10 @@
 /** What one person usually does, as counts; and how unusual their accepted blocks were, as a level to compare with. */
+import { type Block, families, type Family } from './block.ts'
 import { CountTable } from './count-table.ts'
-import { FadingTally, Tally, type TokenId } from './tally.ts'
+import { FadingTally, Tally } from './tally.ts'
 
 /** Tokens of a family that are kept for one person; a profile is at most some 2 MB. */
 const maxTokensOfFamily = 20_000
-
-/** Families of tokens that are counted one by one; pairs are counted apart. */
-export const families = ['command', 'shape', 'word'] as const
-export type Family = (typeof families)[number]
-
-/** A head token and the one that follows it in one number. Both are below 2²⁰. */
-const pairFactor = 2 ** 20
-export const pairOf = (head: TokenId, next: TokenId): number => head * pairFactor + next
-export const headOf = (pair: number): TokenId => Math.floor(pair / pairFactor)
-export const nextOf = (pair: number): TokenId => pair % pairFactor
-
-/** Numbers of which each was seen so often; both lists are of one length. */
-export type Counted = { readonly keys: readonly number[]; readonly counts: readonly number[] }
-
-/** Counts of one block of events. */
-export type Block = {
-  readonly events: number
-  readonly counts: Readonly<Record<Family, Counted>>
-  /** Of commands, one after the other. */
-  readonly pairs: Counted
-}
 
 /** Levels of a person are means over some fifty blocks; older ones fade. */
 const levelDecay = 0.98
@@ -120,26 +100,27 @@ export class Profile {
   /** Learns an accepted block. */
   learn(block: Block): void {
     for (const family of families) {
-      const { keys, counts } = block.counts[family]
-      const tally = this.slow[family]
-      for (let at = 0; at < keys.length; at++) tally.add(keys[at] ?? 0, counts[at] ?? 0)
-      tally.trim(maxTokensOfFamily)
+      this.slow[family].addAll(block.counts[family])
+      this.slow[family].trim(maxTokensOfFamily)
     }
-    const { keys, counts } = block.counts.command
-    for (let at = 0; at < keys.length; at++) this.fast.add(keys[at] ?? 0, counts[at] ?? 0)
+    this.fast.addAll(block.counts.command)
     this.fast.age(block.events)
     this.fast.trim(maxTokensOfFamily)
     this.#learnPairs(block)
     this.events += block.events
   }
 
-  #learnPairs({ pairs }: Block): void {
-    const { keys, counts } = pairs
-    for (let at = 0; at < keys.length; at++) {
-      const [pair, count] = [keys[at] ?? 0, counts[at] ?? 0]
-      const head = headOf(pair)
-      if (this.pairs.add(pair, count) === 0) this.kinds.add(head, 1)
-      this.heads.add(head, count)
+  #learnPairs({ counts: { command }, pairs: { keys, counts, heads, length } }: Block): void {
+    const [after, kinds] = [new Float64Array(command.length), new Float64Array(command.length)]
+    for (let at = 0; at < length; at++) {
+      const [head, count] = [heads[at] ?? 0, counts[at] ?? 0]
+      if (this.pairs.add(keys[at] ?? 0, count) === 0) kinds[head] = (kinds[head] ?? 0) + 1
+      after[head] = (after[head] ?? 0) + count
+    }
+    for (let at = 0; at < command.length; at++) {
+      const token = command.keys[at] ?? 0
+      if ((after[at] ?? 0) > 0) this.heads.add(token, after[at] ?? 0)
+      if ((kinds[at] ?? 0) > 0) this.kinds.add(token, kinds[at] ?? 0)
     }
     this.pairs.trim(maxTokensOfFamily)
   }

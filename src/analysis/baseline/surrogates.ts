@@ -3,7 +3,7 @@
  * from people's own blocks, a logistic regression learns how much each feature says. No attack has to be labelled for it.
  */
 import type { Features } from './features.ts'
-import { fitLogistic, type LogisticModel } from './logistic.ts'
+import { fitLogistic, type LogisticModel, slopesOf } from './logistic.ts'
 
 /** Of each kind, the last ones are kept. */
 const maxSamples = 4000
@@ -32,6 +32,7 @@ export class Surrogates {
   readonly #own: Features[]
   readonly #foreign: Features[]
   #model: LogisticModel
+  #slopes: readonly number[]
   #seen: number
   #nextFit: number
 
@@ -39,6 +40,7 @@ export class Surrogates {
     this.#own = [...(state?.own ?? [])]
     this.#foreign = [...(state?.foreign ?? [])]
     this.#model = state?.model ?? firstModel
+    this.#slopes = slopesOf(this.#model)
     this.#seen = state?.seen ?? 0
     this.#nextFit = state?.nextFit ?? minSamples
   }
@@ -55,6 +57,11 @@ export class Surrogates {
 
   get model(): LogisticModel {
     return this.#model
+  }
+
+  /** What one unit of each feature adds. */
+  get slopes(): readonly number[] {
+    return this.#slopes
   }
 
   /** How many blocks have stood in for a stranger's. */
@@ -74,6 +81,7 @@ export class Surrogates {
     if (Math.min(this.#seen, this.#foreign.length) < minSamples) return
     if (!isLast && this.#seen < this.#nextFit) return
     this.#model = fitLogistic(this.#foreign, this.#own, this.#model === firstModel ? undefined : this.#model)
+    this.#slopes = slopesOf(this.#model)
     this.#nextFit = this.#seen * growth
   }
 }

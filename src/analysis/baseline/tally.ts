@@ -1,5 +1,6 @@
 /** How often tokens of one family were seen: by one person, or by everybody. */
 
+import type { CountList } from './count-list.ts'
 import { CountTable } from './count-table.ts'
 
 /** A token's number; the dictionary gives them out. */
@@ -23,10 +24,19 @@ export class Tally {
     return this.counts.get(token)
   }
 
+  /** The counts of all tokens of a list, in its order, into the first places of `found`. */
+  look(list: CountList, found: Float64Array): void {
+    this.counts.look(list, found)
+  }
+
   /** Answers with what was there before. */
   add(token: TokenId, count: number): number {
     this.total += count
     return this.counts.add(token, count)
+  }
+
+  addAll({ keys, counts, length }: CountList): void {
+    for (let at = 0; at < length; at++) this.add(keys[at] ?? 0, counts[at] ?? 0)
   }
 
   /** Takes back what was added before; never below nothing. */
@@ -70,8 +80,17 @@ export class FadingTally {
     return this.#tally.of(token) / this.#weight
   }
 
+  look(list: CountList, found: Float64Array): void {
+    this.#tally.look(list, found)
+    for (let at = 0; at < list.length; at++) found[at] = (found[at] ?? 0) / this.#weight
+  }
+
   add(token: TokenId, count: number): void {
     this.#tally.add(token, count * this.#weight)
+  }
+
+  addAll({ keys, counts, length }: CountList): void {
+    for (let at = 0; at < length; at++) this.add(keys[at] ?? 0, counts[at] ?? 0)
   }
 
   /** So many events have gone by. */

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { Block, pairOf } from '../../../src/analysis/baseline/block.ts'
 import { CountTable } from '../../../src/analysis/baseline/count-table.ts'
 import { DenseTally } from '../../../src/analysis/baseline/dense-tally.ts'
 import { Population } from '../../../src/analysis/baseline/population.ts'
-import { type Block, pairOf, Profile } from '../../../src/analysis/baseline/profile.ts'
+import { Profile } from '../../../src/analysis/baseline/profile.ts'
 
 const keys = fc.oneof(
   fc.nat(40),
@@ -61,12 +62,11 @@ test('counts of everybody are counts, by number', () => {
 
 test('pairs of everybody have a limit, however many there are', () => {
   const population = new Population(undefined, { maxPairs: 1000 })
-  const none = { keys: [], counts: [] }
   const usual = pairOf(1, 2)
   for (let round = 0; round < 50; round++) {
-    const fresh = Array.from({ length: 100 }, (_, at) => pairOf(round + 10, at))
-    const pairs = { keys: [usual, ...fresh], counts: [1, ...fresh.map(() => 1)] }
-    const block: Block = { events: 100, counts: { command: none, shape: none, word: none }, pairs }
+    const block = new Block()
+    block.pairs.append(usual)
+    for (let at = 0; at < 100; at++) block.pairs.append(pairOf(round + 10, at))
     population.learn(block, new Profile())
     expect(population.pairs.counts.size).toBeLessThanOrEqual(1000)
   }
