@@ -40,6 +40,8 @@ export type StatementDetail = {
   /** Its number within the session. */
   readonly statement: number
   readonly class: string
+  /** Why PostgreSQL's grammar did not read it, so that no rule could look into it. */
+  readonly unparsed?: string
   readonly fingerprint?: string
   readonly tables: readonly string[]
   readonly rows?: number

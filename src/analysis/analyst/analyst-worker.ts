@@ -19,6 +19,8 @@ const maxUntaken = 32
 /** Of the disk with the index: below it nothing is added, since sessions need the room more. */
 const leastFreeBytes = 128 * 1024 * 1024
 const freeCheckMs = 5000
+/** Everybody's analysis waits for a statement that the grammar is busy with, and the grammar's memory never shrinks: what is more is not parsed. */
+const grammarLimits = { parseTimeoutMs: 1000, maxTextLength: 262_144 }
 
 if (parentPort === null) throw new Error('this is a worker thread')
 const port = parentPort
@@ -31,7 +33,7 @@ const { catalogue, refused } = loadRules({
   ...(rules === undefined ? {} : { rules }),
   ...(sigma === undefined ? {} : { sigma }),
 })
-const grammar = new Grammar()
+const grammar = new Grammar(grammarLimits)
 const untaken = new Map<number, () => void>()
 const fetching = new Map<string, (answer: { path?: string; problem?: string }) => void>()
 let batches = 0

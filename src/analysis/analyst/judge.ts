@@ -107,6 +107,7 @@ function withFacts(statement: StatementDetail, facts: StatementFacts | undefined
   return {
     ...statement,
     ...(facts === undefined ? {} : { class: facts.class, tables: tablesOf(facts.tables) }),
+    ...(facts?.reason === undefined ? {} : { unparsed: redactStatement(facts.reason) }),
     ...(facts?.fingerprint === undefined ? {} : { fingerprint: facts.fingerprint }),
     ...(message === undefined ? {} : { message: redactStatement(message) }),
   }

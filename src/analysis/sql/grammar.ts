@@ -65,6 +65,9 @@ type Waiting = {
   readonly resolve: (analysis: Analysis) => void
 }
 
+/** Where less is enough than a session may wait for. In milliseconds, and in UTF-16 units. */
+export type GrammarLimits = { readonly parseTimeoutMs?: number; readonly maxTextLength?: number }
+
 export class Grammar {
   readonly #known = new Recent<Analysis>(cacheLimits)
   readonly #knownShapes = new Recent<Analysis>(cacheLimits)
@@ -75,6 +78,7 @@ export class Grammar {
   readonly #beside = new TurnQueue<Waiting>()
   readonly #handedOver: Waiting[] = []
   readonly #parseTimeoutMs: number
+  readonly #maxTextLength: number
   readonly #masks = new Map<MaskNumber, MaskedTables>()
   #nextId = 1
   #nextMasks = 1
@@ -86,9 +90,9 @@ export class Grammar {
   #isBulky = false
   #isClosed = false
 
-  /** `parseTimeoutMs` is for tests. */
-  constructor(options: { readonly parseTimeoutMs?: number } = {}) {
+  constructor(options: GrammarLimits = {}) {
     this.#parseTimeoutMs = options.parseTimeoutMs ?? parseTimeoutMs
+    this.#maxTextLength = options.maxTextLength ?? maxTextLength
   }
 
   /**
@@ -160,7 +164,7 @@ export class Grammar {
 
   #refusal(text: string, urgency: Urgency, asker: Asker): string | undefined {
     if (this.#isClosed) return 'the gateway is shutting down'
-    if (text.length > maxTextLength) return `longer than ${maxTextLength} characters`
+    if (text.length > this.#maxTextLength) return `longer than ${this.#maxTextLength} characters`
     if (urgency === 'gate') return undefined // a session waits for one at a time
     const isFull =
       this.#beside.size >= maxWaiting || this.#beside.characters + text.length > maxWaitingCharacters

@@ -240,21 +240,32 @@ test('statements have what the grammar says of them', async () => {
   await recordings.record(recording, [
     ...statement(1, 'select * from sales.orders o join customers c on true', 12),
     ...statement(2, 'selekt nonsense'),
+    ...statement(3, `insert into a values ${'(1,2),'.repeat(40_000)}(3,4)`),
+    ...statement(4, `select '${'x'.repeat(300_000)}'`),
+    ...statement(5, 'drop table orders'),
   ])
   await recording.seal('done')
   recordings.ended('q1')
   analyst.start()
   expect(await untilState('q1', 'done')).toMatchObject({
-    counts: { statements: 2, rows: 13, bytes: 130, commands: 0 },
+    counts: { statements: 5, rows: 16, bytes: 160, commands: 0 },
   })
-  const [first, second] = await entriesOf('q1')
+  const [first, second, , long, last] = await entriesOf('q1')
   expect(first?.entry.statement).toMatchObject({
     class: 'read',
     tables: ['sales.orders', 'customers'],
     rows: 12,
     fingerprint: expect.any(String),
   })
-  expect(second?.entry.statement?.class).toBe('unparsable')
+  expect(second?.entry.statement).toMatchObject({
+    class: 'unparsable',
+    unparsed: expect.stringContaining('syntax error'),
+  })
+  expect(long?.entry.statement).toMatchObject({
+    class: 'unparsable',
+    unparsed: 'longer than 262144 characters',
+  })
+  expect(last?.entry.statement?.class).toBe('ddl')
 })
 
 test('a recording that is gone, or damaged, says so, and what can be read of it is', async () => {
