@@ -177,7 +177,7 @@ const heldOut: readonly Visit[] = [
       'select max(price) from orders;',
       'select 1;',
       'select max(price) from orders limit 1;',
-      'select max(price) from orders;',
+      'select max(price) from orders limit 1;',
       'source /dev/null',
       `select "it's; fine";`,
     ],

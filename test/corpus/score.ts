@@ -6,7 +6,7 @@ import { recordsOf, type Stream } from './stream.ts'
 export type Score = { readonly right: number; readonly wrong: string[]; readonly missed: string[] }
 
 /**
- * Compares in order. Blanks count as one, and a line that goes on behind a backslash as one line. dash says lines, not commands, so
+ * Compares in order. Blanks count as one, control characters as terminals show them (`^[`), and a line that goes on behind a backslash as one line. dash says lines, not commands, so
  * lines are compared. A paste that a shell runs line by line may be read as one text.
  */
 export function scoreOf(stream: Stream): Score & { readonly found: readonly ScreenCommand[] } {
@@ -43,7 +43,12 @@ function compare(truth: readonly string[], found: readonly string[], byLines: bo
 }
 
 function plain(text: string): string {
-  return text.replaceAll(/\\\n/g, ' ').replaceAll(/\s+/g, ' ').trim().normalize('NFC')
+  return text
+    .replaceAll(/\\\n/g, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/[\x01-\x1f]/g, control => `^${String.fromCharCode(control.charCodeAt(0) + 64)}`)
+    .trim()
+    .normalize('NFC')
 }
 
 /** Right among what was read; right among what there was. */

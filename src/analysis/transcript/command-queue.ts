@@ -3,6 +3,7 @@ import type { FoundBy, ScreenCommand } from './command.ts'
 import type { Mark } from './marks.ts'
 import { expansionOf, refersToHistory } from './history-reference.ts'
 import { type Asker, isOpen } from './prompt.ts'
+import { withUnseen } from './unseen.ts'
 
 /** A command as the screen shows it. */
 export type Draft = {
@@ -29,6 +30,10 @@ const confirmed = 0.04
 const byMarks = 0.99
 /** Programs whose prompt is `> `. */
 const asksLikeShell = /^\s*(?:(?:sudo|exec|env)\s+)*(?:\S*\/)?(node|deno|lua(?:jit)?|R)(?:\s|$)/
+/** Clients of databases, whose prompts people set. */
+const client = /^\s*(?:(?:sudo|exec|env)\s+)*(?:\S*\/)?(mysql|mariadb|psql|sqlite3)(?:\s|$)/
+/** From where a shell may be started. */
+const leaves = /^\s*(?:\\!|system\b|\.(?:shell|system)\b)/
 /** Commands that are remembered to know their repetition. */
 const maxBefore = 200
 const maxRememberedLength = 1024
@@ -59,6 +64,11 @@ export class CommandQueue {
     return this.#last === undefined ? undefined : this.#finish(this.#last)
   }
 
+  /** What a line would be told as, if it was entered. */
+  preview(draft: Draft): ScreenCommand {
+    return this.#finish(this.#waiting(draft))
+  }
+
   /** Whether the last command wants another line. */
   get isOpen(): boolean {
     return this.#last !== undefined && !this.#last.isOver && isOpen(this.#last.text)
@@ -67,16 +77,36 @@ export class CommandQueue {
   /** Some programs ask as shells do for the next line of a command: they were just started, or asked so before. */
   askerAfter(asker: Asker): Asker {
     const last = this.#last
+    if (asker.kind === 'shell' && !asker.isKnown) return this.#clientAfter(asker)
     if (asker.kind !== 'continuation' || last === undefined || this.isOpen) return asker
     const program = last.program ?? asksLikeShell.exec(last.text)?.[1]
     if (program === undefined || !asksLikeShell.test(program)) return asker
     return asker.program === undefined ? { kind: 'program', program } : { kind: 'continuation', program }
   }
 
+  /** A prompt that no shell has shown yet, right after a client of a database was started. */
+  #clientAfter(asker: Asker): Asker {
+    const last = this.#last
+    if (last === undefined || leaves.test(last.text)) return asker
+    const started = client.exec(last.text)?.[1]
+    const program = last.program ?? (started === 'mariadb' ? 'mysql' : started)
+    return program !== undefined && client.test(program) ? { kind: 'program', program } : asker
+  }
+
+  /** The title of the terminal was set before the last command runs. */
+  spell(title: string): void {
+    const last = this.#last
+    if (last !== undefined && last.found === 'editor') last.text = withUnseen(last.text, title)
+  }
+
   add(draft: Draft): void {
     this.flush()
+    this.#last = this.#waiting(draft)
+  }
+
+  #waiting(draft: Draft): Waiting {
     const directory = this.#directory ?? draft.directory
-    this.#last = {
+    return {
       ...draft,
       directory,
       expansion: undefined,

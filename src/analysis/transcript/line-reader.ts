@@ -2,6 +2,7 @@ import type { IDisposable, IMarker } from '@xterm/headless'
 import type { Size } from '../../recorder/choose-channel.ts'
 import { park } from '../../recorder/park.ts'
 import { newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
+import type { ScreenCommand } from './command.ts'
 import { CommandQueue, type Draft } from './command-queue.ts'
 import { type Mark, markOf } from './marks.ts'
 import { asks, isMultiplexer, leavesRow, MouseSwitches, scrolls, wipes } from './multiplexer.ts'
@@ -56,6 +57,8 @@ type Line = Anchor & {
   carry: string
   /** It takes several rows, though they are not full. */
   isSeveral: boolean
+  /** What stood there when the terminal became too narrow for it, and how many columns are left of that. */
+  cut: { readonly shown: string; readonly columns: number; isKept: boolean } | undefined
   /** What stood there when the output moved to the next row: Enter, or a list of completions. */
   entered: Entered | undefined
 }
@@ -110,6 +113,8 @@ export class LineReader {
   #echo = 0
   /** The next line feed still belongs to a line that was read. */
   #isLeaving = false
+  /** No row has passed since an editor's line was entered. */
+  #hasJustEnded = false
   /** Bytes typed ahead: a prompt that nobody waits at is believed for so many. */
   #aheadBytes = 0
   /** Rows that may be the echo of lines typed ahead, and such lines. */
@@ -139,6 +144,7 @@ export class LineReader {
       ...leavesRow(this.#terminal, (y, how) => this.#panes?.leave(this.#us, y, how)),
       parser.registerCsiHandler({ prefix: '?', final: 'h' }, params => this.#mode(params, true)),
       parser.registerCsiHandler({ prefix: '?', final: 'l' }, params => this.#mode(params, false)),
+      ...[0, 2].map(code => parser.registerOscHandler(code, title => this.#titled(title))),
       ...[7, 133, 633].map(code => parser.registerOscHandler(code, data => this.#mark(code, data))),
     )
   }
@@ -148,9 +154,21 @@ export class LineReader {
     return this.#queue
   }
 
+  /** The command that was entered last, as far as it is known by now; also one that may still turn out to go on. */
+  get running(): ScreenCommand | undefined {
+    const line = this.#line
+    if (line?.entered === undefined || line.entered.wasInterrupted || line.entered.wasOneKey)
+      return this.#queue.running
+    const { text, us } = line.entered
+    if (this.#isShownAgain(line, text)) return this.#queue.running
+    const asked = this.#draftOf(text, us, { prompt: line.prompt, hasEditor: false, wasResized: false }, false)
+    return asked?.draft === undefined ? this.#queue.running : this.#queue.preview(asked.draft)
+  }
+
   output(us: number, data: Buffer): void {
     if (data.length === 0) return
     this.#us = us
+    if (this.#line?.cut?.isKept === false) this.#line.cut = undefined // a shell draws it anew
     write(this.#terminal, data)
     this.#hasAnswered = true
   }
@@ -166,13 +184,27 @@ export class LineReader {
     const isAnother = this.#isNowAtPrompt(this.#line) || this.#isNowElsewhere(this.#line)
     const line = isAnother ? this.#begin() : (this.#line ?? this.#begin())
     line.typed += bytes
+    if (line.cut !== undefined) line.cut.isKept = true
     line.hadInterrupt = this.#showsInterrupt(line)
     this.#line = line
   }
 
   resize({ columns, rows }: Size): void {
-    if (this.#line !== undefined) this.#line.wasResized = true
+    const line = this.#line
+    if (line !== undefined) {
+      line.wasResized = true
+      if (columns < this.#terminal.cols && !this.#isFullScreen) this.#keepCut(line, columns)
+    }
     this.#terminal.resize(columns, rows)
+  }
+
+  /** The emulator cuts off what a shell that edits lines would write anew; where the terminal alone edits, nobody does. */
+  #keepCut(line: Line, columns: number): void {
+    const row = rowOf(this.#surface, this.#row)
+    const isOneRow = line.marker.line === this.#row && line.column < columns && this.#column >= columns
+    if (!isOneRow || line.entered !== undefined || this.#editor !== undefined) return
+    const shown = textBefore(row, this.#column).slice(textBefore(row, line.column).length)
+    line.cut ??= { shown, columns: columns - 1 - line.column, isKept: false }
   }
 
   /** The recorder saw this line echoed as it was typed. */
@@ -288,6 +320,7 @@ export class LineReader {
       wasWiped: false,
       carry: '',
       isSeveral: false,
+      cut: undefined,
       entered: undefined,
     }
   }
@@ -361,6 +394,7 @@ export class LineReader {
     this.#marked = undefined
     if (editor === undefined) return
     this.#isLeaving = this.#column !== 0
+    this.#hasJustEnded = true
     if (this.#isGivenUp(editor)) this.#giveUp(line?.prompt ?? editor.anchor?.prompt ?? '')
     else this.#readEdited(editor, line, marked)
     for (const anchor of [editor.start, editor.anchor?.marker, line?.marker]) anchor?.dispose()
@@ -436,6 +470,7 @@ export class LineReader {
   /** The output moves to the next row. */
   #lineFeed(): void {
     if (this.#isFullScreen || this.#editor !== undefined) return
+    this.#hasJustEnded = false
     const row = this.#row - 1
     const isLeaving = this.#isLeaving
     this.#isLeaving = false
@@ -470,7 +505,8 @@ export class LineReader {
     }
     const from = place.row
     const to = line.isSeveral ? row : lastFullRow(this.#surface, from, Math.max(from, row))
-    const text = line.carry + readRows(this.#surface, { from, column: place.column, to, right: line.right })
+    const read = readRows(this.#surface, { from, column: place.column, to, right: line.right })
+    const text = line.carry + (line.cut === undefined ? read : line.cut.shown + read.slice(line.cut.columns))
     if (!isCommand) return this.#enterElsewhere(line, text)
     line.entered = {
       text,
@@ -604,16 +640,19 @@ export class LineReader {
     )
   }
 
+  /** The line stands behind its prompt where the cursor is. */
+  #isShownAgain(line: Line, entered: string): boolean {
+    const { text } = rowOf(this.#surface, this.#row)
+    if (line.prompt.trim() === '' || !text.startsWith(line.prompt)) return false
+    const rest = text.slice(line.prompt.length).trimEnd()
+    const isSameRow = line.marker.line === this.#row && !line.wasWiped
+    return (entered.trim() !== '' || isSameRow) && rest.startsWith(entered.trimEnd())
+  }
+
   #goesOn(line: Line, entered: string): Partial<Line> | undefined {
     const row = this.#row
-    const shown = rowOf(this.#surface, row)
-    const isShownAgain = line.prompt.trim() !== '' && shown.text.startsWith(line.prompt)
-    if (isShownAgain) {
-      const rest = shown.text.slice(line.prompt.length).trimEnd()
-      if (entered.trim() === '' || !rest.startsWith(entered.trimEnd())) return undefined
-      const again = this.#here(line.column, line.prompt)
-      return again
-    }
+    if (this.#isShownAgain(line, entered)) return this.#here(line.column, line.prompt)
+    if (line.prompt.trim() !== '' && rowOf(this.#surface, row).text.startsWith(line.prompt)) return undefined
     const from = line.marker.line
     if (from < 0 || row <= from || this.#column === 0) return undefined
     const isWithin = lastFullRow(this.#surface, from, row) === row
@@ -643,28 +682,44 @@ export class LineReader {
     if (this.#prompts.continuesAs(prompt)) this.#queue.giveUp()
   }
 
-  #offer(
+  #offer(text: string, us: number, { prompt, hasEditor, wasResized }: How, isGuessed: boolean): void {
+    const read = this.#draftOf(text, us, { prompt, hasEditor, wasResized }, isGuessed)
+    if (read === undefined) return
+    if (read.draft === undefined) return this.#queue.goOn(text, read.program)
+    if (read.draft.program === undefined) this.#prompts.learn(prompt)
+    this.#queue.add(read.draft)
+  }
+
+  /** What was entered at a prompt; without a draft where the last command goes on, and undefined where nothing asked for one. */
+  #draftOf(
     text: string,
     us: number,
-    { prompt, hasEditor, wasResized }: { prompt: string; hasEditor: boolean; wasResized: boolean },
+    { prompt, hasEditor, wasResized }: How,
     isGuessed: boolean,
-  ): void {
+  ): Read | undefined {
     const asker = this.#queue.askerAfter(this.#prompts.askerOf(prompt, hasEditor))
-    if (asker.kind === 'nobody' || isHidden(text)) return
-    if (asker.kind === 'continuation') return this.#queue.goOn(text, asker.program)
+    if (asker.kind === 'nobody' || isHidden(text)) return undefined
+    if (asker.kind === 'continuation') return { draft: undefined, program: asker.program }
     if (asker.kind === 'shell' && this.#prompts.continuesAs(prompt) && this.#queue.isOpen)
-      return this.#queue.goOn(text, undefined)
+      return { draft: undefined, program: undefined }
     const doubt = (isGuessed ? 0.15 : 0) + (wasResized ? 0.15 : 0) + (hasEditor ? 0 : 0.05)
+    const program = asker.kind === 'program' ? asker.program : undefined
     const draft: Draft = {
       us,
       text,
-      program: asker.kind === 'program' ? asker.program : undefined,
+      program,
       directory: asker.kind === 'shell' ? directoryIn(prompt) : undefined,
       found: hasEditor ? 'editor' : 'prompt',
       sure: Math.max(0.1, (asker.kind === 'shell' ? asker.sure : 0.9) - doubt),
     }
-    if (asker.kind === 'shell') this.#prompts.learn(prompt)
-    this.#queue.add(draft)
+    return { draft, program }
+  }
+
+  /** fish sets the title when it runs a command. */
+  #titled(title: string): boolean {
+    if (this.#hasJustEnded && !this.#isFullScreen) this.#queue.spell(title)
+    this.#hasJustEnded = false
+    return false
   }
 
   // Marks.
@@ -690,6 +745,10 @@ export class LineReader {
     }
   }
 }
+
+/** At which prompt a line was read, and under which circumstances. */
+type How = { readonly prompt: string; readonly hasEditor: boolean; readonly wasResized: boolean }
+type Read = { readonly draft: Draft | undefined; readonly program: string | undefined }
 
 type Place = {
   readonly row: number

@@ -2,6 +2,7 @@ import type { Terminal } from '../../recorder/terminal.ts'
 import type { Leaving } from './multiplexer.ts'
 import { type Borders, type Pane, paneAround } from './pane.ts'
 import { beginsWith, isOpen, type KnownPrompts } from './prompt.ts'
+import { TypedAhead } from './typed-ahead.ts'
 import {
   columnAfter,
   lastFullRow,
@@ -102,6 +103,9 @@ export class PaneReader {
   /** Lines that were typed while nothing asked for them, and rows that have passed since. */
   #early: string[] = []
   #earlyRows = 0
+  /** The same where shells leave editing to the terminal. */
+  readonly #unedited = new TypedAhead()
+  #us = 0
   /** Rows by which the screen went up since the last key (CSI S). */
   #scrolled = 0
   /** The cursor is hidden: since nothing was drawn, or since something was. */
@@ -110,6 +114,7 @@ export class PaneReader {
   #ahead = 0
   /** Bytes in the rows behind a line that was left. */
   #echoed = 0
+  #echoRows: string[] = []
 
   constructor(terminal: Terminal, borders: Borders, prompts: KnownPrompts, offer: Offer) {
     this.#terminal = terminal
@@ -128,6 +133,7 @@ export class PaneReader {
     this.#scrolled = 0
     this.#ahead = bytes
     this.#echoed = 0
+    this.#echoRows = []
     const line = this.#line
     if (line === undefined) return
     line.typed += bytes
@@ -137,12 +143,14 @@ export class PaneReader {
   /** The cursor goes from row `y` to another, or what stands there is about to change its place. */
   leave(us: number, y: number, how: Leaving): void {
     const line = this.#line
+    this.#us = us
     if (how === 'erase' && !this.#isErased(line, y)) return
     const isPassing = this.#isHome && how !== 'feed' && this.#x === 0 && y === 0
     if (how !== 'shift' && how !== 'erase') this.#isHome = how === 'region'
     const isOutput = this.#drawing === undefined && !isPassing && (how === 'feed' || how === 'move')
-    if (line === undefined && how === 'feed') this.#noteEarlyRow(y)
-    if (line === undefined && this.#early.length > 0 && isOutput) this.#readEarly(us, y)
+    const isTyped = line === undefined && this.#elsewhere?.row === y
+    if (isTyped && how === 'feed') this.#noteEarlyRow(y)
+    else if (line === undefined && this.#early.length > 0 && isOutput && !isTyped) this.#readEarly(us, y)
     if (line === undefined || this.#isDrawing() || this.#looks >= maxLooks) return
     this.#looks++
     if (isPassing) {
@@ -174,16 +182,43 @@ export class PaneReader {
     const pane = paneAround(this.#terminal, this.#borders)
     const shown = rowOf(pane, y)
     const length = this.#prompts.find(shown.text)
-    if (++this.#earlyRows > maxEarlyRows) this.#early = []
+    if (++this.#earlyRows > maxEarlyRows || this.#prompts.asksForSecret(shown.text)) this.#forgetEarly()
     if (length === undefined) return
     const column = columnAfter(shown, length, pane.right)
     const text = readRows(pane, { from: y, column, to: y, right: undefined })
     const at = this.#early.findIndex(
       early => text.startsWith(early) && text.length - early.length <= maxUnseen,
     )
-    if (at < 0) return
+    if (at < 0) return this.#passPrompts(shown.text, length, us)
     this.#early = this.#early.slice(at + 1)
+    this.#unedited.forget()
     this.#offer.enter({ text, us, prompt: shown.text.slice(0, length), next: undefined })
+  }
+
+  #forgetEarly(): void {
+    this.#early = []
+    this.#unedited.forget()
+  }
+
+  /** The shell asked here, once or more often, and had its answer already. */
+  #passPrompts(row: string, length: number, us: number): void {
+    const prompt = row.slice(0, length)
+    for (let count = this.#prompts.countOf(row, prompt); count > 0; count--)
+      this.#unedited.pass({ prompt, us })
+  }
+
+  /** Lines that the shell has read without showing them again. */
+  #commitUnedited(): void {
+    for (const read of this.#unedited.take()) this.#offer.enter({ ...read, next: undefined })
+    this.#early = []
+  }
+
+  /** The shell has asked several times in one row, having read lines that show nothing: how far the last time is behind the first. */
+  #passAgain(row: string, prompt: string): number {
+    if (this.#unedited.isEmpty) return 0
+    const times = this.#prompts.countOf(row, prompt) - 1
+    for (let time = 0; time < times; time++) this.#unedited.pass({ prompt, us: this.#us })
+    return Math.max(0, times) * prompt.length
   }
 
   /** What was typed in a row where nothing asked for it. */
@@ -193,7 +228,6 @@ export class PaneReader {
 
   /** The output leaves such a row. */
   #noteEarlyRow(y: number): void {
-    if (this.#elsewhere?.row !== y) return
     this.#elsewhere = undefined
     this.#pushEarly(rowOf(paneAround(this.#terminal, this.#borders), y).text)
   }
@@ -201,6 +235,7 @@ export class PaneReader {
   #pushEarly(row: string): void {
     if (row.trim() === '' || this.#early.length >= maxEarly) return
     this.#early.push(row.trim())
+    this.#unedited.note(row.trim())
     this.#earlyRows = 0
   }
 
@@ -222,6 +257,8 @@ export class PaneReader {
    */
   wipe(): void {
     const line = this.#line
+    this.#elsewhere = undefined
+    this.#forgetEarly()
     if (line === undefined) return
     this.#line = undefined
     if (line.isBack || line.left === undefined) this.#wiped = line
@@ -258,7 +295,10 @@ export class PaneReader {
   /** Where the terminal shows a paste before anything runs, what stands behind the prompts later is output. */
   #noteEcho(left: Left, shown: string): void {
     this.#echoed += Buffer.byteLength(shown.trimEnd()) + 1
-    if (Buffer.byteLength(left.text) + 1 + this.#echoed === this.#ahead) this.#ahead = 0
+    this.#echoRows.push(shown.trimEnd())
+    if (Buffer.byteLength(left.text) + 1 + this.#echoed !== this.#ahead) return
+    this.#ahead = 0
+    for (const row of this.#echoRows) this.#unedited.note(row)
   }
 
   /** The multiplexer goes. Its last line was entered if the cursor has not come back to it. */
@@ -266,6 +306,7 @@ export class PaneReader {
     const line = this.#line
     if (line !== undefined && (!line.isBack || leavesShell.test(line.left?.text ?? ''))) this.#commit(line)
     else if (leavesShell.test(this.#wiped?.left?.text ?? '')) this.#commit(this.#wiped)
+    this.#commitUnedited()
     this.#line = undefined
     this.#wiped = undefined
     this.#elsewhere = undefined
@@ -283,6 +324,8 @@ export class PaneReader {
   #readAhead(line: Line, left: Left, { us, y }: { us: number; y: number }): void {
     const shown = rowOf(line.pane, y)
     const length = this.#prompts.find(shown.text)
+    if (!this.#unedited.isEmpty && length !== undefined) return this.#passPrompts(shown.text, length, us)
+    if (this.#prompts.asksForSecret(shown.text)) this.#forgetEarly()
     if (this.#ahead <= maxKeyBytes || left.text === '') return
     if (length === undefined) return this.#noteEcho(left, shown.text)
     const column = columnAfter(shown, length, line.pane.right)
@@ -428,9 +471,11 @@ export class PaneReader {
     const known = this.#prompts.find(before) ?? again
     const prompt = known === undefined ? before : before.slice(0, known)
     if (this.#prompts.askerOf(prompt, false).kind === 'nobody') return undefined
-    const column = Math.min(columnAfter(row, prompt.length, pane.right), this.#x)
+    const times = this.#passAgain(before, prompt)
+    this.#commitUnedited()
+    const column = Math.min(columnAfter(row, times + prompt.length, pane.right), this.#x)
     const right = prompt.length === before.length ? rightOf(pane, row, this.#x) : undefined
-    const text = before.slice(prompt.length)
+    const text = before.slice(times + prompt.length)
     const begun = { pane, prompt, column, right, row: this.#y, y: this.#y, text, typed: 0 }
     return {
       ...begun,

@@ -2,7 +2,7 @@ import { lex } from '../shell/lexer.ts'
 
 /** What a prompt is: a shell's; the one for the next line of a command; another program's; or nothing that reads commands. */
 export type Asker =
-  | { readonly kind: 'shell'; readonly sure: number }
+  | { readonly kind: 'shell'; readonly sure: number; readonly isKnown: boolean }
   | { readonly kind: 'continuation'; readonly program: string | undefined }
   | { readonly kind: 'program'; readonly program: string }
   | { readonly kind: 'nobody' }
@@ -61,9 +61,10 @@ export class KnownPrompts {
     if (program !== undefined) return program
     if (continues.test(prompt) && !(isKnown || (this.#known.length === 0 && /^> ?$/.test(prompt))))
       return { kind: 'continuation', program: undefined }
-    if (isKnown) return { kind: 'shell', sure: 0.95 }
-    if (looksLikeShell.test(prompt)) return { kind: 'shell', sure: this.#isLikeKnown(prompt) ? 0.93 : 0.88 }
-    return hasEditor && !asks.test(prompt) ? { kind: 'shell', sure: 0.5 } : nobody
+    if (isKnown) return { kind: 'shell', sure: 0.95, isKnown }
+    const isLike = this.#isLikeKnown(prompt)
+    if (looksLikeShell.test(prompt)) return { kind: 'shell', sure: isLike ? 0.93 : 0.88, isKnown: isLike }
+    return hasEditor && !asks.test(prompt) ? { kind: 'shell', sure: 0.5, isKnown: false } : nobody
   }
 
   /** Whether the first prompt of the session may be taken for granted to continue nothing. */

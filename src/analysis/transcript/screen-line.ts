@@ -59,6 +59,24 @@ export function rowOf(surface: Surface, row: number): Row {
     for (let unit = 0; unit < characters.length; unit++) columns.push(x)
     text += characters
   }
+  return escape.test(text) ? unescaped(line, { text, columns }) : { text, columns }
+}
+
+/** zsh writes characters that it cannot show as their number, in reverse. */
+const escape = /<(?:[\da-f]{4}|[\da-f]{8})>/
+
+function unescaped(line: Cells, row: Row): Row {
+  let { text } = row
+  const columns = [...row.columns]
+  for (const found of [...text.matchAll(new RegExp(escape, 'g'))].toReversed()) {
+    const [shown] = found
+    const at = row.columns.slice(found.index, found.index + shown.length)
+    const number = Number.parseInt(shown.slice(1, -1), 16)
+    if (number > 0x10_ffff || at.some(x => line?.getCell(x)?.isInverse() === 0)) continue
+    const character = String.fromCodePoint(number)
+    text = text.slice(0, found.index) + character + text.slice(found.index + shown.length)
+    columns.splice(found.index + character.length, shown.length - character.length)
+  }
   return { text, columns }
 }
 

@@ -36,7 +36,7 @@ export class Transcript {
 
   /** The commands that were entered last and that may still run. */
   running(): ScreenCommand[] {
-    return [...this.#readers.values()].map(({ queue }) => queue.running).filter(last => last !== undefined)
+    return [...this.#readers.values()].map(({ running }) => running).filter(last => last !== undefined)
   }
 
   /** Puts its terminals aside until somebody writes to them. Gives the bytes that they take. */
