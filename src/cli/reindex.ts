@@ -2,18 +2,26 @@
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import { Analyst } from '../analysis/analyst/analyst.ts'
+import { Aliases } from '../analysis/findings/aliases.ts'
+import type { FindingDesk } from '../analysis/findings/desk.ts'
+import { recordingUnread } from '../analysis/findings/integrity-findings.ts'
+import { openFindingDesk } from '../analysis/findings/open-desk.ts'
 import { removeIndex } from '../analysis/index/schema.ts'
 import { SearchThread } from '../analysis/index/search-thread.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
+import { systemClock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { Fault } from '../errors.ts'
-import { openLog } from '../log.ts'
+import { type Log, openLog } from '../log.ts'
 import { lockData } from '../store/lock.ts'
 import { openStore } from '../store/sqlite-store.ts'
+import type { Store } from '../store/store.ts'
 import { openOwnAudit } from './access.ts'
 import { AdminClient } from './admin-client.ts'
 import { configFileOf, configOption, type WithConfig } from './config-option.ts'
 import { foldersOf } from './folders.ts'
 import { requireConfig } from './gateway/configuration.ts'
+import { observingOf } from './gateway/findings.ts'
 import { CommandStore } from './storage.ts'
 
 export function addReindex(program: Command): void {
@@ -36,7 +44,8 @@ export function addReindex(program: Command): void {
   })
 }
 
-async function rebuild(config: Config, by: string): Promise<void> {
+/** Without a gateway: the index, and findings that were not made yet. Nothing is drawn for the sample, and no session is acted on: all are over. */
+export async function rebuild(config: Config, by: string): Promise<void> {
   const lock = lockData(config.gateway.data)
   const store = await openStore(config.gateway.data)
   const audit = openOwnAudit(config)
@@ -44,14 +53,20 @@ async function rebuild(config: Config, by: string): Promise<void> {
   try {
     audit.append({ kind: 'index-rebuilt', by })
     removeIndex(config.gateway.data)
+    const log = openLog('warn')
+    const desk = deskOf(config, { store, audit, log })
     const analyst = new Analyst({
       dataFolder: config.gateway.data,
       recordingsFolder: config.recording.folder,
       ...(config.analysis.sigma === undefined ? {} : { sigmaFolder: config.analysis.sigma }),
       sessions: store.sessions,
       fetch: async recording => ({ path: await recordings.fetch(recording), release: () => {} }),
-      onBatch: () => {},
-      log: openLog('warn'),
+      observing: observingOf(config),
+      onBatch: async ({ drafts }) => {
+        for (const draft of drafts) await desk.take(draft)
+      },
+      onUnread: (session, problem) => void desk.take(recordingUnread(session, problem, systemClock.nowMs())),
+      log,
     })
     analyst.start()
     await analyst.settled()
@@ -63,6 +78,22 @@ async function rebuild(config: Config, by: string): Promise<void> {
     await store.close()
     lock.release()
   }
+}
+
+/** A finding that is there is the same again, so that nobody hears of it twice. */
+function deskOf(
+  config: Config,
+  { store, audit, log }: { store: Store; audit: AuditLog; log: Log },
+): Pick<FindingDesk, 'take'> {
+  return openFindingDesk({
+    store: store.findings,
+    sessions: store.sessions,
+    audit,
+    clock: systemClock,
+    log,
+    config: () => config,
+    aliases: new Aliases(foldersOf(config).keys, systemClock.nowMs()),
+  })
 }
 
 async function tell(config: Config): Promise<void> {

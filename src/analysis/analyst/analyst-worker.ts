@@ -37,7 +37,8 @@ const grammar = new Grammar(grammarLimits)
 const untaken = new Map<number, () => void>()
 const fetching = new Map<string, (answer: { path?: string; problem?: string }) => void>()
 let batches = 0
-const life = { isOver: false }
+/** `told`: how many sessions the gateway knows to wait. */
+const life = { isOver: false, told: -1 }
 let wake = (): void => {}
 
 const room = new ReadingRoom({
@@ -67,7 +68,7 @@ function take(message: ToAnalyst): void {
       const isOver = new Map(message.sessions.map(one => [one.session.id, one.isOver]))
       const unfinished = writer.know(message.sessions)
       for (const session of unfinished) room.add(session, isOver.get(session.id) === true)
-      tell({ kind: 'behind', sessions: room.behind })
+      tellBehind()
       return tell({ kind: 'done', id: message.id })
     }
     case 'over':
@@ -110,6 +111,11 @@ function tell(message: FromAnalyst): void {
   port.postMessage(message, [])
 }
 
+function tellBehind(): void {
+  life.told = room.behind
+  tell({ kind: 'behind', sessions: life.told })
+}
+
 /** Resolves when it was taken: at once where the session goes on, but not without end. */
 async function post(batch: AnalystBatch): Promise<void> {
   const number = ++batches
@@ -129,14 +135,13 @@ async function fetchRecording(session: WatchedSession): Promise<{ path: string; 
 }
 
 async function run(): Promise<void> {
-  let behind = -1
   for (let checkedMs = Number.NEGATIVE_INFINITY; !life.isOver; ) {
     if (performance.now() - checkedMs > freeCheckMs) {
       checkedMs = performance.now()
       while (!life.isOver && !hasRoom()) await pause(freeCheckMs)
     }
     const isBusy = await room.turn()
-    if (room.behind !== behind) tell({ kind: 'behind', sessions: (behind = room.behind) })
+    if (room.behind !== life.told) tellBehind()
     await (isBusy ? new Promise(resolve => setImmediate(resolve)) : pause(pollMs))
   }
   await grammar.close()

@@ -20,7 +20,7 @@ export type DeskParts = {
   readonly log: Log
   readonly config: () => Pick<Config, 'analysis' | 'roles' | 'targets' | 'recording' | 'gateway'>
   readonly aliases: Aliases
-  /** Hears of each finding that is new, or has become worse. */
+  /** Hears of each finding that is new, or has become worse, of sessions that are open or were until a moment ago. */
   readonly onFinding?: (row: FindingRow, session: SessionRow) => void
   /** What baselines know of people; left out, nothing. */
   readonly profiles?: Profiles

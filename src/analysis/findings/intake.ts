@@ -101,7 +101,7 @@ export class Intake {
     if (isNews) await this.#note(row, before === undefined ? 'noticed' : 'more was noticed')
     if (before?.state === 'closed' && !isSameSeverity(before, row)) await this.#reopen(row)
     if (row.place === 'queue' || row.place === 'below' || isOut) await this.#rank(row.createdAtMs)
-    if (isNews && session.id !== noSession) this.#parts.onFinding?.((await store.get(row.id)) ?? row, session)
+    if (isNews && isRecent(session, nowMs)) this.#parts.onFinding?.((await store.get(row.id)) ?? row, session)
   }
 
   async #newRow(draft: FindingDraft, session: SessionRow, nowMs: number): Promise<FindingRow> {
@@ -187,6 +187,13 @@ export class Intake {
     const by = { by: gatewayName, byName: gatewayName }
     await store.note({ finding: id, atMs: clock.nowMs(), ...by, what, note: undefined })
   }
+}
+
+/** Nobody acts on a session that was over long before anything was noticed in it, as when recordings are read again. */
+const recentMs = 600_000
+
+function isRecent({ id, endedAtMs = Infinity }: SessionRow, nowMs: number): boolean {
+  return id !== noSession && endedAtMs > nowMs - recentMs
 }
 
 /** A session analysed again gives the same drafts; and what was found stays found. */
