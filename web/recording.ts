@@ -26,13 +26,33 @@ export type Opened = {
   readonly isSealed: boolean
 }
 
+/** How much of it is read: 0 to 1. */
+export type Progress = (share: number) => void
+
 /** Throws with a sentence for whoever reads it. */
-export async function openRecording(stored: ArrayBuffer, jwk: JWK): Promise<Opened> {
+export async function openRecording(
+  stored: ArrayBuffer,
+  jwk: JWK,
+  progress: Progress = () => {},
+): Promise<Opened> {
+  const events: EventRecord[] = []
+  const about = await readSealed(stored, jwk, (some, share) => {
+    for (const event of some) events.push(event)
+    progress(share)
+  })
+  return { ...about, events }
+}
+
+/** The same, chunk by chunk: `take` gets the events of each, and how much of the recording is read with it. */
+export async function readSealed(
+  stored: ArrayBuffer,
+  jwk: JWK,
+  take: (events: readonly EventRecord[], share: number) => void,
+): Promise<Omit<Opened, 'events'>> {
   const bytes = Buffer.from(stored)
   checkPreamble(bytes)
   let link = await sha256(bytes.subarray(0, preambleBytes))
   const found: { header?: RecordingHeader; opener?: Opener; isSealed: boolean } = { isSealed: false }
-  const events: EventRecord[] = []
   let next = { number: 1, sequence: 1 }
   for (let at = preambleBytes, record = 0; bytes.length - at >= frameHeadBytes; record++) {
     const head = readFrameHead(bytes.subarray(at, at + frameHeadBytes), record, at)
@@ -50,12 +70,12 @@ export async function openRecording(stored: ArrayBuffer, jwk: JWK): Promise<Open
         throw new Error(`Record ${record} is not the next one: something is missing.`)
       next = { number: chunk.number + 1, sequence: chunk.firstSequence + chunk.events }
       const inflated = Buffer.from(await eventBytes(body, chunk, found.opener))
-      for (const event of decodeEvents(inflated, chunk.firstSequence)) events.push(event)
+      take([...decodeEvents(inflated, chunk.firstSequence)], end / bytes.length)
     }
     at = end
   }
   if (found.header === undefined) throw new Error('The recording has no header.')
-  return { header: found.header, events, isSealed: found.isSealed }
+  return { header: found.header, isSealed: found.isSealed }
 }
 
 async function begin(

@@ -12,7 +12,13 @@ export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   resolve: {
     alias: {
-      // The recorder's modules read encrypted recordings here too. What they need of Node is small and in web/node.
+      // The recorder's modules read encrypted recordings here too. What they need of Node is small and in web/node; of the
+      // terminal without a screen they need what is no CommonJS.
+      '@xterm/headless/module': resolve(
+        here,
+        '../node_modules/@xterm/headless/lib-headless/xterm-headless.mjs',
+      ),
+      '@xterm/headless': node('headless.ts'),
       'node:buffer': node('buffer.ts'),
       'node:crypto': node('crypto.ts'),
       'node:string_decoder': node('string_decoder.ts'),

@@ -4,12 +4,11 @@ import { linkOf } from '../chain.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { channelOf } from './choose-channel.ts'
 import { frameHeadBytes } from './format.ts'
-import { carriesData, type EventRecord } from './event.ts'
+import type { EventRecord } from './event.ts'
 import { IndexThread } from './keyframe-thread.ts'
 import type { ContentKeys } from './encryption/content-keys.ts'
 import { type ChunkPlace, readRecording, type ReadOptions } from './reader.ts'
-import { Screen, type ScreenState } from './screen.ts'
-import { sizeOf } from './choose-channel.ts'
+import { Screen, type ScreenState, showOn } from './screen.ts'
 
 /** A terminal's state between two events of a recording. */
 export type Keyframe = {
@@ -198,16 +197,5 @@ export function screenAt(
     if (record.us > us) break
     if (channelOf(record.event) === channel) screen = showOn(screen, record)
   }
-  return screen
-}
-
-/** Applies one event of a channel to its screen, which its `pty` event makes. */
-export function showOn(screen: Screen | undefined, { event }: EventRecord): Screen | undefined {
-  if (carriesData(event)) {
-    if (event.type !== 'input') screen?.write(event.data)
-    return screen
-  }
-  if (event.type === 'pty') return screen ?? new Screen(sizeOf(event.fields))
-  if (event.type === 'resize') screen?.resize(sizeOf(event.fields))
   return screen
 }

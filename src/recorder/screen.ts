@@ -1,5 +1,6 @@
 import { SerializeAddon } from '@xterm/addon-serialize'
-import type { Size } from './choose-channel.ts'
+import { type Size, sizeOf } from './choose-channel.ts'
+import { carriesData, type EventRecord } from './event.ts'
 import {
   type Core,
   type CoreAttributes,
@@ -114,6 +115,17 @@ export class Screen {
   dispose(): void {
     this.terminal.dispose()
   }
+}
+
+/** Applies one event of a channel to its screen, which its `pty` event makes. */
+export function showOn(screen: Screen | undefined, { event }: EventRecord): Screen | undefined {
+  if (carriesData(event)) {
+    if (event.type !== 'input') screen?.write(event.data)
+    return screen
+  }
+  if (event.type === 'pty') return screen ?? new Screen(sizeOf(event.fields))
+  if (event.type === 'resize') screen?.resize(sizeOf(event.fields))
+  return screen
 }
 
 function stateOf(terminal: Terminal): ScreenState {

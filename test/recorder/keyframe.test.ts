@@ -12,12 +12,11 @@ import {
   readIndex,
   screenAt,
   seekTo,
-  showOn,
 } from '../../src/recorder/keyframe.ts'
 import { indexOf } from '../../src/recorder/keyframe-builder.ts'
 import { Packer } from '../../src/recorder/pack.ts'
 import { readRecording } from '../../src/recorder/reader.ts'
-import { Screen } from '../../src/recorder/screen.ts'
+import { Screen, showOn } from '../../src/recorder/screen.ts'
 import { newBench, newGrant, newSigner, output, quiet, startRecorder, turn } from './support.ts'
 
 const packer = new Packer()

@@ -22,6 +22,7 @@ export class Buffer extends Uint8Array {
   /** Bytes that are no UTF-8 become U+FFFD, as Node's do. */
   override toString(encoding = 'utf8', start = 0, end = this.length): string {
     const bytes = this.subarray(start, end)
+    if (encoding === 'base64') return btoa(this.toString('latin1', start, end))
     if (encoding === 'latin1') return Array.from(bytes, byte => String.fromCharCode(byte)).join('')
     return decoder(encoding).decode(bytes)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isNew, usageText, usageWords } from '../../../web/app/session/usage.tsx'
+import { isNew, usageText, usageWords } from '../../../web/app/session/usage.ts'
 
 const own = { isNewForPerson: false, isNewForTarget: false, ownTimes: 3 }
 

@@ -117,9 +117,9 @@ function Sealed({ detail }: { detail: SessionDetail }) {
     return (
       <>
         <KeyPart
-          open={async (key, passphrase) => {
+          open={async (key, passphrase, say) => {
             const { openSealed } = await import('../player/sealed.ts')
-            return openSealed(detail.id, detail.openedAtMs, key, passphrase)
+            return openSealed(detail.id, detail.openedAtMs, key, passphrase, say)
           }}
           onOpened={setOpened}
         />

@@ -6,7 +6,8 @@ import { Line, MarkedLine } from '../parts/hidden.tsx'
 import { SeverityShape, worstOf } from '../parts/severity.tsx'
 import { offsetOf } from '../parts/time.tsx'
 import { VirtualList } from '../parts/virtual.tsx'
-import { NewBadge, usageWords } from '../session/usage.tsx'
+import { NewBadge } from '../session/new-badge.tsx'
+import { usageWords } from '../session/usage.ts'
 import { leadMs } from './bar.tsx'
 
 const rowHeight = 58

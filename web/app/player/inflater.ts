@@ -1,6 +1,7 @@
 /** The worker that inflates, as something to ask. */
 import type { DecodedChunk } from './event.ts'
 import type { InflateAnswer, InflateAsk } from './inflate-worker.ts'
+import { trusted } from './worker-address.ts'
 // oxlint-disable-next-line import/default -- Vite's: where the worker is built to
 import address from './inflate-worker.ts?worker&url'
 
@@ -45,19 +46,4 @@ export class Inflater {
       reject(new Error('The page could not read the recording. Load it again.'))
     this.#asked.clear()
   }
-}
-
-type Policies = {
-  createPolicy(
-    name: string,
-    rules: { createScriptURL: (url: string) => string },
-  ): { createScriptURL(url: string): string }
-}
-let policy: ReturnType<Policies['createPolicy']> | undefined
-
-/** Where the Content-Security-Policy asks for trusted types, this is the only script address that there ever is. */
-function trusted(url: string): string {
-  const policies = (globalThis as { trustedTypes?: Policies }).trustedTypes
-  policy ??= policies?.createPolicy('sallyport', { createScriptURL: own => own })
-  return policy?.createScriptURL(url) ?? url
 }

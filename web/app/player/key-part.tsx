@@ -2,12 +2,12 @@
 import { useState } from 'preact/hooks'
 import { Line } from '../parts/hidden.tsx'
 
-/** `open` fetches and opens the recording with a key; it rejects with a sentence for whoever chose it. */
+/** `open` fetches and opens the recording with a key, and says how far it is; it rejects with a sentence for whoever chose it. */
 export function KeyPart<Opened>({
   open: openWith,
   onOpened,
 }: {
-  open: (key: string, passphrase: string) => Promise<Opened>
+  open: (key: string, passphrase: string, say: (text: string) => void) => Promise<Opened>
   onOpened: (opened: Opened) => void
 }) {
   const [said, setSaid] = useState('')
@@ -17,7 +17,7 @@ export function KeyPart<Opened>({
     setBusy(true)
     setSaid('The recording is fetched and opened.')
     try {
-      onOpened(await openWith(key, passphrase))
+      onOpened(await openWith(key, passphrase, setSaid))
     } catch (thrown) {
       setSaid(thrown instanceof Error ? thrown.message : String(thrown))
       setBusy(false)

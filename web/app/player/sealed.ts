@@ -1,12 +1,15 @@
 /** An encrypted recording, opened in this page with the auditor's own key: the key and what it opens never leave it. */
 import type { EntryView, ReplayKeyframe, Replay } from '../../../src/api/schema.ts'
-import type { EventRecord } from '../../../src/recorder/event.ts'
-import { type Opened, openRecording } from '../../recording.ts'
 import { isLocked, parseKey, unlockKey } from '../../unlock.ts'
 import { getBytes } from '../api.ts'
-import { type PlayEvent, toldEvent } from './event.ts'
+import type { PlayEvent } from './event.ts'
+import { readingText } from './reading.ts'
+import type { SealedAnswer, SealedAsk } from './sealed-worker.ts'
 import type { Source } from './source.ts'
 import { infoOf, piecesOf } from './tail.ts'
+import { trusted } from './worker-address.ts'
+// oxlint-disable-next-line import/default -- Vite's: where the worker is built to
+import address from './sealed-worker.ts?worker&url'
 
 /** A whole recording is in memory here, and what it inflates to besides. */
 export const maxStoredBytes = 256 * 1024 * 1024
@@ -18,12 +21,13 @@ export type OpenedSource = {
   readonly isSealed: boolean
 }
 
-/** Throws with a sentence for whoever chose the key. */
+/** Throws with a sentence for whoever chose the key. `say` hears how far it is. */
 export async function openSealed(
   session: string,
   openedAtMs: number,
   key: string,
   passphrase: string,
+  say: (text: string) => void,
 ): Promise<OpenedSource> {
   const jwk = parseKey(isLocked(key) ? await unlockKey(key, passphrase) : key)
   const stored = await getBytes(`/sessions/${session}/recording`)
@@ -31,32 +35,55 @@ export async function openSealed(
     throw new Error(
       'The recording is too large for this page. Take it out with "sallyport export" and your key.',
     )
-  return sourceOf(await openRecording(stored, jwk), openedAtMs)
-}
-
-function sourceOf({ events, isSealed }: Opened, openedAtMs: number): OpenedSource {
-  const played = events.map(playEvent)
+  const { events, keyframes, isSealed } = await readInWorker({ stored, key: jwk }, share =>
+    say(readingText(share)),
+  )
   return {
-    source: new MemorySource(infoOf(openedAtMs, played), played),
-    commands: commandsIn(played, openedAtMs),
+    source: new MemorySource(infoOf(openedAtMs, events), events, keyframes),
+    commands: commandsIn(events, openedAtMs),
     isSealed,
   }
 }
 
-function playEvent({ us, event }: EventRecord): PlayEvent {
-  const atMs = us / 1000
-  if ('data' in event)
-    return { kind: 'data', atMs, channel: event.channel, stream: event.type, data: event.data }
-  return toldEvent(atMs, { ...event.fields, type: event.type })
+type Read = {
+  readonly events: readonly PlayEvent[]
+  readonly keyframes: readonly ReplayKeyframe[]
+  readonly isSealed: boolean
+}
+
+/** The worker ends with it, and the key that it was given goes with the worker. */
+function readInWorker(ask: SealedAsk, progress: (share: number) => void): Promise<Read> {
+  const worker = new Worker(trusted(address), { type: 'module', name: 'sealed' })
+  const events: PlayEvent[] = []
+  const keyframes: ReplayKeyframe[] = []
+  const read = new Promise<Read>((resolve, reject) => {
+    worker.addEventListener('message', ({ data }: MessageEvent<SealedAnswer>) => {
+      if (data.kind === 'problem') return reject(new Error(data.text))
+      if (data.kind === 'over') return resolve({ events, keyframes, isSealed: data.isSealed })
+      for (const event of data.events) events.push(event)
+      keyframes.push(...data.keyframes)
+      progress(data.share)
+    })
+    worker.addEventListener('error', () =>
+      reject(new Error('The page could not read the recording. Load it again.')),
+    )
+  })
+  worker.postMessage(ask, [ask.stored])
+  return read.finally(() => worker.terminate())
 }
 
 class MemorySource implements Source {
   readonly info: Replay
   readonly #pieces: readonly (readonly PlayEvent[])[]
+  readonly #keyframes: readonly ReplayKeyframe[]
 
-  constructor(info: Replay, events: readonly PlayEvent[]) {
-    this.info = info
+  constructor(info: Replay, events: readonly PlayEvent[], keyframes: readonly ReplayKeyframe[]) {
+    this.info = {
+      ...info,
+      keyframes: keyframes.map(({ channel, atMs, chunk }, number) => ({ number, channel, atMs, chunk })),
+    }
     this.#pieces = piecesOf(events)
+    this.#keyframes = keyframes
   }
 
   async load(): Promise<void> {}
@@ -65,8 +92,10 @@ class MemorySource implements Source {
     return this.#pieces[place]
   }
 
-  keyframe(): Promise<ReplayKeyframe> {
-    return Promise.reject(new Error('There are no keyframes of what only this page can read.'))
+  async keyframe(place: number): Promise<ReplayKeyframe> {
+    const keyframe = this.#keyframes[place]
+    if (keyframe === undefined) throw new TypeError('there is no such keyframe')
+    return keyframe
   }
 
   close(): void {}

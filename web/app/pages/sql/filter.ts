@@ -1,5 +1,5 @@
 /** Which statements are shown: pure, from what the address says. */
-import { isNew } from '../../session/usage.tsx'
+import { isNew } from '../../session/usage.ts'
 import type { Statement } from './statement.ts'
 import { type Look, lookOf, looks } from './look.ts'
 

@@ -2,6 +2,7 @@
 import { openRecording } from '../../../recording.ts'
 import { isLocked, parseKey, unlockKey } from '../../../unlock.ts'
 import { getBytes } from '../../api.ts'
+import { readingText } from '../../player/reading.ts'
 import { type ReadStatements, statementsIn } from './statements-in.ts'
 
 /** A whole recording is in memory here, and what it inflates to besides. Bytes. */
@@ -18,6 +19,7 @@ export async function openSealedStatements(
   openedAtMs: number,
   key: string,
   passphrase: string,
+  say: (text: string) => void,
 ): Promise<OpenedStatements> {
   const jwk = parseKey(isLocked(key) ? await unlockKey(key, passphrase) : key)
   const stored = await getBytes(`/sessions/${session}/recording`)
@@ -25,6 +27,6 @@ export async function openSealedStatements(
     throw new Error(
       'The recording is too large for this page. Take it out with "sallyport export" and your key.',
     )
-  const { events, isSealed } = await openRecording(stored, jwk)
+  const { events, isSealed } = await openRecording(stored, jwk, share => say(readingText(share)))
   return { ...statementsIn(events, openedAtMs), isSealed }
 }

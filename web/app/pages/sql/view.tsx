@@ -80,9 +80,9 @@ function Sealed({ detail }: { detail: SessionDetail }) {
     return (
       <>
         <KeyPart
-          open={async (key, passphrase) => {
+          open={async (key, passphrase, say) => {
             const { openSealedStatements } = await import('./sealed.ts')
-            return openSealedStatements(detail.id, detail.openedAtMs, key, passphrase)
+            return openSealedStatements(detail.id, detail.openedAtMs, key, passphrase, say)
           }}
           onOpened={setOpened}
         />

@@ -1,25 +1,15 @@
-/** How usual a command or a statement is: a mark for what is new, and the numbers in words. */
+/** How usual a command or a statement is, in words. */
 import type { EntryUsage } from '../../../src/api/schema.ts'
 import { hasHidden } from '../parts/hidden.tsx'
 
 /** Undefined where nothing is new. */
-function newsOf({ isNewForPerson, isNewForTarget }: EntryUsage): string | undefined {
+export function newsOf({ isNewForPerson, isNewForTarget }: EntryUsage): string | undefined {
   if (isNewForPerson) return isNewForTarget ? 'new for this person and target' : 'new for this person'
   return isNewForTarget ? 'new on this target' : undefined
 }
 
 export function isNew(usage: EntryUsage | undefined): boolean {
   return usage !== undefined && newsOf(usage) !== undefined
-}
-
-export function NewBadge({ usage }: { usage: EntryUsage | undefined }) {
-  const news = usage === undefined ? undefined : newsOf(usage)
-  if (usage === undefined || news === undefined) return null
-  return (
-    <span class="badge warn" title={usageText(usage)}>
-      new<span class="unseen">{news.slice(3)}</span>
-    </span>
-  )
 }
 
 /** What there is room for in a list. */

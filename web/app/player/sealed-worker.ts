@@ -1,0 +1,53 @@
+/** Opens an encrypted recording beside the page, and makes its keyframes as it goes on. The key is in this thread's memory until the recording is read. */
+import '../../node/buffer.ts'
+import type { JWK } from 'jose'
+import type { ReplayKeyframe } from '../../../src/api/schema.ts'
+import { reasonOf } from '../../../src/errors.ts'
+import type { EventRecord } from '../../../src/recorder/event.ts'
+import { readSealed } from '../../recording.ts'
+import { type PlayEvent, toldEvent } from './event.ts'
+import { KeyframeMaker } from './keyframe-maker.ts'
+
+export type SealedAsk = { readonly stored: ArrayBuffer; readonly key: JWK }
+export type SealedAnswer =
+  | {
+      readonly kind: 'read'
+      readonly events: readonly PlayEvent[]
+      readonly keyframes: readonly ReplayKeyframe[]
+      /** Of the recording, so far: 0 to 1. */
+      readonly share: number
+    }
+  | { readonly kind: 'over'; readonly isSealed: boolean }
+  | { readonly kind: 'problem'; readonly text: string }
+
+/** Of a dedicated worker; the library of types knows windows only. */
+type WorkerScope = {
+  addEventListener(type: 'message', listener: (event: MessageEvent<SealedAsk>) => void): void
+  postMessage(answer: SealedAnswer, options: { readonly transfer: readonly ArrayBufferLike[] }): void
+}
+const scope = globalThis as unknown as WorkerScope
+
+scope.addEventListener('message', ({ data: { stored, key } }) => {
+  read(stored, key).then(
+    isSealed => scope.postMessage({ kind: 'over', isSealed }, { transfer: [] }),
+    (cause: unknown) => scope.postMessage({ kind: 'problem', text: reasonOf(cause) }, { transfer: [] }),
+  )
+})
+
+async function read(stored: ArrayBuffer, key: JWK): Promise<boolean> {
+  const maker = new KeyframeMaker()
+  const { isSealed } = await readSealed(stored, key, (records, share) => {
+    const keyframes = maker.take(records)
+    const events = records.map(playEvent)
+    const buffers = events.flatMap(event => (event.kind === 'data' ? [event.data.buffer] : []))
+    scope.postMessage({ kind: 'read', events, keyframes, share }, { transfer: [...new Set(buffers)] })
+  })
+  return isSealed
+}
+
+function playEvent({ us, event }: EventRecord): PlayEvent {
+  const atMs = us / 1000
+  if ('data' in event)
+    return { kind: 'data', atMs, channel: event.channel, stream: event.type, data: event.data }
+  return toldEvent(atMs, { ...event.fields, type: event.type })
+}
