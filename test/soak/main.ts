@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- fuzz` is in fuzz.ts, `npm run soak -- kills` in kills.ts, `npm run soak -- postgres` in postgres.ts, `npm run soak -- tamper` in tamper.ts. `npm run soak [--minutes N] [--sessions N]`: many sessions at once for a while, and what must hold at the end: every byte that a
+ * `npm run soak -- transcripts` is in transcripts.ts, `npm run soak -- fuzz` is in fuzz.ts, `npm run soak -- kills` in kills.ts, `npm run soak -- postgres` in postgres.ts, `npm run soak -- tamper` in tamper.ts. `npm run soak [--minutes N] [--sessions N]`: many sessions at once for a while, and what must hold at the end: every byte that a
  * client saw is in its recording, every recording verifies, no lease is left, and memory has not grown without end.
  */
 import { createHash } from 'node:crypto'
@@ -10,9 +10,11 @@ import { fuzz } from './fuzz.ts'
 import { soakKills } from './kills.ts'
 import { soakPostgres } from './postgres.ts'
 import { soakTamper } from './tamper.ts'
+import { soakTranscripts } from './transcripts.ts'
 
 if (process.argv[2] === 'fuzz') process.exit((await fuzz(process.argv.slice(3))) ? 0 : 1)
 if (process.argv[2] === 'kills') process.exit((await soakKills(process.argv.slice(3))) ? 0 : 1)
+if (process.argv[2] === 'transcripts') process.exit(soakTranscripts() ? 0 : 1)
 if (process.argv[2] === 'tamper') process.exit((await soakTamper(process.argv.slice(3))) ? 0 : 1)
 if (process.argv[2] === 'postgres') process.exit((await soakPostgres(process.argv.slice(3))) ? 0 : 1)
 
