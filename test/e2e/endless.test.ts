@@ -20,7 +20,6 @@ async function start(): Promise<PostgresWorld> {
     sshd: true,
     configure: config => {
       config['recording'] = { keepOutput: '1GiB', limits: { size: '48MiB', output: '200MiB' } }
-      config['analysis'] = { index: false } // what recording costs; the analyst's own bound is held by memory.test.ts
     },
   })
   return company

@@ -16,7 +16,6 @@ const at = (target = 'web1'): string => `${world.login}@${target}`
 
 /** Two targets that prove themselves by what was learned, and one where files may be moved and nothing else. */
 function configure(config: RawConfig, swapped = false): void {
-  config['analysis'] = { index: false } // T13 weighs the relay; the analyst's own bound is held by memory.test.ts
   const [web1] = config['targets']
   const here = web1.address as string
   const there = `127.0.0.1:${other.port}`
