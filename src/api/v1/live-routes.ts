@@ -96,7 +96,7 @@ async function pause(
   if (row.state !== 'open') return hasEnded
   if (parts.live.heldOf(row.id)?.kind === 'pause') return isPaused
   parts.audit.append({ kind: 'session-held', session: row.id, do: 'pause', reason, ...who(person) })
-  const userText = `A reviewer has paused it: ${reason}.`
+  const userText = `A reviewer has paused it: ${/[.!?]$/.test(reason) ? reason : `${reason}.`}`
   const held = await parts.live.hold(row.id, { kind: 'pause', waitMs: askedPauseMs, userText })
   if (held === 'held') return undefined
   return held === 'ended' ? endsInstead : hasEnded
