@@ -2,7 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { afterAll, beforeAll, expect, vi } from 'vitest'
+import type { SessionDetail, SessionPage } from '../../src/api/schema.ts'
+import { Browser } from '../support/browser.ts'
+import { people } from '../support/issuer.ts'
 import { testWith } from '../support/openssh.ts'
 import { receiverSecret, SignedReceiver } from '../support/receiver.ts'
 import { type RawConfig, World } from '../support/world.ts'
@@ -19,7 +22,7 @@ function configure(config: RawConfig, more: object = {}): void {
       webhook: receiver.url,
       secret: 'env:SOC_SECRET',
       events: ['session-*', 'ask-*'],
-      may: ['end'],
+      may: ['end', 'require-review'],
       attempts: 1,
       ...more,
     },
@@ -137,7 +140,7 @@ test('a receiver whose answer asks for the end of a session gets it, and what it
 
   await quiet()
   receiver.answer(({ type, session: of }, response) => {
-    const ask = { ask: type === 'session-open' ? 'require-review' : 'end', session: of }
+    const ask = { ask: type === 'session-open' ? 'pause' : 'end', session: of }
     response.end(JSON.stringify(ask))
   })
   await sshTrue()
@@ -146,9 +149,34 @@ test('a receiver whose answer asks for the end of a session gets it, and what it
   const codes = world
     .audit()
     .flatMap(({ kind, ask, code }) => (kind === 'ask-refused' ? [`${String(ask)} ${String(code)}`] : []))
-  expect(codes).toEqual(['require-review not-allowed', 'end not-open'])
+  expect(codes).toEqual(['pause not-allowed', 'end not-open'])
   // Its answers to what followed from its own asks ask for nothing.
   expect(receiver.received.filter(({ type }) => type === 'ask-refused')).toHaveLength(2)
+})
+
+test('a session that a receiver wants reviewed is marked as such until somebody has', async () => {
+  receiver.answer(({ type, session }, response) => {
+    const ask = { ask: 'require-review', session, reason: 'case 10' }
+    response.end(type.startsWith('session-') ? JSON.stringify(ask) : '')
+  })
+  await quiet()
+  await sshTrue()
+  const { id } = await world.lastEnded()
+  const followed = () =>
+    world.audit().filter(({ kind, ask }) => kind === 'ask-followed' && ask === 'require-review')
+  await world.until(() => followed().length >= 2)
+  expect(followed()[0]).toMatchObject({ sink: 'soc', session: id, reason: 'case 10' })
+  const browser = new Browser()
+  await browser.signInAt(await browser.open(`${world.webUrl}/sign-in`), people.ben)
+  const headers = { Cookie: `sallyport=${browser.cookie('sallyport') ?? ''}` }
+  const wanted = async (): Promise<unknown[]> => {
+    const answer = await fetch(`${world.webUrl}/api/v1/sessions?wanted=1&reviewed=0`, { headers })
+    return ((await answer.json()) as SessionPage).items.map(one => [one.id, one.reviewWantedBy])
+  }
+  expect(await wanted()).toEqual([[id, ['soc']]])
+  const detail = await fetch(`${world.webUrl}/api/v1/sessions/${id}`, { headers })
+  const { facts } = (await detail.json()) as SessionDetail
+  expect(facts).toContainEqual({ name: 'review wanted', value: 'by the receiver soc: case 10' })
 })
 
 test('what a receiver refuses is listed, sent again or dropped by hand, and that is in the audit log', async () => {
@@ -190,6 +218,18 @@ test('a receiver that wants no more is left alone until somebody says so; a relo
   world.reload()
   await world.until(() => receiver.received.some(({ type }) => type === 'reload'))
   expect(existsSync(join(world.data, 'notify', 'soc.cursor'))).toBe(true)
+})
+
+test('check says of each sink whether it could be written to or reached, and sends nothing', async () => {
+  await quiet()
+  const before = receiver.received.length
+  vi.stubEnv('SOC_SECRET', receiverSecret)
+  const { code, stdout } = await world.sallyport('check')
+  vi.unstubAllEnvs()
+  expect(stdout.toString()).toMatch(/^ok {6}file sink file-events-ndjson: \S+ can be written$/m)
+  expect(stdout.toString()).toMatch(/^ok {6}webhook sink soc: can be reached, without TLS$/m)
+  expect(code).toBe(0)
+  expect(receiver.received).toHaveLength(before)
 })
 
 test('no secret is in logs, cursors, letters or what the command line shows', async () => {
