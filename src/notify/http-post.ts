@@ -63,6 +63,13 @@ export class HttpPoster {
       lookup: judgedLookup(this.#host),
       headers: { ...headers, 'content-length': String(bytes.length), 'user-agent': 'Sallyport' },
     }
+    return this.#send(options, bytes).catch((cause: unknown) => {
+      if (!(cause instanceof StaleConnection)) throw cause
+      return this.#send(options, bytes)
+    })
+  }
+
+  #send(options: RequestOptions, bytes: Buffer): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       const send = this.#url.protocol === 'http:' ? requestPlain : requestTls
       const request = send(this.#url, options)
@@ -77,7 +84,7 @@ export class HttpPoster {
       })
       request.on('error', cause => {
         clearTimeout(timer)
-        reject(cause)
+        reject(request.reusedSocket && isReset(cause) ? new StaleConnection() : cause)
       })
       request.end(bytes)
     })
@@ -86,6 +93,17 @@ export class HttpPoster {
   close(): void {
     this.#agent.destroy()
   }
+}
+
+/**
+ * The connection was kept from the message before, and the receiver had closed it meanwhile: nothing is wrong with the receiver. Sent again
+ * at once on a new one, which is no harm if it was taken after all: its id is the same.
+ */
+class StaleConnection extends Error {}
+
+function isReset(cause: unknown): boolean {
+  const { code } = cause as { code?: unknown }
+  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 /** The status counts as soon as it is there; a body that does not end, or ends badly, is none. */

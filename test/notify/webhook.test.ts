@@ -135,6 +135,25 @@ describe('a receiver', () => {
     expect((await sinkTo(receiver.url).deliver([message])).problem?.waitMs).toBeUndefined()
   })
 
+  test('that closes a connection it kept gets the next message on a new one, and is not away', async () => {
+    let connections = 0
+    const url = await rawServer(socket => {
+      connections++
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 204 Nothing\r\n\r\n')
+        socket.once('data', () => socket.destroy())
+      })
+    })
+    const sink = sinkTo(url)
+    for (let at = 0; at < 3; at++) expect(await sink.deliver([message])).toEqual({ taken: 1 })
+    expect(connections).toBe(3)
+  })
+
+  test('that closes every connection without an answer is away', async () => {
+    const url = await rawServer(socket => socket.once('data', () => socket.destroy()))
+    expect((await sinkTo(url).deliver([message])).problem?.kind).toBe('away')
+  })
+
   test('that breaks HTTP is away, and its bytes are in no message of ours', async () => {
     const url = await rawServer(socket =>
       socket.once('data', () => socket.end('\u001b]0;owned\u0007 HTTP/9.9 yes\r\n\r\n')),
