@@ -562,7 +562,7 @@ export class LineReader {
     if (prompt === undefined) return this.#noteEcho(shown.text)
     const column = columnAfter(shown, prompt.at + prompt.text.length, this.#terminal.cols)
     const text = readRows(this.#surface, { from, column, to: row, right: undefined })
-    const isShownAgain = this.#early.includes(text.trim())
+    const isShownAgain = this.#early.includes(text.trim()) || this.#isInsteadOfEcho(text)
     if (!this.#ahead.isEmpty && !isShownAgain)
       return this.#passPrompts(shown.text.slice(prompt.at), prompt.text)
     if (this.#early.length > 0 && !isShownAgain) return
@@ -573,6 +573,11 @@ export class LineReader {
     this.#carry = ''
     this.#ahead.forget()
     this.#aheadBytes = Math.max(0, this.#aheadBytes - Buffer.byteLength(text) - 1)
+  }
+
+  /** What looked like the echo was output: a shell that edits lines shows one that was pasted with the first, as long as that. */
+  #isInsteadOfEcho(text: string): boolean {
+    return this.#echoRows.length > 0 && this.#echo < 0 && Buffer.byteLength(text) + 1 === this.#aheadBytes
   }
 
   /** The prompt with which a row begins, or that stands behind keys that were pressed before it came. */

@@ -56,6 +56,16 @@ export function scrolls(terminal: Terminal, tell: (rows: number) => void): IDisp
   )
 }
 
+/** The number of the window that tmux shows, where its status line stars it as at first: `1:bash*`. */
+export function activeWindow(terminal: Terminal): string | undefined {
+  for (const row of [terminal.rows - 1, 0]) {
+    const text = terminal.buffer.alternate.getLine(row)?.translateToString(true) ?? ''
+    const found = /(?:^|\s)(\d+):\S*\*/.exec(text)
+    if (found !== null) return found[1]
+  }
+  return undefined
+}
+
 /** Tells when the whole screen is about to be erased (ED 2). */
 export function wipes(terminal: Terminal, tell: () => void): IDisposable {
   return terminal.parser.registerCsiHandler({ final: 'J' }, ([what]) => {

@@ -1,5 +1,5 @@
 import type { Terminal } from '../../recorder/terminal.ts'
-import type { Leaving } from './multiplexer.ts'
+import { activeWindow, type Leaving } from './multiplexer.ts'
 import { type Borders, type Pane, paneAround } from './pane.ts'
 import { beginsWith, isOpen, type KnownPrompts } from './prompt.ts'
 import { TypedAhead } from './typed-ahead.ts'
@@ -54,13 +54,21 @@ type Line = {
   left: Left | undefined
   /** The first row that was filled then. */
   next: string | undefined
+  /** The window that was shown when the last key was pressed. */
+  window: string | undefined
   /** It goes on below, without a prompt. */
   isSeveral: boolean
   /** The cursor was in it when it left a row for the last time. */
   isBack: boolean
 }
 
-type Left = { readonly text: string; readonly us: number; readonly row: number; readonly scrolled: number }
+type Left = {
+  readonly text: string
+  readonly us: number
+  readonly row: number
+  readonly scrolled: number
+  readonly how: Leaving
+}
 
 /** Somebody typed where nothing asked for a command. */
 type Elsewhere = { readonly row: number; readonly before: string; typed: number }
@@ -115,6 +123,8 @@ export class PaneReader {
   /** Bytes in the rows behind a line that was left. */
   #echoed = 0
   #echoRows: string[] = []
+  /** Bytes in rows that were taken for the echo of a paste. */
+  #echoBytes = 0
 
   constructor(terminal: Terminal, borders: Borders, prompts: KnownPrompts, offer: Offer) {
     this.#terminal = terminal
@@ -134,9 +144,11 @@ export class PaneReader {
     this.#ahead = bytes
     this.#echoed = 0
     this.#echoRows = []
+    this.#echoBytes = 0
     const line = this.#line
     if (line === undefined) return
     line.typed += bytes
+    line.window = activeWindow(this.#terminal)
     line.hadInterrupt = line.text.includes('^C')
   }
 
@@ -147,7 +159,7 @@ export class PaneReader {
     if (how === 'erase' && !this.#isErased(line, y)) return
     const isPassing = this.#isHome && how !== 'feed' && this.#x === 0 && y === 0
     if (how !== 'shift' && how !== 'erase') this.#isHome = how === 'region'
-    const isOutput = this.#drawing === undefined && !isPassing && (how === 'feed' || how === 'move')
+    const isOutput = this.#drawing === undefined && !isPassing && how !== 'shift' && how !== 'erase'
     const isTyped = line === undefined && this.#elsewhere?.row === y
     if (isTyped && how === 'feed') this.#noteEarlyRow(y)
     else if (line === undefined && this.#early.length > 0 && isOutput && !isTyped) this.#readEarly(us, y)
@@ -162,7 +174,7 @@ export class PaneReader {
     const { left } = line
     line.isBack = row !== undefined && this.#isSame(line, { row, text, y })
     if (row !== undefined && line.isBack) {
-      line.left = { text, us, row, scrolled: this.#scrolled }
+      line.left = { text, us, row, scrolled: this.#scrolled, how }
       line.next = undefined
     } else if (left !== undefined) {
       if (how === 'feed') line.next ??= rowOf(line.pane, y).text
@@ -209,6 +221,7 @@ export class PaneReader {
 
   /** Lines that the shell has read without showing them again. */
   #commitUnedited(): void {
+    if (this.#terminal.modes.bracketedPasteMode) this.#unedited.forget() // a shell that edits lines has shown them
     for (const read of this.#unedited.take()) this.#offer.enter({ ...read, next: undefined })
     this.#early = []
   }
@@ -294,11 +307,20 @@ export class PaneReader {
 
   /** Where the terminal shows a paste before anything runs, what stands behind the prompts later is output. */
   #noteEcho(left: Left, shown: string): void {
+    if (this.#ahead <= maxKeyBytes || left.text === '') return
     this.#echoed += Buffer.byteLength(shown.trimEnd()) + 1
     this.#echoRows.push(shown.trimEnd())
     if (Buffer.byteLength(left.text) + 1 + this.#echoed !== this.#ahead) return
+    this.#echoBytes = this.#echoed
     this.#ahead = 0
     for (const row of this.#echoRows) this.#unedited.note(row)
+  }
+
+  /** What looked like the echo was output: a shell that edits lines shows one that was pasted with the first, as long as that. */
+  #takeBackEcho(): void {
+    this.#ahead = Buffer.byteLength(this.#line?.left?.text ?? '') + 1 + this.#echoBytes
+    this.#echoBytes = 0
+    this.#unedited.forget()
   }
 
   /** The multiplexer goes. Its last line was entered if the cursor has not come back to it. */
@@ -324,13 +346,14 @@ export class PaneReader {
   #readAhead(line: Line, left: Left, { us, y }: { us: number; y: number }): void {
     const shown = rowOf(line.pane, y)
     const length = this.#prompts.find(shown.text)
-    if (!this.#unedited.isEmpty && length !== undefined) return this.#passPrompts(shown.text, length, us)
     if (this.#prompts.asksForSecret(shown.text)) this.#forgetEarly()
-    if (this.#ahead <= maxKeyBytes || left.text === '') return
     if (length === undefined) return this.#noteEcho(left, shown.text)
     const column = columnAfter(shown, length, line.pane.right)
     const next = { ...line, prompt: shown.text.slice(0, length), column }
     const text = this.#textOf(next, line.pane, y, y)
+    if (Buffer.byteLength(text) + 1 === this.#echoBytes) this.#takeBackEcho()
+    if (!this.#unedited.isEmpty) return this.#passPrompts(shown.text, length, us)
+    if (this.#ahead <= maxKeyBytes || left.text === '') return
     const bytes = Buffer.byteLength(left.text) + 1
     if (text === '' || bytes + Buffer.byteLength(text) + 1 > this.#ahead) return
     this.#ahead -= bytes
@@ -341,7 +364,7 @@ export class PaneReader {
       row: y,
       text: '',
       y,
-      left: { text, us, row: y, scrolled: this.#scrolled },
+      left: { text, us, row: y, scrolled: this.#scrolled, how: 'feed' },
     }
   }
 
@@ -357,7 +380,8 @@ export class PaneReader {
       return
     }
     this.#line = undefined
-    if (isHere || !this.#isUntouched(line)) this.#commit(line) // in another pane, it may wait to be gone on with
+    if (line.left?.how === 'move' && activeWindow(this.#terminal) !== line.window) this.#wiped = line
+    else if (isHere || !this.#isUntouched(line)) this.#commit(line) // in another pane, it may wait to be gone on with
   }
 
   /** The cursor is above the line, and that is as it was. */
@@ -482,6 +506,7 @@ export class PaneReader {
       hadInterrupt: false,
       left: undefined,
       next: undefined,
+      window: undefined,
       isSeveral: false,
       isBack: false,
     }

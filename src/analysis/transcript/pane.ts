@@ -56,6 +56,7 @@ export function paneAround(terminal: Terminal, borders: Borders): Pane {
     top,
     bottom,
     line: row => (row < top || row > bottom ? undefined : terminal.buffer.alternate.getLine(row)),
+    isPadded: borders === 'bars' && right < terminal.cols,
     isWrapped: () => false,
   }
 }

@@ -8,6 +8,8 @@ export type Surface = {
   /** The first column that belongs to it no more. */
   readonly right: number
   readonly line: (row: number) => Cells
+  /** Rows are filled up with blanks to its margin, as left of another region of screen. */
+  readonly isPadded: boolean
   /** Whether the emulator itself wrapped a line into this row. */
   readonly isWrapped: (row: number) => boolean
 }
@@ -16,6 +18,7 @@ export type Surface = {
 export function wholeScreen(terminal: Terminal): Surface {
   return {
     left: 0,
+    isPadded: false,
     get right() {
       return terminal.cols
     },
@@ -152,6 +155,7 @@ function isFull(surface: Surface, row: number): boolean {
   const line = surface.line(row)
   const last = line?.getCell(surface.right - 1)
   if (line === undefined || last === undefined) return false
+  if (surface.isPadded && last.getChars() === ' ') return false
   if (last.getWidth() === 0 || last.getChars() !== '') return true
   const next = surface.line(row + 1)?.getCell(surface.left)
   const before = line.getCell(surface.right - 2)
