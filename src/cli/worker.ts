@@ -26,6 +26,7 @@ import { workerStore } from '../postgres/workers/worker-store.ts'
 import type { StartOrder } from '../postgres/workers/messages.ts'
 import { Room } from '../recorder/room.ts'
 import type { Spool } from '../recorder/storage/spool.ts'
+import { forgetKeys, type SealedReading } from '../recorder/encryption/sealed-reading.ts'
 import { openRecorder, type Recorder } from '../recorder/recorder.ts'
 import { startWatchdog, type Watchdog } from '../recorder/watchdog.ts'
 import type { HoldResult, HoldWish } from '../session/hold.ts'
@@ -298,7 +299,19 @@ class PostgresWorker {
       appendTimeoutMs: this.#config.recording.appendTimeoutMs,
       ...(this.#config.recording.s3 === undefined ? {} : { spool: this.#spool }),
       encryptTo: () => this.#config.recording.encryptTo,
+      reading: this.#reading,
     })
+  }
+
+  /** The gateway reads encrypted recordings while they are written, if it reads any. One that does not answer keeps nobody from the seal. */
+  get #reading(): SealedReading {
+    return {
+      opened: (session, keys) => {
+        this.#link.tell('recordingKeys', { session, keys })
+        forgetKeys(keys)
+      },
+      ended: async session => await this.#link.ask('recordingEnds', { session }).catch(() => {}),
+    }
   }
 
   /** Where recordings are kept elsewhere: the gateway brings them there. Whether one may be begun it says when it gives a place. */

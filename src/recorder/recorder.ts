@@ -15,6 +15,7 @@ import type { Entry } from './batch.ts'
 import { ChunkBuffers } from './chunk.ts'
 import type { AuditorPublicKey } from '../config/auditor-key.ts'
 import { newRecordingKey, type RecordingKey } from './encryption/recording-key.ts'
+import type { SealedReading } from './encryption/sealed-reading.ts'
 import type { Sealer } from './encryption/sealer.ts'
 import {
   type DataEvent,
@@ -71,6 +72,8 @@ export type RecorderOptions = {
   readonly sync?: SyncMode
   /** Hears of recordings that begin and end, where they are kept elsewhere. */
   readonly spool?: Spool
+  /** Who reads encrypted recordings before their seal. */
+  readonly reading?: SealedReading
   /** A journal segment's size; smaller in tests. */
   readonly segmentBytes?: number
 }
@@ -196,7 +199,8 @@ class GatewayRecorder implements Recorder {
     const path = pathOf(about.session, openedAtMs)
     const header = headerOf(grant, about, gateway, openedAtMs, signer, key?.header)
     const created = this.#watch(() => this.#create(path, header))
-    const sealer = key?.sealer(created.link)
+    const { reading } = this.#options
+    const sealer = key?.sealer(created.link, reading && (keys => reading.opened(about.session, keys)))
     const number = ++this.#lastNumber
     const recording = new Recording(
       {
@@ -209,6 +213,9 @@ class GatewayRecorder implements Recorder {
         turns: this.#turns,
         backlog: this.#backlog,
         sealer,
+        beforeSeal: async () => {
+          if (key !== undefined) await reading?.ended(about.session)
+        },
       },
       recording => this.#file(recording, created, sealer),
     )
@@ -416,6 +423,8 @@ type RecordingParts = {
   readonly backlog: TotalBacklog
   /** Of an encrypted recording. */
   readonly sealer: Sealer | undefined
+  /** All events are in the file; the seal waits for this. More than once does no harm. */
+  readonly beforeSeal: () => Promise<void>
 }
 
 /**
@@ -537,6 +546,7 @@ class Recording implements Owner {
     this.#failure = fault
     this.#backlog.giveUp()
     this.#watches.end({ reason: 'ended', text: 'The session has ended: its recording failed' })
+    void this.#parts.beforeSeal() // there will be none
     this.mustEnd(fault)
   }
 
@@ -552,6 +562,7 @@ class Recording implements Owner {
     await this.#file.reachDisk().catch(() => {}) // the journal keeps it then
     await this.#file.close()
     this.#parts.sealer?.forget()
+    void this.#parts.beforeSeal()
   }
 
   get #isOver(): boolean {
@@ -632,11 +643,14 @@ class Recording implements Owner {
     this.#recordTold(jsonOf({ type: 'end', reason }), true)
     try {
       await this.#parts.turns.committed()
+      await this.#file.settle()
+      await this.#parts.beforeSeal()
       await this.#file.seal(reason, false)
     } catch (error) {
       throw this.#failure ?? appendFailed(error)
     } finally {
       this.#parts.sealer?.forget()
+      void this.#parts.beforeSeal() // also where nothing can be sealed
       this.#watches.end({ reason: 'ended', text: `The session has ended: ${reason}` })
     }
   }

@@ -84,6 +84,12 @@ function take(message: ToAnalyst): void {
         room.clear()
         writer.startAnew()
       })
+    case 'keys':
+      return room.unlock(message.session, message.keys)
+    case 'finish':
+      return void room.finish(message.session).then(() => tell({ kind: 'done', id: message.id }))
+    case 'forget-keys':
+      return room.forgetKeys(message.session)
     case 'fetched':
       fetching.get(message.session)?.(message)
       fetching.delete(message.session)

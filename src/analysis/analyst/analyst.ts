@@ -6,6 +6,8 @@ import { Worker } from 'node:worker_threads'
 import { Fault, reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { SessionRow } from '../../model.ts'
+import type { ContentKeys } from '../../recorder/encryption/content-keys.ts'
+import { forgetKeys, type SealedReading } from '../../recorder/encryption/sealed-reading.ts'
 import type { FetchedRecording } from '../../recorder/storage/recording-store.ts'
 import type { SessionStore } from '../../store/store.ts'
 import type { AnalystOptions, FromAnalyst, ToAnalyst } from './messages.ts'
@@ -23,6 +25,8 @@ const ranLongMs = 300_000
 const pageRows = 500
 /** More than a gateway carries. */
 const maxOpenSessions = 10_000
+/** The seal of an encrypted recording waits so long until it was read. */
+const finishMs = 1000
 /** The thread reads the disk and removes: not longer. */
 const stopMs = 10_000
 
@@ -41,6 +45,8 @@ export class Analyst {
   readonly #parts: AnalystParts
   readonly #asked = new Map<number, { resolve: () => void; reject: (cause: Error) => void }>()
   readonly #fetched = new Map<string, FetchedRecording>()
+  /** Of encrypted recordings that are being written: a thread that is started again goes on with them. */
+  readonly #keys = new Map<string, ContentKeys>()
   #worker: Worker | undefined
   #lastId = 0
   #pauseMs = firstPauseMs
@@ -75,6 +81,16 @@ export class Analyst {
     this.#tell({ kind: 'over', session })
   }
 
+  /** Encrypted recordings are read while they are written, and before their seal. */
+  readonly reading: SealedReading = {
+    opened: (session, keys) => {
+      if (this.#keys.has(session)) return forgetKeys(keys)
+      this.#keys.set(session, keys)
+      this.#tell({ kind: 'keys', session, keys })
+    },
+    ended: session => this.#finish(session),
+  }
+
   /** Removes what was learned of a session. Resolves when nothing of it is left in the index; rejects if that failed. */
   forget(session: string): Promise<void> {
     return this.#ask({ kind: 'forget', session })
@@ -107,6 +123,19 @@ export class Analyst {
     clearTimeout(timer)
   }
 
+  /** What was not read in time is not read. */
+  async #finish(session: string): Promise<void> {
+    const keys = this.#keys.get(session)
+    if (keys === undefined) return
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, finishMs)
+    await Promise.race([late, this.#ask({ kind: 'finish', session }).catch(() => {})])
+    clearTimeout(timer)
+    this.#keys.delete(session)
+    forgetKeys(keys)
+    this.#tell({ kind: 'forget-keys', session })
+  }
+
   #run(afterCrash: boolean): void {
     const { dataFolder, recordingsFolder, rulesFolder, sigmaFolder, observing, maxTerminals } = this.#parts
     const workerData: AnalystOptions = {
@@ -131,6 +160,7 @@ export class Analyst {
     worker.on('message', (message: FromAnalyst) => this.#take(message))
     worker.on('error', cause => this.#lose(worker, cause))
     worker.on('exit', () => this.#lose(worker, new Error('the thread has ended')))
+    for (const [session, keys] of this.#keys) this.#tell({ kind: 'keys', session, keys })
     this.#tellAll()
   }
 

@@ -1,4 +1,5 @@
 /** What the gateway and the analyst's thread say to each other. */
+import type { ContentKeys } from '../../recorder/encryption/content-keys.ts'
 import type { AnalystBatch, WatchedSession } from './session-observer.ts'
 
 /** What the thread begins with. */
@@ -30,6 +31,12 @@ export type ToAnalyst =
   | { readonly kind: 'forget'; readonly id: number; readonly session: string }
   /** The whole index is thrown away; sessions are told anew. Answered by `done`. */
   | { readonly kind: 'anew'; readonly id: number }
+  /** Opens an encrypted recording that is being written; before its session is told. */
+  | { readonly kind: 'keys'; readonly session: string; readonly keys: ContentKeys }
+  /** Nothing is added to it but its seal; answered by `done` when it was read. */
+  | { readonly kind: 'finish'; readonly id: number; readonly session: string }
+  /** It is sealed now. */
+  | { readonly kind: 'forget-keys'; readonly session: string }
   | { readonly kind: 'fetched'; readonly session: string; readonly path?: string; readonly problem?: string }
   | { readonly kind: 'taken'; readonly batch: number }
   /** Answered by the thread's end. */

@@ -5,9 +5,12 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { reasonOf } from '../../errors.ts'
+import type { ContentKeys } from '../../recorder/encryption/content-keys.ts'
+import { forgetKeys } from '../../recorder/encryption/sealed-reading.ts'
 import { FormatProblem } from '../../recorder/format.ts'
 import type { IndexWriter } from '../index/index-writer.ts'
 import { isFinal } from '../index/index-writer.ts'
+import { interrupted, lookedAt, lookedAtInPart, notLookedAt } from './sealed-findings.ts'
 import type { AnalystBatch, WatchedSession } from './session-observer.ts'
 import { type ReadingParts, SessionReading, type Step } from './session-reading.ts'
 
@@ -48,6 +51,10 @@ export class ReadingRoom {
   /** Sessions that are over and were not read to their end, in the order in which they are read. */
   readonly #backlog = new Map<string, WatchedSession>()
   readonly #over = new Set<string>()
+  /** Of encrypted recordings that are being written. */
+  readonly #keys = new Map<string, ContentKeys>()
+  /** Who waits until one of those was read. */
+  readonly #finishing = new Map<string, () => void>()
 
   constructor(parts: RoomParts) {
     this.#parts = parts
@@ -68,8 +75,43 @@ export class ReadingRoom {
     if (this.#over.has(id)) return
     const session = this.#outside.get(id)?.session ?? known
     this.#outside.delete(id)
+    if (session !== undefined && this.#keys.has(id)) this.#startNow(session)
     if (this.#open.has(id)) this.#over.add(id)
     else if (session !== undefined && !this.#backlog.has(id)) this.#backlog.set(id, session)
+  }
+
+  /** It can be read now or never. */
+  #startNow(session: WatchedSession): void {
+    this.#start(session, this.#pathOf(session))
+    this.#outside.delete(session.id)
+  }
+
+  /** The keys of an encrypted recording that is being written, before it is told. */
+  unlock(id: string, keys: ContentKeys): void {
+    this.#keys.set(id, keys)
+  }
+
+  /** Nothing is added to an encrypted recording but its seal. Resolves when it was read, or its keys are forgotten. */
+  finish(id: string): Promise<void> {
+    if (!this.#keys.has(id)) return Promise.resolve()
+    this.over(id)
+    if (!this.#open.has(id)) return Promise.resolve()
+    return new Promise(resolve => this.#finishing.set(id, resolve))
+  }
+
+  /** What was not read of it until now is not read. */
+  forgetKeys(id: string): void {
+    const keys = this.#keys.get(id)
+    if (keys === undefined) return
+    forgetKeys(keys)
+    this.#keys.delete(id)
+    this.#open.get(id)?.forgetKeys()
+    this.#finished(id)
+  }
+
+  #finished(id: string): void {
+    this.#finishing.get(id)?.()
+    this.#finishing.delete(id)
   }
 
   forget(id: string): void {
@@ -86,6 +128,8 @@ export class ReadingRoom {
     this.#outside.clear()
     this.#backlog.clear()
     this.#over.clear()
+    for (const resolve of this.#finishing.values()) resolve()
+    this.#finishing.clear()
   }
 
   /** One turn for everybody: open sessions first, then one of those that are over. Gives whether there was anything to do. */
@@ -104,11 +148,15 @@ export class ReadingRoom {
     let isBusy = false
     for (const { session, size } of Array.from(this.#outside.values())) {
       if (this.#open.size >= maxOpen || !this.#hasRoomForTerminal()) break
-      const path = join(this.#parts.recordingsFolder, session.recording)
+      const path = this.#pathOf(session)
       if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > size)
         isBusy = this.#start(session, path) || isBusy
     }
     return isBusy
+  }
+
+  #pathOf({ recording }: WatchedSession): string {
+    return join(this.#parts.recordingsFolder, recording)
   }
 
   #start(session: WatchedSession, path: string): boolean {
@@ -126,7 +174,7 @@ export class ReadingRoom {
 
   #putOutside(session: WatchedSession): void {
     this.#parts.writer.rest(session.id)
-    const path = join(this.#parts.recordingsFolder, session.recording)
+    const path = this.#pathOf(session)
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
     this.#outside.set(session.id, { session, size })
   }
@@ -139,14 +187,13 @@ export class ReadingRoom {
       writer.setState(session.id, 'failed', 'Reading it failed again and again.')
       return undefined
     }
-    const reading = new SessionReading(session, path, attempts > 1, this.#parts)
+    const keys = this.#keys.get(session.id)
+    const reading = new SessionReading(session, path, attempts > 1, this.#parts, keys)
     if (!reading.isSealedToAuditors) return reading
-    reading.close()
-    writer.setState(
-      session.id,
-      'sealed',
-      'Sealed to auditors: nothing that is derived of it is kept in the clear.',
-    )
+    reading.drop()
+    const wasInterrupted = attempts > 1
+    writer.setState(session.id, 'sealed', wasInterrupted ? interrupted : notLookedAt)
+    if (wasInterrupted) this.#parts.onSessionTrouble(session.id, interrupted)
     return undefined
   }
 
@@ -170,10 +217,13 @@ export class ReadingRoom {
     try {
       step = await reading.step(isOver, this.#parts.nowMs())
     } catch (cause) {
-      this.#giveUp(id, cause)
+      // What is said of a fault may quote what was read.
+      this.#giveUp(id, reading.session.isEncrypted === true ? new Error('It could not be read.') : cause)
       return undefined
     }
-    await this.#store(reading, step)
+    await (reading.session.isEncrypted === true
+      ? this.#tellSealed(reading, step)
+      : this.#store(reading, step))
     return step
   }
 
@@ -190,9 +240,20 @@ export class ReadingRoom {
     if (isSealed && problem !== undefined) this.#parts.onSessionTrouble(session.id, problem)
   }
 
+  /** Of an encrypted recording nothing is stored; what is told of it quotes nothing. */
+  async #tellSealed({ session: { id }, isCut }: SessionReading, step: Step): Promise<void> {
+    const { drafts, isEnd: isSealed } = step
+    if (drafts.length > 0 || isSealed)
+      await this.#parts.post({ session: id, entries: [], hits: [], drafts, isSealed })
+    if (!isSealed) return
+    this.#parts.writer.setState(id, 'sealed', isCut ? lookedAtInPart : lookedAt)
+    if (isCut) this.#parts.onSessionTrouble(id, lookedAtInPart)
+  }
+
   #letGo(id: string): void {
     this.#open.delete(id)
     this.#over.delete(id)
+    this.#finished(id)
   }
 
   #giveUp(id: string, cause: unknown): void {

@@ -1,6 +1,7 @@
 /** Reads a recording while it is written: what is whole so far, and later on from there. */
 import { statSync } from 'node:fs'
 import { type Content, contentOf } from '../../recorder/encryption/content.ts'
+import type { ContentKeys } from '../../recorder/encryption/content-keys.ts'
 import type { EventRecord } from '../../recorder/event.ts'
 import { FormatProblem } from '../../recorder/format.ts'
 import { discontinued, FrameReader } from '../../recorder/frames.ts'
@@ -19,15 +20,15 @@ export class RecordingTail {
   readonly #file: string
   readonly #frames: FrameReader
   readonly header: RecordingHeader
-  readonly #content: Content
+  #content: Content
   /** Where the next frame begins, and its number. */
   #offset: number
   #record = 1
   #damage = 0
   #isClosed = false
 
-  /** Throws as `readRecording` does, and FormatProblem where there is no header yet. */
-  constructor(file: string) {
+  /** `keys`: of an encrypted recording. Throws as `readRecording` does, and FormatProblem where there is no header yet. */
+  constructor(file: string, keys?: ContentKeys) {
     this.#file = file
     this.#frames = new FrameReader(file)
     try {
@@ -36,7 +37,7 @@ export class RecordingTail {
       const header = readHeader(first.body)
       if (typeof header === 'string') throw new FormatProblem(0, first.offset, header)
       this.header = header
-      this.#content = contentOf(header, undefined)
+      this.#content = contentOf(header, keys)
       this.#offset = first.offset + first.stored.length
     } catch (error) {
       this.close()
@@ -44,9 +45,18 @@ export class RecordingTail {
     }
   }
 
-  /** Nobody but the auditors can read it. */
+  /** Nobody but the auditors can read it, or what is left of it. */
   get isSealedToAuditors(): boolean {
     return this.#content.kind === 'locked'
+  }
+
+  get isEncrypted(): boolean {
+    return this.header.encryption !== null
+  }
+
+  /** What was not read of an encrypted recording is not read any more. */
+  forgetKeys(): void {
+    this.#content = contentOf(this.header, undefined)
   }
 
   /** Places that could not be read. */

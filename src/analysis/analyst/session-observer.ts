@@ -18,6 +18,11 @@ export type WatchedSession = {
   /** Path relative to the recordings folder. */
   readonly recording: string
   readonly labels: Readonly<Record<string, string>>
+  /**
+   * Its recording is encrypted: what is learned of its entries may be looked at and compared, and must not be kept. Quotes are taken out of hits
+   * before, and out of drafts after.
+   */
+  readonly isEncrypted?: boolean
 }
 
 /**

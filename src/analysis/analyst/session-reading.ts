@@ -1,10 +1,12 @@
 /** A session that is being read: its recording, what is remembered of its terminals, and what rules over several entries have counted. */
+import type { ContentKeys } from '../../recorder/encryption/content-keys.ts'
 import type { EventRecord } from '../../recorder/event.ts'
 import type { Entry, EntryHit } from '../entry.ts'
 import type { FindingDraft } from '../findings/finding.ts'
 import { EntryReader } from './entry-reader.ts'
 import type { Judge } from './judge.ts'
 import { RecordingTail } from './recording-tail.ts'
+import { sealedDraft, withoutQuotes } from './sealed-findings.ts'
 import type { SessionObserver, SessionWindows, WatchedSession } from './session-observer.ts'
 import type { Told } from './teller.ts'
 
@@ -15,6 +17,7 @@ const maxEntries = 300
  * A recorder writes a chunk a second after its first event at the latest; after so long what was not read did not happen. In microseconds.
  */
 const quietUs = 2_000_000
+const unsaid = 'an observer failed at an encrypted session'
 /** Of a cell of a terminal. */
 const cellBytes = 12
 
@@ -44,24 +47,36 @@ export class SessionReading {
   readonly #openedAtMs: number
   #drafts: FindingDraft[] = []
   #isSealed = false
+  #isCut = false
   /** What parked terminals take. */
   #parkedCells: number | undefined
   lastActiveMs: number
 
-  /** Throws as `RecordingTail` does. */
-  constructor(session: WatchedSession, file: string, isAgain: boolean, parts: ReadingParts) {
-    this.session = session
-    this.#tail = new RecordingTail(file)
+  /** `keys`: of an encrypted recording. Throws as `RecordingTail` does. */
+  constructor(
+    session: WatchedSession,
+    file: string,
+    isAgain: boolean,
+    parts: ReadingParts,
+    keys?: ContentKeys,
+  ) {
+    this.#tail = new RecordingTail(file, keys)
+    this.session = this.#tail.isEncrypted ? { ...session, isEncrypted: true } : session
     this.#entries = new EntryReader(this.#tail.header.protocol)
     this.#parts = parts
     this.#windows = parts.windows()
     this.#openedAtMs = Date.parse(this.#tail.header.openedAt)
     this.lastActiveMs = performance.now()
-    this.#observe(observer => observer.opened(session, isAgain))
+    this.#observe(observer => observer.opened(this.session, isAgain))
   }
 
   get isSealedToAuditors(): boolean {
     return this.#tail.isSealedToAuditors
+  }
+
+  /** What was not read of an encrypted recording is not read any more: its next step is the last one. */
+  forgetKeys(): void {
+    this.#tail.forgetKeys()
   }
 
   /** What its terminals take, in cells. */
@@ -87,12 +102,19 @@ export class SessionReading {
     return damaged ?? this.#entries.problem
   }
 
+  /** An encrypted recording of which a part was not read. */
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
   /** Reads on. `isOver`: nothing is added any more. `nowMs`: the wall's clock, to know what did not happen; undefined where it is over. */
   async step(isOver: boolean, nowMs: number): Promise<Step> {
     const told: Told[] = []
-    const isIdle = !this.#tail.mayHaveMore && !isOver
-    const isRead = isIdle || this.#read(told, isOver)
-    const isEnd = isRead && (this.#isSealed || isOver)
+    const isLocked = this.#tail.isSealedToAuditors
+    const isIdle = !this.#tail.mayHaveMore && !isOver && !isLocked
+    const isRead = isIdle || isLocked || this.#read(told, isOver)
+    const isEnd = isRead && (this.#isSealed || isOver || isLocked)
+    this.#isCut = isLocked
     if (isEnd) told.push(...this.#entries.end())
     else if (isRead) told.push(...this.#quiet(nowMs))
     const { entries, hits } = await this.#judge(told)
@@ -145,7 +167,8 @@ export class SessionReading {
     const place = { session: this.session.id, openedAtMs: this.#openedAtMs }
     for (const one of told) {
       const { entry, hits: own, isOver } = await this.#parts.judge.judge(one, place)
-      const all = isOver ? [...own, ...this.#windows.take(entry, own)] : own
+      const met = isOver ? [...own, ...this.#windows.take(entry, own)] : own
+      const all = this.session.isEncrypted === true ? withoutQuotes(met) : met
       entries.set(entry.number, entry)
       hits.push(...all)
       this.#observe(observer => (isOver ? observer.took(entry, all) : (observer.began?.(entry, all) ?? [])))
@@ -156,9 +179,11 @@ export class SessionReading {
   #observe(ask: (observer: SessionObserver) => readonly FindingDraft[]): void {
     for (const observer of this.#parts.observers) {
       try {
-        this.#drafts.push(...ask(observer))
+        const drafts = ask(observer)
+        this.#drafts.push(...(this.session.isEncrypted === true ? drafts.map(sealedDraft) : drafts))
       } catch (cause) {
-        this.#parts.onTrouble(cause)
+        // What is said of a fault may quote what was looked at.
+        this.#parts.onTrouble(this.session.isEncrypted === true ? new Error(unsaid) : cause)
       }
     }
   }

@@ -36,6 +36,7 @@ export class SessionView {
 
   take({ kind, atMs, text, command, statement, file }: Entry): void {
     this.#lastMs = Math.max(this.#lastMs, atMs)
+    if (this.session.isEncrypted === true) return // what is usual is kept: of these, what the list of sessions says anyway
     if (kind === 'file') {
       if (file?.direction === undefined) return
       this.#files++

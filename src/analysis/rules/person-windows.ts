@@ -41,7 +41,9 @@ export class PersonWindows implements SessionObserver {
     this.#keeper = keeper
   }
 
+  /** What is counted is kept, so encrypted sessions are not. */
   opened(session: WatchedSession): readonly FindingDraft[] {
+    if (session.isEncrypted === true) return []
     const book = { about: (id: string) => this.#catalogue.about(id), off: this.#off, versions: {} }
     const person = `${session.issuer}\n${session.subject}`
     const { sessions, settledMs, newestMs } = this.#of(person)

@@ -10,7 +10,7 @@ import { observingOf } from './findings.ts'
 import type { Closers, Ground } from './ground.ts'
 
 export type AnalysisParts = {
-  readonly ground: Pick<Ground, 'store' | 'storage'>
+  readonly ground: Pick<Ground, 'store' | 'storage' | 'reading'>
   readonly config: () => Config
   readonly log: Log
   /** Hears of recordings that could not be read, or not all of them. */
@@ -39,6 +39,7 @@ export class Analysis {
         onUnread,
         log,
       })
+    if (this.#analyst !== undefined) ground.reading.attach(this.#analyst.reading)
   }
 
   /** The same store, of which the analyst hears when sessions open and end, whoever carries them. */

@@ -10,6 +10,7 @@ import { reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import type { AppendSync, Watch } from '../../model.ts'
 import { publisherTo } from '../../notify/checkpoint-place.ts'
+import { SealedReadings } from '../../recorder/encryption/sealed-reading.ts'
 import { openRecorder, type Recorder } from '../../recorder/recorder.ts'
 import { Room } from '../../recorder/room.ts'
 import type { Spool } from '../../recorder/storage/spool.ts'
@@ -32,6 +33,8 @@ export type Ground = {
   readonly recorder: Recorder
   /** Another one, on the journal of a process that is gone. */
   readonly recorderIn: (journalFolder: string) => Recorder
+  /** Where whoever reads encrypted recordings before their seal is told of them. */
+  readonly reading: SealedReadings
   readonly storage: RecordingStorage
   readonly room: Room
 }
@@ -114,8 +117,9 @@ function openRecorders(
   { config, clock, log }: GroundParts,
   { authorities, sessionLog, storage, room, append, watch }: ForRecorders,
   closers: Closers,
-): Pick<Ground, 'recorder' | 'recorderIn'> {
+): Pick<Ground, 'recorder' | 'recorderIn' | 'reading'> {
   const { gateway, recording } = config()
+  const reading = new SealedReadings()
   const common = {
     folder: recording.folder,
     signer: authorities['recording-heads'],
@@ -128,6 +132,7 @@ function openRecorders(
     sync: recording.sync,
     appendTimeoutMs: recording.appendTimeoutMs,
     encryptTo: () => config().recording.encryptTo,
+    reading,
   }
   const spool = recording.s3 === undefined ? {} : { spool: storage }
   const recorder = openRecorder({
@@ -141,7 +146,7 @@ function openRecorders(
   const silent = recording.s3 === undefined ? {} : { spool: withoutHearing(storage) }
   const recorderIn = (journalFolder: string): Recorder =>
     openRecorder({ ...common, journalFolder, ...silent })
-  return { recorder, recorderIn }
+  return { recorder, recorderIn, reading }
 }
 
 function withoutHearing({ opened, finished, refusal }: RecordingStorage): Spool {

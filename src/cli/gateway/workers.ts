@@ -60,6 +60,7 @@ export function openWorkerPool(count: number, parts: Parts): WorkerPool {
       checkpoint: () => ground.sessionLog.checkpoint(),
       refusal: () => room.shortage ?? storage.refusal(),
       spool: storage,
+      reading: ground.reading,
     },
     clock,
     log,

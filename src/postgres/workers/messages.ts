@@ -181,6 +181,8 @@ export const workerCalls = {
   /** Of a session that somebody watches; answered when there is room for more. */
   watched: { asked: z.object({ watch: z.int(), lines: z.array(z.string()) }), answer: nothing },
   checkpoint: { asked: nothing, answer: nothing, withinMs: proofWithinMs },
+  /** An encrypted recording is about to be sealed: answered when it was read. */
+  recordingEnds: { asked: z.object({ session: z.string() }), answer: nothing },
   cancel: {
     asked: z.object({ pid: z.int(), key, sourceAddress: z.string() }),
     answer: nothing,
@@ -213,6 +215,11 @@ export const workerTells = {
   /** Where recordings are kept elsewhere: one was begun, and one has its proofs. */
   recordingOpened: z.object({ recording }),
   recordingFinished: z.object({ recording }),
+  /** What opens an encrypted recording that was begun; before its session is told. */
+  recordingKeys: z.object({
+    session: z.string(),
+    keys: z.object({ chunks: key, events: key, header: key }),
+  }),
 }
 
 const startOrder = z.object({

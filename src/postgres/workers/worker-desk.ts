@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import type { LiveSessions, ReservedPlace, Watching } from '../../session/live.ts'
 import type { Held, HoldResult, HoldWish } from '../../session/hold.ts'
 import type { Ending } from '../../session/session.ts'
+import type { SealedReading } from '../../recorder/encryption/sealed-reading.ts'
 import { LiveWatch } from '../../recorder/live-watch.ts'
 import type { Spool } from '../../recorder/storage/spool.ts'
 import type { Store } from '../../store/store.ts'
@@ -36,6 +37,7 @@ export type DeskParts = {
   /** Why no session may be opened now, if so. */
   readonly refusal: () => Fault | undefined
   readonly spool: Pick<Spool, 'opened' | 'finished'>
+  readonly reading: SealedReading
 }
 
 export class WorkerDesk {
@@ -44,6 +46,8 @@ export class WorkerDesk {
   readonly #takeover: () => Takeover
   readonly #link: () => GatewayLink
   readonly #sessions = new Map<string, SessionRow>()
+  /** Those whose encrypted recordings are read while they are written. */
+  readonly #read = new Set<string>()
   readonly #ending = new Set<string>()
   /** What sessions wait for, as the worker says. */
   readonly #holds = new Map<string, Held>()
@@ -155,6 +159,7 @@ export class WorkerDesk {
     for (const signIn of this.#signIns.values()) signIn.cancel()
     for (const watch of this.#watches.values()) watch.end(sessionGone)
     for (const lease of this.#inHand) this.#parts.inHand.delete(lease)
+    for (const session of this.#read) void this.#parts.reading.ended(session)
     const held = [
       this.#handed,
       this.#strangers,
@@ -163,6 +168,7 @@ export class WorkerDesk {
       this.#inHand,
       this.#connections,
       this.#sessions,
+      this.#read,
       this.#holds,
     ]
     for (const of of held) of.clear()
@@ -201,6 +207,9 @@ export class WorkerDesk {
     },
     proofOf: ({ entry }) => this.#takeover().proofOf(entry),
     checkpoint: () => this.#parts.checkpoint(),
+    recordingEnds: async ({ session }) => {
+      if (this.#read.delete(session)) await this.#parts.reading.ended(session)
+    },
     watched: ({ watch, lines }) => {
       for (const line of lines) this.#watches.get(watch)?.push(line)
     },
@@ -247,6 +256,10 @@ export class WorkerDesk {
     watchOver: ({ watch, end }) => this.#watches.get(watch)?.end(end),
     recordingOpened: ({ recording }) => this.#parts.spool.opened(recording),
     recordingFinished: ({ recording }) => this.#parts.spool.finished(recording),
+    recordingKeys: ({ session, keys }) => {
+      this.#read.add(session)
+      this.#parts.reading.opened(session, keys)
+    },
   }
 
   #reserve(principal: string, max: number): number | undefined {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { GeneralEncrypt, type GeneralJWE, importJWK } from 'jose'
 import type { AuditorPublicKey } from '../../config/auditor-key.ts'
-import { contentKeysOf, dataKeyBytes } from './content-keys.ts'
+import { type ContentKeys, contentKeysOf, dataKeyBytes } from './content-keys.ts'
 import { Sealer } from './sealer.ts'
 
 /** RFC 7518: an ephemeral key for each recipient wraps the key that encrypts the recording's key. */
@@ -29,13 +29,21 @@ class RecordingKey {
     return #issued in value
   }
 
-  /** Seals the content of the recording whose header frame has this link. The key itself is gone then. */
-  sealer(headerLink: Uint8Array): Sealer {
+  /**
+   * Seals the content of the recording whose header frame has this link. The key itself is gone then. `share` gets copies of what opens it: for
+   * whoever reads it while it is written.
+   */
+  sealer(headerLink: Uint8Array, share?: (keys: ContentKeys) => void): Sealer {
     const dataKey = this.#dataKey
     if (dataKey === undefined) throw new Error('the key of a recording was used already')
     this.#dataKey = undefined
     const keys = contentKeysOf(dataKey, headerLink)
     dataKey.fill(0)
+    share?.({
+      chunks: Uint8Array.from(keys.chunks),
+      events: Uint8Array.from(keys.events),
+      header: Uint8Array.from(keys.header),
+    })
     return new Sealer(keys)
   }
 }

