@@ -3,7 +3,7 @@
  * person's own sessions and with those of people in the same role, before it is learned.
  */
 import type { SignalName } from '../../config/config.ts'
-import { clockTime, counted, lasting, minPeople, people, sized } from '../findings/words.ts'
+import { counted, lasting, minPeople, people, sized, spanned } from '../findings/words.ts'
 
 /** A session as habits see it, at its end. */
 export type SessionFacts = {
@@ -207,7 +207,10 @@ export class Habits {
   #firsts(facts: SessionFacts, own: Habit | undefined, peers: readonly Habit[]): readonly HabitTerm[] {
     const others = [...this.#people].filter(([name]) => name !== facts.person).map(([, habit]) => habit)
     return itemKinds.flatMap(kind => {
-      const fresh = facts.items[kind].filter(item => own?.items[kind].has(item) !== true)
+      const isNew = (of: ItemKind, item: string) => own?.items[of].has(item) !== true
+      const fresh = facts.items[kind].filter(
+        item => isNew(kind, item) && !(kind === 'login' && isNew('target', targetOf(item))),
+      )
       const terms = fresh
         .slice(0, maxNewItemsOfDay)
         .map(item => firstTerm(kind, item, { facts, own, peers, others }))
@@ -227,7 +230,7 @@ const told: Readonly<Record<VolumeName, (value: number) => string>> = {
   rows: value => counted(Math.round(value), 'row'),
   bytes: sized,
   files: value => counted(Math.round(value), 'file'),
-  durationMs: value => `${clockTime(value)} (hours, minutes, seconds)`,
+  durationMs: spanned,
   tables: value => counted(Math.round(value), 'different table'),
   targets: value => `${counted(Math.round(value), 'different target')} in ten minutes`,
 }
@@ -277,13 +280,23 @@ function firstTerm(kind: ItemKind, item: string, { facts, own, peers, others }: 
   }
 }
 
+/** Of a login, which is `LOGIN@TARGET`. That nobody was there says so of all logins, and counts once. */
+function targetOf(login: string): string {
+  return login.slice(login.indexOf('@') + 1)
+}
+
 function dormant({ items, openedAtMs }: SessionFacts, own: Habit | undefined): readonly HabitTerm[] {
   if (own === undefined) return []
+  const daysOf = (kind: ItemKind, item: string): number => {
+    const lastMs = own.items[kind].get(item)
+    return lastMs === undefined ? 0 : (openedAtMs - lastMs) / dayMs
+  }
   return (['target', 'login'] as const).flatMap(kind =>
     items[kind].flatMap((item): HabitTerm[] => {
+      const days = daysOf(kind, item)
+      if (days < dormantDays || (kind === 'login' && daysOf('target', targetOf(item)) >= dormantDays))
+        return []
       const lastMs = own.items[kind].get(item)
-      const days = lastMs === undefined ? 0 : (openedAtMs - lastMs) / dayMs
-      if (days < dormantDays) return []
       return [
         {
           signal: 'dormancy',
@@ -323,7 +336,7 @@ function amounts(
       {
         signal,
         nats: (z - freeDeviations) * natsOfDeviation,
-        observed: `${told[name](value)} in this session exceed what is usual`,
+        observed: exceeds(name, value),
         ...(ownValues.length < minOwnSessions
           ? { own: ownText(own, 'too few sessions to compare with') }
           : {
@@ -338,6 +351,12 @@ function amounts(
   })
 }
 
+function exceeds(name: VolumeName, value: number): string {
+  if (name === 'durationMs') return `this session lasted ${spanned(value)}, longer than is usual`
+  const what = name === 'bytes' ? `${told.bytes(value)} of results and files` : told[name](value)
+  return `${what} in this session exceed what is usual`
+}
+
 function twoSources(facts: SessionFacts, own: Habit | undefined): readonly HabitTerm[] {
   if (!facts.hasTwoSources || own === undefined) return []
   return [
@@ -345,7 +364,10 @@ function twoSources(facts: SessionFacts, own: Habit | undefined): readonly Habit
       signal: 'two-sources',
       nats: Math.log((own.sessions + 2) / (own.twoSources + 1)),
       observed: 'a session from another source network was open at the same time',
-      own: ownText(own, `so before in ${counted(own.twoSources, 'session')}`),
+      own: ownText(
+        own,
+        own.twoSources === 0 ? 'never so before' : `so before in ${counted(own.twoSources, 'session')}`,
+      ),
     },
   ]
 }

@@ -73,7 +73,54 @@ const names: Readonly<Record<string, string>> = {
   T1690: 'Prevent Command History Logging',
 }
 
-/** Of a technique or of the one that it is a part of; its id where we know no name. */
+/** Parts of techniques. T1204.002 is left out: its name says of a file what nobody knows of it. */
+const partNames: Readonly<Record<string, string>> = {
+  'T1003.007': 'Proc Filesystem',
+  'T1003.008': '/etc/passwd and /etc/shadow',
+  'T1021.004': 'SSH',
+  'T1053.002': 'At',
+  'T1053.003': 'Cron',
+  'T1056.001': 'Keylogging',
+  'T1059.004': 'Unix Shell',
+  'T1059.006': 'Python',
+  'T1070.002': 'Clear Linux or Mac System Logs',
+  'T1070.003': 'Clear Command History',
+  'T1070.006': 'Timestomp',
+  'T1071.001': 'Web Protocols',
+  'T1074.001': 'Local Data Staging',
+  'T1078.003': 'Local Accounts',
+  'T1087.001': 'Local Account',
+  'T1087.002': 'Domain Account',
+  'T1098.004': 'SSH Authorized Keys',
+  'T1136.001': 'Local Account',
+  'T1213.006': 'Databases',
+  'T1222.002': 'Linux and Mac',
+  'T1505.001': 'SQL Stored Procedures',
+  'T1518.001': 'Security Software Discovery',
+  'T1543.002': 'Systemd Service',
+  'T1546.004': 'Unix Shell Configuration Modification',
+  'T1546.005': 'Trap',
+  'T1547.006': 'Kernel Modules and Extensions',
+  'T1548.001': 'Setuid and Setgid',
+  'T1548.003': 'Sudo and Sudo Caching',
+  'T1552.001': 'Credentials In Files',
+  'T1552.003': 'Shell History',
+  'T1552.004': 'Private Keys',
+  'T1552.007': 'Container API',
+  'T1553.004': 'Install Root Certificate',
+  'T1556.003': 'Pluggable Authentication Modules',
+  'T1560.001': 'Archive via Utility',
+  'T1562.001': 'Disable or Modify Tools',
+  'T1562.004': 'Disable or Modify System Firewall',
+  'T1562.012': 'Disable or Modify Linux Audit System',
+  'T1565.001': 'Stored Data Manipulation',
+  'T1574.006': 'Dynamic Linker Hijacking',
+  'T1588.002': 'Tool',
+}
+
+/** Of a technique, and of the part of it that is meant; its id where we know no name. */
 export function techniqueName(id: string): string {
-  return names[id] ?? names[id.slice(0, 5)] ?? id
+  const whole = names[id.slice(0, 5)] ?? id.slice(0, 5)
+  const part = partNames[id]
+  return part === undefined ? whole : `${whole}: ${part}`
 }

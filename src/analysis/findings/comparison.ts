@@ -5,7 +5,7 @@ import type { ActivityEvent } from '../baseline/event.ts'
 import type { Habits, HabitTerm, SessionFacts } from '../baseline/habits.ts'
 import type { Term } from '../baseline/explain.ts'
 import type { FindingDraft, Reason } from './finding.ts'
-import { counted, grouped, lasting, minPeople, people, times } from './words.ts'
+import { counted, lasting, minPeople, people, times } from './words.ts'
 
 /** Events that are scored together, and fewer than which say nothing. */
 const blockEvents = 100
@@ -66,8 +66,8 @@ function driftTerms(blocks: readonly ScoredBlock[]): readonly Compared[] {
     {
       signal: 'drift',
       nats,
-      observed: `${counted(block.events, 'command or statement', 'commands and statements')} differ from this person’s history and are rather those of others${tokens.length === 0 ? '' : `: ${tokens.map(tokenText).join(', ')}`}`,
-      own: `profile of ${counted(block.profileEvents, 'event')}`,
+      observed: `${counted(block.events, 'command or statement', 'commands and statements')} differ from this person’s history and are more like those of others${tokens.length === 0 ? '' : `: ${tokens.map(tokenText).join(', ')}`}`,
+      own: `${counted(block.profileEvents, 'command or statement', 'commands and statements')} to compare with`,
       ...(tokens[0]?.peers === undefined ? {} : { everybody: peersText(tokens[0]) }),
     },
   ]
@@ -84,7 +84,7 @@ const maxTokenLength = 60
 
 function tokenText({ value = '', observed = 0, own }: Term): string {
   const cut = value.length > maxTokenLength ? `${value.slice(0, maxTokenLength)}…` : value
-  const seen = own === undefined ? '' : `, ${times(own.seen)} in ${grouped(own.of)} before`
+  const seen = own === undefined ? '' : `, ${times(own.seen)} before`
   return `\`${cut}\` (${times(observed)}${seen})`
 }
 
@@ -97,10 +97,20 @@ function peersText({ value = '', peers }: Term): string {
 
 function hourTerms(blocks: readonly ScoredBlock[]): readonly Compared[] {
   const [most] = blocks
-    .flatMap(({ terms }) => terms.filter(({ signal }) => signal === 'hour'))
+    .flatMap(({ terms, fromMs }) =>
+      terms.flatMap(({ signal, nats }) => (signal === 'hour' ? { nats, fromMs } : [])),
+    )
     .toSorted((a, b) => b.nats - a.nats)
   if (most === undefined) return []
-  return [{ signal: 'hour', nats: Math.min(maxHourNats, most.nats), observed: most.text }]
+  const observed = `an hour at which this person is seldom active: ${hourOfWeek(most.fromMs)}`
+  return [{ signal: 'hour', nats: Math.min(maxHourNats, most.nats), observed }]
+}
+
+/** "Sunday, 03:00 UTC". */
+function hourOfWeek(ms: number): string {
+  const date = new Date(ms)
+  const day = date.toLocaleDateString('en-US', { weekday: 'long', timeZone: 'UTC' })
+  return `${day}, ${String(date.getUTCHours()).padStart(2, '0')}:00 UTC`
 }
 
 /** Undefined if it does not differ enough. */
@@ -138,7 +148,11 @@ export function draftOf(
       techniques: [],
       benign: [...new Set(terms.slice(0, maxReasons).flatMap(({ signal }) => harmless[signal]))],
       quality: [
-        `Profile: ${counted(profileEvents, 'command or statement', 'commands and statements')} of this person before.`,
+        ...(profileEvents === 0
+          ? []
+          : [
+              `Known of this person: ${counted(profileEvents, 'command or statement', 'commands and statements')}.`,
+            ]),
         ...quality,
         ...(soFarMs === undefined
           ? []

@@ -4,11 +4,11 @@ import type { GatewayHit, Refusal } from '../rules/gateway-rules.ts'
 import { techniqueName } from './attack-names.ts'
 import type { FindingDraft, Reason } from './finding.ts'
 import { groupOf, techniqueNote } from './rule-findings.ts'
-import { counted, lasting } from './words.ts'
+import { counted, lasting, times } from './words.ts'
 
 /** Each use of emergency access; nobody may keep it from reviewers. */
 export const breakGlassRule = 'B-05'
-/** Refusals that are told one by one. */
+/** Kinds of refusals that are told. */
 const maxTold = 5
 
 /** Why, for reviewers; codes of the audit log that are not here are told as they are. */
@@ -16,7 +16,7 @@ const codeTexts: Readonly<Record<string, string>> = {
   'no-role': 'no role of theirs was for this target',
   'unknown-target': 'there was no target of this name',
   login: 'no role of theirs allowed this login',
-  source: 'not from that network',
+  source: 'no role of theirs allowed it from that network',
 }
 
 export function gatewayDraft(
@@ -33,7 +33,7 @@ export function gatewayDraft(
     atMs: session.openedAtMs,
     body: {
       sentence: sentenceOf(title, refusals),
-      why: [{ observed: says }, ...refusals.slice(-maxTold).map(refusal => toldOf(refusal, session))],
+      why: [{ observed: says }, ...reasonsOf(refusals, session)],
       quotes: [],
       techniques: techniques.map(technique => ({ id: technique, name: techniqueName(technique) })),
       benign: check,
@@ -49,8 +49,17 @@ function sentenceOf(title: string, refusals: readonly Refusal[]): string {
     : `${title}: ${counted(refusals.length, 'refusal')} before this session.`
 }
 
-function toldOf({ atMs, code, login = '' }: Refusal, { openedAtMs }: Pick<SessionRow, 'openedAtMs'>): Reason {
-  const why = codeTexts[code] ?? code
+type Opened = Pick<SessionRow, 'openedAtMs'>
+
+/** Those of one kind are told together. */
+function reasonsOf(refusals: readonly Refusal[], session: Opened): readonly Reason[] {
+  const kinds = [...Map.groupBy(refusals, ({ code, login = '' }) => `${code} ${login}`).values()]
+  return kinds.slice(-maxTold).map(kind => ({ observed: toldOf(kind, session) }))
+}
+
+function toldOf(refusals: readonly Refusal[], { openedAtMs }: Opened): string {
+  const { atMs = openedAtMs, code = '', login = '' } = refusals.at(-1) ?? {}
   const as = login === '' ? '' : ` as ${login}`
-  return { observed: `Refused${as} ${lasting(openedAtMs - atMs)} before: ${why}.` }
+  const how = refusals.length === 1 ? '' : ` ${times(refusals.length)}, the last`
+  return `Refused${as}${how} ${lasting(openedAtMs - atMs)} before: ${codeTexts[code] ?? code}.`
 }

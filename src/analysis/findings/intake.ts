@@ -242,7 +242,7 @@ function isSuppressed(finding: Suppressible, suppression: SuppressionRow): boole
 }
 
 /** Drawn by chance, so that what rules and baselines miss is seen, too; it says nothing of the session. */
-function sampleOf({ id, openedAtMs }: SessionRow, share: number, nowMs: number): FindingDraft {
+export function sampleOf({ id, openedAtMs }: SessionRow, share: number, nowMs: number): FindingDraft {
   return {
     session: id,
     group: 'sample',
@@ -257,8 +257,8 @@ function sampleOf({ id, openedAtMs }: SessionRow, share: number, nowMs: number):
       ],
       quotes: [],
       techniques: [],
-      benign: ['This is a check of the rules and baselines, not of the person.'],
-      quality: [],
+      benign: [],
+      quality: ['This is a check of the rules and baselines, not of the person.'],
       versions: {},
     },
   }

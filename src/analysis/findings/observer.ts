@@ -274,7 +274,7 @@ function qualityOf({ inferred, events }: SessionView, { habits }: Known): string
   const known = person === undefined ? undefined : habits.sessionsOf(person)
   return [
     ...(known === undefined
-      ? []
+      ? ['Nothing is known of this person yet: the session is compared with those of peers alone.']
       : [
           `${counted(known.sessions, 'session')} of this person since ${new Date(known.firstMs).toISOString().slice(0, 10)}.`,
         ]),

@@ -31,6 +31,7 @@ type Group = {
   readonly quotes: Quote[]
   hits: number
   inferred: number
+  refused: number
   leastSure: number
   firstMs: number
   firstOffsetMs: number
@@ -87,6 +88,7 @@ export class RuleFindings {
     if (isWorse) group.severity = hit.severity
     const sure = entry.command?.sure ?? 1
     if (entry.command !== undefined && entry.command.found !== 'exec') group.inferred++
+    if ((entry.command?.blocked ?? entry.statement?.blocked) !== undefined) group.refused++
     group.leastSure = Math.min(group.leastSure, sure)
     if (group.quotes.length < maxQuotes) group.quotes.push(quoteOf(hit))
     const isDue = group.hits >= group.due
@@ -134,6 +136,7 @@ function newGroup(hit: EntryHit): Group {
     quotes: [],
     hits: 0,
     inferred: 0,
+    refused: 0,
     leastSure: 1,
     firstMs: hit.atMs,
     firstOffsetMs: hit.offsetMs,
@@ -158,7 +161,7 @@ function sentenceOf(title: string, { hits, firstOffsetMs }: Group): string {
     : `${title}: seen ${counted(hits, 'time')} in this session, first ${after} after its start.`
 }
 
-function qualityOf({ hits, inferred, leastSure }: Group, hasTechniques: boolean): string[] {
+function qualityOf({ hits, inferred, refused, leastSure }: Group, hasTechniques: boolean): string[] {
   const exact = hits - inferred
   return [
     ...(exact > 0 ? [`${counted(exact, 'line')} as the client sent it: exact.`] : []),
@@ -167,6 +170,7 @@ function qualityOf({ hits, inferred, leastSure }: Group, hasTechniques: boolean)
           `${counted(inferred, 'line')} read off the screen, at least ${Math.round(leastSure * 100)} % sure. The recording shows what really happened.`,
         ]
       : []),
+    ...(refused > 0 ? [`${counted(refused, 'line')} refused by the gateway: never reached the target.`] : []),
     ...(hasTechniques ? [techniqueNote] : []),
   ]
 }

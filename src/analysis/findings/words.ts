@@ -36,6 +36,16 @@ export function clockTime(ms: number): string {
     .join(':')
 }
 
+/** "18 seconds", "66 minutes", "3 hours 10 minutes". */
+export function spanned(ms: number): string {
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 120) return counted(seconds, 'second')
+  const minutes = Math.round(seconds / 60)
+  if (minutes < 120) return counted(minutes, 'minute')
+  const rest = minutes % 60
+  return `${counted(Math.floor(minutes / 60), 'hour')}${rest === 0 ? '' : ` ${counted(rest, 'minute')}`}`
+}
+
 /** "3 days", "2 hours". */
 export function lasting(ms: number): string {
   const [day, hour, minute] = [86_400_000, 3_600_000, 60_000]

@@ -272,7 +272,7 @@ test('once a reviewer has said that it was expected, the like of it is more usua
   expect(observe(observer, { person: 'bob', atMs: later + dayMs, rows: 4_000_000 })).toHaveLength(1)
 })
 
-test('commands that are rather those of others count only once the profile is large', () => {
+test('commands that are more like those of others count only once the profile is large', () => {
   const people = ['ann', 'bob', 'carl', 'dora', 'eve', 'fred']
   const seen = (observer: FindingObserver): string[] => {
     for (let day = 0; day < 40; day++)
@@ -283,10 +283,10 @@ test('commands that are rather those of others count only once the profile is la
     )
   }
   const baselines = { ...analysis.baselines, score: 1 }
-  expect(seen(observerIn(folder(), { baselines })).join()).not.toContain('rather those of others')
+  expect(seen(observerIn(folder(), { baselines })).join()).not.toContain('more like those of others')
   const [told] = seen(observerIn(folder(), { baselines: { ...baselines, profile: 500 } }))
   expect(told).toMatch(
-    /^40 commands and statements differ from this person’s history and are rather those of others: `/,
+    /^40 commands and statements differ from this person’s history and are more like those of others: `/,
   )
 })
 
