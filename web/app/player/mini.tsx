@@ -81,7 +81,7 @@ function Controls({
         aria-valuetext={`${offsetOf(at.positionMs)} into the session`}
         min={fromMs}
         max={toMs}
-        step={100}
+        step="any"
         value={Math.min(toMs, Math.max(fromMs, at.positionMs))}
         onInput={event => void player.seek(Number(event.currentTarget.value), false)}
       />

@@ -1,4 +1,5 @@
 /** Opens an encrypted recording beside the page, and makes its keyframes as it goes on. The key is in this thread's memory until the recording is read. */
+import '../../node/window.ts'
 import '../../node/buffer.ts'
 import type { JWK } from 'jose'
 import type { ReplayKeyframe } from '../../../src/api/schema.ts'
