@@ -116,6 +116,7 @@ async function compose(
     onRecovered: recovered => watch.recovered(recovered),
   })
   metrics.watchStorage(() => storage.state())
+  metrics.watchAnalysis(() => analysis.state)
   takeUp(storage, log)
   let pool: WorkerPool | undefined
   const isAlive = (owner: string): boolean => pool?.isAlive(owner) ?? false

@@ -10,6 +10,13 @@ import type { LiveSessions } from '../session/live.ts'
 const maxCodes = 60
 const protocols = ['ssh', 'postgres'] as const
 
+/** How far the analysis of recordings is behind. */
+export type AnalysisState = {
+  readonly sessions: number
+  readonly bytes: number
+  readonly waitedMs: number
+}
+
 export type MetricsParts = {
   readonly live: LiveSessions
   /** Roles that wait for the sweep. */
@@ -87,6 +94,21 @@ export class Metrics {
       ['storage_oldest_waiting_seconds', 'How long the oldest of them has waited', s => s.oldestMs / 1000],
       ['storage_spool_bytes', 'Bytes here of recordings that are not stored', ({ spoolBytes }) => spoolBytes],
       ['storage_failed_attempts', 'Attempts to store that failed since the start', s => s.failedAttempts],
+    ]
+    for (const [name, help, value] of told)
+      this.#gauge(name, help, [], gauge => {
+        const now = state()
+        if (now !== undefined) gauge.set(value(now))
+      })
+  }
+
+  /** Where recordings are read for search, rules and findings. */
+  watchAnalysis(state: () => AnalysisState | undefined): void {
+    if (state() === undefined) return
+    const told: readonly [string, string, (state: AnalysisState) => number][] = [
+      ['analysis_waiting_sessions', 'Sessions that are over and wait to be analysed', s => s.sessions],
+      ['analysis_unread_bytes', 'Bytes of open recordings that were not analysed', ({ bytes }) => bytes],
+      ['analysis_lag_seconds', 'How long what waits to be analysed has waited', s => s.waitedMs / 1000],
     ]
     for (const [name, help, value] of told)
       this.#gauge(name, help, [], gauge => {

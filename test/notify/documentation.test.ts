@@ -129,6 +129,7 @@ describe('the dashboard', () => {
       failedAttempts: 0,
     }))
     metrics.watchNotify(() => [])
+    metrics.watchAnalysis(() => ({ sessions: 0, bytes: 0, waitedMs: 0 }))
     return new Set([...(await metrics.text()).matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name))
   }
 

@@ -14,6 +14,8 @@ import type { AnalystBatch, WatchedSession } from './session-observer.ts'
 
 /** How often open recordings are looked at. */
 const pollMs = 300
+/** How often it tells how far it is behind. */
+const lagTellMs = 1000
 /** Batches that the gateway has not taken yet: it is busy with sessions, which come first. */
 const maxUntaken = 32
 /** Of the disk with the index: below it nothing is added, since sessions need the room more. */
@@ -60,6 +62,7 @@ port.on('message', (message: ToAnalyst) => {
   take(message)
   wake()
 })
+const telling = setInterval(() => tell({ kind: 'lag', lag: room.lag }), lagTellMs)
 await run()
 
 function take(message: ToAnalyst): void {
@@ -150,6 +153,7 @@ async function run(): Promise<void> {
     if (room.behind !== life.told) tellBehind()
     await (isBusy ? new Promise(resolve => setImmediate(resolve)) : pause(pollMs))
   }
+  clearInterval(telling)
   await grammar.close()
   writer.close()
   port.close()

@@ -10,7 +10,7 @@ import type { ContentKeys } from '../../recorder/encryption/content-keys.ts'
 import { forgetKeys, type SealedReading } from '../../recorder/encryption/sealed-reading.ts'
 import type { FetchedRecording } from '../../recorder/storage/recording-store.ts'
 import type { SessionStore } from '../../store/store.ts'
-import type { AnalystOptions, FromAnalyst, ToAnalyst } from './messages.ts'
+import type { AnalystOptions, FromAnalyst, Lag, ToAnalyst } from './messages.ts'
 import type { AnalystBatch, WatchedSession } from './session-observer.ts'
 
 /** Of the thread's heap: the catalogue, results that are waited for, and room to spare. Terminals lie outside of it. */
@@ -27,6 +27,8 @@ const pageRows = 500
 const maxOpenSessions = 10_000
 /** The seal of an encrypted recording waits so long until it was read. */
 const finishMs = 1000
+/** It tells every second how far it is behind. */
+const silentAfterMs = 5000
 /** The thread reads the disk and removes: not longer. */
 const stopMs = 10_000
 
@@ -54,6 +56,9 @@ export class Analyst {
   #restart: NodeJS.Timeout | undefined
   #isStopped = false
   #behind = 0
+  #lag: Lag = { bytes: 0, waitedMs: 0 }
+  /** When it was told last. */
+  #toldMs: number | undefined
   #isTelling = false
   #idle: (() => void)[] = []
   #telling: Promise<void> = Promise.resolve()
@@ -67,7 +72,15 @@ export class Analyst {
     return this.#behind
   }
 
+  /** A thread that says nothing falls behind. */
+  get lag(): Lag {
+    const { bytes, waitedMs } = this.#lag
+    const silentMs = this.#toldMs === undefined ? 0 : performance.now() - this.#toldMs
+    return { bytes, waitedMs: silentMs > silentAfterMs ? waitedMs + silentMs : waitedMs }
+  }
+
   start(): void {
+    this.#toldMs = performance.now()
     this.#run(false)
   }
 
@@ -196,6 +209,10 @@ export class Analyst {
       case 'trouble':
         this.#parts.log.warn({ session: message.session, cause: message.text }, 'analysis')
         if (message.session !== undefined) this.#parts.onUnread?.(message.session, message.text)
+        return
+      case 'lag':
+        this.#lag = message.lag
+        this.#toldMs = performance.now()
         return
       case 'behind':
         this.#behind = message.sessions

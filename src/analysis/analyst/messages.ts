@@ -18,6 +18,9 @@ export type AnalystOptions = {
   readonly afterCrash?: boolean
 }
 
+/** How far reading is behind: bytes of open sessions that were not read, and how long what waits has waited. */
+export type Lag = { readonly bytes: number; readonly waitedMs: number }
+
 export type ToAnalyst =
   /** Sessions that there are; answered by `known`. */
   | {
@@ -50,5 +53,6 @@ export type FromAnalyst =
   /** The copy is not needed any more. */
   | { readonly kind: 'release'; readonly session: string }
   | { readonly kind: 'trouble'; readonly session?: string; readonly text: string }
+  | { readonly kind: 'lag'; readonly lag: Lag }
   /** How many sessions wait to be read, without those that are open; told when it changes. */
   | { readonly kind: 'behind'; readonly sessions: number }

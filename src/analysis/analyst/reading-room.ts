@@ -11,6 +11,7 @@ import { FormatProblem } from '../../recorder/format.ts'
 import type { IndexWriter } from '../index/index-writer.ts'
 import { isFinal } from '../index/index-writer.ts'
 import { interrupted, lookedAt, lookedAtInPart, notLookedAt } from './sealed-findings.ts'
+import type { Lag } from './messages.ts'
 import type { AnalystBatch, WatchedSession } from './session-observer.ts'
 import { type ReadingParts, SessionReading, type Step } from './session-reading.ts'
 
@@ -40,7 +41,7 @@ export type RoomParts = ReadingParts & {
   readonly onSessionTrouble: (session: string, cause: unknown) => void
 }
 
-type Outside = { readonly session: WatchedSession; readonly size: number }
+type Outside = { readonly session: WatchedSession; readonly size: number; readonly sinceMs: number }
 
 export class ReadingRoom {
   readonly #parts: RoomParts
@@ -50,6 +51,8 @@ export class ReadingRoom {
   readonly #outside = new Map<string, Outside>()
   /** Sessions that are over and were not read to their end, in the order in which they are read. */
   readonly #backlog = new Map<string, WatchedSession>()
+  /** Since when each of those waits. */
+  readonly #waitingSinceMs = new Map<string, number>()
   readonly #over = new Set<string>()
   /** Of encrypted recordings that are being written. */
   readonly #keys = new Map<string, ContentKeys>()
@@ -65,10 +68,31 @@ export class ReadingRoom {
     return this.#backlog.size
   }
 
+  /** Bytes of open sessions that were not read, and how long the oldest of everything waits that was not. In milliseconds. */
+  get lag(): Lag {
+    const nowMs = performance.now()
+    const [waiting = nowMs] = this.#waitingSinceMs.values()
+    let [bytes, sinceMs] = [0, waiting]
+    const lags = [
+      ...Array.from(this.#open.values(), reading => reading.lag(nowMs)),
+      ...[...this.#outside.values()].slice(0, maxOpen).map(outside => this.#lagOf(outside, nowMs)),
+    ]
+    for (const lag of lags) {
+      bytes += lag.bytes
+      sinceMs = Math.min(sinceMs, lag.sinceMs)
+    }
+    return { bytes, waitedMs: nowMs - sinceMs }
+  }
+
+  #lagOf({ session, size, sinceMs }: Outside, nowMs: number): { bytes: number; sinceMs: number } {
+    const bytes = (statSync(this.#pathOf(session), { throwIfNoEntry: false })?.size ?? 0) - size
+    return bytes > 0 ? { bytes, sinceMs } : { bytes: 0, sinceMs: nowMs }
+  }
+
   add(session: WatchedSession, isOver: boolean): void {
     if (isOver) this.over(session.id, session)
     else if (!this.#open.has(session.id) && !this.#outside.has(session.id))
-      this.#outside.set(session.id, { session, size: 0 })
+      this.#outside.set(session.id, { session, size: 0, sinceMs: performance.now() })
   }
 
   over(id: string, known?: WatchedSession): void {
@@ -77,7 +101,17 @@ export class ReadingRoom {
     this.#outside.delete(id)
     if (session !== undefined && this.#keys.has(id)) this.#startNow(session)
     if (this.#open.has(id)) this.#over.add(id)
-    else if (session !== undefined && !this.#backlog.has(id)) this.#backlog.set(id, session)
+    else if (session !== undefined && !this.#backlog.has(id)) this.#putBehind(session)
+  }
+
+  #putBehind(session: WatchedSession): void {
+    this.#backlog.set(session.id, session)
+    this.#waitingSinceMs.set(session.id, performance.now())
+  }
+
+  #leaveBacklog(id: string): void {
+    this.#backlog.delete(id)
+    this.#waitingSinceMs.delete(id)
   }
 
   /** It can be read now or never. */
@@ -118,7 +152,7 @@ export class ReadingRoom {
     this.#open.get(id)?.drop()
     this.#letGo(id)
     this.#outside.delete(id)
-    this.#backlog.delete(id)
+    this.#leaveBacklog(id)
   }
 
   /** All are put aside; they have to be told again. */
@@ -127,6 +161,7 @@ export class ReadingRoom {
     this.#open.clear()
     this.#outside.clear()
     this.#backlog.clear()
+    this.#waitingSinceMs.clear()
     this.#over.clear()
     for (const resolve of this.#finishing.values()) resolve()
     this.#finishing.clear()
@@ -176,7 +211,7 @@ export class ReadingRoom {
     this.#parts.writer.rest(session.id)
     const path = this.#pathOf(session)
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
-    this.#outside.set(session.id, { session, size })
+    this.#outside.set(session.id, { session, size, sinceMs: performance.now() })
   }
 
   /** Undefined if it is not to be read. */
@@ -304,7 +339,7 @@ export class ReadingRoom {
     if (session === undefined) return false
     const known = this.#parts.writer.known(session.id)
     if (known !== undefined && !isFinal(known.state)) await this.#readWhole(session)
-    this.#backlog.delete(session.id)
+    this.#leaveBacklog(session.id)
     return true
   }
 

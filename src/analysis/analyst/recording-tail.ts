@@ -70,6 +70,12 @@ export class RecordingTail {
     return size === undefined || size > this.#offset
   }
 
+  /** Bytes that are there and were not read. */
+  get unreadBytes(): number {
+    const size = statSync(this.#file, { throwIfNoEntry: false })?.size ?? this.#offset
+    return Math.max(0, size - this.#offset)
+  }
+
   /** The next frame. Damage is skipped where the recording is over, and otherwise waited for: it may be a write that is not whole. */
   next(isOver: boolean): Piece {
     try {

@@ -48,6 +48,7 @@ export class SessionReading {
   #drafts: FindingDraft[] = []
   #isSealed = false
   #isCut = false
+  #behindSinceMs: number | undefined
   /** What parked terminals take. */
   #parkedCells: number | undefined
   lastActiveMs: number
@@ -94,6 +95,13 @@ export class SessionReading {
     this.#parkedCells = Math.min(this.#entries.cells, Math.ceil(this.#entries.park() / cellBytes))
   }
 
+  /** Bytes of its recording that were not read, and since when (of `performance.now`) there are some. */
+  lag(nowMs: number): { readonly bytes: number; readonly sinceMs: number } {
+    const bytes = this.#tail.unreadBytes
+    this.#behindSinceMs = bytes === 0 ? undefined : (this.#behindSinceMs ?? nowMs)
+    return { bytes, sinceMs: this.#behindSinceMs ?? nowMs }
+  }
+
   /** What is not whole, for people. */
   get problem(): string | undefined {
     const { damage } = this.#tail
@@ -115,6 +123,7 @@ export class SessionReading {
     const isRead = isIdle || isLocked || this.#read(told, isOver)
     const isEnd = isRead && (this.#isSealed || isOver || isLocked)
     this.#isCut = isLocked
+    if (isRead) this.#behindSinceMs = undefined
     if (isEnd) told.push(...this.#entries.end())
     else if (isRead) told.push(...this.#quiet(nowMs))
     const { entries, hits } = await this.#judge(told)

@@ -6,6 +6,7 @@ import { SearchThread } from '../../analysis/index/search-thread.ts'
 import type { Config } from '../../config/config.ts'
 import type { Log } from '../../log.ts'
 import type { Store } from '../../store/store.ts'
+import type { AnalysisState } from '../metrics.ts'
 import { observingOf } from './findings.ts'
 import type { Closers, Ground } from './ground.ts'
 
@@ -60,6 +61,12 @@ export class Analysis {
         },
       },
     }
+  }
+
+  /** How far reading recordings is behind; undefined where none are read. */
+  get state(): AnalysisState | undefined {
+    const analyst = this.#analyst
+    return analyst === undefined ? undefined : { ...analyst.lag, sessions: analyst.behind }
   }
 
   /** Begins to read; what is learned goes to `take`. */

@@ -214,6 +214,21 @@ test('with room for one terminal several are read while they are open: the other
   }
 })
 
+test('it tells how far it is behind, and that it is not any more', async () => {
+  const recording = await recordings.open('s1')
+  analyst = newAnalyst({ maxTerminals: 0 })
+  analyst.start()
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(recording, work)
+  while (analyst.lag.bytes === 0 || analyst.lag.waitedMs === 0)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  await restart()
+  await untilFound('kind:command shadow')
+  while (analyst.lag.bytes > 0 || analyst.lag.waitedMs > 0)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  await recording.seal('done')
+})
+
 test('sessions beyond what fits in memory are read at the latest when they are over', async () => {
   const sessions = ['s1', 's2', 's3', 's4', 's5', 's6']
   const open = await Promise.all(sessions.map(session => recordings.open(session)))
