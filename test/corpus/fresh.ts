@@ -43,7 +43,7 @@ export const fresh: readonly Scenario[] = [
       "awk -F: '$3 >= 1000 { print $1 }' /etc/passwd | head -2",
       'grep -rn "line 3" logs | cut -c1-20 | tail -2',
       'env | sort | head -2 | cut -c1-10',
-      'true; echo "status: $?"',
+      'true; echo "status: $HOME"',
       'cd logs && ls -t | head -1',
       'pwd',
     ),

@@ -46,6 +46,8 @@ export class CommandQueue {
   #done: ScreenCommand[] = []
   #directory: string | undefined
   readonly #before = new Set<string>()
+  /** The prompt that such a client showed last. */
+  #clientPrompt: string | undefined
 
   constructor(channel: number, nonce: string | undefined) {
     this.#channel = channel
@@ -75,9 +77,9 @@ export class CommandQueue {
   }
 
   /** Some programs ask as shells do for the next line of a command: they were just started, or asked so before. */
-  askerAfter(asker: Asker): Asker {
+  askerAfter(asker: Asker, prompt: string): Asker {
     const last = this.#last
-    if (asker.kind === 'shell' && !asker.isKnown) return this.#clientAfter(asker)
+    if (asker.kind === 'shell' && !asker.isKnown) return this.#clientAfter(asker, prompt)
     if (asker.kind !== 'continuation' || last === undefined || this.isOpen) return asker
     const program = last.program ?? asksLikeShell.exec(last.text)?.[1]
     if (program === undefined || !asksLikeShell.test(program)) return asker
@@ -85,12 +87,17 @@ export class CommandQueue {
   }
 
   /** A prompt that no shell has shown yet, right after a client of a database was started. */
-  #clientAfter(asker: Asker): Asker {
+  #clientAfter(asker: Asker, prompt: string): Asker {
     const last = this.#last
-    if (last === undefined || leaves.test(last.text)) return asker
+    if (last === undefined) return asker
+    if (last.program !== undefined && this.#clientPrompt === prompt)
+      return { kind: 'program', program: last.program }
+    if (leaves.test(last.text)) return asker
     const started = client.exec(last.text)?.[1]
     const program = last.program ?? (started === 'mariadb' ? 'mysql' : started)
-    return program !== undefined && client.test(program) ? { kind: 'program', program } : asker
+    if (program === undefined || !client.test(program)) return asker
+    this.#clientPrompt = prompt
+    return { kind: 'program', program }
   }
 
   /** The title of the terminal was set before the last command runs. */

@@ -57,6 +57,8 @@ type Line = Anchor & {
   carry: string
   /** It takes several rows, though they are not full. */
   isSeveral: boolean
+  /** Each key was shown before the next was pressed, as far as that is known. */
+  isEchoed: boolean
   /** What stood there when the terminal became too narrow for it, and how many columns are left of that. */
   cut: { readonly shown: string; readonly columns: number; isKept: boolean } | undefined
   /** What stood there when the output moved to the next row: Enter, or a list of completions. */
@@ -117,6 +119,8 @@ export class LineReader {
   #hasJustEnded = false
   /** Bytes typed ahead: a prompt that nobody waits at is believed for so many. */
   #aheadBytes = 0
+  /** ... and in the row before them, which may be the first line of the echo. */
+  #echoFirst = 0
   /** Rows that may be the echo of lines typed ahead, and such lines. */
   #echoRows: string[] = []
   readonly #ahead = new TypedAhead()
@@ -183,6 +187,7 @@ export class LineReader {
     this.#decideEntered()
     const isAnother = this.#isNowAtPrompt(this.#line) || this.#isNowElsewhere(this.#line)
     const line = isAnother ? this.#begin() : (this.#line ?? this.#begin())
+    if (line.typed > 0) line.isEchoed = this.#isShown(line)
     line.typed += bytes
     if (line.cut !== undefined) line.cut.isKept = true
     line.hadInterrupt = this.#showsInterrupt(line)
@@ -257,17 +262,18 @@ export class LineReader {
     const before = textBefore(row, this.#column)
     const behind = this.#behind(before)
     const from = behind?.at ?? 0
-    const known = behind?.length ?? this.#prompts.find(before)
-    const prompt = known === undefined ? before : before.slice(from, from + known)
-    const again = known === undefined ? 0 : this.#passAgain(before.slice(from), prompt)
-    const column = columnAfter(row, from + again + prompt.length, this.#terminal.cols)
+    const chain = this.#passAgain(before.slice(from))
+    const known = chain?.last.length ?? behind?.length ?? this.#prompts.find(before)
+    const begin = from + (chain?.at ?? 0)
+    const prompt = known === undefined ? before : before.slice(begin, begin + known)
+    const column = columnAfter(row, begin + prompt.length, this.#terminal.cols)
     if (known !== undefined || this.#prompts.askerOf(prompt, false).kind === 'shell') {
       this.#commitAhead()
       this.#forgetAhead()
     }
     this.#marked = undefined
     const anchor = this.#here(Math.min(column, this.#column), prompt) ?? noAnchor
-    const text = before.slice(from + again + prompt.length)
+    const text = before.slice(begin + prompt.length)
     const carry = this.#carry + before.slice(0, from)
     this.#carry = ''
     return { ...this.#open(anchor, text !== ''), carry: text === '' && !this.#showsAgain ? carry : '' }
@@ -280,12 +286,12 @@ export class LineReader {
     return this.#prompts.findBehind(before, line.typed)
   }
 
-  /** The shell has asked several times in one row, having read lines that show nothing: how far the last time is behind the first. */
-  #passAgain(row: string, prompt: string): number {
-    if (this.#ahead.isEmpty) return 0
-    const times = this.#prompts.countOf(row, prompt) - 1
-    for (let time = 0; time < times; time++) this.#ahead.pass({ prompt, us: this.#us })
-    return Math.max(0, times) * prompt.length
+  /** The shell has asked several times in one row, having read lines that show nothing: the last prompt, and how far it is behind the first. */
+  #passAgain(row: string): { readonly last: string; readonly at: number } | undefined {
+    const chain = this.#ahead.isEmpty ? [] : this.#prompts.chainIn(row)
+    const last = chain.pop()
+    for (const prompt of chain) this.#ahead.pass({ prompt, us: this.#us })
+    return last === undefined ? undefined : { last, at: chain.join('').length }
   }
 
   /** Keys were pressed where nothing asked for a command, and now a shell does, in the same row: lines begin behind its prompt. */
@@ -301,6 +307,13 @@ export class LineReader {
     if (line === undefined || !line.wasWiped || line.entered !== undefined) return false
     const before = textBefore(rowOf(this.#surface, this.#row), this.#column)
     return !beginsWith(before, line.prompt) && this.#prompts.find(before) !== undefined
+  }
+
+  /** The terminal has shown what was typed so far, and nothing else. */
+  #isShown({ column, typed }: Line): boolean {
+    const row = rowOf(this.#surface, this.#row)
+    const shown = textBefore(row, this.#column).slice(textBefore(row, column).length)
+    return Buffer.byteLength(shown) === typed
   }
 
   #showsInterrupt(line: Line): boolean {
@@ -320,6 +333,7 @@ export class LineReader {
       wasWiped: false,
       carry: '',
       isSeveral: false,
+      isEchoed: false,
       cut: undefined,
       entered: undefined,
     }
@@ -527,6 +541,12 @@ export class LineReader {
     this.#line = undefined
     line.marker.dispose()
     this.#aheadBytes += line.typed
+    const bytes = Buffer.byteLength(text)
+    if (line.prompt === '' && line.isEchoed && bytes >= line.typed) {
+      this.#carry = beginningOf(text, line.typed) // Enter is not among the keys: what stands behind them is output
+      return
+    }
+    this.#echoFirst = bytes + 1
     if (this.#early.length < maxEarly) this.#early.push(text.trim())
     if (line.prompt.trim() === '' && !this.#showsAgain) this.#ahead.note(text)
   }
@@ -541,6 +561,7 @@ export class LineReader {
 
   #forgetEcho(): void {
     this.#echo = 0
+    this.#echoFirst = 0
     this.#echoRows = []
   }
 
@@ -557,14 +578,16 @@ export class LineReader {
     if (++this.#aheadRows > maxAheadRows) return this.#forgetAhead()
     const from = this.#startOf(row)
     const shown = rowOf(this.#surface, from)
-    if (this.#prompts.asksForSecret(shown.text)) return this.#forgetAhead()
+    if (this.#prompts.asksForSecret(shown.text)) {
+      this.#carry = ''
+      return this.#forgetAhead()
+    }
     const prompt = this.#promptAhead(shown.text)
     if (prompt === undefined) return this.#noteEcho(shown.text)
     const column = columnAfter(shown, prompt.at + prompt.text.length, this.#terminal.cols)
     const text = readRows(this.#surface, { from, column, to: row, right: undefined })
     const isShownAgain = this.#early.includes(text.trim()) || this.#isInsteadOfEcho(text)
-    if (!this.#ahead.isEmpty && !isShownAgain)
-      return this.#passPrompts(shown.text.slice(prompt.at), prompt.text)
+    if (!this.#ahead.isEmpty && !isShownAgain) return this.#passPrompts(shown.text.slice(prompt.at))
     if (this.#early.length > 0 && !isShownAgain) return
     if (Buffer.byteLength(text) + 1 > this.#aheadBytes) return
     this.#commitEntered()
@@ -586,13 +609,19 @@ export class LineReader {
     const rest = row.slice(at)
     const before = this.#line?.prompt ?? ''
     const length = before !== '' && rest.startsWith(before) ? before.length : this.#prompts.findAny(rest)
-    return length === undefined ? undefined : { at, text: rest.slice(0, length) }
+    const next = length === undefined && this.#isOpen ? this.#prompts.chainIn(rest)[0]?.length : length
+    return next === undefined ? undefined : { at, text: rest.slice(0, next) }
+  }
+
+  /** Whether the line that was entered last wants another. */
+  get #isOpen(): boolean {
+    const entered = this.#line?.entered
+    return entered === undefined ? this.#queue.isOpen : isOpen(entered.text)
   }
 
   /** The shell asked here, once or more often, and had its answer already. */
-  #passPrompts(row: string, prompt: string): void {
-    for (let count = this.#prompts.countOf(row, prompt); count > 0; count--)
-      this.#ahead.pass({ prompt, us: this.#us })
+  #passPrompts(row: string): void {
+    for (const prompt of this.#prompts.chainIn(row)) this.#ahead.pass({ prompt, us: this.#us })
   }
 
   /**
@@ -603,8 +632,10 @@ export class LineReader {
     if (this.#echo < 0 || this.#showsAgain) return
     this.#echo += Buffer.byteLength(text.trimEnd()) + 1
     this.#echoRows.push(text.trimEnd())
+    const isWithFirst = this.#echo + this.#echoFirst === this.#aheadBytes
     if (this.#echo > this.#aheadBytes) this.#echo = -1
-    if (this.#echo !== this.#aheadBytes) return
+    if (this.#echo !== this.#aheadBytes && !isWithFirst) return
+    if (!isWithFirst) this.#ahead.forget() // the row in which it was typed was output
     for (const row of this.#echoRows) {
       this.#ahead.note(row)
       if (this.#early.length < maxEarly) this.#early.push(row.trim())
@@ -702,7 +733,7 @@ export class LineReader {
     { prompt, hasEditor, wasResized }: How,
     isGuessed: boolean,
   ): Read | undefined {
-    const asker = this.#queue.askerAfter(this.#prompts.askerOf(prompt, hasEditor))
+    const asker = this.#queue.askerAfter(this.#prompts.askerOf(prompt, hasEditor), prompt)
     if (asker.kind === 'nobody' || isHidden(text)) return undefined
     if (asker.kind === 'continuation') return { draft: undefined, program: asker.program }
     if (asker.kind === 'shell' && this.#prompts.continuesAs(prompt) && this.#queue.isOpen)
@@ -768,6 +799,11 @@ const noAnchor: Anchor = {
   column: 0,
   prompt: '',
   right: undefined,
+}
+
+/** A text's beginning, so many bytes long. */
+function beginningOf(text: string, bytes: number): string {
+  return Buffer.from(text).subarray(0, bytes).toString()
 }
 
 /** Stars and bullets stand for a secret. */

@@ -201,7 +201,7 @@ export class PaneReader {
     const at = this.#early.findIndex(
       early => text.startsWith(early) && text.length - early.length <= maxUnseen,
     )
-    if (at < 0) return this.#passPrompts(shown.text, length, us)
+    if (at < 0) return this.#passPrompts(shown.text, us)
     this.#early = this.#early.slice(at + 1)
     this.#unedited.forget()
     this.#offer.enter({ text, us, prompt: shown.text.slice(0, length), next: undefined })
@@ -213,10 +213,8 @@ export class PaneReader {
   }
 
   /** The shell asked here, once or more often, and had its answer already. */
-  #passPrompts(row: string, length: number, us: number): void {
-    const prompt = row.slice(0, length)
-    for (let count = this.#prompts.countOf(row, prompt); count > 0; count--)
-      this.#unedited.pass({ prompt, us })
+  #passPrompts(row: string, us: number): void {
+    for (const prompt of this.#prompts.chainIn(row)) this.#unedited.pass({ prompt, us })
   }
 
   /** Lines that the shell has read without showing them again. */
@@ -227,11 +225,10 @@ export class PaneReader {
   }
 
   /** The shell has asked several times in one row, having read lines that show nothing: how far the last time is behind the first. */
-  #passAgain(row: string, prompt: string): number {
-    if (this.#unedited.isEmpty) return 0
-    const times = this.#prompts.countOf(row, prompt) - 1
-    for (let time = 0; time < times; time++) this.#unedited.pass({ prompt, us: this.#us })
-    return Math.max(0, times) * prompt.length
+  #passAgain(row: string): number {
+    const chain = this.#unedited.isEmpty ? [] : this.#prompts.chainIn(row).slice(0, -1)
+    for (const prompt of chain) this.#unedited.pass({ prompt, us: this.#us })
+    return chain.join('').length
   }
 
   /** What was typed in a row where nothing asked for it. */
@@ -352,7 +349,7 @@ export class PaneReader {
     const next = { ...line, prompt: shown.text.slice(0, length), column }
     const text = this.#textOf(next, line.pane, y, y)
     if (Buffer.byteLength(text) + 1 === this.#echoBytes) this.#takeBackEcho()
-    if (!this.#unedited.isEmpty) return this.#passPrompts(shown.text, length, us)
+    if (!this.#unedited.isEmpty) return this.#passPrompts(shown.text, us)
     if (this.#ahead <= maxKeyBytes || left.text === '') return
     const bytes = Buffer.byteLength(left.text) + 1
     if (text === '' || bytes + Buffer.byteLength(text) + 1 > this.#ahead) return
@@ -495,7 +492,7 @@ export class PaneReader {
     const known = this.#prompts.find(before) ?? again
     const prompt = known === undefined ? before : before.slice(0, known)
     if (this.#prompts.askerOf(prompt, false).kind === 'nobody') return undefined
-    const times = this.#passAgain(before, prompt)
+    const times = this.#passAgain(before)
     this.#commitUnedited()
     const column = Math.min(columnAfter(row, times + prompt.length, pane.right), this.#x)
     const right = prompt.length === before.length ? rightOf(pane, row, this.#x) : undefined

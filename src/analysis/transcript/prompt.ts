@@ -29,6 +29,10 @@ const looksLikeShell = /[$#%>❯➜»λ▶⟩\uE0B0-\uE0D4]\s{0,2}$/u
 const continues =
   /^(?:>|(?:(?:[bd]?quote|for|while|until|if|then|else|elif|case|select|repeat|function|heredocd?|pipe|cmdand|cmdor|cmdsubst|subsh|cursh|array|math|braceparam|cond|foreach|errand|always) ?)+>) ?$/
 
+const nextLine = /^> /
+/** Prompts of one row that are told apart. */
+const maxChain = 64
+
 type Program = readonly [program: string, prompt: RegExp, next: RegExp | undefined]
 const programs: readonly Program[] = [
   ['python', /^>>> $/, /^\.\.\. $/],
@@ -103,11 +107,16 @@ export class KnownPrompts {
     return this.find(row) ?? program
   }
 
-  /** How often a prompt stands at the beginning of a row, one behind the other. */
-  countOf(row: string, prompt: string): number {
-    let count = 0
-    while (prompt !== '' && row.startsWith(prompt, count * prompt.length)) count++
-    return count
+  /** Prompts that stand at the beginning of a row, one behind the other: known ones, and those for the next line of a command. */
+  chainIn(row: string): string[] {
+    const chain: string[] = []
+    for (let at = 0; chain.length < maxChain; ) {
+      const prompt = this.#known.find(known => row.startsWith(known, at)) ?? nextLine.exec(row.slice(at))?.[0]
+      if (prompt === undefined) break
+      chain.push(prompt)
+      at += prompt.length
+    }
+    return chain
   }
 
   /** Where a known prompt begins behind at most so many bytes that were typed before it came. */
