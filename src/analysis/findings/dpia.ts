@@ -87,7 +87,7 @@ function categories({ recording, analysis }: Config): string {
         ]
       : []),
     ...(sealed
-      ? ['', 'Recordings are encrypted to auditors. Nothing is derived of what the gateway cannot read.']
+      ? ['', 'Recordings are encrypted to auditors. Rules look at them while they are written: kept are the rule, the time and the number of the entry, and of what is usual hours, targets, addresses and durations. Nothing that was typed, asked or answered is kept outside of the recording.']
       : []),
   ].join('\n')
 }
