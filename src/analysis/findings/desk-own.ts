@@ -50,6 +50,12 @@ function categories({ config }: DeskParts): OwnRecord['categories'] {
       keptFor: `${lasting(analysis.retention.findingsMs)} after they were closed`,
       seenBy: analysis.shadow ? 'nobody: findings are being tried out' : seenBy,
     },
+    {
+      name: 'Counts',
+      what: 'What rules over several sessions have counted: tables, shapes and texts of statements, commands that were refused.',
+      keptFor: '31 days after your last session',
+      seenBy: 'nobody; findings quote single entries of it',
+    },
     ...(analysis.baselines.enabled
       ? [
           {

@@ -81,6 +81,7 @@ function categories({ recording, analysis }: Config): string {
     '| commands and statements, redacted for secrets | the recording of the session |',
     '| names, sizes and digests of files; numbers of rows and bytes | the recording of the session |',
     `| findings and what was decided on them | the analysis, reviewers |`,
+    '| tables, shapes and texts of statements, refused commands, counted over several sessions of a person | the analysis |',
     ...(analysis.baselines.enabled
       ? [
           '| profile: counts of commands, statements, targets, tables, source networks and hours | the analysis |',
@@ -183,6 +184,7 @@ function retention({ analysis, recording }: Config): string {
     `| recordings | ${ages.length === 0 ? 'until somebody removes them' : `${lasting(Math.max(...ages))} at most`} |`,
     `| findings | ${lasting(analysis.retention.findingsMs)} after closing |`,
     `| profiles | ${lasting(analysis.retention.profilesMs)} after the last session; at once on request |`,
+    '| what rules over several sessions of a person have counted | 31 days after the last session; at once on request |',
     `| requests for names | ${lasting(analysis.retention.unmaskingsMs)} |`,
   ].join('\n')
 }
