@@ -4,13 +4,14 @@
  *
  * A score says how a block differs from a history. It says nothing of anybody's purpose.
  */
-import { Block, type Interned } from './block.ts'
+import { Block } from './block.ts'
 import { BlockCounter } from './block-counter.ts'
 import type { ActivityEvent } from './event.ts'
 import { explain, type Term } from './explain.ts'
 import { learnLevels, measure, type Measured } from './features.ts'
-import { Hours, hourSince1970, type HoursState } from './hours.ts'
+import { Hours, type HoursState } from './hours.ts'
 import { logOdds } from './logistic.ts'
+import { OpenBlock } from './open-block.ts'
 import { Persistence } from './persistence.ts'
 import { Peers, Population, type PopulationState } from './population.ts'
 import { Profile, type ProfileState } from './profile.ts'
@@ -54,17 +55,14 @@ export type ScoredBlock = {
   readonly version: typeof scoringVersion
 }
 
-/** Events, and the tokens of each. */
-type OpenBlock = { readonly events: ActivityEvent[]; readonly texts: Interned[] }
-
 type Person = {
   readonly profile: Profile
   readonly hours: Hours
   readonly targets: Set<string>
   readonly persistence: Persistence
+  readonly open: OpenBlock
   blocks: number
   newTargets: number
-  open: OpenBlock | undefined
   /** The last block that was learned: it stands in for a stranger with others. */
   last: Block | undefined
 }
@@ -97,9 +95,9 @@ function newPerson(): Person {
     hours: new Hours(),
     targets: new Set(),
     persistence: new Persistence(),
+    open: new OpenBlock(),
     blocks: 0,
     newTargets: 0,
-    open: undefined,
     last: undefined,
   }
 }
@@ -187,32 +185,34 @@ export class Baseline {
     return [...counts]
       .toSorted((a, b) => b[1] - a[1])
       .slice(0, limit)
-      .map(([token, times]) => ({ text: this.#reader.dictionary.textOf(token).slice(2), times }))
+      .map(([token, times]) => ({ text: this.#reader.dictionary.textOf(token), times }))
   }
 
   /** Scores blocks of one session, each as if it were the next. Learns nothing, so that the same state gives the same scores again. */
   assess(principal: string, blocks: readonly (readonly ActivityEvent[])[]): readonly ScoredBlock[] {
     const person = this.#people.get(principal) ?? newPerson()
-    const opened = blocks.map(events => this.#blockOf(events)) // all tokens have their numbers before the first is measured
+    const opened = blocks.map(events => this.#blockOf(person, events)) // all tokens have their numbers before the first is measured
     return opened.map(open => {
       const judged = this.#judge(person, open, false)
-      return scoredOf(principal, person.blocks, open.events, judged, judged.mayLearn)
+      return scoredOf(principal, person.blocks, open, judged, judged.mayLearn)
     })
   }
 
   /** Takes a block of one session as the next one; learned only if `mayLearn`, and if it does not differ too much. */
   follow(principal: string, events: readonly ActivityEvent[], mayLearn: boolean): ScoredBlock {
-    return this.#complete(principal, this.#personOf(principal), this.#blockOf(events), false, mayLearn)
+    const person = this.#personOf(principal)
+    return this.#complete(principal, person, this.#blockOf(person, events), false, mayLearn)
   }
 
   /** Learns events whatever they look like: somebody said that they were expected. */
   teach(principal: string, events: readonly ActivityEvent[]): void {
     if (events.length === 0) return
     const person = this.#personOf(principal)
-    const block = this.#counter.count(this.#blockOf(events).texts)
+    const open = this.#blockOf(person, events)
+    const block = this.#counter.count(open.texts, open.size)
     const peers = new Peers(this.#population, person.profile)
     const measured = measure(block, person.profile, peers, { vocabulary: this.#reader.dictionary.size })
-    this.#learn(person, block, events, measured)
+    this.#learn(person, block, open, measured)
   }
 
   /** Nothing of the person is left but what their hours added to everybody's. False if nobody of that name is known. */
@@ -225,8 +225,10 @@ export class Baseline {
     return true
   }
 
-  #blockOf(events: readonly ActivityEvent[]): OpenBlock {
-    return { events: [...events], texts: events.map(event => this.#reader.read(event)) }
+  #blockOf(person: Person, events: readonly ActivityEvent[]): OpenBlock {
+    const open = new OpenBlock()
+    for (const event of events) open.add(event, this.#reader.read(event), person.targets)
+    return open
   }
 
   #restore({ name, profile, hours, targets, persistence, blocks, newTargets }: PersonState): void {
@@ -236,9 +238,9 @@ export class Baseline {
       hours: new Hours(hours),
       targets: new Set(targets),
       persistence: new Persistence(persistence),
+      open: new OpenBlock(),
       blocks,
       newTargets,
-      open: undefined,
       last: undefined,
     })
   }
@@ -249,10 +251,8 @@ export class Baseline {
    */
   observe(event: ActivityEvent, isTraining: boolean): ScoredBlock | undefined {
     const person = this.#personOf(event.principal)
-    person.open ??= { events: [], texts: [] }
-    person.open.events.push(event)
-    person.open.texts.push(this.#reader.read(event))
-    return person.open.events.length < this.#options.blockEvents
+    person.open.add(event, this.#reader.read(event), person.targets)
+    return person.open.size < this.#options.blockEvents
       ? undefined
       : this.#complete(event.principal, person, person.open, isTraining)
   }
@@ -260,7 +260,7 @@ export class Baseline {
   /** What is left in blocks that were not filled. */
   *rest(isTraining: boolean): Generator<ScoredBlock> {
     for (const [principal, person] of this.#people)
-      if (person.open !== undefined) yield this.#complete(principal, person, person.open, isTraining)
+      if (person.open.size > 0) yield this.#complete(principal, person, person.open, isTraining)
   }
 
   #personOf(principal: string): Person {
@@ -279,7 +279,6 @@ export class Baseline {
     isTraining: boolean,
     mayLearn = true,
   ): ScoredBlock {
-    person.open = undefined
     this.#follow(isTraining)
     const judged = this.#judge(person, open, isTraining)
     const { odds, block, measured } = judged
@@ -287,13 +286,15 @@ export class Baseline {
     if (!isTraining) person.persistence.follow(odds)
     const isLearned = mayLearn && judged.mayLearn
     if (this.#trust !== 'before') this.#addSurrogates(person, measured, isLearned)
-    if (isLearned) this.#learn(person, block, open.events, measured)
-    return scoredOf(principal, number, open.events, judged, isLearned)
+    if (isLearned) this.#learn(person, block, open, measured)
+    const scored = scoredOf(principal, number, open, judged, isLearned)
+    open.clear()
+    return scored
   }
 
   /** Changes nothing. */
-  #judge(person: Person, { texts, events }: OpenBlock, isTraining: boolean): Judged {
-    const block = this.#counter.count(texts)
+  #judge(person: Person, open: OpenBlock, isTraining: boolean): Judged {
+    const block = this.#counter.count(open.texts, open.size)
     const peers = new Peers(this.#population, person.profile)
     const { model, slopes } = this.#surrogates
     const { dictionary } = this.#reader
@@ -301,11 +302,10 @@ export class Baseline {
     const measured = measure(block, own, peers, { vocabulary: dictionary.size, slopes })
     const known = own.events
     const odds = (logOdds(model, measured.features) * known) / (known + halfTrustEvents)
-    const extra = { ...this.#beyondTokens(person, events), persistence: person.persistence.prior }
-    const fromMs = events[0]?.atMs ?? 0
+    const extra = { ...this.#beyondTokens(person, open), persistence: person.persistence.prior }
     return {
       score: (isTraining ? odds : person.persistence.after(odds)) + extra.hours + extra.target,
-      terms: explain({ measured, model, block, own, peers, extra, fromMs, dictionary }),
+      terms: explain({ measured, model, block, own, peers, extra, fromMs: open.fromMs, dictionary }),
       profileEvents: known,
       mayLearn: isTraining || odds <= gateNats || known < coldEvents,
       odds,
@@ -323,38 +323,29 @@ export class Baseline {
     if (this.#trust !== 'before') this.#surrogates.learn()
   }
 
-  #beyondTokens(person: Person, events: readonly ActivityEvent[]): { hours: number; target: number } {
-    const isNewTarget = person.targets.size > 0 && goesElsewhere(person.targets, events)
+  #beyondTokens(person: Person, { hours, newTargets }: OpenBlock): { hours: number; target: number } {
+    const isNewTarget = person.targets.size > 0 && newTargets.some(target => !person.targets.has(target))
     const surprise = Math.log((person.blocks + 1) / (person.newTargets + 1))
     return {
-      hours: person.hours.unusual(events, this.#everybodysHours),
+      hours: person.hours.unusual(hours, this.#everybodysHours),
       target: isNewTarget ? Math.min(maxTargetNats, surprise) : 0,
     }
   }
 
-  #learn(person: Person, block: Block, events: readonly ActivityEvent[], { features }: Measured): void {
+  #learn(person: Person, block: Block, { newTargets, hours }: OpenBlock, { features }: Measured): void {
     this.#population.learn(block, person.profile)
     learnLevels(person.profile, features)
     person.profile.learn(block)
     person.last ??= new Block()
     person.last.become(block)
-    for (const { target } of events) {
+    for (const target of newTargets) {
       if (person.targets.has(target)) continue
       person.newTargets += person.targets.size > 0 ? 1 : 0
       person.targets.add(target)
     }
-    this.#learnHours(person.hours, events)
-  }
-
-  /** Most events of a block are of the same hour. */
-  #learnHours(hours: Hours, events: readonly ActivityEvent[]): void {
-    let from = 0
-    for (let at = 1; at <= events.length; at++) {
-      const [first, before, next] = [events[from]?.atMs ?? 0, events[at - 1]?.atMs ?? 0, events[at]?.atMs]
-      if (next !== undefined && hourSince1970(next) === hourSince1970(first)) continue
-      hours.add(first, at - from, before)
-      this.#everybodysHours.add(first, at - from, before)
-      from = at
+    for (const run of hours) {
+      person.hours.add(run)
+      this.#everybodysHours.add(run)
     }
   }
 
@@ -378,24 +369,19 @@ export class Baseline {
   }
 }
 
-function goesElsewhere(known: ReadonlySet<string>, events: readonly ActivityEvent[]): boolean {
-  for (const { target } of events) if (!known.has(target)) return true
-  return false
-}
-
 function scoredOf(
   principal: string,
   block: number,
-  events: readonly ActivityEvent[],
+  { size, fromMs, toMs }: OpenBlock,
   { score, terms, profileEvents }: Judged,
   learned: boolean,
 ): ScoredBlock {
   return {
     principal,
     block,
-    events: events.length,
-    fromMs: events[0]?.atMs ?? 0,
-    toMs: events.at(-1)?.atMs ?? 0,
+    events: size,
+    fromMs,
+    toMs,
     score,
     get terms() {
       return terms()

@@ -4,6 +4,7 @@ import type { CountList } from './count-list.ts'
 import type { TokenId } from './tally.ts'
 
 const minLength = 1024
+const none: Interned = { tokens: [], commands: 0, shapes: 0 }
 /** Tokens of a block that is used again; what a larger one needs is not kept. */
 const maxKept = 16_384
 
@@ -14,18 +15,17 @@ export class BlockCounter {
   /** A pair's place, and one, wherever its hash leads to. */
   #pairs = new Uint32Array(minLength)
 
-  /** The block is used again: what it says holds until the next one is counted. */
-  count(texts: readonly Interned[]): Block {
+  /** Counts the first `size` texts. The block is used again: what it says holds until the next one is counted. */
+  count(texts: readonly Interned[], size: number): Block {
     const block = this.#emptied()
-    block.events = texts.length
+    block.events = size
     const { command, shape, word } = block.counts
-    for (const { tokens, commands } of texts) this.#add(tokens, 0, commands, command)
-    this.#countPairs(texts, block)
+    for (let at = 0; at < size; at++) this.#addCommands(texts[at] ?? none, command)
+    this.#countPairs(texts, size, block)
     this.#finish(command)
-    for (const { tokens, commands, shapes } of texts) this.#add(tokens, commands, commands + shapes, shape)
+    for (let at = 0; at < size; at++) this.#addShapes(texts[at] ?? none, shape)
     this.#finish(shape)
-    for (const { tokens, commands, shapes } of texts)
-      this.#add(tokens, commands + shapes, tokens.length, word)
+    for (let at = 0; at < size; at++) this.#addWords(texts[at] ?? none, word)
     this.#finish(word)
     return block
   }
@@ -36,6 +36,18 @@ export class BlockCounter {
     if (command.length + shape.length + word.length + pairs.length > maxKept) this.#block = new Block()
     else command.length = shape.length = word.length = pairs.length = 0
     return this.#block
+  }
+
+  #addCommands({ tokens, commands }: Interned, list: CountList): void {
+    this.#add(tokens, 0, commands, list)
+  }
+
+  #addShapes({ tokens, commands, shapes }: Interned, list: CountList): void {
+    this.#add(tokens, commands, commands + shapes, list)
+  }
+
+  #addWords({ tokens, commands, shapes }: Interned, list: CountList): void {
+    this.#add(tokens, commands + shapes, tokens.length, list)
   }
 
   #add(tokens: readonly TokenId[], from: number, to: number, list: CountList): void {
@@ -53,10 +65,11 @@ export class BlockCounter {
     list.weigh()
   }
 
-  #countPairs(texts: readonly Interned[], { counts, pairs }: Block): void {
+  #countPairs(texts: readonly Interned[], size: number, { counts, pairs }: Block): void {
     const { keys } = counts.command
     let head = -1
-    for (const { tokens, commands } of texts)
+    for (let text = 0; text < size; text++) {
+      const { tokens, commands } = texts[text] ?? none
       for (let at = 0; at < commands; at++) {
         const next = (this.#places[tokens[at] ?? 0] ?? 1) - 1
         if (head >= 0) {
@@ -70,6 +83,7 @@ export class BlockCounter {
         }
         head = next
       }
+    }
     if (this.#pairs.length > maxKept) this.#pairs = new Uint32Array(minLength)
     else this.#pairs.fill(0)
     pairs.weigh()

@@ -1,45 +1,62 @@
 /** Numbers for tokens, so that counts are kept by number and a token's text once. */
+import type { Family } from './block.ts'
 import type { TokenId } from './tally.ts'
 
-/** Tokens that have a number of their own; a memory of some 100 MB. Later ones share one number for each family. */
+/** Tokens that have a number of their own; a memory of some 100 MB. Later ones share one number for all families. */
 const maxTokens = 1_000_000
 /** Longer tokens are cut: two that differ only after that are the same to us. */
-export const maxTokenLength = 200
+const maxTokenLength = 198
+/** The number of whatever has no place any more. */
+const overflow: TokenId = 0
+
+/** What texts begin with where they are kept. */
+const prefixes: Readonly<Record<Family, string>> = { command: 'c ', shape: 's ', word: 'w ' }
 
 export class Dictionary {
-  readonly #ids = new Map<string, TokenId>()
-  readonly #texts: string[] = []
+  readonly #ids: Readonly<Record<Family, Map<string, TokenId>>> = {
+    command: new Map(),
+    shape: new Map(),
+    word: new Map(),
+  }
+  /** By number; the first one stands for all that came too late. */
+  readonly #tokens: { readonly family: Family; readonly text: string }[] = [{ family: 'word', text: '' }]
+  readonly #maxTokens: number
 
-  constructor(texts: Iterable<string> = []) {
-    for (const text of texts) this.#append(text)
+  /** `texts`: of another dictionary. `maxTokens` is for tests. */
+  constructor(texts: readonly string[] = [], options: { readonly maxTokens?: number } = {}) {
+    this.#maxTokens = options.maxTokens ?? maxTokens
+    for (const text of texts.slice(1)) this.#append(familyOf(text), text.slice(2))
   }
 
   get size(): number {
-    return this.#texts.length
+    return this.#tokens.length
   }
 
   get texts(): readonly string[] {
-    return this.#texts
+    return this.#tokens.map(({ family, text }, id) => (id === overflow ? '' : `${prefixes[family]}${text}`))
   }
 
-  idOf(text: string): TokenId {
+  idOf(family: Family, text: string): TokenId {
     const short = text.length > maxTokenLength ? text.slice(0, maxTokenLength) : text
-    return this.#ids.get(short) ?? (this.#texts.length < maxTokens ? this.#append(short) : this.#overflow())
+    return this.#ids[family].get(short) ?? this.#append(family, detached(short))
   }
 
   textOf(id: TokenId): string {
-    return this.#texts[id] ?? ''
+    return this.#tokens[id]?.text ?? ''
   }
 
-  #append(text: string): TokenId {
-    const id = this.#texts.length
-    this.#ids.set(text, id)
-    this.#texts.push(text)
-    return id
+  #append(family: Family, text: string): TokenId {
+    if (this.#tokens.length >= this.#maxTokens) return overflow
+    this.#ids[family].set(text, this.#tokens.length)
+    return this.#tokens.push({ family, text }) - 1
   }
+}
 
-  /** Whatever has no place any more. */
-  #overflow(): TokenId {
-    return this.#ids.get('') ?? 0
-  }
+function familyOf(text: string): Family {
+  return text.startsWith('c ') ? 'command' : text.startsWith('s ') ? 'shape' : 'word'
+}
+
+/** A copy: a part of a longer text would keep all of that in memory. */
+function detached(text: string): string {
+  return ` ${text}`.slice(1)
 }

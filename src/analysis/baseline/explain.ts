@@ -83,7 +83,7 @@ function tokenFact({ family, token, nats }: TokenPart, { block, own, peers }: Ex
 
 function tokenTerm(fact: TokenFact, dictionary: Dictionary): Term {
   const { family, token, nats, observed, seen, of, users, people } = fact
-  const value = dictionary.textOf(token).slice(2)
+  const value = dictionary.textOf(token)
   const others = users < minPeople ? `fewer than ${minPeople}` : String(users)
   return {
     signal: family,

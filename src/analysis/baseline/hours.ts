@@ -15,6 +15,9 @@ const priorEvents = 50
 const maxNats = 1.5
 const minNats = -0.5
 
+/** So many events of one hour, one after the other. */
+export type HourRun = { readonly fromMs: number; toMs: number; events: number }
+
 export type HoursState = {
   readonly counts: readonly number[]
   readonly total: number
@@ -45,30 +48,24 @@ export class Hours {
     }
   }
 
-  /** `times`: so many of the same hour, of which this was the first. */
-  add(atMs: number, times = 1, lastMs = atMs): void {
-    const hour = hourOf(atMs)
-    this.#counts[hour] = (this.#counts[hour] ?? 0) + times
-    this.#total += times
-    this.#firstMs ??= atMs
-    this.#lastMs = lastMs
+  add({ fromMs, toMs, events }: HourRun): void {
+    const hour = hourOf(fromMs)
+    this.#counts[hour] = (this.#counts[hour] ?? 0) + events
+    this.#total += events
+    this.#firstMs ??= fromMs
+    this.#lastMs = toMs
   }
 
-  /** Nats that these instants add; 0 while there is too little to compare with. */
-  unusual(instants: readonly { readonly atMs: number }[], everybody: Hours): number {
+  /** Nats that a block of these adds; 0 while there is too little to compare with. */
+  unusual(runs: readonly HourRun[], everybody: Hours): number {
     if (this.#total < minEvents || this.#lastMs - (this.#firstMs ?? 0) < minSpanMs) return 0
     let sum = 0
-    let before = Number.NaN
-    let nats = 0
-    for (const { atMs } of instants) {
-      const hour = hourSince1970(atMs)
-      if (hour !== before) {
-        nats = this.#unusualHour(hourOf(atMs), everybody)
-        before = hour
-      }
-      sum += nats
+    let all = 0
+    for (const { fromMs, events } of runs) {
+      sum += events * this.#unusualHour(hourOf(fromMs), everybody)
+      all += events
     }
-    return Math.max(minNats, Math.min(maxNats, sum / Math.max(1, instants.length)))
+    return Math.max(minNats, Math.min(maxNats, sum / Math.max(1, all)))
   }
 
   #unusualHour(hour: number, everybody: Hours): number {

@@ -111,7 +111,7 @@ export class Profile {
   }
 
   #learnPairs({ counts: { command }, pairs: { keys, counts, heads, length } }: Block): void {
-    const [after, kinds] = [new Float64Array(command.length), new Float64Array(command.length)]
+    const { after, kinds } = afterCommands(command.length)
     for (let at = 0; at < length; at++) {
       const [head, count] = [heads[at] ?? 0, counts[at] ?? 0]
       if (this.pairs.add(keys[at] ?? 0, count) === 0) kinds[head] = (kinds[head] ?? 0) + 1
@@ -151,4 +151,15 @@ function tallies(state?: Readonly<Record<Family, readonly number[]>>): Readonly<
 
 function talliesState(of: Readonly<Record<Family, Tally>>): Record<Family, readonly number[]> {
   return { command: flat(of.command.counts), shape: flat(of.shape.counts), word: flat(of.word.counts) }
+}
+
+/** How often something came after each command of a block, and what was new; used again for each block. */
+const afterScratch = { after: new Float64Array(256), kinds: new Float64Array(256) }
+
+function afterCommands(length: number): { readonly after: Float64Array; readonly kinds: Float64Array } {
+  if (length > afterScratch.after.length)
+    return { after: new Float64Array(length), kinds: new Float64Array(length) }
+  afterScratch.after.fill(0, 0, length)
+  afterScratch.kinds.fill(0, 0, length)
+  return afterScratch
 }

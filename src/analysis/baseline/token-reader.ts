@@ -3,6 +3,7 @@ import { Recent } from '../recent.ts'
 import type { Interned } from './block.ts'
 import { Dictionary } from './dictionary.ts'
 import type { ActivityEvent } from './event.ts'
+import type { TokenId } from './tally.ts'
 import { tokensOf } from './tokens.ts'
 
 /** People type the same lines again and again. */
@@ -13,7 +14,7 @@ export class TokenReader {
   readonly #statements = new Recent<Interned>(cacheLimits)
   readonly #lines = new Recent<Interned>(cacheLimits)
 
-  constructor(texts: Iterable<string> = ['']) {
+  constructor(texts: readonly string[] = []) {
     this.dictionary = new Dictionary(texts)
   }
 
@@ -22,11 +23,10 @@ export class TokenReader {
     const before = known.get(text)
     if (before !== undefined) return before
     const { commands, shapes, words } = tokensOf(protocol, text)
-    const tokens = [
-      ...commands.map(command => this.dictionary.idOf(`c ${command}`)),
-      ...shapes.map(shape => this.dictionary.idOf(`s ${shape}`)),
-      ...words.map(word => this.dictionary.idOf(`w ${word}`)),
-    ]
+    const tokens: TokenId[] = []
+    for (const command of commands) tokens.push(this.dictionary.idOf('command', command))
+    for (const shape of shapes) tokens.push(this.dictionary.idOf('shape', shape))
+    for (const word of words) tokens.push(this.dictionary.idOf('word', word))
     const interned = { tokens, commands: commands.length, shapes: shapes.length }
     known.set(text, interned)
     return interned
