@@ -54,6 +54,8 @@ type Line = {
   left: Left | undefined
   /** The first row that was filled then. */
   next: string | undefined
+  /** What stood there when the screen was last drawn: then the line may have gone without the cursor leaving it. */
+  seen: { readonly text: string; readonly us: number } | undefined
   /** The window that was shown when the last key was pressed. */
   window: string | undefined
   /** It goes on below, without a prompt. */
@@ -156,10 +158,13 @@ export class PaneReader {
   leave(us: number, y: number, how: Leaving): void {
     const line = this.#line
     this.#us = us
-    if (how === 'erase' && !this.#isErased(line, y)) return
+    if (how === 'erase') {
+      if (this.#x <= (line?.column ?? 0)) this.#see(line, y)
+      return
+    }
     const isPassing = this.#isHome && how !== 'feed' && this.#x === 0 && y === 0
-    if (how !== 'shift' && how !== 'erase') this.#isHome = how === 'region'
-    const isOutput = this.#drawing === undefined && !isPassing && how !== 'shift' && how !== 'erase'
+    if (how !== 'shift') this.#isHome = how === 'region'
+    const isOutput = this.#drawing === undefined && !isPassing && how !== 'shift'
     const isTyped = line === undefined && this.#elsewhere?.row === y
     if (isTyped && how === 'feed') this.#noteEarlyRow(y)
     else if (line === undefined && this.#early.length > 0 && isOutput && !isTyped) this.#readEarly(us, y)
@@ -182,11 +187,11 @@ export class PaneReader {
     }
   }
 
-  /** Beside another pane, screen writes what follows over the line at once, if that fills the pane. */
-  #isErased(line: Line | undefined, y: number): boolean {
-    if (line === undefined || this.#borders !== 'bars' || line.row !== y || this.#x > line.column)
-      return false
-    return line.pane.right - line.pane.left < this.#terminal.cols
+  /** Output that fills a pane at once may be written over the line, without the cursor leaving it first. */
+  #see(line: Line | undefined, y: number): void {
+    const row = line === undefined ? undefined : this.#rowOfPrompt(line, line.pane, y)
+    if (line === undefined || row === undefined || row !== line.row) return
+    line.seen = { text: this.#textOf(line, line.pane, row, y), us: this.#us }
   }
 
   /** A row shows behind a prompt what was typed before the prompt came: the shell has read it by itself. */
@@ -293,6 +298,7 @@ export class PaneReader {
 
   /** tmux hides the cursor while it draws more than a shell's own output. Only where that began was the cursor in a line. */
   cursor(isShown: boolean): void {
+    if (!isShown && this.#drawing === undefined) this.#see(this.#line, this.#y)
     this.#drawing = isShown ? undefined : (this.#drawing ?? 'begun')
   }
 
@@ -399,7 +405,7 @@ export class PaneReader {
     const row = this.#rowOfPrompt(line, pane, this.#y)
     if (row === undefined) return this.#isSeveral(line, pane)
     const { left } = line
-    if (left === undefined) return true
+    if (left === undefined) return row === line.row || this.#textOf(line, pane, row, this.#y) !== ''
     if (row === line.row && (left.text === '' || (row > pane.top && this.#y < pane.bottom))) return true
     const text = this.#textOf(line, pane, row, this.#y)
     if (this.#scrolled > 0 && row === line.row - this.#scrolled && text !== '') return true
@@ -429,12 +435,12 @@ export class PaneReader {
   /** The line is over. */
   #commit(line: Line | undefined): void {
     if (line === undefined) return
-    const text = this.#seenAgain(line) ?? line.left?.text
+    const text = this.#seenAgain(line) ?? line.left?.text ?? line.seen?.text
     if (text === undefined || text.trim() === '') return
     if (this.#burst === 1 && text.includes('^C') && !line.hadInterrupt) this.#offer.giveUp(line.prompt)
     else if (line.typed === 1 && line.text === '')
       return // Enter shows nothing: this is what the shell says at the end of its input
-    else this.#offer.enter({ text, us: line.left?.us, prompt: line.prompt, next: line.next })
+    else this.#offer.enter({ text, us: line.left?.us ?? line.seen?.us, prompt: line.prompt, next: line.next })
   }
 
   /** Where a redraw came before the echo of a paste: the lowest row that shows it. */
@@ -503,6 +509,7 @@ export class PaneReader {
       hadInterrupt: false,
       left: undefined,
       next: undefined,
+      seen: undefined,
       window: undefined,
       isSeveral: false,
       isBack: false,
