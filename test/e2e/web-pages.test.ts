@@ -94,6 +94,32 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       await visitor.picture('sql')
     })
 
+    test('says what was minted for it, for which database and client, and by which policy', async () => {
+      const page = await visit('/policy')
+      const version =
+        (await page
+          .getByText(/^[0-9a-f]{12}$/)
+          .first()
+          .textContent()) ?? 'none'
+      await visitor.goto(`/app/sessions/${sessions.sql}?tab=details`)
+      const fact = (name: string): Locator => page.locator(`dt:text-is("${name}") + dd`)
+      await expect.poll(() => fact('minted role').textContent()).toMatch(/^sp_/)
+      expect(await fact('database').textContent()).toBe('app')
+      expect(await fact('client program').textContent()).toBe('test')
+      expect(await fact('role lifetime').textContent()).toContain('until the session ends')
+      expect(await fact('policy version').textContent()).toBe(version)
+      expect(await fact('approver').textContent()).toBe('nobody: the rule asks for no approval')
+    })
+
+    test('statements that are new for their person say so, in the table and in full', async () => {
+      const page = await visit(`/sessions/${sessions.sql}?only=first`)
+      const first = row(page, 'where id < 4')
+      await untilThere(page, first.getByText('new for this person and target'))
+      expect(await row(page, 'where id < 9').count()).toBe(0)
+      await first.click()
+      await page.getByText(/^This shape: new for this person and target; .*fewer than five people/).waitFor()
+    })
+
     test('is walked through with keys, and its address leads back to the same statement', async () => {
       const page = await visit(`/sessions/${sessions.sql}`)
       await row(page, 'no_such_table').waitFor()
@@ -183,6 +209,17 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       await expect
         .poll(() => page.getByLabel('The statement', { exact: true }).textContent())
         .toContain('no_such')
+    })
+
+    test('a plain word also finds sessions by their people and targets, and what ada did elsewhere than in text', async () => {
+      const page = await visit('/search?q=orders')
+      const named = page.getByRole('region', { name: 'Sessions by their names' })
+      await named.getByRole('link', { name: 'ada@example.com as app_owner on orders' }).first().waitFor()
+      await visitor.goto('/app/search?q=ada+needle')
+      await untilThere(page, page.locator('.search-hits a').filter({ hasText: 'needle' }))
+      await visitor.goto('/app/sessions?named=orders')
+      await row(page, 'app_owner').first().waitFor()
+      expect(await page.getByRole('row').filter({ hasText: 'web1' }).count()).toBe(0)
     })
 
     test('filters write themselves into the question', async () => {

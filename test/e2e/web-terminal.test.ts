@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser } from 'playwright-core'
+import type { Browser, Locator } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { people } from '../support/issuer.ts'
 import { startChromium, Visitor, whatPagesNeed } from '../support/pages.ts'
@@ -115,6 +115,16 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await page.mouse.click((link?.x ?? 0) + 10, (link?.y ?? 0) + 5)
     expect(page.url()).toContain(`/app/sessions/${sessions.hostile}`)
     expect(complaints).toEqual([])
+  })
+
+  test('its details say which client came, and which certificate was minted for it', async () => {
+    const { page } = await openSession(sessions.work, '?tab=details')
+    const fact = (name: string): Locator => page.locator(`dt:text-is("${name}") + dd`)
+    await expect.poll(() => fact('client').textContent()).toMatch(/^SSH-2\.0-OpenSSH/)
+    expect(await fact('certificate serial').textContent()).toMatch(/^\d+$/)
+    expect(await fact('certificate key id').textContent()).toContain(`session=${sessions.work}`)
+    expect(await fact('certificate lifetime').textContent()).toMatch(/^60 s, until .* UTC$/)
+    expect(await fact('policy version').textContent()).toMatch(/^[0-9a-f]{12}$/)
   })
 
   test('a link to a moment is where one is after signing in, and that moment is on the screen', async () => {
@@ -298,6 +308,10 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await page.getByText('Opened in this page with your key').waitFor()
     await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
     await page.getByRole('slider', { name: 'Position in the recording' }).focus()
+    await page.keyboard.press('End')
+    await expect.poll(() => screenText(visitor as Visitor)).toContain('sealed-42')
+    await page.keyboard.press('Home')
+    await expect.poll(() => screenText(visitor as Visitor)).not.toContain('sealed-42')
     await page.keyboard.press('End')
     await expect.poll(() => screenText(visitor as Visitor)).toContain('sealed-42')
     expect(await visitor.axe()).toEqual([])
