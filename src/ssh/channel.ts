@@ -60,7 +60,7 @@ export class ChannelEnd extends ReplyQueue {
 
 /** Of a window that anybody uses for more than typing. */
 const spareWindowBytes = 16 * 1024
-const maxOwnBytes = 8 * 1024
+const maxOwnBytes = 4 * 1024
 
 export type Started = { kind: 'shell' } | { kind: 'exec'; command: Buffer } | { kind: 'sftp' }
 
