@@ -8,6 +8,7 @@ import { type Mark, markOf } from './marks.ts'
 import { asks, isMultiplexer, leavesRow, MouseSwitches, scrolls, wipes } from './multiplexer.ts'
 import type { Borders } from './pane.ts'
 import { PaneReader } from './pane-reader.ts'
+import { PasteEcho } from './paste-echo.ts'
 import { beginsWith, directoryIn, isOpen, KnownPrompts } from './prompt.ts'
 import {
   columnAfter,
@@ -111,18 +112,13 @@ export class LineReader {
   #early: string[] = []
   /** The text at the right margin that was seen last. */
   #right: RightPrompt | undefined
-  /** Bytes in the rows behind a line that was entered together with more; -1 when they are no echo. */
-  #echo = 0
+  readonly #echo = new PasteEcho()
   /** The next line feed still belongs to a line that was read. */
   #isLeaving = false
   /** No row has passed since an editor's line was entered. */
   #hasJustEnded = false
   /** Bytes typed ahead: a prompt that nobody waits at is believed for so many. */
   #aheadBytes = 0
-  /** ... and in the row before them, which may be the first line of the echo. */
-  #echoFirst = 0
-  /** Rows that may be the echo of lines typed ahead, and such lines. */
-  #echoRows: string[] = []
   readonly #ahead = new TypedAhead()
   /** The shell shows lines again that were typed ahead: it edits them itself. */
   #showsAgain = false
@@ -532,7 +528,7 @@ export class LineReader {
     this.#unread = Math.max(0, Math.min(this.#burst - 1, line.typed - Buffer.byteLength(text) - 1))
     this.#aheadBytes = this.#unread
     this.#early = []
-    this.#forgetEcho()
+    this.#echo.await(this.#unread, 0)
     this.#ahead.forget()
   }
 
@@ -546,7 +542,7 @@ export class LineReader {
       this.#carry = beginningOf(text, line.typed) // Enter is not among the keys: what stands behind them is output
       return
     }
-    this.#echoFirst = bytes + 1
+    if (line.typed > bytes + 1) this.#echo.await(line.typed - bytes - 1, bytes + 1)
     if (this.#early.length < maxEarly) this.#early.push(text.trim())
     if (line.prompt.trim() === '' && !this.#showsAgain) this.#ahead.note(text)
   }
@@ -555,14 +551,8 @@ export class LineReader {
     this.#aheadBytes = 0
     this.#aheadRows = 0
     this.#early = []
-    this.#forgetEcho()
+    this.#echo.forget()
     this.#ahead.forget()
-  }
-
-  #forgetEcho(): void {
-    this.#echo = 0
-    this.#echoFirst = 0
-    this.#echoRows = []
   }
 
   /** Lines that the shell has read without showing them again. */
@@ -600,7 +590,7 @@ export class LineReader {
 
   /** What looked like the echo was output: a shell that edits lines shows one that was pasted with the first, as long as that. */
   #isInsteadOfEcho(text: string): boolean {
-    return this.#echoRows.length > 0 && this.#echo < 0 && Buffer.byteLength(text) + 1 === this.#aheadBytes
+    return this.#echo.wasFound && Buffer.byteLength(text) + 1 === this.#aheadBytes
   }
 
   /** The prompt with which a row begins, or that stands behind keys that were pressed before it came. */
@@ -624,23 +614,15 @@ export class LineReader {
     for (const prompt of this.#prompts.chainIn(row)) this.#ahead.pass({ prompt, us: this.#us })
   }
 
-  /**
-   * Where a shell leaves editing to the terminal, keys that come together are shown before anything runs: then the rows behind the
-   * first are just what was typed.
-   */
+  /** Where a shell leaves editing to the terminal, what is shown first is what was typed. */
   #noteEcho(text: string): void {
-    if (this.#echo < 0 || this.#showsAgain) return
-    this.#echo += Buffer.byteLength(text.trimEnd()) + 1
-    this.#echoRows.push(text.trimEnd())
-    const isWithFirst = this.#echo + this.#echoFirst === this.#aheadBytes
-    if (this.#echo > this.#aheadBytes) this.#echo = -1
-    if (this.#echo !== this.#aheadBytes && !isWithFirst) return
-    if (!isWithFirst) this.#ahead.forget() // the row in which it was typed was output
-    for (const row of this.#echoRows) {
+    const echo = this.#showsAgain ? undefined : this.#echo.row(text)
+    if (echo === undefined) return
+    if (echo.isFirstOutput) this.#ahead.forget()
+    for (const row of echo.rows) {
       this.#ahead.note(row)
       if (this.#early.length < maxEarly) this.#early.push(row.trim())
     }
-    this.#echo = -1
   }
 
   #startOf(row: number): number {

@@ -116,6 +116,43 @@ describe('a secret is in no command', () => {
   })
 })
 
+describe('a secret that the terminal shows because it was typed too early', () => {
+  const plain = '$ '
+  for (const [place, { enter }] of Object.entries(places))
+    for (const prompt of ['Password: ', '[sudo] password for dana: ', 'Verification code: '])
+      test(`is in no command: ${place}, "${prompt}"`, () => {
+        const said = everything([
+          shown(enter + plain),
+          ...keys('pwd', text => text),
+          ...pressed(`\r\n/root\r\n${plain}`),
+          ...pasted(`ask\r${secret}\rls\r`, text => text.replaceAll('\r', '\r\n')),
+          shown(`${prompt}\r\nthank you\r\n${plain}notes\r\n${plain}`),
+          ...keys('id', text => text),
+          ...pressed(`\r\n0\r\n${plain}`),
+          counted(1),
+        ])
+        expect(said).not.toContain(secret)
+        expect(said).toContain('"id"')
+      })
+
+  test('is in no command where the program that reads it says nothing, and the shell asks once', () => {
+    const said = everything([
+      shown(plain),
+      ...keys('pwd', text => text),
+      ...pressed(`\r\n/root\r\n${plain}`),
+      ...keys('sleep 3', text => text),
+      ...pressed('\r\n'),
+      ...pasted(`${secret}\r`, text => text.replaceAll('\r', '\r\n')),
+      ...pasted('ls\r', text => text.replaceAll('\r', '\r\n')),
+      shown(`${plain}notes\r\n${plain}`),
+      ...keys('id', text => text),
+      ...pressed(`\r\n0\r\n${plain}`),
+    ])
+    expect(said).not.toContain(secret)
+    expect(said).toContain('"ls"')
+  })
+})
+
 /** All that is told of a session, also while it runs, as one text. */
 function everything(events: readonly ReadEvent[]): string {
   const transcript = new Transcript()

@@ -80,6 +80,71 @@ describe('what is no command', () => {
 })
 
 describe('what is one', () => {
+  test('lines that were typed while another ran, at a shell that leaves editing to the terminal', () => {
+    const typedAhead = [counted(9), shown('cd logs\r\n'), counted(5), shown('pwd\r\n')]
+    const ran = shown('$ $ /root/logs\r\n$ ')
+    const events = [shown('$ '), ...typed('sleep 3', '\r\n'), ...typedAhead, ran, ...typed('ls', '\r\n')]
+    expect(textsOf(shown('$ '), ...typed('id', '\r\n0\r\n'), ...events)).toEqual([
+      'id',
+      'sleep 3',
+      'cd logs',
+      'pwd',
+      'ls',
+    ])
+  })
+
+  test('only as many of them as the shell asked for: what came first was an answer', () => {
+    const typedAhead = [counted(7), shown('answer\r\n'), counted(4), shown('pwd\r\n')]
+    const events = [shown('$ '), ...typed('head -1', '\r\n'), ...typedAhead, shown('answer\r\n$ /root\r\n$ ')]
+    const all = textsOf(shown('$ '), ...typed('id', '\r\n0\r\n'), ...events, ...typed('ls', '\r\n'))
+    expect(all).toEqual(['id', 'head -1', 'pwd', 'ls'])
+  })
+
+  test('a line that is half typed in one window of screen is none while another is shown', () => {
+    const redrawn = (text: string) => shown(`\x1b[H\x1b[2J${text}`)
+    const events = [
+      shown(`\x1b[?1049h${prompt}`),
+      ...typed('rm -rf /', ''),
+      counted(2),
+      redrawn(prompt),
+      ...typed('ls', `\r\n${prompt}`),
+      counted(2),
+      redrawn(`${prompt}rm -rf /`),
+      ...typed('tmp', `\r\n${prompt}`),
+      counted(1),
+    ]
+    const all = textsOf(shown(prompt), ...typed('screen', '\r\n'), ...events)
+    expect(all).toEqual(['screen', 'ls', 'rm -rf /tmp'])
+  })
+
+  test('a statement for a client of a database, whatever its prompt', () => {
+    const events = [shown(prompt), ...typed('mariadb -u app', '\r\n'), shown('app [shop]> ')]
+    const statements = [...typed('select 1;', '\r\n1\r\napp [shop]> '), ...typed('exit', '\r\nBye\r\n')]
+    const all = read([...events, ...statements, shown(prompt), ...typed('ls', '\r\n')])
+    expect(all.map(({ program, text }) => [program, text])).toEqual([
+      [undefined, 'mariadb -u app'],
+      ['mysql', 'select 1;'],
+      ['mysql', 'exit'],
+      [undefined, 'ls'],
+    ])
+  })
+
+  test('a title adds to a line of fish what takes no room on the screen, and nothing else', () => {
+    const [on, off] = ['\x1b[?2004h', '\r\n\x1b[?2004l']
+    const titled = (title: string) => {
+      const events = [shown(on + prompt), ...typed('echo cafe', off), shown(`\x1b]0;${title}\x07cafe\r\n`)]
+      return textsOf(...events, shown(on + prompt))
+    }
+    expect(titled('echo cafe\u0301 ~')).toEqual(['echo cafe\u0301'])
+    for (const other of ['rm -rf / ~', 'echo caff ~', 'echo cafe; rm -rf /', '\u0301', ''])
+      expect(titled(other)).toEqual(['echo cafe'])
+  })
+
+  test('characters that zsh shows as their number in reverse; the same text typed stays', () => {
+    const keys = [counted(3), shown('e\x1b[7m<0301>\x1b[27m'), counted(8), shown(' <0302>'), counted(1)]
+    expect(textsOf(shown(prompt), ...keys, shown('\r\n'))).toEqual(['e\u0301 <0302>'])
+  })
+
   test('a line whose text ends like an interrupt is not hidden by it', () => {
     const keys = typed('rm -rf / #^C', '\r\n')
     expect(textsOf(shown(prompt), ...keys, shown(prompt))).toEqual(['rm -rf / #^C'])
@@ -202,6 +267,15 @@ describe('what is one', () => {
     expect(texts(transcript.running())).toEqual(['tail -f log'])
     expect(texts(transcript.end())).toEqual(['tail -f log'])
     expect(transcript.end()).toEqual([])
+  })
+
+  test('the last one can be had before the next key, unless it still stands behind its prompt', () => {
+    const transcript = new Transcript()
+    for (const record of recordsOf([...opened, shown(prompt), ...typed('ls', '\r\nnotes\r\n')]))
+      transcript.take(record)
+    expect(texts(transcript.running())).toEqual(['ls'])
+    for (const record of recordsOf([shown(`${prompt}ls`)])) transcript.take(record)
+    expect(transcript.running()).toEqual([])
   })
 })
 
