@@ -16,6 +16,8 @@ export type LineSink = (us: number, line: string) => void
 
 export class ScreenLines {
   readonly #terminal: Terminal
+  /** Asked for thrice a line: the emulator looks at its options each time that it gives it. */
+  readonly #buffer: Terminal['buffer']
   readonly #say: LineSink
   #us = 0
   /** The first row that was not told, counted from the oldest that the emulator holds. */
@@ -26,6 +28,7 @@ export class ScreenLines {
 
   constructor(size: Size, say: LineSink) {
     this.#terminal = newTerminal(size, scrollback)
+    this.#buffer = this.#terminal.buffer
     this.#say = say
     this.#terminal.onLineFeed(() => this.#tellFinished())
     const { parser } = this.#terminal
@@ -62,11 +65,11 @@ export class ScreenLines {
   }
 
   get #isFullScreen(): boolean {
-    return this.#terminal.buffer.active.type === 'alternate'
+    return this.#buffer.active.type === 'alternate'
   }
 
   get #cursorRow(): number {
-    const { normal } = this.#terminal.buffer
+    const { normal } = this.#buffer
     return normal.baseY + normal.cursorY
   }
 
@@ -81,14 +84,14 @@ export class ScreenLines {
 
   /** A line that goes on over several rows is finished when its last one is. */
   #begin(row: number): number {
-    const { normal } = this.#terminal.buffer
+    const { normal } = this.#buffer
     let begin = row
     while (begin > 0 && normal.getLine(begin)?.isWrapped === true) begin--
     return begin
   }
 
   #tellRows(from: number, to: number): void {
-    const { normal } = this.#terminal.buffer
+    const { normal } = this.#buffer
     let line = ''
     for (let row = from; row < to; row++) {
       const goesOn = row + 1 < to && normal.getLine(row + 1)?.isWrapped === true
@@ -139,14 +142,14 @@ export class ScreenLines {
     this.#lookedUs = us
     if (!this.#isChanged) return
     this.#isChanged = false
-    const { alternate } = this.#terminal.buffer
+    const { alternate } = this.#buffer
     for (let row = 0; row < this.#terminal.rows; row++)
       this.#say(this.#us, alternate.getLine(row)?.translateToString(true) ?? '')
   }
 
   /** The last row of the screen that is not blank, or the one before the first. */
   #lastRow(): number {
-    const { normal } = this.#terminal.buffer
+    const { normal } = this.#buffer
     let row = normal.baseY + this.#terminal.rows - 1
     while (row >= normal.baseY && normal.getLine(row)?.translateToString(true) === '') row--
     return row
