@@ -7,7 +7,8 @@ import { screenTextOf } from '../src/recorder/screen-text.ts'
 import { sqlText } from '../src/recorder/sql-export.ts'
 import { hiddenRunInText, markOf } from '../src/api/hidden.ts'
 import { type Opened, openRecording } from './recording.ts'
-import { isLocked, parseKey, unlockKey } from './unlock.ts'
+import { isLocked } from './locked.ts'
+import { parseKey, unlockKey } from './unlock.ts'
 
 /** Characters that one page shows; `sallyport export` gives the whole. */
 const maxCharacters = 1_000_000

@@ -12,11 +12,6 @@ export type Opener = {
 /** Rounds of PBKDF2 that a locked file may ask for. */
 const maxRounds = 10_000_000
 
-/** Whether what the file holds is locked with a passphrase: a JWE in compact form. */
-export function isLocked(text: string): boolean {
-  return /^[\w-]+(\.[\w-]+){4}$/.test(text)
-}
-
 /** Throws with a sentence for whoever typed it. */
 export async function unlockKey(text: string, passphrase: string): Promise<string> {
   try {

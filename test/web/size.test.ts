@@ -26,6 +26,19 @@ function later(name: string): string[] {
   return [...textOf(name).matchAll(/\bimport\(`?"?\.\/([\w.-]+\.js)/g)].map(([, needed = '']) => needed)
 }
 
+/** The styles that come with it, as the script that loads it says. */
+function stylesOf(loader: string, name: string): readonly string[] {
+  const text = textOf(loader)
+  const [, listed = ''] = /m\.f=(\[[^\]]*\])/.exec(text) ?? []
+  const files = listed === '' ? [] : (JSON.parse(listed) as string[])
+  const load = new RegExp(
+    `${name.replaceAll('.', String.raw`\.`)}[^)]*\\)[^_]*__vite__mapDeps\\(\\[([\\d,]*)\\]`,
+  )
+  const [, places = ''] = load.exec(text) ?? []
+  const needed = places.split(',').map(place => files[Number(place)] ?? '')
+  return needed.filter(file => file.endsWith('.css')).map(file => file.replace('assets/', ''))
+}
+
 function packedBytes(names: Iterable<string>): number {
   return [...names].reduce((sum, name) => sum + gzipSync(readFileSync(join(assets, name))).length, 0)
 }
@@ -41,10 +54,10 @@ describe.skipIf(missing)(missing ? 'the pages are not built (npm run build)' : '
     expect(loads.length).toBeGreaterThan(9)
     for (const load of loads) {
       const scripts = new Set([entry, ...load].flatMap(name => [...closure(name)]))
-      const styles = names.filter(
-        name => name.endsWith('.css') && load.some(one => name.startsWith(`${one.split('-')[0]}-`)),
-      )
-      const bytes = packedBytes([...scripts, ...style, ...styles].filter(name => !name.startsWith('xterm')))
+      const styles = load.flatMap((one, at) => stylesOf(at === 0 ? entry : (load[at - 1] ?? ''), one))
+      const all = new Set([...scripts, ...style, ...styles])
+      const bytes = packedBytes([...all].filter(name => !name.startsWith('xterm')))
+      if (load.some(name => name.startsWith('terminal-'))) expect(styles.join()).toContain('player')
       expect(bytes, load.join(' and ')).toBeLessThan(maxPageBytes)
       expect(
         [...scripts].some(name => name.startsWith('xterm')),

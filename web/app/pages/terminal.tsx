@@ -5,7 +5,6 @@ import { usePages, useResource } from '../api.ts'
 import { Failed, Loading } from '../parts/states.tsx'
 import { Line } from '../parts/hidden.tsx'
 import { Time } from '../parts/time.tsx'
-import { KeyPart } from '../player/key-part.tsx'
 import { LiveSource } from '../player/live.ts'
 import type { Player } from '../player/player.ts'
 import { type Source, StoredSource } from '../player/source.ts'
@@ -14,9 +13,8 @@ import { useEntries } from '../session/entries.ts'
 import { PlayerView } from '../player/view.tsx'
 import { changeQuery } from '../router.tsx'
 import { DetailsPart } from '../session/details.tsx'
+import { SealedPart } from '../session/sealed-part.tsx'
 import type { SessionViewProps } from './session.tsx'
-import '@xterm/xterm/css/xterm.css'
-import '../player/player.css'
 
 export function View({ detail, reload }: SessionViewProps) {
   const { removed } = detail.recording
@@ -110,30 +108,18 @@ function Live({ detail, reload }: SessionViewProps) {
 }
 
 function Sealed({ detail }: { detail: SessionDetail }) {
-  const [opened, setOpened] = useState<OpenedSource>()
-  if (detail.state === 'open')
-    return <p class="note">This recording is encrypted. It can be opened here once the session has ended.</p>
-  if (opened === undefined)
-    return (
-      <>
-        <KeyPart
-          open={async (key, passphrase, say) => {
-            const { openSealed } = await import('../player/sealed.ts')
-            return openSealed(detail.id, detail.openedAtMs, key, passphrase, say)
-          }}
-          onOpened={setOpened}
-        />
-        <DetailsPart detail={detail} />
-      </>
-    )
   return (
-    <>
-      <p class="note good">
-        Opened in this page with your key, which has not left it.
-        {opened.isSealed ? '' : ' The recording has no seal: its end may be missing.'}
-      </p>
-      <WithEntries detail={detail} source={opened.source} isLive={false} commands={opened.commands} />
-    </>
+    <SealedPart<OpenedSource>
+      detail={detail}
+      open={async (...key) => {
+        const { openSealed } = await import('../player/sealed.ts')
+        return openSealed(detail.id, detail.openedAtMs, ...key)
+      }}
+    >
+      {({ source, commands }) => (
+        <WithEntries detail={detail} source={source} isLive={false} commands={commands} />
+      )}
+    </SealedPart>
   )
 }
 

@@ -1,13 +1,20 @@
 /** Asks for the auditor's key of an encrypted recording. The key stays in the memory of this page: it is sent nowhere, and kept nowhere. */
 import { useState } from 'preact/hooks'
+import { isLocked } from '../../locked.ts'
 import { Line } from '../parts/hidden.tsx'
 
-/** `open` fetches and opens the recording with a key, and says how far it is; it rejects with a sentence for whoever chose it. */
+/** Fetches and opens the recording with a key, and says how far it is. Rejects with a sentence for whoever chose the key. */
+export type OpenWith<Opened> = (
+  key: string,
+  passphrase: string,
+  say: (text: string) => void,
+) => Promise<Opened>
+
 export function KeyPart<Opened>({
   open: openWith,
   onOpened,
 }: {
-  open: (key: string, passphrase: string, say: (text: string) => void) => Promise<Opened>
+  open: OpenWith<Opened>
   onOpened: (opened: Opened) => void
 }) {
   const [said, setSaid] = useState('')
@@ -27,7 +34,6 @@ export function KeyPart<Opened>({
     const key = ((await input.files?.[0]?.text()) ?? '').trim()
     input.value = ''
     if (key === '') return
-    const { isLocked } = await import('../../unlock.ts')
     if (!isLocked(key)) return open(key, '')
     setLocked(key)
     setSaid('This key is locked with a passphrase.')

@@ -8,8 +8,6 @@ import type { Player } from './player.ts'
 import { StoredSource } from './source.ts'
 import { type Playing, usePlaying, useSnapshot } from './use-player.ts'
 import { useWatchedReport } from './watched.tsx'
-import '@xterm/xterm/css/xterm.css'
-import './player.css'
 
 /** What is played before the moment, and after it. Milliseconds. */
 const halfMs = 5000

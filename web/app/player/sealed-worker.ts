@@ -1,15 +1,14 @@
 /** Opens an encrypted recording beside the page, and makes its keyframes as it goes on. The key is in this thread's memory until the recording is read. */
 import '../../node/window.ts'
 import '../../node/buffer.ts'
-import type { JWK } from 'jose'
 import type { ReplayKeyframe } from '../../../src/api/schema.ts'
 import { reasonOf } from '../../../src/errors.ts'
 import type { EventRecord } from '../../../src/recorder/event.ts'
 import { readSealed } from '../../recording.ts'
 import { type PlayEvent, toldEvent } from './event.ts'
 import { KeyframeMaker } from './keyframe-maker.ts'
+import type { SealedFile } from './sealed-file.ts'
 
-export type SealedAsk = { readonly stored: ArrayBuffer; readonly key: JWK }
 export type SealedAnswer =
   | {
       readonly kind: 'read'
@@ -23,7 +22,7 @@ export type SealedAnswer =
 
 /** Of a dedicated worker; the library of types knows windows only. */
 type WorkerScope = {
-  addEventListener(type: 'message', listener: (event: MessageEvent<SealedAsk>) => void): void
+  addEventListener(type: 'message', listener: (event: MessageEvent<SealedFile>) => void): void
   postMessage(answer: SealedAnswer, options: { readonly transfer: readonly ArrayBufferLike[] }): void
 }
 const scope = globalThis as unknown as WorkerScope
@@ -35,7 +34,7 @@ scope.addEventListener('message', ({ data: { stored, key } }) => {
   )
 })
 
-async function read(stored: ArrayBuffer, key: JWK): Promise<boolean> {
+async function read(stored: ArrayBuffer, key: SealedFile['key']): Promise<boolean> {
   const maker = new KeyframeMaker()
   const { isSealed } = await readSealed(stored, key, (records, share) => {
     const keyframes = maker.take(records)

@@ -1,18 +1,13 @@
 /** An encrypted recording, opened in this page with the auditor's own key: the key and what it opens never leave it. */
 import type { EntryView, ReplayKeyframe, Replay } from '../../../src/api/schema.ts'
-import { isLocked, parseKey, unlockKey } from '../../unlock.ts'
-import { getBytes } from '../api.ts'
 import type { PlayEvent } from './event.ts'
-import { readingText } from './reading.ts'
-import type { SealedAnswer, SealedAsk } from './sealed-worker.ts'
+import { fetchSealed, readingText, type SealedFile } from './sealed-file.ts'
+import type { SealedAnswer } from './sealed-worker.ts'
 import type { Source } from './source.ts'
 import { infoOf, piecesOf } from './tail.ts'
 import { trusted } from './worker-address.ts'
 // oxlint-disable-next-line import/default -- Vite's: where the worker is built to
 import address from './sealed-worker.ts?worker&url'
-
-/** A whole recording is in memory here, and what it inflates to besides. */
-export const maxStoredBytes = 256 * 1024 * 1024
 
 export type OpenedSource = {
   readonly source: Source
@@ -29,14 +24,9 @@ export async function openSealed(
   passphrase: string,
   say: (text: string) => void,
 ): Promise<OpenedSource> {
-  const jwk = parseKey(isLocked(key) ? await unlockKey(key, passphrase) : key)
-  const stored = await getBytes(`/sessions/${session}/recording`)
-  if (stored.byteLength > maxStoredBytes)
-    throw new Error(
-      'The recording is too large for this page. Take it out with "sallyport export" and your key.',
-    )
-  const { events, keyframes, isSealed } = await readInWorker({ stored, key: jwk }, share =>
-    say(readingText(share)),
+  const { events, keyframes, isSealed } = await readInWorker(
+    await fetchSealed(session, key, passphrase),
+    share => say(readingText(share)),
   )
   return {
     source: new MemorySource(infoOf(openedAtMs, events), events, keyframes),
@@ -52,7 +42,7 @@ type Read = {
 }
 
 /** The worker ends with it, and the key that it was given goes with the worker. */
-function readInWorker(ask: SealedAsk, progress: (share: number) => void): Promise<Read> {
+function readInWorker(ask: SealedFile, progress: (share: number) => void): Promise<Read> {
   const worker = new Worker(trusted(address), { type: 'module', name: 'sealed' })
   const events: PlayEvent[] = []
   const keyframes: ReplayKeyframe[] = []

@@ -3,6 +3,8 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { Player, type Snapshot } from './player.ts'
 import { Screen } from './screen.ts'
 import type { Source } from './source.ts'
+import '@xterm/xterm/css/xterm.css'
+import './player.css'
 
 export type Playing = { readonly player: Player; readonly screen: Screen }
 

@@ -8,11 +8,11 @@ import { say } from '../../parts/said.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
 import { duration, offsetOf, textOf } from '../../parts/time.tsx'
-import { KeyPart } from '../../player/key-part.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { CommentsPart } from '../../session/comments.tsx'
 import { DetailsPart } from '../../session/details.tsx'
 import { FindingsPart } from '../../session/findings.tsx'
+import { SealedPart } from '../../session/sealed-part.tsx'
 import { settingOf } from '../../settings.ts'
 import type { SessionViewProps } from '../session.tsx'
 import { Bar } from './bar.tsx'
@@ -72,36 +72,23 @@ function Told({ detail }: { detail: SessionDetail }) {
 
 /** What only an auditor's key reads. */
 function Sealed({ detail }: { detail: SessionDetail }) {
-  const [opened, setOpened] = useState<OpenedStatements>()
-  const statements = useMemo(() => statementsOf(opened?.entries ?? []), [opened])
-  if (detail.state === 'open')
-    return <p class="note">This recording is encrypted. It can be opened here once the session has ended.</p>
-  if (opened === undefined)
-    return (
-      <>
-        <KeyPart
-          open={async (key, passphrase, say) => {
-            const { openSealedStatements } = await import('./sealed.ts')
-            return openSealedStatements(detail.id, detail.openedAtMs, key, passphrase, say)
-          }}
-          onOpened={setOpened}
-        />
-        <DetailsPart detail={detail} />
-      </>
-    )
   return (
-    <>
-      <p class="note good">
-        Opened in this page with your key, which has not left it.
-        {opened.isSealed ? '' : ' The recording has no seal: its end may be missing.'}
-      </p>
-      {statements.length === 0 ? (
-        <NoStatements detail={detail} />
-      ) : (
-        <Opened detail={detail} statements={statements} isWhole texts={opened.texts} />
-      )}
-    </>
+    <SealedPart<OpenedStatements>
+      detail={detail}
+      open={async (...key) => {
+        const { openSealedStatements } = await import('./sealed.ts')
+        return openSealedStatements(detail.id, detail.openedAtMs, ...key)
+      }}
+    >
+      {opened => <OpenedHere detail={detail} opened={opened} />}
+    </SealedPart>
   )
+}
+
+function OpenedHere({ detail, opened }: { detail: SessionDetail; opened: OpenedStatements }) {
+  const statements = useMemo(() => statementsOf(opened.entries), [opened])
+  if (statements.length === 0) return <NoStatements detail={detail} />
+  return <Opened detail={detail} statements={statements} isWhole texts={opened.texts} />
 }
 
 function Removed({ detail }: { detail: SessionDetail }) {

@@ -1,0 +1,36 @@
+/** A session whose recording only an auditor's key reads: asks for the key, and shows what was opened with it. */
+import type { ComponentChildren } from 'preact'
+import { useState } from 'preact/hooks'
+import type { SessionDetail } from '../../../src/api/schema.ts'
+import { KeyPart, type OpenWith } from '../player/key-part.tsx'
+import { DetailsPart } from './details.tsx'
+
+export function SealedPart<Opened extends { readonly isSealed: boolean }>({
+  detail,
+  open,
+  children,
+}: {
+  detail: SessionDetail
+  open: OpenWith<Opened>
+  children: (opened: Opened) => ComponentChildren
+}) {
+  const [opened, setOpened] = useState<Opened>()
+  if (detail.state === 'open')
+    return <p class="note">This recording is encrypted. It can be opened here once the session has ended.</p>
+  if (opened === undefined)
+    return (
+      <>
+        <KeyPart open={open} onOpened={setOpened} />
+        <DetailsPart detail={detail} />
+      </>
+    )
+  return (
+    <>
+      <p class="note good">
+        Opened in this page with your key, which has not left it.
+        {opened.isSealed ? '' : ' The recording has no seal: its end may be missing.'}
+      </p>
+      {children(opened)}
+    </>
+  )
+}
