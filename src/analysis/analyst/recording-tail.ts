@@ -11,7 +11,7 @@ import { openChunk } from '../../recorder/reader.ts'
 
 /** `end`: all that is there was read. */
 export type Piece =
-  | { readonly kind: 'events'; readonly events: readonly EventRecord[] }
+  | { readonly kind: 'events'; readonly events: readonly EventRecord[]; readonly bytes: number }
   | { readonly kind: 'other' }
   | { readonly kind: 'seal' }
   | { readonly kind: 'end' }
@@ -93,7 +93,8 @@ export class RecordingTail {
     this.#record = frame.record + 1
     if (frame.kind === 'seal') return { kind: 'seal' }
     if (frame.kind !== 'chunk') return { kind: 'other' }
-    return { kind: 'events', events: openChunk(frame, this.#content).events }
+    const { events, head } = openChunk(frame, this.#content)
+    return { kind: 'events', events, bytes: head.inflatedBytes }
   }
 
   /** What the reader holds of the file is let go: many are open, and the file grows. */

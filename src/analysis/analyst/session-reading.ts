@@ -18,8 +18,8 @@ const maxEntries = 300
  */
 const quietUs = 2_000_000
 const unsaid = 'an observer failed at an encrypted session'
-/** Chunks that are in memory when the keys of a recording are forgotten; of usual ones, four megabytes. */
-const maxAhead = 64
+/** Of events that are in memory when the keys of a recording are forgotten. */
+const maxAheadBytes = 4 * 1024 * 1024
 /** Of a cell of a terminal. */
 const cellBytes = 12
 
@@ -82,10 +82,12 @@ export class SessionReading {
 
   /** An encrypted recording is about to be sealed: what is left of it is read now, as far as there is room, and nothing later. */
   forgetKeys(): void {
-    while (this.#ahead.length < maxAhead && !this.#isAheadWhole) {
+    for (let bytes = 0; bytes < maxAheadBytes && !this.#isAheadWhole; ) {
       const piece = this.#tail.next(true)
       this.#isAheadWhole = piece.kind === 'end' || piece.kind === 'seal'
-      if (piece.kind === 'events') this.#ahead.push(piece)
+      if (piece.kind !== 'events') continue
+      this.#ahead.push(piece)
+      bytes += piece.bytes
     }
     this.#tail.forgetKeys()
   }
