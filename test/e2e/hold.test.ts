@@ -82,7 +82,10 @@ const isHeld = async (id: string): Promise<boolean> => (await detail(id)).held !
 async function startPsql(): Promise<{ child: ChildProcess; done: ReturnType<typeof finish>; id: string }> {
   const child = company.start('psql', ['-X', '-A', '-t'], await company.environment())
   const done = finish(child)
+  let shown = ''
+  child.stdout?.on('data', (part: Buffer) => (shown += part.toString()))
   child.stdin?.write("SELECT 'ready';\n")
+  await world.until(() => shown.includes('ready'))
   return { child, done, id: await open() }
 }
 
