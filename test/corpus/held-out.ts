@@ -2,7 +2,7 @@
  * Scenarios that nobody looked at while the reader was written: their runs say how well it reads what it was not made for. They
  * were recorded and measured before anything was mended because of them; docs/transcripts.md has both figures.
  */
-import { fresh } from './fresh.ts'
+import { final, fresh } from './fresh.ts'
 import { mariadbHeldOut } from './mariadb.ts'
 import { type Scenario, type Step } from './scenarios.ts'
 import { screenHeldOut } from './screen.ts'
@@ -795,7 +795,7 @@ const recordedLast: readonly Scenario[] = [
 
 /** The scenarios of one shell that are held out. */
 export function heldOutOf(shell: ShellName): Scenario[] {
-  return [...heldOut, ...recordedLast, ...screenHeldOut, ...mariadbHeldOut, ...fresh].filter(
+  return [...heldOut, ...recordedLast, ...screenHeldOut, ...mariadbHeldOut, ...fresh, ...final].filter(
     ({ only }) => only === undefined || only.includes(shell),
   )
 }

@@ -183,7 +183,7 @@ export class LineReader {
     this.#decideEntered()
     const isAnother = this.#isNowAtPrompt(this.#line) || this.#isNowElsewhere(this.#line)
     const line = isAnother ? this.#begin() : (this.#line ?? this.#begin())
-    if (line.typed > 0) line.isEchoed = this.#isShown(line)
+    if (line.typed > 0 && line.prompt === '') line.isEchoed = this.#isShown(line)
     line.typed += bytes
     if (line.cut !== undefined) line.cut.isKept = true
     line.hadInterrupt = this.#showsInterrupt(line)
@@ -313,10 +313,12 @@ export class LineReader {
   }
 
   #showsInterrupt(line: Line): boolean {
-    const { baseY } = this.#terminal.buffer.normal
+    const { normal } = this.#terminal.buffer
     const from = this.#lowestOf(line.marker, this.#row)
-    const to = baseY + this.#terminal.rows - 1
-    return readRows(this.#surface, { from, column: 0, to, right: undefined }).includes('^C')
+    let text = ''
+    for (let row = from; row < normal.baseY + this.#terminal.rows; row++)
+      text += normal.getLine(row)?.translateToString(true) ?? ''
+    return text.includes('^C')
   }
 
   #open(anchor: Anchor, hadText: boolean): Line {
