@@ -225,6 +225,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
       'only here',
     )
     expect(await visitor.axe()).toEqual([])
+    await visitor.picture('compare')
     expect(visitor.complaints).toEqual([])
   })
 
@@ -246,8 +247,12 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await working.waitFor(/sallyport: This session is held\. A reviewer has paused it: A look at it\. What/)
     await page.getByText('Paused', { exact: false }).first().waitFor()
     expect(await visitor.axe()).toEqual([])
+    await visitor.picture('live-paused')
+    await page.getByRole('link', { name: 'Watch' }).waitFor()
+    await visitor.picture('live')
     await page.getByRole('link', { name: 'Watch' }).click()
     await page.getByRole('button', { name: 'Let it go on' }).click()
+    await visitor.picture('session-paused')
     const going = page.getByRole('dialog', { name: 'Let this session go on' })
     await going.getByLabel('Reason').fill('Nothing was wrong.')
     await going.getByRole('button', { name: 'Let it go on' }).click()

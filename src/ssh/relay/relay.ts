@@ -109,10 +109,14 @@ export class Relay {
   /** What waited goes on in its order, before anything that comes now. */
   #goOn(): void {
     const { client, heldInput, session } = this.#circuit
-    while (!this.#circuit.ended && session.held === undefined) {
-      const message = heldInput.take()
-      if (message === undefined) break
-      this.#try(client, () => this.#step(client, message))
+    try {
+      while (!this.#circuit.ended && session.held === undefined) {
+        const message = heldInput.take()
+        if (message === undefined) break
+        this.#step(client, message)
+      }
+    } catch (cause) {
+      this.#violated(client, cause) // which ends the session, and drops the rest
     }
     this.#circuit.forward(() => this.#circuit.steerFlow())
   }
@@ -120,17 +124,11 @@ export class Relay {
   #handle(from: Leg, payload: Buffer, sequence: number): void {
     if (this.#circuit.ended) return
     from.silentIntervals = 0
-    this.#try(from, () => {
+    try {
       const message = decodeConnectionMessage(payload)
       if (message === undefined) this.#circuit.send(from, encodeUnimplemented(sequence))
       else if (this.#waits(from, message)) this.#keep(message, payload.length)
       else this.#step(from, message)
-    })
-  }
-
-  #try(from: Leg, work: () => void): void {
-    try {
-      work()
     } catch (cause) {
       this.#violated(from, cause)
     }

@@ -183,9 +183,9 @@ export function HeldBadge({ held }: { held: SessionSummary['held'] | undefined }
   if (held === undefined) return null
   return (
     <span class="badge warn">
-      {held.kind === 'pause' ? 'Paused' : 'Waits for sign-in'}
+      {held.kind === 'pause' ? 'Paused' : 'Waiting'}
       <span class="unseen">
-        , ends at <Time ms={held.untilMs} />
+        {held.kind === 'pause' ? '' : ' for a sign-in'}, ends at <Time ms={held.untilMs} />
       </span>
     </span>
   )
