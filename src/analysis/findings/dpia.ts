@@ -88,7 +88,10 @@ function categories({ recording, analysis }: Config): string {
         ]
       : []),
     ...(sealed
-      ? ['', 'Recordings are encrypted to auditors. Rules look at them while they are written: kept are the rule, the time and the number of the entry, and of what is usual hours, targets, addresses and durations. Nothing that was typed, asked or answered is kept outside of the recording.']
+      ? [
+          '',
+          'Recordings are encrypted to auditors. Rules look at them while they are written: kept are the rule, the time and the number of the entry, and of what is usual hours, targets, addresses and durations. Nothing that was typed, asked or answered is kept outside of the recording.',
+        ]
       : []),
   ].join('\n')
 }

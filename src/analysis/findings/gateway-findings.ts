@@ -16,6 +16,9 @@ const codeTexts: Readonly<Record<string, string>> = {
   'no-role': 'no role of theirs was for this target',
   'unknown-target': 'there was no target of this name',
   login: 'no role of theirs allowed this login',
+  unknown: 'no such password, or one that was used up',
+  'other-address': 'a password that was made for another address',
+  TOKEN_REFUSED: 'a token that is not good here',
   source: 'no role of theirs allowed it from that network',
 }
 

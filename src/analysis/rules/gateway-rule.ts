@@ -48,6 +48,7 @@ export const gatewayRuleSchema = z.discriminatedUnion('event', [
   z.strictObject({
     ...common,
     event: z.literal('sign-ins-refused-then-opened'),
+    codes: z.array(z.string()).min(1),
     least: z.number().int().min(2).max(20),
     within,
   }),

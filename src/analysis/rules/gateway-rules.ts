@@ -61,11 +61,11 @@ export class GatewayRules {
     const isOfSignIns = rule.event === 'sign-ins-refused-then-opened'
     const key = keyOf(isOfSignIns ? undefined : opening.person, opening.sourceAddress)
     const recent = (this.#refusals.get(key) ?? []).filter(
-      ({ atMs }) => atMs <= opening.atMs && atMs >= opening.atMs - rule.within,
+      ({ atMs, code }) =>
+        atMs <= opening.atMs && atMs >= opening.atMs - rule.within && rule.codes.includes(code),
     )
-    if (isOfSignIns) return recent.length >= rule.least ? recent : undefined
-    const same = recent.filter(refusal => rule.codes.includes(refusal.code) && isSameWish(refusal, opening))
-    return same.length > 0 ? same : undefined
+    const met = isOfSignIns ? recent : recent.filter(refusal => isSameWish(refusal, opening))
+    return met.length >= (isOfSignIns ? rule.least : 1) ? met : undefined
   }
 }
 

@@ -93,7 +93,7 @@ function gatewayFindings(): FindingDraft[] {
   rules.refused({ ...at, atMs: NOON - 600_000, code: 'login' })
   rules.refused({ ...away, atMs: NOON - 300_000, code: 'source' })
   for (let time = 5; time > 0; time--)
-    rules.refused({ sourceAddress: '192.0.2.7', atMs: NOON - time * 60_000, code: 'password' })
+    rules.refused({ sourceAddress: '192.0.2.7', atMs: NOON - time * 60_000, code: 'unknown' })
   const opened = rules.opened({ ...at, atMs: NOON, breakGlass: true })
   return opened.map(hit => gatewayDraft(hit, sessionOf({ openedAtMs: NOON })))
 }
