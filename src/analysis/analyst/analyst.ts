@@ -11,6 +11,7 @@ import { forgetKeys, type SealedReading } from '../../recorder/encryption/sealed
 import type { FetchedRecording } from '../../recorder/storage/recording-store.ts'
 import type { SessionStore } from '../../store/store.ts'
 import type { AnalystOptions, FromAnalyst, Lag, ToAnalyst } from './messages.ts'
+import { interrupted } from './sealed-findings.ts'
 import type { AnalystBatch, WatchedSession } from './session-observer.ts'
 
 /** Of the thread's heap: the catalogue, results that are waited for, and room to spare. Terminals lie outside of it. */
@@ -142,11 +143,17 @@ export class Analyst {
     if (keys === undefined) return
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, finishMs)
-    await Promise.race([late, this.#ask({ kind: 'finish', session }).catch(() => {})])
+    const asked = this.#ask({ kind: 'finish', session }).catch(() => this.#missed(session))
+    await Promise.race([late, asked])
     clearTimeout(timer)
     this.#keys.delete(session)
     forgetKeys(keys)
     this.#tell({ kind: 'forget-keys', session })
+  }
+
+  /** The thread was not there when an encrypted recording could be read for the last time. */
+  #missed(session: string): void {
+    if (!this.#isStopped) this.#parts.onUnread?.(session, interrupted)
   }
 
   #run(afterCrash: boolean): void {

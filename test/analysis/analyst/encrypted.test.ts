@@ -157,10 +157,11 @@ test('what was recorded last is looked at before the seal, and the keys are over
   await stateOf('s1', 'sealed')
 })
 
-test('where nobody reads the seal does not wait, and it is told that nothing was looked at', async () => {
+test('where nobody reads the seal does not wait, and it is told that not all was looked at', async () => {
   const recording = await recordings.open('s1')
   await recordings.record(recording, shadow)
   await recording.seal('done')
+  expect(unread).toEqual([expect.stringContaining('What came after was not looked at')])
   recordings.ended('s1')
   analyst.start()
   expect((await stateOf('s1', 'sealed')).problem).not.toContain('rules')
