@@ -117,7 +117,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       await untilThere(page, first.getByText('new for this person and target'))
       expect(await row(page, 'where id < 9').count()).toBe(0)
       await first.click()
-      await page.getByText(/^This shape: new for this person and target; .*fewer than five people/).waitFor()
+      await page.getByText(/^This shape: new for this person and target; by fewer than five people/).waitFor()
     })
 
     test('is walked through with keys, and its address leads back to the same statement', async () => {

@@ -9,7 +9,7 @@ test('what is unknown is not new', () => {
 })
 
 test('few people are not counted out', () => {
-  expect(usageText(own)).toBe('3 times by this person in 30 days, by fewer than five people in all')
+  expect(usageText(own)).toBe('3 times by this person; by fewer than five people in all, in 30 days')
 })
 
 test('the numbers stand where there are enough people, and say if they are not all', () => {
@@ -17,7 +17,7 @@ test('the numbers stand where there are enough people, and say if they are not a
   expect(usageWords({ ...own, everybody })).toBe('1,234 times by 31 people in 30 days')
   const many = { ...everybody, isLowerBound: true }
   expect(usageText({ ...own, everybody: many })).toBe(
-    '3 times by this person in 30 days, at least 1,234 times by at least 31 people in all',
+    '3 times by this person; at least 1,234 times by at least 31 people in all, in 30 days',
   )
 })
 
@@ -31,7 +31,5 @@ test('what is new says for whom, and of a line which program', () => {
 
 test('a name that would not show is not told', () => {
   const hidden = { program: 'n\u{202e}c', isNewForPerson: true, isNewForTarget: false, ownTimes: 1 }
-  expect(usageText(hidden)).toBe(
-    'new for this person; once by this person in 30 days, by fewer than five people in all',
-  )
+  expect(usageText(hidden)).toBe('new for this person; by fewer than five people in all, in 30 days')
 })

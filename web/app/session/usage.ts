@@ -16,16 +16,16 @@ export function isNew(usage: EntryUsage | undefined): boolean {
 export function usageWords(usage: EntryUsage): string {
   const news = newsOf(usage)
   if (news !== undefined) return `${programOf(usage)}${news}`
-  return usage.everybody === undefined ? ownText(usage) : `${everybodyText(usage.everybody)} in 30 days`
+  return `${usage.everybody === undefined ? ownText(usage) : everybodyText(usage.everybody)} in 30 days`
 }
 
 /** All of it, without a full stop. Five people at least, or they are not counted out (docs/privacy.md). */
 export function usageText(usage: EntryUsage): string {
-  const { everybody } = usage
-  const news = newsOf(usage)
-  const all =
-    everybody === undefined ? 'by fewer than five people in all' : `${everybodyText(everybody)} in all`
-  return `${programOf(usage)}${news === undefined ? '' : `${news}; `}${ownText(usage)}, ${all}`
+  const { everybody, isNewForPerson } = usage
+  const all = everybody === undefined ? 'by fewer than five people' : everybodyText(everybody)
+  const own = isNewForPerson ? undefined : ownText(usage) // what is new was none before
+  const parts = [newsOf(usage), own, `${all} in all`].filter(part => part !== undefined)
+  return `${programOf(usage)}${parts.join('; ')}, in 30 days`
 }
 
 /** A name that would not show is not told: the command itself shows it. */
@@ -34,7 +34,7 @@ function programOf({ program }: EntryUsage): string {
 }
 
 function ownText({ ownTimes }: EntryUsage): string {
-  return `${timesOf(ownTimes)} by this person in 30 days`
+  return `${timesOf(ownTimes)} by this person`
 }
 
 function everybodyText({ times, people, isLowerBound }: NonNullable<EntryUsage['everybody']>): string {
