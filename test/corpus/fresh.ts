@@ -221,7 +221,7 @@ export const fresh: readonly Scenario[] = [
       'for f in notes.txt report.csv; do\r',
       'wc -c < $f\r',
       'done\r',
-      `echo x${'\x0c'}y\r`,
+      'echo x\x0cy\r',
       'exit\r',
       'pwd\r',
     ],

@@ -157,7 +157,7 @@ const heldOut: readonly Within[] = [
       `tail app${home}cd logs; ${end}.log\r`,
       `${up}${killLine}pwd\r`,
       'ls ~/rep\t\r',
-      `echo a${'\x0c'}b\r`,
+      'echo a\x0cb\r',
     ],
     { only: editors, size: [60, 12] },
   ],

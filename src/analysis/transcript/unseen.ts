@@ -1,5 +1,5 @@
 /** Characters that take no cell of their own: fish leaves them out of the line that it shows. */
-const unseen = /^[\p{M}\u200d\u{1f3fb}-\u{1f3ff}]$/u
+const unseen = /^(?:\p{M}|\u200d|\p{Emoji_Modifier})$/u
 /** fish's own title begins with so many characters of the command. */
 const titleLength = 20
 
