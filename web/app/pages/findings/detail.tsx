@@ -46,7 +46,9 @@ type Props = DetailProps & { readonly finding: FindingDetail }
 
 function Finding(props: Props) {
   const { finding } = props
-  const found = useResource<SessionDetail>(`/sessions/${encodeURIComponent(finding.session)}`)
+  // What is wrong with a log is about no session.
+  const path = finding.session === '' ? undefined : `/sessions/${encodeURIComponent(finding.session)}`
+  const found = useResource<SessionDetail>(path)
   const session = found.state === 'ready' ? found.data : undefined
   return (
     <article class="finding" aria-labelledby="finding-head">
@@ -94,9 +96,17 @@ function Head({ finding }: { finding: FindingDetail }) {
               pseudonym
             </span>
           ) : null}{' '}
-          on <Line text={target} />
+          {target === '' ? null : (
+            <>
+              on <Line text={target} />
+            </>
+          )}
         </span>
-        <Link to={`/sessions/${encodeURIComponent(session)}`}>Open the session</Link>
+        {session === '' ? (
+          <Link to="/integrity">Integrity</Link>
+        ) : (
+          <Link to={`/sessions/${encodeURIComponent(session)}`}>Open the session</Link>
+        )}
         <span class="quiet">
           {assignee === undefined ? (
             'nobody has taken it'
