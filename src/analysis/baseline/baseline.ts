@@ -356,8 +356,9 @@ export class Baseline {
     for (let count = 0; count < surrogatesOfBlock; count++) {
       const other = this.#people.get(this.#names[this.#next(this.#names.length)] ?? '')
       if (other?.last === undefined || other === person) continue
-      const peers = new Peers(this.#population, person.profile, other.profile)
-      const foreign = measure(other.last, person.profile, peers, { vocabulary: this.#reader.dictionary.size })
+      const { profile, last } = other
+      const peers = new Peers(this.#population, person.profile, { profile, last })
+      const foreign = measure(last, person.profile, peers, { vocabulary: this.#reader.dictionary.size })
       this.#surrogates.add('foreign', foreign.features)
     }
   }

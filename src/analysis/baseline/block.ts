@@ -26,11 +26,15 @@ export class Block {
   }
   /** Of commands, one after the other. */
   readonly pairs: PairList = new PairList()
+  /** By the place of a command: how often the person went on after it altogether, once the block was learned. */
+  followed: Float64Array = new Float64Array(0)
 
-  become({ events, counts, pairs }: Block): void {
+  become({ events, counts, pairs, followed }: Block): void {
     this.events = events
     for (const family of families) this.counts[family].become(counts[family])
     this.pairs.become(pairs)
+    if (followed.length > this.followed.length) this.followed = new Float64Array(followed.length)
+    this.followed.set(followed)
   }
 }
 

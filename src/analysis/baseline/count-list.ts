@@ -8,6 +8,8 @@ export class CountList {
   counts: Float64Array = new Float64Array(minLength)
   /** Shares of a block in which repetitions count less and less; they add up to 1. */
   weights: Float64Array = new Float64Array(minLength)
+  /** How often the person whose block this is had each of them altogether, once the block was learned. */
+  learned: Float64Array = new Float64Array(minLength)
   length = 0
 
   /** Answers with its place. */
@@ -38,12 +40,13 @@ export class CountList {
     for (let at = 0; at < length; at++) weights[at] = (weights[at] ?? 0) / total
   }
 
-  become({ keys, counts, weights, length }: CountList): void {
+  become({ keys, counts, weights, learned, length }: CountList): void {
     if (length > this.keys.length) this.#reserve(length)
     for (let at = 0; at < length; at++) {
       this.keys[at] = keys[at] ?? 0
       this.counts[at] = counts[at] ?? 0
       this.weights[at] = weights[at] ?? 0
+      this.learned[at] = learned[at] ?? 0
     }
     this.length = length
   }
@@ -52,6 +55,7 @@ export class CountList {
     this.keys = longer(this.keys, length)
     this.counts = longer(this.counts, length)
     this.weights = longer(this.weights, length)
+    this.learned = longer(this.learned, length)
   }
 }
 

@@ -154,7 +154,7 @@ class Sight {
     own.heads.look(counts.command, this.ownAfter)
     own.kinds.look(counts.command, this.ownKinds)
     peers.look('command', counts.command, this.own, this.peers)
-    peers.lookUsers('command', counts.command, this.own, this.users)
+    peers.lookUsers(counts.command, this.own, this.users)
     peers.lookHeads(counts.command, this.ownAfter, this.peersAfter)
   }
 
@@ -175,6 +175,7 @@ type CommandSums = readonly [number, number, number, number, number, number]
 function measureCommands({ block, own, peers, vocabulary, top }: Scene): CommandSums {
   const list = block.counts.command
   const { keys, counts, weights, length } = list
+  const { own: ofOwn, lately, peers: ofPeers, users } = sight
   const total = own.slow.command.total
   const people = Math.max(1, peers.people)
   const [peersTotal, fastTotal] = [peers.total('command'), own.fast.total]
@@ -184,15 +185,15 @@ function measureCommands({ block, own, peers, vocabulary, top }: Scene): Command
   let [slowSum, fastSum, dampedSum, onceSum, uniqueSum, newSum] = [0, 0, 0, 0, 0, 0]
   for (let at = 0; at < length; at++) {
     const count = counts[at] ?? 0
-    const seen = sight.own[at] ?? 0
-    const peersSeen = sight.peers[at] ?? 0
+    const seen = ofOwn[at] ?? 0
+    const peersSeen = ofPeers[at] ?? 0
     const expected = (peersSeen + unseenShare) / expectedTotal
     const slow = ratio(expected, seen, total)
-    const fast = ratio(expected, sight.lately[at] ?? 0, fastTotal)
+    const fast = ratio(expected, lately[at] ?? 0, fastTotal)
     const weight = weights[at] ?? 0
     const share = count / all
     const unique = uniqueness(seen / Math.max(1, total), peersSeen / Math.max(1, peersTotal))
-    const odd = weight * unique * (1 - Math.min(1, (sight.users[at] ?? 0) / people))
+    const odd = weight * unique * (1 - Math.min(1, (users[at] ?? 0) / people))
     const fresh = seen === 0 ? weight : 0
     slowSum += share * slow
     fastSum += share * fast
@@ -241,6 +242,7 @@ function measureFamily(
 
 function measurePairs({ block, own, peers, vocabulary }: Scene): number {
   const { weights, heads, nexts, length } = block.pairs
+  const { own: ownSeen, peers: peersSeen, ownAfter, ownKinds, peersAfter } = sight
   const { ownOthers: ofOwn, peersOthers: ofPeers } = sight
   own.pairs.look(block.pairs, ofOwn)
   peers.lookPairs(block.pairs, ofOwn, ofPeers)
@@ -249,12 +251,12 @@ function measurePairs({ block, own, peers, vocabulary }: Scene): number {
   let sum = 0
   for (let at = 0; at < length; at++) {
     const [head, next] = [heads[at] ?? 0, nexts[at] ?? 0]
-    const alone = ((sight.peers[next] ?? 0) + unseenShare) / peersTotal
+    const alone = ((peersSeen[next] ?? 0) + unseenShare) / peersTotal
     const expected =
-      ((ofPeers[at] ?? 0) + pairPriorEvents * alone) / ((sight.peersAfter[head] ?? 0) + pairPriorEvents)
-    const kinds = (sight.ownKinds[head] ?? 0) + 1
-    const ownAlone = ((sight.own[next] ?? 0) + priorEvents * alone) / (total + priorEvents)
-    const usual = ((ofOwn[at] ?? 0) + kinds * ownAlone) / ((sight.ownAfter[head] ?? 0) + kinds)
+      ((ofPeers[at] ?? 0) + pairPriorEvents * alone) / ((peersAfter[head] ?? 0) + pairPriorEvents)
+    const kinds = (ownKinds[head] ?? 0) + 1
+    const ownAlone = ((ownSeen[next] ?? 0) + priorEvents * alone) / (total + priorEvents)
+    const usual = ((ofOwn[at] ?? 0) + kinds * ownAlone) / ((ownAfter[head] ?? 0) + kinds)
     sum += (weights[at] ?? 0) * clip(Math.log(expected / usual))
   }
   return sum

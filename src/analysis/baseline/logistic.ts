@@ -11,7 +11,8 @@ export type LogisticModel = {
 const ridgeFloor = 1
 const ridgeShare = 0.002
 const maxSteps = 15
-const enough = 1e-4
+/** What a step changes of a weight at most; the next one would change the square of it. */
+const enough = 1e-3
 
 /** Log odds that a sample is of the positive class, where both are as likely before. */
 export function logOdds(model: LogisticModel, features: readonly number[]): number {

@@ -1,7 +1,6 @@
 /** What everybody does together; from it, what a person's peers do: everybody but the person. */
 import { type Block, families, type Family } from './block.ts'
 import type { CountList } from './count-list.ts'
-import type { CountTable } from './count-table.ts'
 import { DenseTally } from './dense-tally.ts'
 import { flat, pairsIn, type Profile } from './profile.ts'
 import { Tally, type TokenId } from './tally.ts'
@@ -105,21 +104,21 @@ function talliesState(of: Readonly<Record<Family, DenseTally>>): Record<Family, 
 export class Peers {
   readonly #population: Population
   readonly #own: Profile
-  readonly #other: Profile | undefined
+  readonly #other: Stranger | undefined
 
-  constructor(population: Population, own: Profile, other?: Profile) {
+  constructor(population: Population, own: Profile, other?: Stranger) {
     this.#population = population
     this.#own = own
     this.#other = other
   }
 
   get people(): number {
-    const other = this.#other !== undefined && this.#other.events > 0 ? 1 : 0
+    const other = this.#other !== undefined && this.#other.profile.events > 0 ? 1 : 0
     return Math.max(0, this.#population.people - (this.#own.events > 0 ? 1 : 0) - other)
   }
 
   total(family: Family): number {
-    const other = this.#other?.slow[family].total ?? 0
+    const other = this.#other?.profile.slow[family].total ?? 0
     return Math.max(0, this.#population.all[family].total - this.#own.slow[family].total - other)
   }
 
@@ -127,44 +126,39 @@ export class Peers {
   look(family: Family, tokens: CountList, own: Float64Array, found: Float64Array): void {
     this.#population.all[family].look(tokens, found)
     without(own, found, tokens.length)
-    if (this.#other !== undefined) without(others(this.#other.slow[family], tokens), found, tokens.length)
+    if (this.#other !== undefined) without(this.#other.last.counts[family].learned, found, tokens.length)
   }
 
-  /** How many of them used each token. */
-  lookUsers(family: Family, tokens: CountList, own: Float64Array, found: Float64Array): void {
-    this.#population.users[family].look(tokens, found)
-    withoutUser(own, found, tokens.length)
-    if (this.#other !== undefined) withoutUser(others(this.#other.slow[family], tokens), found, tokens.length)
+  /** How many of them used each command. */
+  lookUsers(commands: CountList, own: Float64Array, found: Float64Array): void {
+    this.#population.users.command.look(commands, found)
+    withoutUser(own, found, commands.length)
+    if (this.#other !== undefined)
+      withoutUser(this.#other.last.counts.command.learned, found, commands.length)
   }
 
   /** How often each pair was seen. */
   lookPairs(pairs: CountList, own: Float64Array, found: Float64Array): void {
     this.#population.pairs.look(pairs, found)
     without(own, found, pairs.length)
-    if (this.#other !== undefined) without(others(this.#other.pairs, pairs), found, pairs.length)
+    if (this.#other !== undefined) without(this.#other.last.pairs.learned, found, pairs.length)
   }
 
   /** How often a command came after each of these. */
-  lookHeads(heads: CountList, own: Float64Array, found: Float64Array): void {
-    this.#population.heads.look(heads, found)
-    without(own, found, heads.length)
-    if (this.#other !== undefined) without(others(this.#other.heads, heads), found, heads.length)
+  lookHeads(commands: CountList, own: Float64Array, found: Float64Array): void {
+    this.#population.heads.look(commands, found)
+    without(own, found, commands.length)
+    if (this.#other !== undefined) without(this.#other.last.followed, found, commands.length)
   }
 
+  /** How many of them used one token; only where nobody stands in for a stranger. */
   users(family: Family, token: TokenId, ownSeen: number): number {
-    const other = this.#other !== undefined && this.#other.slow[family].of(token) > 0 ? 1 : 0
-    return Math.max(0, this.#population.users[family].of(token) - (ownSeen > 0 ? 1 : 0) - other)
+    return Math.max(0, this.#population.users[family].of(token) - (ownSeen > 0 ? 1 : 0))
   }
 }
 
-let othersCounts = new Float64Array(256)
-
-/** What somebody else has of each; it is gone with the next call. */
-function others(counts: Tally | CountTable, list: CountList): Float64Array {
-  if (list.length > othersCounts.length) othersCounts = new Float64Array(list.keys.length)
-  counts.look(list, othersCounts)
-  return othersCounts
-}
+/** Somebody whose last block stands in for a stranger's: it knows what they had of all that is in it. */
+export type Stranger = { readonly profile: Profile; readonly last: Block }
 
 function without(own: Float64Array, found: Float64Array, length: number): void {
   for (let at = 0; at < length; at++) found[at] = Math.max(0, (found[at] ?? 0) - (own[at] ?? 0))

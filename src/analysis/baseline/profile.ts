@@ -97,12 +97,9 @@ export class Profile {
     }
   }
 
-  /** Learns an accepted block. */
+  /** Learns an accepted block, and tells it what it has now of each. */
   learn(block: Block): void {
-    for (const family of families) {
-      this.slow[family].addAll(block.counts[family])
-      this.slow[family].trim(maxTokensOfFamily)
-    }
+    for (const family of families) this.slow[family].learn(block.counts[family], maxTokensOfFamily)
     this.fast.addAll(block.counts.command)
     this.fast.age(block.events)
     this.fast.trim(maxTokensOfFamily)
@@ -110,19 +107,22 @@ export class Profile {
     this.events += block.events
   }
 
-  #learnPairs({ counts: { command }, pairs: { keys, counts, heads, length } }: Block): void {
+  #learnPairs(block: Block): void {
+    const { command } = block.counts
+    const { counts, heads, learned, length } = block.pairs
     const { after, kinds } = afterCommands(command.length)
+    this.pairs.learn(block.pairs, maxTokensOfFamily)
     for (let at = 0; at < length; at++) {
       const [head, count] = [heads[at] ?? 0, counts[at] ?? 0]
-      if (this.pairs.add(keys[at] ?? 0, count) === 0) kinds[head] = (kinds[head] ?? 0) + 1
+      if (learned[at] === count) kinds[head] = (kinds[head] ?? 0) + 1
       after[head] = (after[head] ?? 0) + count
     }
+    if (block.followed.length < command.length) block.followed = new Float64Array(command.keys.length)
     for (let at = 0; at < command.length; at++) {
-      const token = command.keys[at] ?? 0
-      if ((after[at] ?? 0) > 0) this.heads.add(token, after[at] ?? 0)
+      const [token, count] = [command.keys[at] ?? 0, after[at] ?? 0]
+      block.followed[at] = count > 0 ? this.heads.add(token, count) + count : this.heads.get(token)
       if ((kinds[at] ?? 0) > 0) this.kinds.add(token, kinds[at] ?? 0)
     }
-    this.pairs.trim(maxTokensOfFamily)
   }
 }
 

@@ -35,8 +35,14 @@ export class Tally {
     return this.counts.add(token, count)
   }
 
-  addAll({ keys, counts, length }: CountList): void {
-    for (let at = 0; at < length; at++) this.add(keys[at] ?? 0, counts[at] ?? 0)
+  /** Tells the list what is there now of each. At most `limit` tokens stay. */
+  learn(list: CountList, limit: number): void {
+    const { keys, counts, learned, length } = list
+    for (let at = 0; at < length; at++) {
+      const count = counts[at] ?? 0
+      learned[at] = this.add(keys[at] ?? 0, count) + count
+    }
+    if (this.trim(limit)) this.look(list, learned)
   }
 
   /** Takes back what was added before; never below nothing. */
@@ -44,13 +50,14 @@ export class Tally {
     this.total -= this.counts.take(token, count)
   }
 
-  /** Drops what was seen least, so that at most `limit` tokens stay. Rare tokens become new again: that errs towards showing. */
-  trim(limit: number): void {
-    if (this.counts.size <= limit) return
+  /** Drops what was seen least, so that at most `limit` tokens stay. Rare tokens become new again: that errs towards showing. False if none had to go. */
+  trim(limit: number): boolean {
+    if (this.counts.size <= limit) return false
     const kept = [...this.counts].toSorted((a, b) => b[1] - a[1]).slice(0, Math.floor(limit * 0.9))
     this.counts.clear()
     this.total = 0
     for (const [token, count] of kept) this.add(token, count)
+    return true
   }
 }
 
