@@ -241,6 +241,17 @@ describe('what is said of', () => {
         attacks: [{ technique: { uid: 'T1070' }, sub_technique: { uid: 'T1070.003' } }],
       },
     })
+    const ofNoSession = {
+      finding: 'f2',
+      group: 'integrity-audit-log-1',
+      severity: 'high',
+      rules: [],
+      techniques: [],
+    }
+    expect(mapped('finding-noticed', ofNoSession)).toMatchObject({
+      is_alert: true,
+      finding_info: { uid: 'f2', title: 'integrity-audit-log-1' },
+    })
     expect(mapped('finding-decided', { finding: 'f1', what: 'closed', by: 'Ben' })).toMatchObject({
       activity_id: 3,
       status_id: 4,

@@ -83,17 +83,10 @@ export class Intake {
     if (before === undefined) {
       const { id, group, severity, place } = row
       const { target, protocol } = session
+      const where = session.id === noSession ? {} : { session: session.id, target, protocol }
       const techniques = draft.body.techniques.map(technique => technique.id)
-      const what = { rules: draft.rules, techniques, target, protocol }
-      audit.append({
-        kind: 'finding-noticed',
-        finding: id,
-        session: session.id === noSession ? undefined : session.id,
-        group,
-        severity,
-        place,
-        ...what,
-      })
+      const what = { group, severity, place, rules: draft.rules, techniques }
+      audit.append({ kind: 'finding-noticed', finding: id, ...where, ...what })
     }
     await store.put(row)
     if (isOut) await store.setPlace(row.id, 'below', undefined)

@@ -57,7 +57,7 @@ function infoOf(entry: EntryReading, uid: string, said: string | undefined): Ocs
   const attacks = [...entry.texts('techniques'), ...entry.texts('technique')].map(attackOf)
   return {
     uid,
-    title: said ?? rules[0] ?? 'Finding',
+    title: said ?? rules[0] ?? entry.text('group') ?? 'Finding',
     ...(rules[0] === undefined
       ? {}
       : { analytic: { name: rules[0], uid: rules[0], type_id: 1, type: 'Rule' } }),
