@@ -166,7 +166,7 @@ export class PaneReader {
     if (how !== 'shift') this.#isHome = how === 'region'
     const isOutput = this.#drawing === undefined && !isPassing && how !== 'shift'
     const isTyped = line === undefined && this.#elsewhere?.row === y
-    if (isTyped && how === 'feed') this.#noteEarlyRow(y)
+    if (isTyped && (how === 'feed' || (how === 'move' && isOutput))) this.#noteEarlyRow(y)
     else if (line === undefined && this.#early.length > 0 && isOutput && !isTyped) this.#readEarly(us, y)
     if (line === undefined || this.#isDrawing() || this.#looks >= maxLooks) return
     this.#looks++
@@ -248,7 +248,7 @@ export class PaneReader {
   }
 
   #pushEarly(row: string): void {
-    if (row.trim() === '' || this.#early.length >= maxEarly) return
+    if (row.trim() === '' || this.#early.length >= maxEarly || this.#prompts.find(row) !== undefined) return
     this.#early.push(row.trim())
     this.#unedited.note(row.trim())
     this.#earlyRows = 0
