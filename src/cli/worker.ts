@@ -199,6 +199,7 @@ class PostgresWorker {
       return
     }
     socket.once('close', () => this.#link.tell('gone', { connection: id }))
+    this.#link.tell('arrived', { connection: id })
     this.#postgres.connections.take({
       socket,
       endpoint,

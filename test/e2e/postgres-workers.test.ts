@@ -250,6 +250,20 @@ test('a worker that is killed −9 takes its own sessions with it and nothing el
   await expectVerified(world)
 })
 
+test('a connection that is on its way to a worker which dies is closed, and its client does not wait', async () => {
+  const world = await start()
+  const workers = workerPids(world)
+  for (const pid of workers) process.kill(pid, 'SIGSTOP')
+  const sockets = Array.from({ length: 6 }, () => connect({ host: '127.0.0.1', port: world.port }))
+  const closed = sockets.map(socket => new Promise(resolve => socket.once('close', resolve)))
+  for (const socket of sockets) socket.on('error', () => {}).resume()
+  await Promise.all(sockets.map(socket => new Promise(resolve => socket.once('connect', resolve))))
+  for (const pid of workers) process.kill(pid, 'SIGKILL')
+  await Promise.all(closed)
+  await world.world.until(() => startsIn(world) === 4)
+  await (await connected(world)).end()
+})
+
 test('after the gateway is killed −9 its workers end, and the next start finishes what they left', async () => {
   const world = await start()
   const [one, two] = await twoClients(world)

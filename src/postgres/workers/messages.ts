@@ -194,6 +194,8 @@ export const workerCalls = {
 export const workerTells = {
   /** There is something in its outbox. */
   said: nothing,
+  /** It has the connection's socket. */
+  arrived: z.object({ connection: z.int() }),
   /** A connection is no stranger's any more. */
   signedIn: z.object({ connection: z.int() }),
   /** A connection is closed. */

@@ -36,7 +36,8 @@ function childPort(child: ChildProcess): Port {
   return {
     send: (message, socket) => {
       if (!child.connected) throw new Error('its process is gone')
-      child.send(message, socket, undefined, failed => void (failed !== null && socket?.destroy()))
+      // Kept open here: Node forgets a socket that is on its way to a process that dies, and its client would wait for ever.
+      child.send(message, socket, { keepOpen: true }, failed => void (failed !== null && socket?.destroy()))
     },
     onMessage: listener => void child.on('message', listener),
     onGone: listener => {

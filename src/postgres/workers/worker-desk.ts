@@ -20,6 +20,11 @@ import type { gatewaySide, SigningPurpose } from './messages.ts'
 import type { GatewayLink } from './ports.ts'
 import type { Takeover } from './takeover.ts'
 
+/** A worker whose event loop stood still for so long is ended, and what waits for it goes. Milliseconds. */
+const arriveWithinMs = 20_000
+
+type Handed = { readonly socket: Socket; readonly late: NodeJS.Timeout }
+
 /** What all workers share. */
 export type DeskParts = {
   readonly store: Store
@@ -59,8 +64,8 @@ export class WorkerDesk {
   readonly #inHand = new Set<string>()
   readonly #signIns = new Map<number, WaitingSignIn>()
   readonly #watches = new Map<number, LiveWatch>()
-  /** Sockets that were handed over and may still wait here: Node sends the next one when the worker has the one before. */
-  readonly #handed = new Map<number, Socket>()
+  /** Sockets that were handed over and have not arrived: Node sends the next one when the worker has the one before. */
+  readonly #handed = new Map<number, Handed>()
   /** What leaves the places of strangers, by connection. */
   readonly #strangers = new Map<number, () => void>()
   readonly #connections = new Set<number>()
@@ -143,7 +148,8 @@ export class WorkerDesk {
   enter({ socket, enter }: Arrival): number {
     const id = ++this.#lastNumber
     this.#connections.add(id)
-    this.#handed.set(id, socket)
+    const late = setTimeout(() => this.#closeHanded(id), arriveWithinMs).unref()
+    this.#handed.set(id, { socket, late })
     this.#strangers.set(
       id,
       enter(() => this.#makeRoom(id)),
@@ -153,7 +159,7 @@ export class WorkerDesk {
 
   /** The worker is gone: nothing is its own any more. What it had of leases is the sweep's. */
   letGo(): void {
-    for (const socket of this.#handed.values()) socket.destroy()
+    for (const connection of this.#handed.keys()) this.#closeHanded(connection)
     for (const leave of this.#strangers.values()) leave()
     for (const place of this.#places.values()) place.release()
     for (const signIn of this.#signIns.values()) signIn.cancel()
@@ -219,6 +225,7 @@ export class WorkerDesk {
 
   readonly tells: TellHandlers<typeof gatewaySide.hear> = {
     said: () => {}, // whatever comes from a worker is taken over before
+    arrived: ({ connection }) => this.#closeHanded(connection),
     signedIn: ({ connection }) => this.#leaveStrangers(connection),
     gone: ({ connection }) => {
       this.#leaveStrangers(connection)
@@ -313,13 +320,22 @@ export class WorkerDesk {
 
   /** The worker closes it; one that it does not have yet is closed here. */
   #makeRoom(connection: number): void {
-    this.#handed.get(connection)?.destroy()
+    this.#closeHanded(connection)
     this.#link().tell('makeRoom', { connection })
   }
 
   #leaveStrangers(connection: number): void {
     this.#strangers.get(connection)?.()
     this.#strangers.delete(connection)
+    this.#closeHanded(connection)
+  }
+
+  /** Of a socket that has arrived, this closes our end of it and no more. */
+  #closeHanded(connection: number): void {
+    const handed = this.#handed.get(connection)
+    if (handed === undefined) return
+    clearTimeout(handed.late)
+    handed.socket.destroy()
     this.#handed.delete(connection)
   }
 }
