@@ -93,13 +93,22 @@ function limitOf({ limit }: ListOptions): number {
   throw new Fault('CONFIG_INVALID', '--limit must be a whole number from 1 to 1000.')
 }
 
-type Listed = Pick<SessionSummary, 'id' | 'openedAtMs' | 'principal' | 'login' | 'target' | 'state'> & {
+type Listed = Pick<
+  SessionSummary,
+  'id' | 'openedAtMs' | 'principal' | 'login' | 'target' | 'state' | 'held'
+> & {
   readonly endReason?: string | undefined
 }
 
 function printRows(rows: readonly Listed[]): void {
   const head = ['SESSION', 'START (UTC)', 'WHO', 'WHERE', 'STATE', 'END']
   process.stdout.write(rows.length === 0 ? 'No sessions yet.\n' : `${table([head, ...rows.map(cells)])}\n`)
+}
+
+/** An open session may wait. The machine's own store does not know it; the interface does. */
+function stateText({ state, held }: Pick<SessionSummary, 'state' | 'held'>): string {
+  if (held === undefined) return state
+  return held.kind === 'pause' ? 'paused' : 'waits for a sign-in'
 }
 
 function stateOf(text: string | undefined): { state?: SessionState } {
@@ -113,8 +122,8 @@ function instant(ms: number): string {
 }
 
 function cells(row: Listed): string[] {
-  const { id, openedAtMs, principal, login, target, state, endReason = '' } = row
-  return [id, instant(openedAtMs), principal, `${login}@${target}`, state, endReason]
+  const { id, openedAtMs, principal, login, target, endReason = '' } = row
+  return [id, instant(openedAtMs), principal, `${login}@${target}`, stateText(row), endReason]
 }
 
 /** A gateway that runs says how long it keeps the recording. */
@@ -163,7 +172,7 @@ async function showThere(remote: RemoteGateway, id: string, json: boolean): Prom
     ['from', found.sourceAddress],
     ['opened (UTC)', instant(found.openedAtMs)],
     ['ended (UTC)', found.endedAtMs === undefined ? '' : instant(found.endedAtMs)],
-    ['state', found.state],
+    ['state', stateText(found)],
     ['end reason', found.endReason ?? ''],
     ['recording', found.integrity],
     ['kept until', keepUntilMs === undefined ? '' : instant(keepUntilMs)],
