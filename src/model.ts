@@ -122,6 +122,8 @@ export type FindingRow = {
   readonly closeReason: string | undefined
   /** Where closing takes two: what the first of them wants, as JSON. */
   readonly proposal: string | undefined
+  /** Somebody wants to look at it then: until that instant it is not in the queue. */
+  readonly snoozedUntilMs?: number | undefined
   /** What it says, as JSON; the analysis knows its form. */
   readonly body: string
 }

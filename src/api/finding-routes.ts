@@ -35,7 +35,7 @@ const filterBody = z.strictObject({
   principal: many(sentence),
   session: many(sentence),
   assignee: many(sentence),
-  place: z.enum(['queue', 'below', 'suppressed', 'all']).optional(),
+  place: z.enum(['queue', 'below', 'snoozed', 'suppressed', 'all']).optional(),
   cursor: sentence.optional(),
   limit: z.int().min(1).max(200).optional(),
 })

@@ -316,6 +316,8 @@ export type FindingSummary = {
   readonly similar: number
   /** Why it is not in the queue, if so: `place=below`, `suppressed` or `all` asks for those, too. */
   readonly below?: string
+  /** Somebody put it off: it comes back to the queue then. `place=snoozed` asks for those. */
+  readonly snoozedUntilMs?: number
 }
 
 /** GET /findings/counts: how many are in each state above the line, and open below it, as far as the person may see them. */
@@ -364,7 +366,7 @@ export type FindingDetail = FindingSummary & {
 
 export type CloseReason = 'true-positive' | 'benign-expected' | 'rule-too-broad' | 'duplicate'
 
-/** POST /findings/:id/{acknowledge, assign, close, reopen, suppress, unmask, verdict}: each answers with the FindingDetail as it is then. */
+/** POST /findings/:id/{acknowledge, assign, close, reopen, snooze, suppress, unmask, verdict}: each answers with the FindingDetail as it is then. */
 export type CloseWish = { readonly reason: CloseReason; readonly rationale: string }
 export type AssignWish = { readonly to: string }
 export type SuppressWish = {
@@ -372,6 +374,8 @@ export type SuppressWish = {
   readonly untilMs: number
   readonly rationale: string
 }
+/** Two weeks from now at most. */
+export type SnoozeWish = { readonly untilMs: number }
 export type ReopenWish = { readonly rationale: string }
 export type UnmaskDecision = { readonly approve: boolean }
 export type UnmaskWish = { readonly caseId: string; readonly reason: string }

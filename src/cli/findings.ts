@@ -59,6 +59,7 @@ function addList(findings: Command): void {
         new Option('--place <place>', 'queue is above the line').choices([
           'queue',
           'below',
+          'snoozed',
           'suppressed',
           'all',
         ]),

@@ -188,7 +188,9 @@ function putSql(): string {
   const values = FINDING_COLUMNS.map(name => `@${name}`).join(', ')
   const renewed = ['severity', 'unusualness', 'rank', 'rules', 'updatedAtMs', 'body']
   const set = renewed.map(name => `"${name}" = excluded."${name}"`).join(', ')
-  return `insert into findings (${names}) values (${values}) on conflict (session, "group") do update set ${set}`
+  // What has become graver is not what somebody put off.
+  const wake = '"snoozedUntilMs" = iif(excluded.rank > rank, null, "snoozedUntilMs")'
+  return `insert into findings (${names}) values (${values}) on conflict (session, "group") do update set ${wake}, ${set}`
 }
 
 type Decide = (id: string, from: FindingFrom, to: FindingDecision, event: FindingEventRow) => boolean
@@ -196,7 +198,8 @@ type Decide = (id: string, from: FindingFrom, to: FindingDecision, event: Findin
 function decideIn(statements: Statements, note: (event: FindingEventTable) => number): Decide {
   const change = statements.change<Record<string, string | number | null>>(
     `update findings set state = @state, assignee = @assignee, assigneeName = @assigneeName, closedAtMs = @closedAtMs,
-      closeReason = @closeReason, proposal = @proposal, place = @place, placeReason = @placeReason
+      closeReason = @closeReason, proposal = @proposal, place = @place, placeReason = @placeReason,
+      snoozedUntilMs = @snoozedUntilMs
       where id = @id and state in (@from0, @from1, @from2) and proposal is @before`,
   )
   return statements.atOnce((id: string, { states, proposal }: FindingFrom, to: FindingDecision, event) => {
@@ -214,6 +217,7 @@ function decideIn(statements: Statements, note: (event: FindingEventTable) => nu
       proposal: to.proposal ?? null,
       place: to.place,
       placeReason: to.placeReason ?? null,
+      snoozedUntilMs: to.snoozedUntilMs ?? null,
     })
     if (changed > 0) note(eventToTable(event))
     return changed > 0
@@ -230,7 +234,10 @@ function select(db: Db, query: FindingQuery) {
   if (places !== undefined) rows = rows.where('place', 'in', [...places])
   if (group !== undefined) rows = rows.where('group', '=', group)
   if (sinceMs !== undefined) rows = rows.where('createdAtMs', '>=', sinceMs)
-  const { rules, assignees, person } = query
+  const { rules, assignees, person, awakeAtMs, snoozedAtMs } = query
+  if (awakeAtMs !== undefined)
+    rows = rows.where(eb => eb.or([eb('snoozedUntilMs', 'is', null), eb('snoozedUntilMs', '<=', awakeAtMs)]))
+  if (snoozedAtMs !== undefined) rows = rows.where('snoozedUntilMs', '>', snoozedAtMs)
   if (person !== undefined)
     rows = rows.where('issuer', '=', person.issuer).where('subject', '=', person.subject)
   if (rules !== undefined)
@@ -371,6 +378,7 @@ function toTable(row: FindingRow): FindingTable {
     closedAtMs: row.closedAtMs ?? null,
     closeReason: row.closeReason ?? null,
     proposal: row.proposal ?? null,
+    snoozedUntilMs: row.snoozedUntilMs ?? null,
   }
 }
 
@@ -386,6 +394,7 @@ function fromTable({ rank: _rank, ...row }: FindingTable): FindingRow {
     closedAtMs: row.closedAtMs ?? undefined,
     closeReason: row.closeReason ?? undefined,
     proposal: row.proposal ?? undefined,
+    snoozedUntilMs: row.snoozedUntilMs ?? undefined,
   }
 }
 

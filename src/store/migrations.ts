@@ -19,6 +19,7 @@ export const migrations: readonly Migration[] = [
   { version: 6, name: 'checks of recordings', up: createChecks },
   { version: 7, name: 'emergency access, what suppressions cover', up: addEmergencyAccess },
   { version: 8, name: 'reviews that were asked for', up: createReviewWishes },
+  { version: 9, name: 'findings that are put off', up: addSnoozing },
 ]
 
 /**
@@ -412,4 +413,8 @@ async function createReviewWishes(db: Kysely<Tables>): Promise<void> {
     .addColumn('atMs', 'bigint', column => column.notNull())
     .addPrimaryKeyConstraint('reviewWishesKey', ['session', 'by'])
     .execute()
+}
+
+async function addSnoozing(db: Kysely<Tables>): Promise<void> {
+  await db.schema.alterTable('findings').addColumn('snoozedUntilMs', 'bigint').execute()
 }

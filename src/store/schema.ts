@@ -39,7 +39,11 @@ export type EnrolledKeyTable = Nullable<Omit<EnrolledKeyRow, 'principal'>> & {
 export type HoldTable = Nullable<HoldRow>
 export type PurgeTable = Nullable<PurgeRow>
 /** `rules` is a JSON list; `rank` is what findings are ordered by. */
-export type FindingTable = Nullable<Omit<FindingRow, 'rules'>> & { rules: string; rank: number }
+export type FindingTable = Nullable<Omit<FindingRow, 'rules' | 'snoozedUntilMs'>> & {
+  rules: string
+  rank: number
+  snoozedUntilMs: number | null
+}
 export type FindingEventTable = Nullable<FindingEventRow>
 /** `rules` is a JSON list. */
 export type SuppressionTable = Nullable<Omit<SuppressionRow, 'rules'>> & { rules: string | null }

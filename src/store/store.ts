@@ -212,7 +212,15 @@ export type FindingFrom = {
 }
 export type FindingDecision = Pick<
   FindingRow,
-  'state' | 'assignee' | 'assigneeName' | 'closedAtMs' | 'closeReason' | 'proposal' | 'place' | 'placeReason'
+  | 'state'
+  | 'assignee'
+  | 'assigneeName'
+  | 'closedAtMs'
+  | 'closeReason'
+  | 'proposal'
+  | 'place'
+  | 'placeReason'
+  | 'snoozedUntilMs'
 >
 
 /** Several values of one kind are alternatives. */
@@ -229,6 +237,9 @@ export type FindingQuery = {
   readonly group?: string | undefined
   readonly person?: KeyOwner | undefined
   readonly sinceMs?: number | undefined
+  /** Without those, or those alone, that nobody wants to see at that instant. */
+  readonly awakeAtMs?: number | undefined
+  readonly snoozedAtMs?: number | undefined
   /** The last row of the page before. */
   readonly after?: FindingRow | undefined
 }

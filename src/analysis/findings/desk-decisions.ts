@@ -22,6 +22,8 @@ type Decided = Promise<Answer<FindingInFull>>
 
 /** A suppression is looked at again after a while; nobody can hide a rule for ever. */
 const maxSuppressMs = 366 * 86_400_000
+/** Nobody puts a finding off for longer: what can wait for weeks can be closed. */
+const maxSnoozeMs = 14 * 86_400_000
 /** Requests for names that wait for approval, of one finding. */
 const maxWaiting = 10
 const idBytes = 10
@@ -150,6 +152,22 @@ export class Decisions {
     })
     await this.#note(row.value, asker, `suppressed (${scope}) until ${day(untilMs)}`, checked.value)
     return this.#seen(id, asker)
+  }
+
+  async snooze(id: string, untilMs: number, asker: Asker): Decided {
+    const row = await this.#row(id, asker)
+    if (!row.ok) return row
+    const nowMs = this.#parts.clock.nowMs()
+    if (!(untilMs > nowMs && untilMs <= nowMs + maxSnoozeMs))
+      return refused('invalid', 'A finding is put off for two weeks at most. Choose an instant until then.')
+    if (row.value.group === breakGlassRule)
+      return refused('not-allowed', 'Every use of emergency access is reviewed soon, so none is put off.')
+    const until = `${new Date(untilMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+    return this.#change(id, asker, {
+      from: openStates,
+      to: before => ({ ...before, snoozedUntilMs: untilMs }),
+      what: `snoozed until ${until}`,
+    })
   }
 
   async unmask(id: string, wish: { caseId: string; reason: string }, asker: Asker): Decided {
@@ -309,7 +327,7 @@ export class Decisions {
         'conflict',
         `This finding is ${before.state}, so it cannot be ${what.split(' ')[0]} now.`,
       )
-    const next = decisionOrRefusal(to, before)
+    const next = decisionOrRefusal(to, { ...before, snoozedUntilMs: undefined }) // whoever decides is awake
     if (next === undefined) return refused('not-allowed', 'Nobody decides on findings about themselves.')
     this.#parts.audit.append({
       kind: 'finding-decided',

@@ -57,12 +57,20 @@ async function queryOf(parts: DeskParts, filter: FindingFilter, asker: Asker) {
     sessions: orNone(session),
     assignees: assignee === undefined ? undefined : await keysOf(parts, assignee, asker),
     places: placesOf(place, severity),
+    ...wakingOf(place, parts.clock.nowMs()),
   }
+}
+
+/** What is put off is in lists of its own, and of all. */
+function wakingOf(place: FindingFilter['place'], nowMs: number) {
+  if (place === 'snoozed') return { snoozedAtMs: nowMs }
+  return place === undefined || place === 'queue' || place === 'below' ? { awakeAtMs: nowMs } : {}
 }
 
 /** Low severity stands below the line: whoever asks for it wants to see it. */
 function placesOf(place: FindingFilter['place'], severity: readonly Severity[] = []): readonly Shown[] {
   if (place === 'all') return ['queue', 'below', 'suppressed']
+  if (place === 'snoozed') return ['queue', 'below']
   if (place !== undefined) return [place]
   return severity.includes('low') || severity.includes('info') ? ['queue', 'below'] : ['queue']
 }
@@ -138,7 +146,12 @@ async function viewOf(
     rules,
     similar: Math.max(0, (await counted) - 1),
     ...(row.placeReason === undefined ? {} : { below: row.placeReason }),
+    ...snoozedOf(row, parts.clock.nowMs()),
   }
+}
+
+function snoozedOf({ snoozedUntilMs = 0 }: FindingRow, nowMs: number): Pick<FindingView, 'snoozedUntilMs'> {
+  return snoozedUntilMs > nowMs ? { snoozedUntilMs } : {}
 }
 
 async function countOf(parts: DeskParts, group: string, asker: Asker): Promise<number> {

@@ -32,7 +32,7 @@ export type FindingFilter = {
   /** A name; `me` is who asks, `nobody` finds those without. */
   readonly assignee?: readonly string[]
   /** Left out: what is above the line. */
-  readonly place?: 'queue' | 'below' | 'suppressed' | 'all'
+  readonly place?: 'queue' | 'below' | 'snoozed' | 'suppressed' | 'all'
   readonly cursor?: string
   readonly limit?: number
 }
@@ -55,6 +55,8 @@ export type FindingView = {
   readonly similar: number
   /** Why it is not in the queue, if so. */
   readonly below?: string
+  /** It comes back to the queue then. */
+  readonly snoozedUntilMs?: number
 }
 
 export type FindingInFull = FindingView &
@@ -132,6 +134,8 @@ export type FindingDesk = {
   readonly verdict: (id: string, verdict: VerdictOn, asker: Asker) => Promise<Answer<FindingInFull>>
   readonly reopen: (id: string, rationale: string, asker: Asker) => Promise<Answer<FindingInFull>>
   readonly suppress: (id: string, wish: Suppressing, asker: Asker) => Promise<Answer<FindingInFull>>
+  /** Puts one finding off until an instant, two weeks from now at most. It comes back earlier if it becomes graver, or somebody decides on it. */
+  readonly snooze: (id: string, untilMs: number, asker: Asker) => Promise<Answer<FindingInFull>>
   /** Asks for the name; nothing shows until somebody else approves. */
   readonly unmask: (
     id: string,

@@ -24,6 +24,7 @@ export function openFindingDesk(parts: DeskParts): FindingDesk {
     verdict: (id, verdict, asker) => decisions.verdict(id, verdict, asker),
     reopen: (id, rationale, asker) => decisions.reopen(id, rationale, asker),
     suppress: (id, wish, asker) => decisions.suppress(id, wish, asker),
+    snooze: (id, untilMs, asker) => decisions.snooze(id, untilMs, asker),
     unmask: (id, wish, asker) => decisions.unmask(id, wish, asker),
     decideUnmask: (request, isApproved, asker) => decisions.decideUnmask(request, isApproved, asker),
     approvals: asker => approvals(parts, asker),
@@ -64,7 +65,12 @@ async function approvals(parts: DeskParts, asker: Asker): Promise<readonly Findi
 
 async function counts(parts: DeskParts, asker: Asker): Promise<FindingCounts> {
   const of = async (place: 'queue' | 'below', states: readonly FindingState[]): Promise<number> => {
-    const rows = await parts.store.list({ states, places: [place], limit: maxCounted })
+    const rows = await parts.store.list({
+      states,
+      places: [place],
+      awakeAtMs: parts.clock.nowMs(),
+      limit: maxCounted,
+    })
     return rows.filter(row => maySee(parts, row, asker)).length
   }
   return {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Answer as DeskAnswer, Asker, FindingDesk } from '../../analysis/findings/desk.ts'
 import type { Problem } from '../problem.ts'
-import type { UnmaskDecision } from '../schema.ts'
+import type { SnoozeWish, UnmaskDecision } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { cursor, limit, line, prose, several, severities, word } from './fields.ts'
 import { type Ask, type Asking, Refused, route, type Route } from './route.ts'
@@ -20,7 +20,7 @@ const listQuery = z.strictObject({
   principal: several(word),
   session: several(word),
   assignee: several(word),
-  place: z.enum(['queue', 'below', 'suppressed', 'all']).optional(),
+  place: z.enum(['queue', 'below', 'snoozed', 'suppressed', 'all']).optional(),
   cursor,
   limit,
 })
@@ -36,6 +36,7 @@ const suppressBody = z.strictObject({
   untilMs: z.int().positive().max(maxUntilMs),
   rationale,
 })
+const snoozeBody: z.ZodType<SnoozeWish> = z.strictObject({ untilMs: z.int().positive().max(maxUntilMs) })
 const verdictBody = z.strictObject({ verdict: verdictWord, rationale })
 const unmaskBody = z.strictObject({ caseId: line(200), reason: rationale })
 const decideBody: z.ZodType<UnmaskDecision> = z.strictObject({ approve: z.boolean() })
@@ -88,6 +89,9 @@ function decisions(desk: FindingDesk): readonly Route[] {
     ),
     decision('suppress', 'Show no more like it for a while', suppressBody, (id, wish, asker) =>
       desk.suppress(id, wish, asker),
+    ),
+    decision('snooze', 'Put it off until an instant', snoozeBody, (id, { untilMs }, asker) =>
+      desk.snooze(id, untilMs, asker),
     ),
     decision('verdict', 'Give a verdict', verdictBody, (id, verdict, asker) =>
       desk.verdict(id, verdict, asker),

@@ -164,6 +164,7 @@ const findingFields = {
   rules: z.array(z.string()),
   similar: z.int(),
   below: opt(z.string()),
+  snoozedUntilMs: opt(ms),
 }
 const findingSummary: z.ZodType<said.FindingSummary> = z.strictObject(findingFields)
 export const findingPage: z.ZodType<said.Page<said.FindingSummary>> = z.strictObject(pageOf(findingSummary))
