@@ -156,13 +156,18 @@ export class LineReader {
 
   /** The command that was entered last, as far as it is known by now; also one that may still turn out to go on. */
   get running(): ScreenCommand | undefined {
+    const last = this.#panes?.pending ?? this.#pending
+    if (last === undefined) return this.#queue.running
+    const { text, us, prompt } = last
+    const read = this.#draftOf(text, us ?? this.#us, { prompt, hasEditor: false, wasResized: false }, false)
+    return read?.draft === undefined ? this.#queue.running : this.#queue.preview(read.draft)
+  }
+
+  get #pending(): { readonly text: string; readonly us: number; readonly prompt: string } | undefined {
     const line = this.#line
-    if (line?.entered === undefined || line.entered.wasInterrupted || line.entered.wasOneKey)
-      return this.#queue.running
+    if (line?.entered === undefined || line.entered.wasInterrupted || line.entered.wasOneKey) return undefined
     const { text, us } = line.entered
-    if (this.#isShownAgain(line, text)) return this.#queue.running
-    const asked = this.#draftOf(text, us, { prompt: line.prompt, hasEditor: false, wasResized: false }, false)
-    return asked?.draft === undefined ? this.#queue.running : this.#queue.preview(asked.draft)
+    return this.#isShownAgain(line, text) ? undefined : { text, us, prompt: line.prompt }
   }
 
   output(us: number, data: Buffer): void {

@@ -135,6 +135,18 @@ export class PaneReader {
     this.#offer = offer
   }
 
+  /** A line that the cursor has left for good, as far as can be told before the next key. */
+  get pending(): Entry | undefined {
+    const line = this.#line
+    const text = line?.left?.text.trim() ?? ''
+    if (line === undefined || text === '' || line.isBack || text.includes('^C')) return undefined
+    const pane = paneAround(this.#terminal, this.#borders)
+    const { isSeveral } = line
+    const goesOn = !isSamePane(pane, line.pane) || this.#isAbove(line) || this.#goesOn(line, pane)
+    line.isSeveral = isSeveral
+    return goesOn ? undefined : { text, us: line.left?.us, prompt: line.prompt, next: undefined }
+  }
+
   /** Keys are about to act on what the screen shows now. */
   input(bytes: number, burst: number): void {
     if (this.#isAnswer(bytes)) return

@@ -277,6 +277,15 @@ describe('what is one', () => {
     for (const record of recordsOf([shown(`${prompt}ls`)])) transcript.take(record)
     expect(transcript.running()).toEqual([])
   })
+
+  test('the same inside tmux', () => {
+    const transcript = new Transcript()
+    const started = [shown(prompt), ...typed('tmux', '\r\n'), shown(intoTmux + prompt)]
+    for (const record of recordsOf([...opened, ...started, ...typed('uptime', '')])) transcript.take(record)
+    expect(texts(transcript.running())).toEqual(['tmux'])
+    for (const record of recordsOf([shown('\r\n up 3 days\r\n')])) transcript.take(record)
+    expect(texts(transcript.running())).toEqual(['uptime'])
+  })
 })
 
 describe('hostile sessions', () => {
