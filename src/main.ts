@@ -9,6 +9,7 @@ import { addFindings } from './cli/findings.ts'
 import { addKeys } from './cli/keys.ts'
 import { addNotify } from './cli/notify.ts'
 import { addPlay } from './cli/play.ts'
+import { productVersion } from './cli/product-version.ts'
 import { addReindex } from './cli/reindex.ts'
 import { addReload } from './cli/reload.ts'
 import { addRetention } from './cli/retention.ts'
@@ -23,8 +24,9 @@ import { Fault } from './errors.ts'
 
 const program = new Command('sallyport')
   .description(
-    'A privileged session proxy for SSH: sign-in in the browser, just-once credentials, recordings that prove themselves.',
+    'A privileged session proxy for SSH and PostgreSQL: sign-in in the browser, just-once credentials, recordings that prove themselves.',
   )
+  .version(productVersion)
   .showHelpAfterError('(sallyport --help shows what there is)')
 
 for (const add of [
