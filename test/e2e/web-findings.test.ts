@@ -141,6 +141,35 @@ describe.skipIf(missing !== undefined)(missing ?? 'findings with hidden names', 
     visitors[0]?.complaints.splice(0) // browsers print that a name was refused
   })
 
+  test('a finding is put off with one key, taken back within ten seconds, and found among the snoozed', async () => {
+    const visitor = await visit(people.ben, '/findings')
+    const { page } = visitor
+    const items = page.locator('.finding-list li')
+    await untilThere(page, items)
+    const count = await items.count()
+    await page.keyboard.press('j')
+    await page.locator('#finding-head').waitFor()
+    await page.keyboard.press('z')
+    await page.getByText('Snoozed for a day. It is sent after 10 seconds.').waitFor()
+    await expect.poll(() => items.count()).toBe(count - 1)
+    await page.keyboard.press('u')
+    await expect.poll(() => items.count()).toBe(count)
+    await items.first().getByRole('button').click()
+    await page.getByRole('button', { name: 'Snooze' }).click()
+    await page.getByRole('menuitem', { name: 'for a week' }).click()
+    await page.getByText('Snoozed for a week. It is sent after 10 seconds.').waitFor()
+    await page.getByLabel('Show').selectOption('snoozed')
+    await page.goto(page.url())
+    await untilThere(page, items)
+    expect(await items.count()).toBe(1)
+    await items.first().getByRole('button').click()
+    await page
+      .locator('.finding header')
+      .getByText(/^snoozed until/)
+      .waitFor()
+    expect(await visitor.axe()).toEqual([])
+  })
+
   test('suppressing needs a scope, a day and a reason, names its owner, and keeps nothing from the log', async () => {
     const visitor = await visit(people.ben, '/findings')
     const page = await openFinding(visitor)

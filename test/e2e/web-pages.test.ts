@@ -259,7 +259,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       await page.keyboard.press('e')
       await page.getByText('It is sent after 10 seconds').waitFor()
       await expect.poll(() => items.count()).toBe(count - 1)
-      await page.keyboard.press('z')
+      await page.keyboard.press('u')
       await expect.poll(() => items.count()).toBe(count)
       await page
         .locator('.finding-open')

@@ -19,12 +19,14 @@ import {
   SuppressDialog,
   UnmaskDialog,
 } from './dialogs.tsx'
+import { type Snooze, snoozes } from './snooze.ts'
 import { Why } from './why.tsx'
 
 export type DetailProps = {
   readonly id: string
   readonly onAcknowledge: (finding: FindingDetail) => void
   readonly onAssign: (finding: FindingDetail, to: string) => void
+  readonly onSnooze: (finding: FindingDetail, how: Snooze) => void
   /** Something was decided: lists are not what they were. */
   readonly onChanged: () => void
 }
@@ -116,6 +118,11 @@ function Head({ finding }: { finding: FindingDetail }) {
             </>
           )}
         </span>
+        {finding.snoozedUntilMs === undefined ? null : (
+          <span class="quiet">
+            snoozed until <Time ms={finding.snoozedUntilMs} />
+          </span>
+        )}
         {finding.similar === 0 ? null : (
           <Link to={`/findings?rule=${encodeURIComponent(finding.rules[0] ?? '')}`}>
             {finding.similar} similar
@@ -131,7 +138,7 @@ type Asking = 'assign' | 'close' | 'suppress' | 'escalate' | 'unmask' | 'reopen'
 /** Undefined while it is not known, or is not for the asker. */
 type WithSession = { readonly session: SessionDetail | undefined }
 
-function Actions({ finding, session, onAcknowledge, onAssign, onChanged }: Props & WithSession) {
+function Actions({ finding, session, onAcknowledge, onAssign, onSnooze, onChanged }: Props & WithSession) {
   const [asking, ask] = useState<Asking>()
   const live = session?.state === 'open' && session.mayEnd ? session : undefined
   const close = (isDone: boolean): void => {
@@ -160,6 +167,11 @@ function Actions({ finding, session, onAcknowledge, onAssign, onChanged }: Props
               { name: 'To nobody', onSelect: () => onAssign(finding, 'nobody') },
               { name: 'To somebody…', onSelect: () => ask('assign') },
             ]}
+          />
+          <MenuButton
+            label="Snooze"
+            class="button"
+            items={snoozes.map(how => ({ name: how.says, onSelect: () => onSnooze(finding, how) }))}
           />
           <button type="button" class="button" onClick={() => ask('close')}>
             Close…

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import type { FindingSummary } from '../../../../src/api/schema.ts'
 import { Line } from '../../parts/hidden.tsx'
 import { Severity, SeverityShape } from '../../parts/severity.tsx'
-import { Ago } from '../../parts/time.tsx'
+import { Ago, Time } from '../../parts/time.tsx'
 import type { FindingGroup, Grouping } from './groups.ts'
 
 type ListProps = {
@@ -49,7 +49,8 @@ function Item({
   onOpen,
   onTick,
 }: Omit<ListProps, 'groups' | 'by'> & { finding: FindingSummary }) {
-  const { id, severity, sentence, principal, target, createdAtMs, assignee, similar, below } = finding
+  const { id, severity, sentence, principal, target, createdAtMs } = finding
+  const { assignee, similar, below, snoozedUntilMs } = finding
   const isCurrent = id === current
   const item = useRef<HTMLLIElement>(null)
   useEffect(() => {
@@ -81,6 +82,11 @@ function Item({
             </span>
           )}
           {similar === 0 ? null : <span>{similar} similar</span>}
+          {snoozedUntilMs === undefined ? null : (
+            <span>
+              until <Time ms={snoozedUntilMs} />
+            </span>
+          )}
           {below === undefined ? null : <Line text={below} />}
         </span>
       </button>

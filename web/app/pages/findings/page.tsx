@@ -10,6 +10,7 @@ import { Tabs } from '../../parts/tabs.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { DelayedDecisions, undoMs, type Waiting } from './delayed.ts'
 import { Detail } from './detail.tsx'
+import { type Snooze, snoozes } from './snooze.ts'
 import { AssignDialog, CloseDialog } from './dialogs.tsx'
 import { type Grouping, groupings, inGroups, inOrder, moved, nextAfter } from './groups.ts'
 import { FindingList } from './list.tsx'
@@ -90,6 +91,7 @@ function Filters({ below }: { below: number | undefined }) {
         >
           <option value="">the queue</option>
           <option value="below">not in today’s budget{below === undefined ? '' : ` (${below})`}</option>
+          <option value="snoozed">snoozed</option>
           <option value="suppressed">suppressed</option>
           <option value="all">all</option>
         </select>
@@ -151,13 +153,16 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
       body,
     )
   }
+  const snooze = ({ says, ms }: Snooze, on: readonly { readonly id: string }[]): void =>
+    decide(`Snoozed ${says}`, 'snooze', { untilMs: Date.now() + ms }, on)
   useKeys({
     j: () => show(moved(findings, open, 1)),
     k: () => show(moved(findings, open, -1)),
     x: () => open !== undefined && tick(open),
     e: () => state === 'new' && decide('Acknowledged', 'acknowledge', {}, chosen),
     a: () => state !== 'closed' && decide('Assigned to you', 'assign', { to: 'me' }, chosen),
-    z: decisions.undo,
+    z: () => state !== 'closed' && snooze(snoozes[0], chosen),
+    u: decisions.undo,
   })
   const reload = (): void => {
     found.reload()
@@ -178,6 +183,7 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
           state={state}
           onAcknowledge={() => decide('Acknowledged', 'acknowledge', {}, chosen)}
           onAssign={() => decide('Assigned to you', 'assign', { to: 'me' }, chosen)}
+          onSnooze={() => snooze(snoozes[0], chosen)}
           onAssignTo={() => setAsking('assign')}
           onClose={() => setAsking('close')}
           onClear={() => setTicked(new Set())}
@@ -204,7 +210,7 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
           {open === undefined ? (
             <p class="quiet">
               Choose a finding. Keys: <kbd>j</kbd> <kbd>k</kbd> next and previous, <kbd>e</kbd> acknowledge,{' '}
-              <kbd>a</kbd> take it, <kbd>x</kbd> select, <kbd>z</kbd> undo.
+              <kbd>a</kbd> take it, <kbd>x</kbd> select, <kbd>z</kbd> snooze for a day, <kbd>u</kbd> undo.
             </p>
           ) : (
             <>
@@ -218,6 +224,7 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
                 onAssign={(finding, to) =>
                   decide(to === 'me' ? 'Assigned to you' : 'Assigned to nobody', 'assign', { to }, [finding])
                 }
+                onSnooze={(finding, how) => snooze(how, [finding])}
                 onChanged={reload}
               />
             </>
@@ -321,7 +328,7 @@ function Undo({
               {last.findings.length === 1 ? '' : ` (${last.findings.length})`}. It is sent after{' '}
               {undoMs / 1000} seconds.
             </span>
-            <button type="button" class="button small" onClick={onUndo} aria-keyshortcuts="z">
+            <button type="button" class="button small" onClick={onUndo} aria-keyshortcuts="u">
               Undo
             </button>
           </p>
@@ -336,6 +343,7 @@ function Bulk({
   state,
   onAcknowledge,
   onAssign,
+  onSnooze,
   onAssignTo,
   onClose,
   onClear,
@@ -344,6 +352,7 @@ function Bulk({
   state: FindingState
   onAcknowledge: () => void
   onAssign: () => void
+  onSnooze: () => void
   onAssignTo: () => void
   onClose: () => void
   onClear: () => void
@@ -363,6 +372,9 @@ function Bulk({
           </button>
           <button type="button" class="button small" onClick={onAssignTo}>
             Assign to…
+          </button>
+          <button type="button" class="button small" onClick={onSnooze}>
+            Snooze {snoozes[0].says}
           </button>
           <button type="button" class="button small" onClick={onClose}>
             Close with one reason…
