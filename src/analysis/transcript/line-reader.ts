@@ -26,6 +26,8 @@ import { widenEmoji } from './width.ts'
 
 /** Rows that are kept after they scrolled off: a command that is longer is cut at its beginning. */
 const scrollbackRows = 1000
+/** How far below the cursor a command of several rows may end. */
+const maxRowsBelow = 60
 /** How far up the prompt of a line is looked for. */
 const maxSearchRows = 400
 /** Rows in which a prompt is looked for that nobody waits at, after something was typed ahead. */
@@ -433,7 +435,7 @@ export class LineReader {
       this.#guessedPlace(Math.max(editor.start.line, 0), to) ??
       this.#placeOf(line, lowest, to)
     if (place === undefined || this.#unread === 0) return
-    const last = isPromptFirst ? this.#lastRowOf(place.row, to) : to
+    const last = isPromptFirst ? this.#lastRowOf(place, to) : to
     const text = readRows(this.#surface, { ...place, from: place.row, to: last })
     this.#unread = Math.max(0, this.#unread - Buffer.byteLength(text) - 1)
     if (line !== undefined && this.#isInterrupted(line, text)) return this.#giveUp(place.prompt)
@@ -446,9 +448,15 @@ export class LineReader {
     return this.#burst === 1 && text.includes('^C') && !line.hadInterrupt
   }
 
-  #lastRowOf(from: number, to: number): number {
-    const bottom = this.#terminal.buffer.normal.baseY + this.#terminal.rows - 1
-    return Math.max(to, lastFullRow(this.#surface, Math.max(from, to), bottom))
+  /** Rows that are full go on in the next. So do those of a command that is not complete, if the cursor stood above its end. */
+  #lastRowOf(place: Place, to: number): number {
+    const end = this.#terminal.buffer.normal.baseY + this.#terminal.rows - 1
+    const bottom = Math.min(end, to + maxRowsBelow)
+    const textTo = (last: number) => readRows(this.#surface, { ...place, from: place.row, to: last })
+    let last = Math.max(to, lastFullRow(this.#surface, Math.max(place.row, to), bottom))
+    while (last < bottom && rowOf(this.#surface, last + 1).text.trim() !== '' && isOpen(textTo(last)))
+      last = lastFullRow(this.#surface, last + 1, bottom)
+    return last
   }
 
   /** Nothing above where it began belongs to a line, unless the screen was cleared. */
