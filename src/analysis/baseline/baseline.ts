@@ -16,7 +16,7 @@ import { Persistence } from './persistence.ts'
 import { Peers, Population, type PopulationState } from './population.ts'
 import { Profile, type ProfileState } from './profile.ts'
 import { Surrogates, type SurrogatesState } from './surrogates.ts'
-import { TokenReader } from './token-reader.ts'
+import { type RememberedTexts, TokenReader } from './token-reader.ts'
 
 /** Scores of different versions are not compared. */
 export const scoringVersion = 1
@@ -132,6 +132,8 @@ function stateOf(
 export type BaselineOptions = {
   /** Events of a block. */
   readonly blockEvents: number
+  /** For tests: scores are the same whatever is remembered. */
+  readonly remembered?: RememberedTexts
 }
 
 export class Baseline {
@@ -151,7 +153,7 @@ export class Baseline {
   /** `state`: goes on where another one was. */
   constructor(options: BaselineOptions, state?: BaselineState) {
     this.#options = options
-    this.#reader = new TokenReader(state?.texts)
+    this.#reader = new TokenReader(state?.texts, options.remembered)
     this.#population = new Population(state?.population)
     this.#everybodysHours = new Hours(state?.everybodysHours)
     this.#surrogates = new Surrogates(state?.surrogates)

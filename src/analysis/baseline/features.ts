@@ -113,15 +113,18 @@ class TopTokens {
 
   add(family: Family, token: TokenId, nats: number): void {
     if (nats < minTokenNats) return
-    const least = this.tokens.at(-1)
-    if (this.tokens.length === maxTopTokens && least !== undefined && nats <= least.nats) return
-    let at = this.tokens.length
-    while (at > 0 && (this.tokens[at - 1]?.nats ?? 0) < nats) at--
-    this.tokens.splice(at, 0, { family, token, nats })
-    if (this.tokens.length > maxTopTokens) this.tokens.pop()
-    if (this.tokens.length === maxTopTokens) this.#least = this.tokens.at(-1)?.nats ?? minTokenNats
+    const { tokens } = this
+    const last = tokens.length - 1
+    if (last + 1 < maxTopTokens) tokens.push(noPart)
+    else if (nats <= (tokens[last]?.nats ?? 0)) return
+    let at = tokens.length - 1
+    for (; at > 0 && (tokens[at - 1]?.nats ?? 0) < nats; at--) tokens[at] = tokens[at - 1] ?? noPart
+    tokens[at] = { family, token, nats }
+    if (tokens.length === maxTopTokens) this.#least = tokens.at(-1)?.nats ?? minTokenNats
   }
 }
+
+const noPart: TokenPart = { family: 'command', token: 0, nats: 0 }
 
 /** Of accepted blocks the levels of a person are made. */
 export function learnLevels(own: Profile, features: Features): void {

@@ -1,5 +1,5 @@
 /** What one person usually does, as counts; and how unusual their accepted blocks were, as a level to compare with. */
-import { type Block, families, type Family } from './block.ts'
+import type { Block, Family } from './block.ts'
 import { CountTable } from './count-table.ts'
 import { FadingTally, Tally } from './tally.ts'
 
@@ -55,6 +55,8 @@ export type ProfileState = {
   readonly slow: Readonly<Record<Family, readonly number[]>>
   readonly fast: readonly number[]
   readonly fastWeight: number
+  /** Not there in states of earlier versions. */
+  readonly fastTotal?: number
   readonly pairs: readonly number[]
   readonly heads: readonly number[]
   readonly kinds: readonly number[]
@@ -74,7 +76,7 @@ export class Profile {
 
   constructor(state?: ProfileState) {
     this.slow = tallies(state?.slow)
-    this.fast = new FadingTally(pairsIn(state?.fast), state?.fastWeight)
+    this.fast = new FadingTally(pairsIn(state?.fast), state?.fastWeight, state?.fastTotal)
     this.pairs = new Tally(pairsIn(state?.pairs))
     this.heads = tableOf(state?.heads)
     this.kinds = tableOf(state?.kinds)
@@ -89,6 +91,7 @@ export class Profile {
       slow: talliesState(this.slow),
       fast: flat(this.fast.counts),
       fastWeight: this.fast.weight,
+      fastTotal: this.fast.weighedTotal,
       pairs: flat(this.pairs.counts),
       heads: flat(this.heads),
       kinds: flat(this.kinds),
@@ -99,12 +102,24 @@ export class Profile {
 
   /** Learns an accepted block, and tells it what it has now of each. */
   learn(block: Block): void {
-    for (const family of families) this.slow[family].learn(block.counts[family], maxTokensOfFamily)
+    const { command, shape, word } = this.slow
+    shape.learn(block.counts.shape, maxTokensOfFamily)
+    word.learn(block.counts.word, maxTokensOfFamily)
+    if (command.learn(block.counts.command, maxTokensOfFamily)) this.#trimHeads()
     this.fast.addAll(block.counts.command)
     this.fast.age(block.events)
     this.fast.trim(maxTokensOfFamily)
     this.#learnPairs(block)
     this.events += block.events
+  }
+
+  /** Of commands that are not kept, nothing is kept of what came after them. */
+  #trimHeads(): void {
+    for (const table of [this.heads, this.kinds]) {
+      const kept = [...table].filter(([command]) => this.slow.command.of(command) > 0)
+      table.clear()
+      for (const [command, count] of kept) table.add(command, count)
+    }
   }
 
   #learnPairs(block: Block): void {

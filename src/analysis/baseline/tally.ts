@@ -35,14 +35,16 @@ export class Tally {
     return this.counts.add(token, count)
   }
 
-  /** Tells the list what is there now of each. At most `limit` tokens stay. */
-  learn(list: CountList, limit: number): void {
+  /** Tells the list what is there now of each. At most `limit` tokens stay; false if none had to go. */
+  learn(list: CountList, limit: number): boolean {
     const { keys, counts, learned, length } = list
     for (let at = 0; at < length; at++) {
       const count = counts[at] ?? 0
       learned[at] = this.add(keys[at] ?? 0, count) + count
     }
-    if (this.trim(limit)) this.look(list, learned)
+    if (!this.trim(limit)) return false
+    this.look(list, learned)
+    return true
   }
 
   /** Takes back what was added before; never below nothing. */
@@ -66,9 +68,11 @@ export class FadingTally {
   readonly #tally: Tally
   #weight: number
 
-  constructor(counts: Iterable<readonly [TokenId, number]> = [], weight = 1) {
+  /** `weighedTotal`: counts that are added up again in another order differ in the last digit. */
+  constructor(counts: Iterable<readonly [TokenId, number]> = [], weight = 1, weighedTotal?: number) {
     this.#tally = new Tally(counts)
     this.#weight = weight
+    if (weighedTotal !== undefined) this.#tally.total = weighedTotal
   }
 
   get counts(): CountTable {
@@ -81,6 +85,10 @@ export class FadingTally {
 
   get total(): number {
     return this.#tally.total / this.#weight
+  }
+
+  get weighedTotal(): number {
+    return this.#tally.total
   }
 
   of(token: TokenId): number {

@@ -6,16 +6,21 @@ import type { ActivityEvent } from './event.ts'
 import type { TokenId } from './tally.ts'
 import { tokensOf } from './tokens.ts'
 
-/** People type the same lines again and again. */
-const cacheLimits = { maxEntries: 20_000, maxCharacters: 2_097_152 }
+/** How many texts are known by heart, and how many characters of them. */
+export type RememberedTexts = { readonly maxEntries: number; readonly maxCharacters: number }
+
+/** People type the same lines again and again; twice as much is kept at most, of lines and of statements. */
+const rememberedTexts: RememberedTexts = { maxEntries: 20_000, maxCharacters: 2_097_152 }
 
 export class TokenReader {
   readonly dictionary: Dictionary
-  readonly #statements = new Recent<Interned>(cacheLimits)
-  readonly #lines = new Recent<Interned>(cacheLimits)
+  readonly #statements: Recent<Interned>
+  readonly #lines: Recent<Interned>
 
-  constructor(texts: readonly string[] = []) {
+  constructor(texts: readonly string[] = [], remembered: RememberedTexts = rememberedTexts) {
     this.dictionary = new Dictionary(texts)
+    this.#statements = new Recent(remembered)
+    this.#lines = new Recent(remembered)
   }
 
   read({ protocol, text }: ActivityEvent): Interned {
