@@ -71,6 +71,11 @@ export async function benchAnalysis({
     )
     const short = simulateCompany({ seed: 7, people: 50, blocks: 60, trainingBlocks: 25 }).events
     add('events through the baselines, one word each', 'events/s', perSecond(rounds, baselined(short)))
+    add(
+      'events through the baselines, every line new and with a new word',
+      'events/s',
+      perSecond(rounds, baselined(newEvents(usual))),
+    )
   }
   if (only.includes('transcript'))
     add('screens of interactive work, read', 'MB/s', perSecond(rounds, transcribed()) / 1e6)
@@ -177,6 +182,11 @@ function usualEvents(lines: readonly string[]): ActivityEvent[] {
     atMs: at * 2000,
     text: lines[(at * 7 + (at % 50) * 311) % lines.length] ?? '',
   }))
+}
+
+/** What is remembered of lines never helps. */
+function newEvents(events: readonly ActivityEvent[]): ActivityEvent[] {
+  return events.slice(0, 100_000).map((event, at) => ({ ...event, text: `${event.text} x${at}` }))
 }
 
 function baselined(events: readonly ActivityEvent[]): Work {
