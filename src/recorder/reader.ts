@@ -18,6 +18,8 @@ export type RecordingEnd =
 export type Chunk = {
   readonly record: number
   readonly offset: number
+  /** As stored, with its head. */
+  readonly bytes: number
   readonly head: ChunkHead
   readonly events: readonly EventRecord[]
 }
@@ -140,12 +142,12 @@ function headerIn(frame: Frame | undefined): RecordingHeader {
 
 /** Decodes a chunk and holds its events against what its fixed fields say. */
 export function openChunk(frame: Frame, content: Content): Chunk {
-  const { record, offset } = frame
+  const { record, offset, stored } = frame
   const head = readChunkHead(frame.body, record, offset)
   try {
     const events = [...decodeEvents(eventBytesOf(frame.body, head, content), head.firstSequence)]
     checkFields(head, events)
-    return { record, offset, head, events }
+    return { record, offset, bytes: stored.length, head, events }
   } catch (error) {
     const reason = `the chunk does not hold what it says (${reasonOf(error)})`
     throw new FormatProblem(record, offset, reason, error)

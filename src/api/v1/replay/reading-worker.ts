@@ -1,5 +1,4 @@
 /** Reads recordings for the interface, away from the thread that carries everybody's sessions. What was read of a recording once is remembered for a while. */
-import { statSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { Fault, reasonOf } from '../../../errors.ts'
 import { FormatProblem } from '../../../recorder/format.ts'
@@ -13,7 +12,7 @@ import { replayEventOf } from './replay-event.ts'
 import { GrowingMap, type MappedChunk, type ReplayMap } from './replay-map.ts'
 import { openingFacts } from './opening-facts.ts'
 import { checkRecording } from './check-recording.ts'
-import { entriesIn, pageOf } from './session-entries.ts'
+import { GrowingEntries, pageOf } from './session-entries.ts'
 import { statementIn } from './statement-text.ts'
 import type { Given, Order, Task } from './reading-thread.ts'
 
@@ -125,17 +124,17 @@ function keyframeOf(file: string, number: number): unknown {
 
 /** Sessions whose entries are remembered. */
 const maxEntryLists = 4
-const entryLists = new Map<string, { readonly fileBytes: number; readonly entries: readonly Entry[] }>()
+const entryLists = new Map<string, GrowingEntries>()
 
+/** Those of an open session as far as it has come. */
 function entriesOf(file: string): readonly Entry[] {
   const known = entryLists.get(file)
-  const fileBytes = statSync(file).size
-  if (known?.fileBytes === fileBytes) return known.entries
-  const entries = entriesIn(file)
   entryLists.delete(file)
-  entryLists.set(file, { fileBytes, entries })
+  const entries = known?.now(Date.now())
+  const list = known === undefined || entries === undefined ? new GrowingEntries(file) : known
+  entryLists.set(file, list)
   for (const oldest of entryLists.keys()) if (entryLists.size > maxEntryLists) entryLists.delete(oldest)
-  return entries
+  return entries ?? list.now(Date.now()) ?? []
 }
 
 async function statementOf(file: string, entry: number): Promise<StatementText | undefined> {

@@ -1,8 +1,8 @@
 /** How a recording is played: where its chunks are, when they are, and what of it is busy, idle or missing. Reads each byte of it once. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { channelOf, sizeOf, usualSize } from '../../../recorder/choose-channel.ts'
 import { carriesData, type EventRecord } from '../../../recorder/event.ts'
-import { FormatProblem, frameHeadBytes, readChunkHead } from '../../../recorder/format.ts'
+import { FormatProblem, readChunkHead } from '../../../recorder/format.ts'
 import { FrameReader } from '../../../recorder/frames.ts'
 import type { RecordingHeader } from '../../../recorder/header.ts'
 import { type ChunkPlace, readRecording } from '../../../recorder/reader.ts'
@@ -88,14 +88,12 @@ class Mapper {
   /** From where the last one ended. */
   read(file: string): void {
     const reader = readRecording(file, { onGap: gap => (this.#openGap ??= gap.reason) })
-    const sizes = new FrameSizes(file)
     try {
-      for (const { record, offset, head, events } of reader.chunks(this.#place)) {
-        this.#add({ record, offset, head, bytes: sizes.at(offset) })
+      for (const { record, offset, bytes, head, events } of reader.chunks(this.#place)) {
+        this.#add({ record, offset, bytes, head })
         for (const event of events) this.#take(event)
       }
     } finally {
-      sizes.close()
       reader.close()
     }
   }
@@ -243,25 +241,5 @@ class Heat {
     }
     this.#bins = wider
     this.#binMs *= 2
-  }
-}
-
-/** How long stored frames are: their heads say it, and chunks that were opened do not. */
-class FrameSizes {
-  readonly #fd: number
-  readonly #length = Buffer.alloc(4)
-
-  constructor(file: string) {
-    this.#fd = openSync(file, 'r')
-  }
-
-  at(offset: number): number {
-    return readSync(this.#fd, this.#length, 0, 4, offset) < 4
-      ? 0
-      : frameHeadBytes + this.#length.readUInt32BE(0)
-  }
-
-  close(): void {
-    closeSync(this.#fd)
   }
 }

@@ -2,46 +2,89 @@
  * What happened in a session, read from its recording where the index does not have it yet. As the index has it, without rules and with the
  * grammar's words as far as they were recorded.
  */
+import { statSync } from 'node:fs'
 import { EntryReader } from '../../../analysis/analyst/entry-reader.ts'
 import { redact, redactStatement } from '../../../analysis/analyst/redact.ts'
 import type { Told } from '../../../analysis/analyst/teller.ts'
 import type { Entry, EntryKind } from '../../../analysis/entry.ts'
-import { carriesData, type TextEvent } from '../../../recorder/event.ts'
+import { carriesData, type EventRecord, type TextEvent } from '../../../recorder/event.ts'
 import { FormatProblem } from '../../../recorder/format.ts'
-import { readRecording } from '../../../recorder/reader.ts'
+import { type ChunkPlace, headerOf, readRecording } from '../../../recorder/reader.ts'
 
 /** Entries of one session that are kept for those who ask next: more is what the index is for. */
 const maxEntries = 100_000
+/** A recorder writes what it has after a second: what was not read by then did not happen. */
+const writtenAfterMs = 2000
 /** Characters of a text, as in the index. */
 const maxTextLength = 8192
 
-/** All but what screens showed. Of a damaged recording, what comes before the damage. */
-export function entriesIn(file: string): readonly Entry[] {
-  const reader = readRecording(file)
-  const { session, protocol, openedAt } = reader.header
-  const place = { session, openedAtMs: Date.parse(openedAt) }
-  const read = new EntryReader(protocol)
-  const facts = new RecordedFacts()
-  const entries = new Map<number, Entry>()
-  const take = (told: readonly Told[]): void => {
+/** All entries of one recording but what screens showed. Of an open session's only what was added is read; of a damaged one, what comes before the damage. */
+export class GrowingEntries {
+  readonly #file: string
+  readonly #place: { readonly session: string; readonly openedAtMs: number }
+  readonly #read: EntryReader
+  readonly #facts = new RecordedFacts()
+  readonly #entries = new Map<number, Entry>()
+  #bytes = 0
+  /** Behind the last chunk that was read. */
+  #next: ChunkPlace | undefined
+  #isOver = false
+
+  /** Throws as `readRecording` does. */
+  constructor(file: string) {
+    this.#file = file
+    const { session, protocol, openedAt } = headerOf(file)
+    this.#place = { session, openedAtMs: Date.parse(openedAt) }
+    this.#read = new EntryReader(protocol)
+  }
+
+  /** As far as the file goes; undefined if it is shorter than it was, and so another one. */
+  now(nowMs: number): readonly Entry[] | undefined {
+    const { size } = statSync(this.#file)
+    if (size < this.#bytes) return undefined
+    if (size > this.#bytes && !this.#isOver) this.#readOn()
+    this.#bytes = size
+    if (!this.#isOver) this.#wait(nowMs)
+    return [...this.#entries.values()]
+      .map(entry => this.#facts.addTo(entry))
+      .toSorted((a, b) => a.offsetMs - b.offsetMs || a.number - b.number)
+  }
+
+  #readOn(): void {
+    const reader = readRecording(this.#file)
+    try {
+      for (const { offset, record, bytes, events } of reader.chunks(this.#next)) {
+        for (const event of events) this.#takeEvent(event)
+        this.#next = { offset: offset + bytes, record: record + 1 }
+      }
+      this.#isOver = reader.end?.kind === 'sealed'
+    } catch (error) {
+      if (!(error instanceof FormatProblem)) throw error
+      this.#isOver = true
+    } finally {
+      reader.close()
+    }
+    if (this.#isOver) this.#take(this.#read.end())
+  }
+
+  /** What goes on is told when it has gone on for a moment. */
+  #wait(nowMs: number): void {
+    const untilUs = (nowMs - this.#place.openedAtMs - writtenAfterMs) * 1000
+    for (let us = this.#read.nextUs; us !== undefined && us <= untilUs; us = this.#read.nextUs)
+      this.#take(this.#read.settle(us))
+  }
+
+  #takeEvent(record: EventRecord): void {
+    if (!carriesData(record.event)) this.#facts.take(record.event)
+    this.#take(this.#read.take(record))
+  }
+
+  #take(told: readonly Told[]): void {
+    const entries = this.#entries
     for (const one of told)
       if (one.draft.kind !== 'screen' && (entries.size < maxEntries || entries.has(one.number)))
-        entries.set(one.number, entryOf(one, place))
+        entries.set(one.number, entryOf(one, this.#place))
   }
-  try {
-    for (const record of reader.events()) {
-      if (!carriesData(record.event)) facts.take(record.event)
-      take(read.take(record))
-    }
-  } catch (error) {
-    if (!(error instanceof FormatProblem)) throw error
-  } finally {
-    reader.close()
-  }
-  take(read.end())
-  return [...entries.values()]
-    .map(entry => facts.addTo(entry))
-    .toSorted((a, b) => a.offsetMs - b.offsetMs || a.number - b.number)
 }
 
 function entryOf({ number, draft }: Told, place: { session: string; openedAtMs: number }): Entry {
