@@ -8,7 +8,7 @@ const longest = [2, 3, 7, 20, 64, 300, 4096]
 
 /**
  * `npm run soak -- transcripts`: reads every recording of the corpus cut at every byte, nowhere, and in pieces of several sizes, and tells each
- * that is not read as it was recorded. About ten minutes of CPU.
+ * that is not read as it was recorded. About a minute of CPU.
  */
 export function soakTranscripts(): boolean {
   const cuts: Cut[] = [inBytes, joined, ...longest.map((length, round) => inPieces(round + 1, length))]
