@@ -30,8 +30,10 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
+type Ran = { by?: string; on?: string; day?: number; more?: Partial<Entry> }
+
 /** Of a session of its own, so many days later. */
-function ran(text: string, { by = 'ada', on = 'web1', day = 0, more = {} as Partial<Entry> } = {}): string {
+function ran(text: string, { by = 'ada', on = 'web1', day = 0, more = {} }: Ran = {}): string {
   const id = `s${++sessions}`
   const at = { openedAtMs: openedAtMs + day * dayMs }
   writer.know([{ session: watched(id, { subject: by, target: on, ...at }), isOver: false }])

@@ -188,12 +188,15 @@ function durationCell(row: SessionSummary): ComponentChildren {
   return row.state === 'open' ? <span class="live-word">live</span> : <span class="quiet">unknown</span>
 }
 
+function counted(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+}
+
 function contentOf({ counts, protocol }: SessionSummary): string {
   if (counts === undefined) return 'not indexed yet'
-  const number = (count: number): string => count.toLocaleString('en')
-  if (protocol === 'postgres') return `${number(counts.statements)} statements · ${number(counts.rows)} rows`
-  const files = counts.files === 0 ? '' : ` · ${number(counts.files)} files`
-  return `${number(counts.commands)} commands${files}`
+  const { commands, statements, rows, files } = counts
+  if (protocol === 'postgres') return `${counted(statements, 'statement')} · ${counted(rows, 'row')}`
+  return `${counted(commands, 'command')}${files === 0 ? '' : ` · ${counted(files, 'file')}`}`
 }
 
 function findingsCell(row: SessionSummary): ComponentChildren {

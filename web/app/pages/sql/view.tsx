@@ -1,5 +1,5 @@
 /** A session of PostgreSQL: when its statements ran, what they were, and one of them in full. */
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo } from 'preact/hooks'
 import type { EntryView, SessionDetail } from '../../../../src/api/schema.ts'
 import { usePages } from '../../api.ts'
 import { useKeys } from '../../keys.ts'
