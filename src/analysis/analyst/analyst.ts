@@ -254,6 +254,9 @@ export class Analyst {
     } catch (cause) {
       const problem = cause instanceof Fault ? cause.userText : reasonOf(cause)
       this.#tell({ kind: 'fetched', session, problem })
+      // A bucket that does not answer says nothing of what is in it.
+      const isNowhere = cause instanceof Fault && cause.code === 'RECORDING_NOT_FOUND'
+      if (isNowhere) this.#parts.onUnread?.(session, problem)
     }
   }
 

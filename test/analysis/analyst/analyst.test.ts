@@ -291,10 +291,12 @@ test('a recording that is gone, or damaged, says so, and what can be read of it 
   const bytes = readFileSync(file)
   bytes.fill(0, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 10)
   writeFileSync(file, bytes)
-  analyst.start()
+  const unread: string[] = []
+  await restart({ onUnread: session => void unread.push(session) })
   await untilState('s1', 'done')
   expect(await untilState('s2', 'done')).toMatchObject({ problem: expect.stringContaining('damaged') })
   expect(await untilState('s3', 'gone')).toMatchObject({ problem: 'It is nowhere.' })
+  expect(unread.toSorted()).toEqual(['s2', 's3'])
 })
 
 test('what is to be forgotten is gone when it says so, also of a session that is being read', async () => {
