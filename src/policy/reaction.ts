@@ -16,6 +16,9 @@ const severityOrder: readonly Severity[] = ['info', 'low', 'medium', 'high', 'cr
 /** The strictest first. A session that waits for a sign-in goes on with one; a paused one waits for somebody else. */
 const strictness: readonly Reaction['do'][] = ['end', 'pause', 'step-up']
 
+/** That a session was opened under emergency access. It says nothing of what is done in it: only who names this rule wants to hold such a session. */
+export const emergencyRule = 'B-05'
+
 /** What a session under a grant of that role does, the strictest of all that its rules say; undefined: it goes on. */
 export function reactionTo(policy: Policy, role: string, finding: FindingFacts): Reaction | undefined {
   if (finding.kind !== 'rule') return undefined
@@ -28,5 +31,6 @@ export function reactionTo(policy: Policy, role: string, finding: FindingFacts):
 
 function covers({ severity, rule }: ReactionRule, finding: FindingFacts): boolean {
   if (rule !== undefined) return finding.rules.includes(rule)
+  if (finding.rules.every(met => met === emergencyRule)) return false
   return severity !== undefined && severityOrder.indexOf(finding.severity) >= severityOrder.indexOf(severity)
 }

@@ -28,6 +28,14 @@ test('a role that says nothing, and one that is gone, do nothing', () => {
   expect(reactionTo(policy, 'gone', met)).toBeUndefined()
 })
 
+test('emergency access is held by nobody who does not name its rule', () => {
+  const opened = { ...met, rules: ['B-05'] }
+  expect(reactionTo(policy, 'ops', opened)).toBeUndefined()
+  expect(reactionTo(policy, 'ops', { ...opened, rules: ['B-05', 'SSH-10'] })).toMatchObject({ do: 'step-up' })
+  const named = policyWith(roles.replace('rule: SSH-19', 'rule: B-05'))
+  expect(reactionTo(named, 'ops', opened)).toMatchObject({ do: 'pause' })
+})
+
 test('below the severity, and for another rule, nothing happens', () => {
   expect(reactionTo(policy, 'ops', { ...met, severity: 'medium' })).toBeUndefined()
 })

@@ -1,6 +1,7 @@
 /** What reviewers decide on findings. Each decision names who, why and what it was before, in the history and in the audit log. */
 import { randomBytes } from 'node:crypto'
 import type { FindingRow, FindingState, UnmaskRow } from '../../model.ts'
+import { emergencyRule } from '../../policy/reaction.ts'
 import type { FindingDecision } from '../../store/store.ts'
 import type { Answer, Asker, Closing, FindingInFull, Suppressing, VerdictOn } from './desk.ts'
 import {
@@ -15,7 +16,6 @@ import {
   refused,
 } from './desk-parts.ts'
 import { inFull, mayApprove, type Proposal, proposalOf } from './desk-views.ts'
-import { breakGlassRule } from './gateway-findings.ts'
 import { isAtLeast } from './finding.ts'
 
 type Decided = Promise<Answer<FindingInFull>>
@@ -160,7 +160,7 @@ export class Decisions {
     const nowMs = this.#parts.clock.nowMs()
     if (!(untilMs > nowMs && untilMs <= nowMs + maxSnoozeMs))
       return refused('invalid', 'A finding is put off for two weeks at most. Choose an instant until then.')
-    if (row.value.group === breakGlassRule)
+    if (row.value.group === emergencyRule)
       return refused('not-allowed', 'Every use of emergency access is reviewed soon, so none is put off.')
     const until = `${new Date(untilMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`
     return this.#change(id, asker, {

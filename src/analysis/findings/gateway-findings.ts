@@ -6,8 +6,6 @@ import type { FindingDraft, Reason } from './finding.ts'
 import { groupOf, techniqueNote } from './rule-findings.ts'
 import { counted, lasting, times } from './words.ts'
 
-/** Each use of emergency access; nobody may keep it from reviewers. */
-export const breakGlassRule = 'B-05'
 /** Kinds of refusals that are told. */
 const maxTold = 5
 
