@@ -398,7 +398,7 @@ function unsuppressible({ kind, group }: FindingRow): string | undefined {
   if (kind === 'sample') return 'The random sample cannot be suppressed: it would not be random any more.'
   if (kind === 'integrity')
     return 'What is wrong with recordings and logs cannot be suppressed. Close it once you know why.'
-  if (group === breakGlassRule) return 'Every use of emergency access is reviewed, so none is suppressed.'
+  if (group === emergencyRule) return 'Every use of emergency access is reviewed, so none is suppressed.'
   return undefined
 }
 
