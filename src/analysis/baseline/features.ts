@@ -253,7 +253,8 @@ function measurePairs({ block, own, peers, vocabulary }: Scene): number {
   const peersTotal = peers.total('command') + unseenShare * vocabulary
   let sum = 0
   for (let at = 0; at < length; at++) {
-    const [head, next] = [heads[at] ?? 0, nexts[at] ?? 0]
+    const head = heads[at] ?? 0
+    const next = nexts[at] ?? 0
     const alone = ((peersSeen[next] ?? 0) + unseenShare) / peersTotal
     const expected =
       ((ofPeers[at] ?? 0) + pairPriorEvents * alone) / ((peersAfter[head] ?? 0) + pairPriorEvents)

@@ -45,7 +45,7 @@ export function fitLogistic(
   const labelled: Labelled = {
     rows,
     size,
-    positive: positive.length,
+    positiveEnd: positive.length * size,
     weights: [count / 2 / positive.length, count / 2 / negative.length],
   }
   let weights = start === undefined ? zeros(size) : [...start.weights, start.bias]
@@ -57,11 +57,11 @@ export function fitLogistic(
   return { means, spreads, weights: weights.slice(0, -1), bias: weights.at(-1) ?? 0 }
 }
 
-/** One sample after the other in one list, `size` numbers each; the positive ones first. */
+/** One sample after the other in one list, `size` numbers each; the positive ones first, zeros last until they are a multiple of four. */
 type Labelled = {
   readonly rows: Float64Array
   readonly size: number
-  readonly positive: number
+  readonly positiveEnd: number
   /** What one positive and one negative sample weighs. */
   readonly weights: readonly [number, number]
 }
@@ -72,11 +72,12 @@ function rowsOf(
   count: number,
   size: number,
 ): Float64Array {
-  const rows = new Float64Array(count * size).fill(1)
+  const rows = new Float64Array(Math.ceil(count / 4) * 4 * size)
   let from = 0
   for (const samples of classes)
     for (const sample of samples) {
       for (let at = 0; at < size - 1; at++) rows[from + at] = sample[at] ?? 0
+      rows[from + size - 1] = 1
       from += size
     }
   return rows
@@ -89,19 +90,21 @@ function standardise(
   size: number,
 ): { readonly means: number[]; readonly spreads: number[] } {
   const features = size - 1
+  const end = count * size
   const means = new Float64Array(features)
-  for (let from = 0; from < rows.length; from += size)
-    for (let at = 0; at < features; at++) means[at] = (means[at] ?? 0) + (rows[from + at] ?? 0) / count
+  for (let from = 0; from < end; from += size)
+    for (let at = 0; at < features; at++) means[at] = (means[at] ?? 0) + (rows[from + at] ?? 0)
+  for (let at = 0; at < features; at++) means[at] = (means[at] ?? 0) / count
   const squares = new Float64Array(features)
-  for (let from = 0; from < rows.length; from += size)
+  for (let from = 0; from < end; from += size)
     for (let at = 0; at < features; at++) {
       const distance = (rows[from + at] ?? 0) - (means[at] ?? 0)
-      squares[at] = (squares[at] ?? 0) + (distance * distance) / count
+      rows[from + at] = distance
+      squares[at] = (squares[at] ?? 0) + distance * distance
     }
-  const spreads = squares.map(square => Math.sqrt(square) + 1e-9)
-  for (let from = 0; from < rows.length; from += size)
-    for (let at = 0; at < features; at++)
-      rows[from + at] = ((rows[from + at] ?? 0) - (means[at] ?? 0)) / (spreads[at] ?? 1)
+  const spreads = squares.map(square => Math.sqrt(square / count) + 1e-9)
+  for (let from = 0; from < end; from += size)
+    for (let at = 0; at < features; at++) rows[from + at] = (rows[from + at] ?? 0) / (spreads[at] ?? 1)
   return { means: [...means], spreads: [...spreads] }
 }
 
@@ -120,31 +123,61 @@ function newtonStep(samples: Labelled, weights: readonly number[], ridge: number
   return solve(matrix)
 }
 
-/** The upper half of the second derivatives, line by line, with the first one at the end of each: most of what a fit costs. */
-function curvature(
-  { rows, size, positive, weights: ofClass }: Labelled,
-  weights: Float64Array,
-): Float64Array {
-  const width = size + 1
-  const sums = new Float64Array(size * width)
-  for (let from = 0; from < rows.length; from += size) {
-    let odds = 0
-    for (let at = 0; at < size; at++) odds += (rows[from + at] ?? 0) * (weights[at] ?? 0)
-    const chance = 1 / (1 + Math.exp(-odds))
-    const isPositive = from < positive * size
-    const weight = isPositive ? ofClass[0] : ofClass[1]
-    const error = ((isPositive ? 1 : 0) - chance) * weight
-    const curve = Math.max(1e-5, chance * (1 - chance)) * weight
-    for (let at = 0; at < size; at++) {
-      const value = rows[from + at] ?? 0
-      const scaled = curve * value
-      const line = at * width
-      for (let other = at; other < size; other++)
-        sums[line + other] = (sums[line + other] ?? 0) + scaled * (rows[from + other] ?? 0)
-      sums[line + size] = (sums[line + size] ?? 0) + error * value
-    }
+/**
+ * The upper half of the second derivatives, line by line, with the first one at the end of each: most of what a fit costs. Four samples
+ * at once, so that each sum is read and written once for all of them; what is missing at the end is all zeros.
+ */
+function curvature(labelled: Labelled, weights: Float64Array): Float64Array {
+  const { rows, size } = labelled
+  const sums = new Float64Array(size * (size + 1))
+  const odd = new Float64Array(8)
+  for (let first = 0; first < rows.length; first += 4 * size) {
+    for (let place = 0; place < 4; place++) weighSample(labelled, weights, first, place, odd)
+    addFour(rows, size, first, odd, sums)
   }
   return sums
+}
+
+/** By how much a sample is off, and in the second half of `odd` how much it curves; both weighed. */
+function weighSample(
+  { rows, size, positiveEnd, weights: ofClass }: Labelled,
+  weights: Float64Array,
+  first: number,
+  place: number,
+  odd: Float64Array,
+): void {
+  const from = first + place * size
+  let odds = 0
+  for (let at = 0; at < size; at++) odds += (rows[from + at] ?? 0) * (weights[at] ?? 0)
+  const chance = 1 / (1 + Math.exp(-odds))
+  const isPositive = from < positiveEnd
+  const weight = isPositive ? ofClass[0] : ofClass[1]
+  odd[place] = ((isPositive ? 1 : 0) - chance) * weight
+  odd[place + 4] = Math.max(1e-5, chance * (1 - chance)) * weight
+}
+
+function addFour(rows: Float64Array, size: number, a: number, odd: Float64Array, sums: Float64Array): void {
+  const b = a + size
+  const c = b + size
+  const d = c + size
+  for (let at = 0; at < size; at++) {
+    const ofA = rows[a + at] ?? 0
+    const ofB = rows[b + at] ?? 0
+    const ofC = rows[c + at] ?? 0
+    const ofD = rows[d + at] ?? 0
+    const curveA = ofA * (odd[4] ?? 0)
+    const curveB = ofB * (odd[5] ?? 0)
+    const curveC = ofC * (odd[6] ?? 0)
+    const curveD = ofD * (odd[7] ?? 0)
+    const line = at * (size + 1)
+    for (let other = at; other < size; other++) {
+      const first = curveA * (rows[a + other] ?? 0) + curveB * (rows[b + other] ?? 0)
+      const second = curveC * (rows[c + other] ?? 0) + curveD * (rows[d + other] ?? 0)
+      sums[line + other] = (sums[line + other] ?? 0) + first + second
+    }
+    const errors = (odd[0] ?? 0) * ofA + (odd[1] ?? 0) * ofB + (odd[2] ?? 0) * ofC + (odd[3] ?? 0) * ofD
+    sums[line + size] = (sums[line + size] ?? 0) + errors
+  }
 }
 
 /** Gauss–Jordan elimination; the last column is the right side. The ridge keeps the matrix regular. */

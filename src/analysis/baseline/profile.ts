@@ -128,13 +128,15 @@ export class Profile {
     const { after, kinds } = afterCommands(command.length)
     this.pairs.learn(block.pairs, maxTokensOfFamily)
     for (let at = 0; at < length; at++) {
-      const [head, count] = [heads[at] ?? 0, counts[at] ?? 0]
+      const head = heads[at] ?? 0
+      const count = counts[at] ?? 0
       if (learned[at] === count) kinds[head] = (kinds[head] ?? 0) + 1
       after[head] = (after[head] ?? 0) + count
     }
     if (block.followed.length < command.length) block.followed = new Float64Array(command.keys.length)
     for (let at = 0; at < command.length; at++) {
-      const [token, count] = [command.keys[at] ?? 0, after[at] ?? 0]
+      const token = command.keys[at] ?? 0
+      const count = after[at] ?? 0
       block.followed[at] = count > 0 ? this.heads.add(token, count) + count : this.heads.get(token)
       if ((kinds[at] ?? 0) > 0) this.kinds.add(token, kinds[at] ?? 0)
     }
