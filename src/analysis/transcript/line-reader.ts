@@ -4,11 +4,11 @@ import { park } from '../../recorder/park.ts'
 import { newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
 import type { ScreenCommand } from './command.ts'
 import { CommandQueue, type Draft } from './command-queue.ts'
+import { EarlyLines } from './early-lines.ts'
 import { type Mark, markOf } from './marks.ts'
 import { asks, isMultiplexer, leavesRow, MouseSwitches, scrolls, wipes } from './multiplexer.ts'
 import type { Borders } from './pane.ts'
 import { PaneReader } from './pane-reader.ts'
-import { PasteEcho } from './paste-echo.ts'
 import { beginsWith, directoryIn, isOpen, KnownPrompts } from './prompt.ts'
 import {
   columnAfter,
@@ -21,7 +21,6 @@ import {
   rightOf,
   wholeScreen,
 } from './screen-line.ts'
-import { TypedAhead } from './typed-ahead.ts'
 import { widenEmoji } from './width.ts'
 
 /** Rows that are kept after they scrolled off: a command that is longer is cut at its beginning. */
@@ -30,12 +29,8 @@ const scrollbackRows = 1000
 const maxRowsBelow = 60
 /** How far up the prompt of a line is looked for. */
 const maxSearchRows = 400
-/** Rows in which a prompt is looked for that nobody waits at, after something was typed ahead. */
-const maxAheadRows = 5000
 /** A key sends no more bytes at once. */
 const maxKeyBytes = 8
-/** Lines typed ahead that are remembered until they are shown again. */
-const maxEarly = 64
 
 /** Where a line's text begins: behind its prompt. */
 type Anchor = {
@@ -110,24 +105,13 @@ export class LineReader {
   #hasAnswered = false
   /** Bytes typed that no line accounts for yet: without any, nobody has entered anything. */
   #unread = 0
-  /** Lines that were shown while nobody asked for them: a shell that edits lines itself shows them again. */
-  #early: string[] = []
+  readonly #early = new EarlyLines(this.#prompts)
   /** The text at the right margin that was seen last. */
   #right: RightPrompt | undefined
-  readonly #echo = new PasteEcho()
   /** The next line feed still belongs to a line that was read. */
   #isLeaving = false
   /** No row has passed since an editor's line was entered. */
   #hasJustEnded = false
-  /** Bytes typed ahead: a prompt that nobody waits at is believed for so many. */
-  #aheadBytes = 0
-  readonly #ahead = new TypedAhead()
-  /** The shell shows lines again that were typed ahead: it edits them itself. */
-  #showsAgain = false
-  /** What was typed and shown before the prompt at which it will be gone on with. */
-  #carry = ''
-  /** Rows that have passed since. */
-  #aheadRows = 0
   readonly #mouse = new MouseSwitches()
   /** Inside tmux or screen. */
   #panes: PaneReader | undefined
@@ -265,21 +249,19 @@ export class LineReader {
     const before = textBefore(row, this.#column)
     const behind = this.#behind(before)
     const from = behind?.at ?? 0
-    const chain = this.#passAgain(before.slice(from))
-    const known = chain?.last.length ?? behind?.length ?? this.#prompts.find(before)
-    const begin = from + (chain?.at ?? 0)
+    const again = this.#early.passAgain(before.slice(from), this.#us)
+    const known = again?.text.length ?? behind?.length ?? this.#prompts.find(before)
+    const begin = from + (again?.at ?? 0)
     const prompt = known === undefined ? before : before.slice(begin, begin + known)
     const column = columnAfter(row, begin + prompt.length, this.#terminal.cols)
     if (known !== undefined || this.#prompts.askerOf(prompt, false).kind === 'shell') {
       this.#commitAhead()
-      this.#forgetAhead()
+      this.#early.forget()
     }
     this.#marked = undefined
     const anchor = this.#here(Math.min(column, this.#column), prompt) ?? noAnchor
     const text = before.slice(begin + prompt.length)
-    const carry = this.#carry + before.slice(0, from)
-    this.#carry = ''
-    return { ...this.#open(anchor, text !== ''), carry: text === '' && !this.#showsAgain ? carry : '' }
+    return { ...this.#open(anchor, text !== ''), carry: this.#early.takeCarry(before.slice(0, from), text) }
   }
 
   /** The prompt behind keys that were pressed where nothing asked for them, in this row, and that the terminal showed. */
@@ -287,14 +269,6 @@ export class LineReader {
     const line = this.#line
     if (line === undefined || line.prompt !== '' || line.entered !== undefined) return undefined
     return this.#prompts.findBehind(before, line.typed)
-  }
-
-  /** The shell has asked several times in one row, having read lines that show nothing: the last prompt, and how far it is behind the first. */
-  #passAgain(row: string): { readonly last: string; readonly at: number } | undefined {
-    const chain = this.#ahead.isEmpty ? [] : this.#prompts.chainIn(row)
-    const last = chain.pop()
-    for (const prompt of chain) this.#ahead.pass({ prompt, us: this.#us })
-    return last === undefined ? undefined : { last, at: chain.join('').length }
   }
 
   /** Keys were pressed where nothing asked for a command, and now a shell does, in the same row: lines begin behind its prompt. */
@@ -388,8 +362,7 @@ export class LineReader {
 
   #beginEditor(): void {
     this.#commitEntered()
-    this.#ahead.forget()
-    this.#carry = ''
+    this.#early.leaveToEditor()
     const start = this.#terminal.registerMarker(0)
     if (start === undefined) return
     const isPromptFirst = this.#column > 0 && this.#terminal.modes.applicationCursorKeysMode
@@ -505,19 +478,18 @@ export class LineReader {
     if (line?.entered === undefined) {
       if (!isLeaving) this.#queue.followedBy(() => rowOf(this.#surface, row).text)
     } else line.entered.next ??= rowOf(this.#surface, row).text
-    if (this.#aheadBytes > 0 && !isLeaving) this.#readAhead(row)
+    if (this.#early.isAny && !isLeaving) this.#readAhead(row)
   }
 
   /** Keys of a line that nobody asked for stand before the prompt of the shell, which reads what was typed before them. */
   #isOvertaken(line: Line, row: number): boolean {
-    if (this.#aheadBytes === 0 || this.#prompts.askerOf(line.prompt, false).kind !== 'nobody') return false
+    if (!this.#early.isAny || this.#prompts.askerOf(line.prompt, false).kind !== 'nobody') return false
     const { text } = rowOf(this.#surface, this.#startOf(row))
     const behind = this.#behind(text)
     if (behind === undefined && this.#prompts.find(text) === undefined) return false
-    if (behind !== undefined) this.#carry = text.slice(0, behind.at)
     this.#line = undefined
     line.marker.dispose()
-    this.#aheadBytes += line.typed
+    this.#early.overtake(line.typed, behind === undefined ? undefined : text.slice(0, behind.at))
     return true
   }
 
@@ -532,7 +504,11 @@ export class LineReader {
     const to = line.isSeveral ? row : lastFullRow(this.#surface, from, Math.max(from, row))
     const read = readRows(this.#surface, { from, column: place.column, to, right: line.right })
     const text = line.carry + (line.cut === undefined ? read : line.cut.shown + read.slice(line.cut.columns))
-    if (!isCommand) return this.#enterElsewhere(line, text)
+    if (!isCommand) {
+      this.#line = undefined
+      line.marker.dispose()
+      return this.#early.note({ ...line, text })
+    }
     line.entered = {
       text,
       us: this.#us,
@@ -541,38 +517,12 @@ export class LineReader {
       next: undefined,
     }
     this.#unread = Math.max(0, Math.min(this.#burst - 1, line.typed - Buffer.byteLength(text) - 1))
-    this.#aheadBytes = this.#unread
-    this.#early = []
-    this.#echo.await(this.#unread, 0)
-    this.#ahead.forget()
-  }
-
-  /** A line that nobody asked for, or no shell: an answer to a program, or something typed ahead. */
-  #enterElsewhere(line: Line, text: string): void {
-    this.#line = undefined
-    line.marker.dispose()
-    this.#aheadBytes += line.typed
-    const bytes = Buffer.byteLength(text)
-    if (line.prompt === '' && line.isEchoed && bytes >= line.typed) {
-      this.#carry = beginningOf(text, line.typed) // Enter is not among the keys: what stands behind them is output
-      return
-    }
-    if (line.typed > bytes + 1) this.#echo.await(line.typed - bytes - 1, bytes + 1)
-    if (this.#early.length < maxEarly) this.#early.push(text.trim())
-    if (line.prompt.trim() === '' && !this.#showsAgain) this.#ahead.note(text)
-  }
-
-  #forgetAhead(): void {
-    this.#aheadBytes = 0
-    this.#aheadRows = 0
-    this.#early = []
-    this.#echo.forget()
-    this.#ahead.forget()
+    this.#early.enteredWith(this.#unread)
   }
 
   /** Lines that the shell has read without showing them again. */
   #commitAhead(): void {
-    const read = this.#ahead.take()
+    const read = this.#early.take()
     if (read.length > 0) this.#commitEntered()
     for (const { text, prompt, us } of read)
       this.#offer(text, us, { prompt, hasEditor: false, wasResized: false }, true)
@@ -580,64 +530,21 @@ export class LineReader {
 
   /** Something was typed while the shell did not ask, and now a row begins with its prompt: the shell has read it by itself. */
   #readAhead(row: number): void {
-    if (++this.#aheadRows > maxAheadRows) return this.#forgetAhead()
     const from = this.#startOf(row)
     const shown = rowOf(this.#surface, from)
-    if (this.#prompts.asksForSecret(shown.text)) {
-      this.#carry = ''
-      return this.#forgetAhead()
-    }
-    const prompt = this.#promptAhead(shown.text)
-    if (prompt === undefined) return this.#noteEcho(shown.text)
+    const prompt = this.#early.promptIn(shown.text, this.#line?.prompt ?? '', this.#isOpen)
+    if (prompt === undefined) return
     const column = columnAfter(shown, prompt.at + prompt.text.length, this.#terminal.cols)
     const text = readRows(this.#surface, { from, column, to: row, right: undefined })
-    const isShownAgain = this.#early.includes(text.trim()) || this.#isInsteadOfEcho(text)
-    if (!this.#ahead.isEmpty && !isShownAgain) return this.#passPrompts(shown.text.slice(prompt.at))
-    if (this.#early.length > 0 && !isShownAgain) return
-    if (Buffer.byteLength(text) + 1 > this.#aheadBytes) return
+    if (!this.#early.isShownAgain(text, shown.text.slice(prompt.at), this.#us)) return
     this.#commitEntered()
     this.#offer(text, this.#us, { prompt: prompt.text, hasEditor: false, wasResized: false }, true)
-    this.#showsAgain = true
-    this.#carry = ''
-    this.#ahead.forget()
-    this.#aheadBytes = Math.max(0, this.#aheadBytes - Buffer.byteLength(text) - 1)
-  }
-
-  /** What looked like the echo was output: a shell that edits lines shows one that was pasted with the first, as long as that. */
-  #isInsteadOfEcho(text: string): boolean {
-    return this.#echo.wasFound && Buffer.byteLength(text) + 1 === this.#aheadBytes
-  }
-
-  /** The prompt with which a row begins, or that stands behind keys that were pressed before it came. */
-  #promptAhead(row: string): { readonly at: number; readonly text: string } | undefined {
-    const at = row.startsWith(this.#carry) ? this.#carry.length : 0
-    const rest = row.slice(at)
-    const before = this.#line?.prompt ?? ''
-    const length = before !== '' && rest.startsWith(before) ? before.length : this.#prompts.findAny(rest)
-    const next = length === undefined && this.#isOpen ? this.#prompts.chainIn(rest)[0]?.length : length
-    return next === undefined ? undefined : { at, text: rest.slice(0, next) }
   }
 
   /** Whether the line that was entered last wants another. */
   get #isOpen(): boolean {
     const entered = this.#line?.entered
     return entered === undefined ? this.#queue.isOpen : isOpen(entered.text)
-  }
-
-  /** The shell asked here, once or more often, and had its answer already. */
-  #passPrompts(row: string): void {
-    for (const prompt of this.#prompts.chainIn(row)) this.#ahead.pass({ prompt, us: this.#us })
-  }
-
-  /** Where a shell leaves editing to the terminal, what is shown first is what was typed. */
-  #noteEcho(text: string): void {
-    const echo = this.#showsAgain ? undefined : this.#echo.row(text)
-    if (echo === undefined) return
-    if (echo.isFirstOutput) this.#ahead.forget()
-    for (const row of echo.rows) {
-      this.#ahead.note(row)
-      if (this.#early.length < maxEarly) this.#early.push(row.trim())
-    }
   }
 
   #startOf(row: number): number {
@@ -660,7 +567,7 @@ export class LineReader {
     else {
       line.marker.dispose()
       this.#line = { ...line, ...goesOn, entered: undefined }
-      this.#forgetAhead()
+      this.#early.forget()
     }
   }
 
@@ -796,11 +703,6 @@ const noAnchor: Anchor = {
   column: 0,
   prompt: '',
   right: undefined,
-}
-
-/** A text's beginning, so many bytes long. */
-function beginningOf(text: string, bytes: number): string {
-  return Buffer.from(text).subarray(0, bytes).toString()
 }
 
 /** Stars and bullets stand for a secret. */

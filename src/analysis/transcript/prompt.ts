@@ -130,7 +130,7 @@ export class KnownPrompts {
 
   /** Whether a row ends with a question for a secret. */
   asksForSecret(row: string): boolean {
-    return asksForSecret(row)
+    return asksForSecret(row.trimEnd().slice(-maxPromptLength))
   }
 
   /** Behind output that did not end with a newline, or keys that were typed before the prompt came. */
