@@ -73,8 +73,8 @@ export function measure(
   const top = slopes === undefined ? undefined : new TopTokens(slopes)
   const scene: Scene = { block, own, peers, vocabulary, top }
   sight.look(block, own, peers)
-  const [slow, fast, damped, once, unique, fresh] = measureCommands(scene)
-  const [first, second, third] = own.levels
+  const { slow, fast, damped, once, unique, fresh } = measureCommands(scene)
+  const { levels } = own
   const features = [
     slow,
     fast,
@@ -85,9 +85,9 @@ export function measure(
     measureFamily('shape', 6, scene),
     measureFamily('word', 7, scene),
     measurePairs(scene),
-    first.deviation(slow, levelPriors[0]),
-    second.deviation(damped, levelPriors[1]),
-    third.deviation(fresh, levelPriors[2]),
+    levels[0].deviation(slow, levelPriors[0]),
+    levels[1].deviation(damped, levelPriors[1]),
+    levels[2].deviation(fresh, levelPriors[2]),
   ]
   return { features, tokens: top?.tokens ?? [] }
 }
@@ -127,13 +127,10 @@ class TopTokens {
 const noPart: TokenPart = { family: 'command', token: 0, nats: 0 }
 
 /** Of accepted blocks the levels of a person are made. */
-export function learnLevels(own: Profile, features: Features): void {
-  const values = levelValues(features)
-  own.levels.forEach((level, index) => level.add(values[index] ?? 0))
-}
-
-function levelValues(features: Features): readonly [number, number, number] {
-  return [features[0] ?? 0, features[2] ?? 0, features[5] ?? 0]
+export function learnLevels({ levels }: Profile, features: Features): void {
+  levels[0].add(features[0] ?? 0)
+  levels[1].add(features[2] ?? 0)
+  levels[2].add(features[5] ?? 0)
 }
 
 /** What is known of what a block holds, by its place in the list; used again for each block. */
@@ -173,7 +170,7 @@ class Sight {
 
 const sight = new Sight()
 
-type CommandSums = readonly [number, number, number, number, number, number]
+type CommandSums = Readonly<Record<'slow' | 'fast' | 'damped' | 'once' | 'unique' | 'fresh', number>>
 
 function measureCommands({ block, own, peers, vocabulary, top }: Scene): CommandSums {
   const list = block.counts.command
@@ -181,11 +178,17 @@ function measureCommands({ block, own, peers, vocabulary, top }: Scene): Command
   const { own: ofOwn, lately, peers: ofPeers, users } = sight
   const total = own.slow.command.total
   const people = Math.max(1, peers.people)
-  const [peersTotal, fastTotal] = [peers.total('command'), own.fast.total]
+  const peersTotal = peers.total('command')
+  const fastTotal = own.fast.total
   const expectedTotal = peersTotal + unseenShare * vocabulary
   const distinct = Math.max(1, length)
   const all = Math.max(1, list.total, block.events)
-  let [slowSum, fastSum, dampedSum, onceSum, uniqueSum, newSum] = [0, 0, 0, 0, 0, 0]
+  let slowSum = 0
+  let fastSum = 0
+  let dampedSum = 0
+  let onceSum = 0
+  let uniqueSum = 0
+  let newSum = 0
   for (let at = 0; at < length; at++) {
     const count = counts[at] ?? 0
     const seen = ofOwn[at] ?? 0
@@ -209,7 +212,14 @@ function measureCommands({ block, own, peers, vocabulary, top }: Scene): Command
     const nats = ofSlow * slow + top.slope(1) * share * fast + top.slope(4) * odd + top.slope(5) * fresh
     if (nats >= top.least) top.add('command', keys[at] ?? 0, nats)
   }
-  return [slowSum, fastSum, dampedSum, onceSum, uniqueSum, newSum]
+  return {
+    slow: slowSum,
+    fast: fastSum,
+    damped: dampedSum,
+    once: onceSum,
+    unique: uniqueSum,
+    fresh: newSum,
+  }
 }
 
 /** 1: only others do this. −1: only this person does. */

@@ -73,7 +73,9 @@ export class Population {
   }
 
   #learnFamily({ keys, counts, length }: CountList, family: Family, own: Profile): void {
-    const [all, users, ofOwn] = [this.all[family], this.users[family], own.slow[family]]
+    const all = this.all[family]
+    const users = this.users[family]
+    const ofOwn = own.slow[family]
     for (let at = 0; at < length; at++) {
       const token = keys[at] ?? 0
       if (ofOwn.of(token) === 0) users.add(token, 1)
