@@ -1,7 +1,6 @@
 /** The outbox of a worker process: nothing that was said is lost, twice, or out of order, whoever dies when. */
 import { generateKeyPairSync } from 'node:crypto'
-import { appendFileSync, mkdtempSync, readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import pino from 'pino'
@@ -17,6 +16,7 @@ import { systemClock } from '../../src/clock.ts'
 import { fileSigner } from '../../src/credentials/authority.ts'
 import { Fault } from '../../src/errors.ts'
 import type { AppendSync } from '../../src/model.ts'
+import { newFolder } from '../support/scratch.ts'
 
 const owner = '0123456789abcdef'
 const log = pino({ level: 'silent' })
@@ -26,7 +26,7 @@ function openOutbox(folder: string, fileBytes = 1000, append: AppendSync = appen
 }
 
 function scratch(): string {
-  return mkdtempSync(join(tmpdir(), 'sallyport-outbox-'))
+  return newFolder('outbox')
 }
 
 function say(outbox: Outbox, text: string): number {

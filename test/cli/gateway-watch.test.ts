@@ -1,6 +1,5 @@
 /** What the gateway notices itself: over a real store, desk and audit log. */
-import { mkdirSync, mkdtempSync, readdirSync, renameSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -13,10 +12,11 @@ import type { FindingRow, SessionRow } from '../../src/model.ts'
 import { ann, bob, closeDesks, deskWith, type DeskWorld } from '../analysis/findings/desk-world.ts'
 import { NOON, sessionOf } from '../policy/people.ts'
 import { newSigner } from '../recorder/support.ts'
+import { newFolder } from '../support/scratch.ts'
 
 afterEach(closeDesks)
 const log = pino({ level: 'silent' })
-const newFolder = (): string => mkdtempSync(join(tmpdir(), 'sallyport-watch-'))
+const emptyFolder = (): string => newFolder('watch')
 
 type Watched = DeskWorld & {
   readonly watch: GatewayWatch
@@ -26,7 +26,7 @@ type Watched = DeskWorld & {
   readonly found: (session: string) => Promise<readonly FindingRow[]>
 }
 
-async function watched(auditFolder = newFolder(), world?: DeskWorld): Promise<Watched> {
+async function watched(auditFolder = emptyFolder(), world?: DeskWorld): Promise<Watched> {
   const { clock, config, store, desk, ...rest } = world ?? (await deskWith())
   const watch = new GatewayWatch({ config: () => config, auditFolder, clock, log })
   const announced = watch.announced(store)
@@ -72,7 +72,7 @@ describe('emergency access', () => {
     const world = await deskWith()
     await world.store.sessions.insert(sessionOf({ id: 'e1', openedAtMs: NOON, breakGlass: true }))
     for (let gateway = 0; gateway < 2; gateway++) {
-      const { start, found } = await watched(newFolder(), world)
+      const { start, found } = await watched(emptyFolder(), world)
       await start()
       expect(groups(await found('e1'))).toEqual(['B-05'])
     }
@@ -92,7 +92,7 @@ describe('refused, then let in', () => {
   } as const
 
   test('is a finding that tells of the refusals, also when the gateway restarted in between', async () => {
-    const folder = join(newFolder(), 'audit')
+    const folder = join(emptyFolder(), 'audit')
     const world = await deskWith()
     const audit = openAuditLog({ folder, signer: newSigner(), clock: world.clock, log })
     const first = await watched(folder, world)
@@ -110,7 +110,7 @@ describe('refused, then let in', () => {
   })
 
   test('is none for another person, and none where the target itself refused', async () => {
-    const { watch, start, open, found, auditFolder, clock } = await watched(join(newFolder(), 'audit'))
+    const { watch, start, open, found, auditFolder, clock } = await watched(join(emptyFolder(), 'audit'))
     const audit = watch.observe(openAuditLog({ folder: auditFolder, signer: newSigner(), clock, log }))
     await start()
     audit.append({ ...refusal, subject: 'eve-5' })
@@ -196,7 +196,7 @@ describe('the check of the logs', () => {
   const timing = { firstMs: 0, againMs: 1 }
 
   async function logs() {
-    const folder = newFolder()
+    const folder = emptyFolder()
     const signer = newSigner()
     const clock = { nowMs: () => NOON, monotonicUs: () => 0 }
     const sessionLogFolder = join(folder, 'log')
@@ -237,8 +237,8 @@ describe('the check of the logs', () => {
   test('finds the gap where a file of the audit log was taken away, and a log of sessions without its checkpoint', async () => {
     const wish = await logs()
     const [, second = ''] = readdirSync(wish.auditFolder).toSorted()
-    renameSync(join(wish.auditFolder, second), join(newFolder(), second))
-    renameSync(join(wish.sessionLogFolder, 'checkpoint'), join(newFolder(), 'checkpoint'))
+    renameSync(join(wish.auditFolder, second), join(emptyFolder(), second))
+    renameSync(join(wish.sessionLogFolder, 'checkpoint'), join(emptyFolder(), 'checkpoint'))
     const found = await problemsOf(wish, 2)
     expect(found.map(one => one.log)).toEqual(['log of sessions', 'audit log'])
     expect(found[1]?.reason).toContain('one is missing or renamed')

@@ -1,6 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, test } from 'vitest'
@@ -8,8 +7,9 @@ import { maxAuditorKeys, parseAuditorKey } from '../../src/config/auditor-key.ts
 import { loadConfig } from '../../src/config/load.ts'
 import { printProblems } from '../../src/config/problem.ts'
 import { writeYaml, yamlWith } from './yaml-file.ts'
+import { newFolder } from '../support/scratch.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sallyport-test-'))
+const folder = newFolder('test')
 const env = { OIDC_SECRET: 'secret' }
 
 function jwkOf(pair: { publicKey: { export: (options: { format: 'jwk' }) => object } }): object {

@@ -1,12 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { matchesColumn, matchesPart, matchesTable } from '../../src/config/relation-pattern.ts'
 import { makeServerCertificate } from '../../src/demo/server-certificate.ts'
 import { complaintsOf, configOf, yamlWith } from './yaml-file.ts'
+import { newFolder } from '../support/scratch.ts'
 
 const env = { BROKER: 'secret-of-the-broker', OAUTH: 'secret-of-oauth', METRICS: 'secret-of-metrics' }
 const broker = 'broker: { user: b, password: env:BROKER }'
@@ -21,7 +21,7 @@ const rule = (text: string) => target(broker, text)
 const section = (text: string) => `${target(broker)}\npostgres: { ${text} }`
 const complaints = (text: string) => complaintsOf(text, env)
 
-const folder = mkdtempSync(join(tmpdir(), 'sallyport-postgres-config-'))
+const folder = newFolder('postgres-config')
 const { certificate, key, authority } = await makeServerCertificate(['localhost'])
 const otherKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const files = {

@@ -1,6 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { format, inspect } from 'node:util'
 import { pino } from 'pino'
@@ -9,8 +8,9 @@ import { loadConfig } from '../../src/config/load.ts'
 import { printProblems } from '../../src/config/problem.ts'
 import { Secret } from '../../src/config/secret.ts'
 import { complaintsOf, configOf, problemsOf, writeYaml, yamlWith } from './yaml-file.ts'
+import { newFolder } from '../support/scratch.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sallyport-secret-'))
+const folder = newFolder('secret')
 const withSecret = (reference: string) =>
   yamlWith({
     identity: `identity: { issuer: "https://login.example.com", clientId: x, clientSecret: ${reference} }`,

@@ -1,9 +1,9 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Problem } from '../../src/config/problem.ts'
+import { newFolder } from '../support/scratch.ts'
 
 export const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB+z8mDkjVMDDBBA2+dz9fYsqd5kXkHtO4pFmEGpPLn6'
 
@@ -25,7 +25,7 @@ const PARTS = {
 }
 
 export function writeYaml(text: string | Uint8Array): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'sallyport-config-')), 'sallyport.yaml')
+  const file = join(newFolder('config'), 'sallyport.yaml')
   writeFileSync(file, text)
   return file
 }

@@ -1,8 +1,5 @@
 /** A target that takes client certificates instead of roles that are made for a session, as a real server does. */
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { fileSigner } from '../../src/credentials/authority.ts'
 import { openX509Authority, type X509Authority } from '../../src/credentials/x509.ts'
@@ -11,13 +8,14 @@ import { encodePassword, encodeQuery } from '../../src/postgres/wire/frontend.ts
 import { encodeStartup, protocol } from '../../src/postgres/wire/startup.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { Door, type DoorOptions, RawClient } from './door.ts'
+import { newFolder } from '../support/scratch.ts'
 
 let authority: X509Authority
 let server: TestPostgres
 const doors: Door[] = []
 
 beforeAll(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sallyport-x509-'))
+  const folder = newFolder('x509')
   const signer = fileSigner(generateKeyPairSync('ed25519').privateKey)
   authority = await openX509Authority(folder, signer, { gateway: 'test', nowMs: Date.now() })
   server = await startPostgres(18, {
@@ -69,7 +67,7 @@ async function answerTo(client: RawClient, query: string): Promise<string> {
 
 describe('refused', () => {
   test('a certificate of an authority that the target does not know', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sallyport-x509-'))
+    const folder = newFolder('x509')
     const signer = fileSigner(generateKeyPairSync('ed25519').privateKey)
     const other = await openX509Authority(folder, signer, { gateway: 'test', nowMs: Date.now() })
     expect((await session(await open({ databases: other }))).error).toBe('08006')

@@ -1,8 +1,6 @@
 /** The real listener before a real target, in this process; only the relay is a pair of pipes, so that what is seen is ours. */
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync } from 'node:fs'
 import { connect as connectTcp, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import pino from 'pino'
@@ -34,6 +32,7 @@ import { openRecorder } from '../../src/recorder/recorder.ts'
 import { LiveSessions } from '../../src/session/live.ts'
 import { openStore } from '../../src/store/sqlite-store.ts'
 import { person } from '../ssh/fakes.ts'
+import { newFolder } from '../support/scratch.ts'
 
 export type DoorOptions = {
   readonly limits?: Partial<PostgresLimits>
@@ -96,7 +95,7 @@ export class Door {
   }
 
   async #start(target: PostgresTarget, options: DoorOptions): Promise<void> {
-    const folder = mkdtempSync(join(tmpdir(), 'sallyport-door-'))
+    const folder = newFolder('door')
     const log = pino({ level: process.env['TEST_LOG'] ?? 'silent' })
     const clock = systemClock
     const signer = () => fileSigner(generateKeyPairSync('ed25519').privateKey)

@@ -1,8 +1,5 @@
 /** Signing in at real servers, 15 and 18, over TLS that they have proven themselves by. Refusals first. */
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import pino from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type AuditLog, openAuditLog } from '../../src/audit/audit-log.ts'
@@ -13,6 +10,7 @@ import { Fault } from '../../src/errors.ts'
 import { signInAtTarget, TargetRefused } from '../../src/postgres/upstream.ts'
 import { protocol } from '../../src/postgres/wire/startup.ts'
 import { hasPostgres, postgresVersions, startPostgres, type TestPostgres } from '../support/postgres.ts'
+import { newFolder } from '../support/scratch.ts'
 
 const needsPeers = process.env['SALLYPORT_REQUIRE_PEERS'] === '1'
 
@@ -21,7 +19,7 @@ describe.each(postgresVersions)('PostgreSQL %d', version => {
   let server: TestPostgres
   let audit: AuditLog
   beforeAll(async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sallyport-upstream-'))
+    const folder = newFolder('upstream')
     const signer = fileSigner(generateKeyPairSync('ed25519').privateKey)
     audit = openAuditLog({ folder, signer, clock: systemClock, log: pino({ level: 'silent' }) })
     server = await startPostgres(version, {

@@ -1,10 +1,8 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { LeaseRow, SignInRow } from '../../src/model.ts'
+import { newFolder } from '../support/scratch.ts'
 
 export function dataFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'sallyport-data-'))
+  return newFolder('data')
 }
 
 export function leaseOf(row: Partial<LeaseRow> = {}): LeaseRow {

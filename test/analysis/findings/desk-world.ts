@@ -1,7 +1,4 @@
 /** A desk over a real store, with people around it. */
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pino } from 'pino'
 import { Aliases } from '../../../src/analysis/findings/aliases.ts'
 import type { Asker, FindingDesk } from '../../../src/analysis/findings/desk.ts'
@@ -15,6 +12,7 @@ import type { Store } from '../../../src/store/store.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { NOON, personWith, policyWith, sessionOf } from '../../policy/people.ts'
 import { dataFolder } from '../../store/rows.ts'
+import { newFolder } from '../../support/scratch.ts'
 
 const roles = `
 ops: { members: { groups: [ops] }, allow: [{ targets: { protocol: ssh }, logins: [root] }] }
@@ -60,7 +58,7 @@ export async function closeDesks(): Promise<void> {
 
 export async function deskWith(
   analysis: Partial<AnalysisConfig> = {},
-  keys = mkdtempSync(join(tmpdir(), 'sallyport-keys-')),
+  keys = newFolder('keys'),
 ): Promise<DeskWorld> {
   const store = await openStore(dataFolder())
   opened.push(store)

@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Entry, EntryHit } from '../../../src/analysis/entry.ts'
@@ -12,6 +11,7 @@ import { forbiddenWords } from '../../../src/analysis/findings/words.ts'
 import type { WatchedSession } from '../../../src/analysis/analyst/session-observer.ts'
 import type { AnalysisConfig } from '../../../src/config/config.ts'
 import { NOON, policyWith } from '../../policy/people.ts'
+import { newFolder } from '../../support/scratch.ts'
 
 const { analysis } = policyWith(
   'ops: { members: { groups: [ops] }, allow: [{ targets: { protocol: ssh }, logins: [root] }] }',
@@ -20,7 +20,7 @@ const dayMs = 86_400_000
 const issuer = 'https://login.example.com'
 
 function folder(): string {
-  return mkdtempSync(join(tmpdir(), 'sallyport-profiles-'))
+  return newFolder('profiles')
 }
 
 type Told = {

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Aliases } from '../../../src/analysis/findings/aliases.ts'
@@ -8,6 +7,7 @@ import { namesOf, scrubbed } from '../../../src/analysis/findings/scrub.ts'
 import { Fault } from '../../../src/errors.ts'
 import { HOUR, NOON } from '../../policy/people.ts'
 import { ann, bob, carl, closeDesks, deskWith, dora, local } from './desk-world.ts'
+import { newFolder } from '../../support/scratch.ts'
 
 afterEach(closeDesks)
 
@@ -21,7 +21,7 @@ function valueOf<T>(answer: Answer<T>): T {
 }
 
 function keysFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'sallyport-keys-'))
+  return newFolder('keys')
 }
 
 test('nobody approves what they asked for, and a reviewer does not approve at all', async () => {

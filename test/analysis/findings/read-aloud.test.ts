@@ -2,9 +2,6 @@
  * One finding of each kind, as a reviewer reads it, in `read-aloud.md` beside this file. Whoever changes a text sees there what becomes of it;
  * `vitest -u` writes it anew.
  */
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { WatchedSession } from '../../../src/analysis/analyst/session-observer.ts'
 import type { Entry, EntryHit } from '../../../src/analysis/entry.ts'
@@ -25,6 +22,7 @@ import { readCatalogue } from '../../../src/analysis/rules/catalogue.ts'
 import { GatewayRules } from '../../../src/analysis/rules/gateway-rules.ts'
 import type { ReadingRow } from '../../../src/model.ts'
 import { HOUR, NOON, policyWith, sessionOf } from '../../policy/people.ts'
+import { newFolder } from '../../support/scratch.ts'
 
 const catalogue = readCatalogue()
 const { analysis } = policyWith(
@@ -103,7 +101,7 @@ function gatewayFindings(): FindingDraft[] {
 const usual = Array.from({ length: 20 }, (_, at) => `SELECT id, total FROM orders WHERE id = ${at}`)
 /** What others do all day. */
 const payroll = Array.from({ length: 20 }, (_, at) => `CALL payroll.close_month(${at})`)
-const folder = (): string => mkdtempSync(join(tmpdir(), 'sallyport-aloud-'))
+const folder = (): string => newFolder('aloud')
 
 type Visit = {
   readonly person: string

@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { zstdDecompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
@@ -9,9 +8,10 @@ import type { FindingDraft } from '../../../src/analysis/findings/finding.ts'
 import { readCatalogue } from '../../../src/analysis/rules/catalogue.ts'
 import { PersonWindows } from '../../../src/analysis/rules/person-windows.ts'
 import { WindowKeeper } from '../../../src/analysis/rules/window-keeper.ts'
+import { newFolder } from '../../support/scratch.ts'
 
 const catalogue = readCatalogue()
-const newFolder = (): string => mkdtempSync(join(tmpdir(), 'sallyport-windows-'))
+const emptyFolder = (): string => newFolder('windows')
 const windowsIn = (folder: string, off: readonly string[] = []): PersonWindows =>
   new PersonWindows(catalogue, off, new WindowKeeper(folder))
 const dayMs = 86_400_000
@@ -69,38 +69,38 @@ function look(
 const week = [0, 1, 2, 3, 4]
 
 test('a little in each of many sessions of one person adds up', () => {
-  const windows = windowsIn(newFolder())
+  const windows = windowsIn(emptyFolder())
   expect(week.flatMap(day => visit(windows, day))).toEqual([])
   expect(new Set(visit(windows, 5))).toEqual(new Set(['B-04']))
 })
 
 test('and that of several people does not', () => {
-  const windows = windowsIn(newFolder())
+  const windows = windowsIn(emptyFolder())
   const all = [...week, 5, 6].flatMap(day => visit(windows, day, `person${day % 2}`))
   expect(all).toEqual([])
 })
 
 test('a session that is analysed again does not count twice', () => {
-  const windows = windowsIn(newFolder())
+  const windows = windowsIn(emptyFolder())
   for (const day of week) visit(windows, day)
   expect(visit(windows, 4)).toEqual([])
   expect(visit(windows, 5)).toContain('B-04')
 })
 
 test('a rule that is off makes no finding', () => {
-  const windows = windowsIn(newFolder(), ['B-04'])
+  const windows = windowsIn(emptyFolder(), ['B-04'])
   expect([...week, 5, 6].flatMap(day => visit(windows, day))).toEqual([])
 })
 
 describe('a restart', () => {
   test('between two sessions forgets nothing', () => {
-    const folder = newFolder()
+    const folder = emptyFolder()
     for (const day of week) expect(visit(windowsIn(folder), day)).toEqual([])
     expect(visit(windowsIn(folder), 5)).toContain('B-04')
   })
 
   test('within a session, which is read again from its start, counts what is new and nothing twice', () => {
-    const folder = newFolder()
+    const folder = emptyFolder()
     for (const day of week) visit(windowsIn(folder), day)
     const before = windowsIn(folder)
     before.opened(sessionOf(5, 'ada'))
@@ -113,7 +113,7 @@ describe('a restart', () => {
   })
 
   test('and a session that was put aside goes on where it was', () => {
-    const folder = newFolder()
+    const folder = emptyFolder()
     for (const day of week) visit(windowsIn(folder), day)
     const before = windowsIn(folder)
     before.opened(sessionOf(5, 'ada'))
@@ -124,7 +124,7 @@ describe('a restart', () => {
   })
 
   test('with all recordings read again, counts none of them twice, nor those that are older than what it looks back', () => {
-    const folder = newFolder()
+    const folder = emptyFolder()
     for (const day of week) visit(windowsIn(folder), day + 100)
     const again = windowsIn(folder)
     for (const day of [0, 1, 2]) expect(visit(again, day)).toEqual([])
@@ -134,7 +134,7 @@ describe('a restart', () => {
 
   test('with a file that is damaged, or of another rule, begins again', () => {
     for (const damage of ['no zstd', '']) {
-      const folder = newFolder()
+      const folder = emptyFolder()
       for (const day of week) visit(windowsIn(folder), day)
       for (const name of readdirSync(folder)) writeFileSync(join(folder, name), damage)
       expect([5, 6, 7, 8, 9].flatMap(day => visit(windowsIn(folder), day))).toEqual([])
@@ -143,7 +143,7 @@ describe('a restart', () => {
 })
 
 test('what is on disk is bounded, of the owner alone, and goes with the person or when it is old', () => {
-  const folder = newFolder()
+  const folder = emptyFolder()
   const windows = windowsIn(folder)
   for (const day of week) visit(windows, day)
   visit(windows, 0, 'bob')

@@ -1,7 +1,4 @@
-import { mkdtempSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { generateKeyPairSync } from 'node:crypto'
 import pino from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -12,13 +9,14 @@ import { fileSigner } from '../../../src/credentials/authority.ts'
 import { isTargetProof, reachPostgres } from '../../../src/credentials/postgres/target-proof.ts'
 import { makeServerCertificate } from '../../../src/demo/server-certificate.ts'
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts'
+import { newFolder } from '../../support/scratch.ts'
 
 let postgres: TestPostgres
 let audit: AuditLog
 
 beforeAll(async () => {
   audit = openAuditLog({
-    folder: mkdtempSync(join(tmpdir(), 'sallyport-audit-')),
+    folder: newFolder('audit'),
     signer: fileSigner(generateKeyPairSync('ed25519').privateKey),
     clock: systemClock,
     log: pino({ level: 'silent' }),
