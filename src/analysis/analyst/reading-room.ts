@@ -130,7 +130,13 @@ export class ReadingRoom {
     if (!this.#keys.has(id)) return Promise.resolve()
     this.over(id)
     if (!this.#open.has(id)) return Promise.resolve()
-    return new Promise(resolve => this.#finishing.set(id, resolve))
+    const before = this.#finishing.get(id)
+    return new Promise(resolve =>
+      this.#finishing.set(id, () => {
+        before?.()
+        resolve()
+      }),
+    )
   }
 
   /** What was not read of it until now is not read. */

@@ -3,11 +3,17 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Analyst } from '../../../src/analysis/analyst/analyst.ts'
+import { Judge } from '../../../src/analysis/analyst/judge.ts'
 import { quoteIsSealed } from '../../../src/analysis/analyst/sealed-findings.ts'
 import type { AnalystBatch } from '../../../src/analysis/analyst/session-observer.ts'
+import { SessionReading } from '../../../src/analysis/analyst/session-reading.ts'
+import type { EntryHit } from '../../../src/analysis/entry.ts'
 import type { FindingDraft } from '../../../src/analysis/findings/finding.ts'
 import { SearchThread } from '../../../src/analysis/index/search-thread.ts'
 import type { IndexedSession } from '../../../src/analysis/index/search-types.ts'
+import { loadRules } from '../../../src/analysis/rules/load.ts'
+import { WindowRules } from '../../../src/analysis/rules/window-rules.ts'
+import { Grammar } from '../../../src/analysis/sql/grammar.ts'
 import type { ContentKeys } from '../../../src/recorder/encryption/content-keys.ts'
 import { SealedReadings } from '../../../src/recorder/encryption/sealed-reading.ts'
 import { policyWith } from '../../policy/people.ts'
@@ -203,18 +209,47 @@ test('what the grammar keeps waiting is looked at after the seal, without the ke
   expect(unread).toEqual([])
 })
 
-test('a session of which more is left than there is room for says that not all was looked at', async () => {
-  analyst.start()
-  await analyst.forget('nobody')
-  const recording = await recordings.open('s1')
-  analyst.opened(recordings.rows[0]!)
-  await recordings.record(recording, shell())
-  const screen = Buffer.from('a line of what is shown\r\n'.repeat(2600))
-  for (let chunk = 0; chunk < 600; chunk++) {
-    recording.record({ type: 'output', channel: 0, data: screen })
-    if (recording.isBehind) await recording.whenDrained()
+test('a recording of which more is left than there is room for is cut there, and another is not', async () => {
+  const lines = Buffer.from(`${'what is shown '.repeat(70)}\n`.repeat(30))
+  const { catalogue } = loadRules({})
+  const grammar = new Grammar()
+  for (const [session, chunks, isCut] of [
+    ['s1', 10, false],
+    ['s2', 300, true],
+  ] as const) {
+    const recording = await recordings.open(session)
+    await recordings.record(recording, exec('cat /srv/notes', 1).slice(0, 2))
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      recording.record({ type: 'output', channel: 1, data: lines })
+      if (recording.isBehind) await recording.whenDrained()
+    }
+    await recordings.record(recording, exec(`cat /etc/shadow ${word}`, 2))
+    let opened: ContentKeys | undefined
+    readings.attach({ opened: () => {}, ended: async () => void (opened = structuredClone(keys.at(-1))) })
+    await recording.seal('done')
+    const watched = { ...recordings.rows[0]!, principal: 'ada', labels: {} }
+    const reading = new SessionReading(
+      watched,
+      recordings.fileOf(recording),
+      false,
+      {
+        judge: new Judge(catalogue, grammar),
+        windows: () => new WindowRules(catalogue),
+        observers: [],
+        onTrouble: () => {},
+      },
+      opened,
+    )
+    reading.forgetKeys()
+    const hits: EntryHit[] = []
+    for (let isEnd = false; !isEnd; ) {
+      const step = await reading.step(false, Date.now())
+      hits.push(...step.hits)
+      ;({ isEnd } = step)
+    }
+    expect([reading.isCut, hits.length > 0]).toEqual([isCut, !isCut])
+    expect(JSON.stringify(hits)).not.toContain(word)
+    reading.close()
   }
-  await recording.seal('done')
-  expect((await stateOf('s1', 'sealed')).problem).toContain('before all of it was looked at')
-  expect(unread).toHaveLength(1)
-}, 30_000)
+  await grammar.close()
+})
