@@ -116,6 +116,9 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
     { path: `${finding}/close`, body: { reason: 'benign-expected', rationale: 'A release.' }, status: 200 },
   ],
   [`POST ${finding}/reopen`]: [{ path: `${finding}/reopen`, body: { rationale: 'After all.' }, status: 200 }],
+  [`POST ${finding}/snooze`]: [
+    { path: `${finding}/snooze`, body: { untilMs: Date.now() + 86_400_000 }, status: 200 },
+  ],
   [`POST ${finding}/suppress`]: [
     {
       path: `${finding}/suppress`,
