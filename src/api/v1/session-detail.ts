@@ -42,7 +42,10 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
 
 /** Who wants it reviewed, and why; the reason is the receiver's own text. */
 function wishFacts(wishes: readonly ReviewWishRow[]): SessionDetail['facts'] {
-  return wishes.map(({ by, reason }) => ({ name: 'review wanted', value: `by the receiver ${by}: ${reason}` }))
+  return wishes.map(({ by, reason }) => ({
+    name: 'review wanted',
+    value: `by the receiver ${by}: ${reason}`,
+  }))
 }
 
 function grantFacts({ breakGlass }: SessionRow): SessionDetail['facts'] {
