@@ -16,6 +16,7 @@ export default defineConfig({
           expect: { poll: { timeout: 20_000 } }, // machines are busy; a poll that is met ends at once
           pool: 'forks',
           maxWorkers: '100%', // Vitest leaves one core free, which is half of a small machine
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -26,7 +27,8 @@ export default defineConfig({
           expect: { poll: { timeout: 20_000 } },
           hookTimeout: 120_000,
           pool: 'forks',
-          maxWorkers: 2,
+          maxWorkers: 3, // half of their time is waiting for other processes
+          sequence: { groupOrder: 1 },
         },
       },
     ],
