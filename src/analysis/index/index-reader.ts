@@ -229,8 +229,9 @@ export class IndexReader {
     const rows = numbers
       .flatMap(kind => this.#sql.entries.all(place.no, kind, after, limit + 1) as EntryRow[])
       .toSorted((a, b) => a.number - b.number)
+    const usageOf = withUsage ? this.#usage.page(place) : undefined
     const items = rows.slice(0, limit).map(row => {
-      const usage = withUsage ? this.#usage.of(place, kinds[row.kind] ?? 'screen', row) : undefined
+      const usage = usageOf?.(kinds[row.kind] ?? 'screen', row)
       return { ...this.#indexed(session, place, row), ...(usage === undefined ? {} : { usage }) }
     })
     const last = items.at(-1)?.entry.number

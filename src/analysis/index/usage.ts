@@ -46,31 +46,53 @@ export class UsageReader {
     this.#sql = statementsOf(database)
   }
 
-  /** Of the newest of its shapes; undefined for what has none. */
-  of(place: UsagePlace, kind: EntryKind, row: Row): EntryUsage | undefined {
-    const all = shapesOf(kind, row.text, row.detail).map(shape => this.#usageOf(place, kind, row.id, shape))
-    return all.toSorted((a, b) => noveltyOf(b) - noveltyOf(a))[0]
+  /** For entries of one page: what is known of a shape is looked up once for each day. */
+  page(place: UsagePlace): (kind: EntryKind, row: Row) => EntryUsage | undefined {
+    const known = new Map<string, Known>()
+    const knownOf = (key: number, day: number): Known => {
+      const found = known.get(`${key} ${day}`) ?? this.#lookUp(place, key, day)
+      known.set(`${key} ${day}`, found)
+      return found
+    }
+    return (kind, { id, text, detail }) => {
+      const all = shapesOf(kind, text, detail).map(shape =>
+        usageOf(kind, id, shape, knownOf(shape.key, dayOf(id))),
+      )
+      return all.toSorted((a, b) => noveltyOf(b) - noveltyOf(a))[0]
+    }
   }
 
-  #usageOf({ person, target }: UsagePlace, kind: EntryKind, id: number, { key, name }: Shape): EntryUsage {
-    const day = dayOf(id)
-    const since = { shape: key, person, from: day - lately + 1, to: day }
-    const { times, people, added } = this.#sql.everybody.get(since) as Sums
+  #lookUp({ person, target }: UsagePlace, shape: number, day: number): Known {
+    const since = { shape, person, from: day - lately + 1, to: day }
     return {
-      ...(kind === 'command' ? { program: name } : {}),
-      isNewForPerson: isFirst(this.#sql.firstOfPerson.get(key, person), id),
-      isNewForTarget: isFirst(this.#sql.firstOnTarget.get(key, target), id),
-      ownTimes: (this.#sql.own.get(since) as { times: number | null }).times ?? 0,
-      ...(people >= leastPeople ? { everybody: { times, people, isLowerBound: added > maxAdded } } : {}),
+      firstOfPerson: this.#sql.firstOfPerson.get(shape, person) as number | undefined,
+      firstOnTarget: this.#sql.firstOnTarget.get(shape, target) as number | undefined,
+      ownTimes: (this.#sql.own.get(since) as number | null) ?? 0,
+      sums: this.#sql.everybody.get(since) as Sums,
     }
   }
 }
 
+/** Of one shape on one day, whichever entry asks. */
+type Known = {
+  readonly firstOfPerson: number | undefined
+  readonly firstOnTarget: number | undefined
+  readonly ownTimes: number
+  readonly sums: Sums
+}
+
 type Sums = { readonly times: number; readonly people: number; readonly added: number }
 
-function isFirst(found: unknown, id: number): boolean {
-  const { first } = (found ?? {}) as { first?: number }
-  return first === undefined || first >= id
+function usageOf(kind: EntryKind, id: number, { name }: Shape, known: Known): EntryUsage {
+  const { firstOfPerson = id, firstOnTarget = id, ownTimes, sums } = known
+  const { times, people, added } = sums
+  return {
+    ...(kind === 'command' ? { program: name } : {}),
+    isNewForPerson: firstOfPerson >= id,
+    isNewForTarget: firstOnTarget >= id,
+    ownTimes,
+    ...(people < leastPeople ? {} : { everybody: { times, people, isLowerBound: added > maxAdded } }),
+  }
 }
 
 /** New for the person counts for more than new on the target, and that for more than seldom. */
@@ -83,11 +105,15 @@ type Statements = ReturnType<typeof statementsOf>
 function statementsOf(database: Database.Database) {
   const sql = (text: string): Database.Statement => database.prepare(text)
   return {
-    firstOfPerson: sql('select first from uses where shape = ? and person = ? order by day, first limit 1'),
-    firstOnTarget: sql('select first from uses where shape = ? and target = ? order by day, first limit 1'),
+    firstOfPerson: sql(
+      'select first from uses where shape = ? and person = ? order by day, first limit 1',
+    ).pluck(),
+    firstOnTarget: sql(
+      'select first from uses where shape = ? and target = ? order by day, first limit 1',
+    ).pluck(),
     own: sql(
       'select sum(times) as times from uses where shape = @shape and person = @person and day between @from and @to',
-    ),
+    ).pluck(),
     everybody: sql(
       `select coalesce(sum(iif(day between @from and @to, times, 0)), 0) as times,
          count(distinct iif(day between @from and @to, person, null)) as people, count(*) as added
