@@ -76,15 +76,27 @@ function endingOnce(worker: Worker, onEnd: () => void): () => void {
 
 /** Undefined at the end. */
 async function pieceOf(worker: Worker): Promise<Uint8Array | undefined> {
-  const limit = AbortSignal.timeout(maxPieceMs)
-  const answered = once(worker, 'message', { signal: limit }) as Promise<[Piece]>
-  worker.postMessage('next', [])
-  const ended = once(worker, 'exit', { signal: limit }).then(() => {
-    throw new Fault('RECORDING_FORMAT', 'The download could not be made.', { log: 'its thread has ended' })
-  })
-  const [piece] = await Promise.race([answered, ended])
-  ended.catch(() => {})
+  const piece = await nextOf(worker)
   if (piece.kind === 'bytes') return piece.bytes
   if (piece.kind === 'end') return undefined
   throw new Fault(piece.code, piece.userText, { log: piece.log })
+}
+
+/** Leaves nothing on the worker: a large download has thousands of pieces. */
+async function nextOf(worker: Worker): Promise<Piece> {
+  const over = new AbortController()
+  const signal = AbortSignal.any([over.signal, AbortSignal.timeout(maxPieceMs)])
+  const answered = once(worker, 'message', { signal }) as Promise<[Piece]>
+  worker.postMessage('next', [])
+  const ended = once(worker, 'exit', { signal }).then(() => {
+    throw new Fault('RECORDING_FORMAT', 'The download could not be made.', { log: 'its thread has ended' })
+  })
+  const both = [answered, ended] as const
+  for (const one of both) one.catch(() => {}) // of whoever comes second nobody wants to hear
+  try {
+    const [piece] = await Promise.race(both)
+    return piece
+  } finally {
+    over.abort()
+  }
 }
