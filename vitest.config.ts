@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
@@ -27,7 +28,7 @@ export default defineConfig({
           expect: { poll: { timeout: 20_000 } },
           hookTimeout: 120_000,
           pool: 'forks',
-          maxWorkers: 3, // half of their time is waiting for other processes
+          maxWorkers: Math.min(Math.max(availableParallelism(), 2), 4), // each starts some ten processes
           sequence: { groupOrder: 1 },
         },
       },
