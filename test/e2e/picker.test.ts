@@ -96,7 +96,9 @@ describe('what is chosen', () => {
     const row = await world.lastEnded()
     expect(row).toMatchObject({ target: 'web2', login: world.login, principalName: 'ada@example.com' })
     const events = world.eventsOf(row).map(({ event }) => event)
-    expect(events.slice(0, 2)).toMatchObject([
+    expect(events.slice(0, 4)).toMatchObject([
+      { type: 'client' },
+      { type: 'credential' },
       { type: 'channel-open' },
       { type: 'pty', fields: { term: 'xterm-256color', columns: 90, rows: 33 } },
     ])
