@@ -218,6 +218,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await visitor.signIn(people.ben, `/app/compare?a=${sessions.work}&b=${sessions.hostile}`)
     const left = page.getByRole('region').first()
     await left.getByText('echo first-').waitFor()
+    await left.getByText('4 only here').waitFor()
     expect(await left.getByRole('listitem').filter({ hasText: 'echo first-' }).textContent()).toContain(
       'only here',
     )

@@ -81,14 +81,15 @@ function durationOf({ openedAtMs, endedAtMs }: SessionSummary): string {
 function Both({ one, other }: { one: SessionDetail; other: string }) {
   const second = useResource<SessionDetail>(`/sessions/${encodeURIComponent(other)}`)
   const kind = one.protocol === 'ssh' ? 'commands' : 'statements'
-  const left = useEntries(`/sessions/${one.id}/${kind}`, false).items
-  const right = useEntries(`/sessions/${encodeURIComponent(other)}/${kind}`, false).items
+  const left = useEntries(`/sessions/${one.id}/${kind}`, false)
+  const right = useEntries(`/sessions/${encodeURIComponent(other)}/${kind}`, false)
+  const isWhole = left.isComplete && right.isComplete
   return (
     <Shown resource={second}>
       {detail => (
         <div class="compared">
-          <Side detail={one} entries={left} others={right} />
-          <Side detail={detail} entries={right} others={left} />
+          <Side detail={one} entries={left.items} others={isWhole ? right.items : undefined} />
+          <Side detail={detail} entries={right.items} others={isWhole ? left.items : undefined} />
         </div>
       )}
     </Shown>
@@ -102,10 +103,12 @@ function Side({
 }: {
   detail: SessionDetail
   entries: readonly EntryView[]
-  others: readonly EntryView[]
+  /** Undefined until both lists are whole: nothing can be said of what is in one of them only. */
+  others: readonly EntryView[] | undefined
 }) {
-  const known = new Set(others.map(shapeOf))
-  const only = entries.filter(entry => !known.has(shapeOf(entry))).length
+  const known = others === undefined ? undefined : new Set(others.map(shapeOf))
+  const isOnlyHere = (entry: EntryView): boolean => known?.has(shapeOf(entry)) === false
+  const only = known === undefined ? '…' : String(entries.filter(isOnlyHere).length)
   return (
     <section class="card" aria-labelledby={`compare-${detail.id}`}>
       <h2 id={`compare-${detail.id}`}>
@@ -124,7 +127,7 @@ function Side({
         render={index => {
           const entry = entries[index]
           if (entry === undefined) return null
-          const isOnly = !known.has(shapeOf(entry))
+          const isOnly = isOnlyHere(entry)
           return (
             <p class={`compared-row ${isOnly ? 'only' : 'quiet'}`}>
               <Link to={`/sessions/${detail.id}?t=${Math.floor(entry.offsetMs / 1000)}`}>
