@@ -107,7 +107,9 @@ describe('where the rule denies it', () => {
     expect(local).not.toBe(0)
     expect(existsSync(here('secret'))).toBe(false)
     const events = await eventsOf()
-    expect(ofType(events, 'request-refused')).toMatchObject([{ request: 'zmodem' }])
+    // sz may have offered it once more before it saw that it was cancelled.
+    const refused = ofType(events, 'request-refused').map(({ request }) => request)
+    expect(new Set(refused)).toEqual(new Set(['zmodem']))
     expect(ofType(events, 'file-open')).toEqual([])
   })
 
