@@ -4,6 +4,9 @@ import type { Recording } from '../../recorder/recorder.ts'
 
 type Waiting = { readonly turn: number; readonly pieces: Buffer[]; atBoundary: boolean }
 
+/** Messages of ours that wait for a client in the middle of a row: a session that is held and let go on, twice. */
+const maxAside = 4
+
 export class Outlet {
   readonly #socket: Socket
   readonly #recording: Recording
@@ -41,6 +44,7 @@ export class Outlet {
   say(message: Buffer): void {
     if (this.#isOver || !this.#socket.writable) return
     this.#aside.push(message)
+    if (this.#aside.length > maxAside) this.#aside.shift() // the newest says what holds now
     if (this.#isAtBoundary) this.#writeAside()
   }
 

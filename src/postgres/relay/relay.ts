@@ -230,8 +230,9 @@ export class Relay {
     const waiting = this.#heldInput
     this.#heldInput = []
     this.#heldInputBytes = 0
-    if (this.#owesJudged) this.#judged()
+    const owesJudged = this.#owesJudged
     this.#owesJudged = false
+    if (owesJudged) this.#judged()
     for (const chunk of waiting) this.#fromClient(chunk)
     this.#finishClient()
   }

@@ -65,6 +65,21 @@ test('a result that is on its way is not cut by the notice, which comes between 
   expect(letters(replies).replaceAll('N', '')).toBe(`T${'D'.repeat(200)}CZ`)
 })
 
+test('in the middle of a row notices do not pile up, and the last one says what holds', async () => {
+  await start()
+  client.send(query("select repeat('x', 30000000)"))
+  const first = await client.until('T')
+  for (let times = 0; times < 50; times++) {
+    hold()
+    session().release()
+  }
+  const rest = await client.until('Z')
+  client.send(query('select 1')) // whatever waited is said before its answer
+  const notices = noticed([...first, ...rest, ...(await client.until('Z'))])
+  expect(notices.length).toBeLessThanOrEqual(4)
+  expect(notices.at(-1)).toContain('This session goes on.')
+})
+
 test('a session that ends while it is held says that what waited was dropped', async () => {
   await start()
   const before = await noted()
