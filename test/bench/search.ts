@@ -131,7 +131,8 @@ const classes: readonly (readonly [string, Make])[] = [
       scope: { targets: allBut(random, 3), except: [{ issuer, subject: 'p1' }] },
     }),
   ],
-  ['two common words that never meet', () => wish('select systemctl')],
+  ['two common words of two kinds', () => wish('select systemctl')],
+  ['two common words of a kind that never meet', () => wish('kubectl systemctl')],
   [
     'the second page of a common word',
     random => ({ ...wish(common(random)), cursor: String((nowMs - 30 * dayMs) * 16) }),

@@ -4,7 +4,7 @@ import type { Entry, EntryHit, EntryKind } from '../entry.ts'
 import { searchedText, withDetail } from './entry-row.ts'
 import { matchOf, type Tags, type Wanted } from './match.ts'
 import { parseQuery, type SearchQuery, type Term } from './query.ts'
-import { firstIdAt, kinds } from './schema.ts'
+import { firstIdAt, kinds, wordsTable } from './schema.ts'
 import type {
   EntriesWish,
   EntryPage,
@@ -70,18 +70,19 @@ export class IndexReader {
     const tags = this.#tagsOf(query, wish)
     if (tags === undefined)
       return { ok: true, page: { items: [], total: 0, isTotalExact: true, tookMs: tookSince(beganMs) } }
-    const match = matchOf(
-      this.#withNames(query.all),
-      query.none,
-      tags,
-      kinds.map((_, kind) => `k${kind}`),
-    )
     const limit = Math.min(Math.max(1, Math.floor(wish.limit ?? usualLimit)), maxLimit)
-    const from = query.afterMs === undefined ? 0 : firstIdAt(Math.max(0, query.afterMs))
-    const to = query.beforeMs === undefined ? Number.MAX_SAFE_INTEGER : firstIdAt(query.beforeMs) - 1
-    const first = this.#ids(match, from, to, maxCounted + 1)
+    const question: Question = {
+      match: matchOf(this.#withNames(query.all), query.none, tags),
+      kinds: kindsOf(query, wish),
+      from: query.afterMs === undefined ? 0 : firstIdAt(Math.max(0, query.afterMs)),
+      to: query.beforeMs === undefined ? Number.MAX_SAFE_INTEGER : firstIdAt(query.beforeMs) - 1,
+    }
+    const first = this.#ids(question, maxCounted + 1, limit + 1)
     const before = cursorOf(wish.cursor)
-    const ids = before === undefined ? first : this.#ids(match, from, Math.min(to, before - 1), limit + 1)
+    const ids =
+      before === undefined
+        ? first
+        : this.#ids({ ...question, to: Math.min(question.to, before - 1) }, limit + 1, limit + 1)
     const items = ids.slice(0, limit).flatMap(id => this.#found(id, query))
     const last = ids[limit - 1]
     return {
@@ -103,10 +104,20 @@ export class IndexReader {
     )
   }
 
-  #ids(match: string, from: number, to: number, limit: number): number[] {
-    if (from > to) return []
-    // FTS5 takes no bounds but integers, and numbers of JavaScript are none to SQLite.
-    return this.#sql.ids.all(match, BigInt(from), BigInt(to), limit) as number[]
+  /**
+   * The newest `wanted` at least, if there are so many, and all as long as they are fewer than `counted`: once there are as many, the other
+   * kinds are only asked for what is newer than those.
+   */
+  #ids({ match, kinds, from, to }: Question, counted: number, wanted: number): number[] {
+    let ids: number[] = []
+    for (const kind of kinds) {
+      const least = ids.length < counted ? from : Math.max(from, ids[wanted - 1] ?? from)
+      if (least > to) continue
+      // FTS5 takes no bounds but integers, and numbers of JavaScript are none to SQLite.
+      const found = this.#sql.ids[kind]?.all(match, BigInt(least), BigInt(to), counted) as number[]
+      ids = [...ids, ...found].toSorted((a, b) => b - a)
+    }
+    return ids
   }
 
   #found(id: number, query: SearchQuery): Found[] {
@@ -143,16 +154,13 @@ export class IndexReader {
   #tagsOf(query: SearchQuery, wish: SearchWish): Tags | undefined {
     const chosen = {
       all: [
-        wish.kinds === undefined ? undefined : wish.kinds.map(kindTag),
         wish.session === undefined ? undefined : this.#sessionTags([wish.session]),
-        query.kinds.any.length === 0 ? undefined : query.kinds.any.map(kindTag),
         query.users.any.length === 0 ? undefined : this.#userTags(query.users.any),
         query.targets.any.length === 0 ? undefined : this.#targetTags(query.targets.any),
         query.sessions.any.length === 0 ? undefined : this.#sessionTags(query.sessions.any),
         query.rules.any.length === 0 ? undefined : this.#ruleTags(query.rules.any),
       ].filter(list => list !== undefined),
       none: [
-        ...query.kinds.none.map(kindTag),
         ...this.#userTags(query.users.none),
         ...this.#targetTags(query.targets.none),
         ...this.#sessionTags(query.sessions.none),
@@ -290,6 +298,13 @@ export class IndexReader {
   }
 }
 
+/** `kinds` by number; ids from the one up to the other. */
+type Question = {
+  readonly match: string
+  readonly kinds: readonly number[]
+  readonly from: number
+  readonly to: number
+}
 type SessionPlace = {
   readonly no: number
   readonly person: number
@@ -332,8 +347,13 @@ function tookSince(beganMs: number): number {
   return Math.round((performance.now() - beganMs) * 10) / 10
 }
 
-function kindTag(kind: EntryKind): string {
-  return `k${kinds.indexOf(kind)}`
+/** By their numbers. */
+function kindsOf({ kinds: { any, none } }: SearchQuery, { kinds: chosen }: SearchWish): number[] {
+  return [...kinds.keys()].filter(number => {
+    const kind = kinds[number] ?? 'screen'
+    if (chosen?.includes(kind) === false || none.includes(kind)) return false
+    return any.length === 0 || any.includes(kind)
+  })
 }
 
 function nameOf({ protocol, name }: TargetName): string {
@@ -382,9 +402,13 @@ function statementsOf(database: Database.Database) {
   const sql = (text: string): Database.Statement => database.prepare(text)
   const hit = 'hits.entry, rules.id as rule, hits.offsetMs, hits.severity, hits.technique, hits.quote'
   return {
-    ids: sql(
-      'select rowid from words where words match ? and rowid between ? and ? and in_time() order by rowid desc limit ?',
-    ).pluck(),
+    ids: kinds
+      .map(wordsTable)
+      .map(table =>
+        sql(
+          `select rowid from ${table} where ${table} match ? and rowid between ? and ? and in_time() order by rowid desc limit ?`,
+        ).pluck(),
+      ),
     found: sql(
       `select e.id, e.number, e.kind, e.offsetMs, e.text, e.detail, e.rules, s.id as session, s.openedAtMs, s.login,
          p.name as principal, t.name as target

@@ -3,7 +3,7 @@ import type Database from 'better-sqlite3'
 import type { WatchedSession } from '../analyst/session-observer.ts'
 import type { Entry, EntryHit } from '../entry.ts'
 import { detailOf, searchedText } from './entry-row.ts'
-import { firstIdAt, kinds, openIndex, removeIndex } from './schema.ts'
+import { anyTag, firstIdAt, kinds, openIndex, removeIndex, wordsTable } from './schema.ts'
 import type { IndexState } from './search-types.ts'
 import { shapesOf } from './shape.ts'
 import { dayOf } from './usage.ts'
@@ -226,10 +226,7 @@ export class IndexWriter {
       detail,
       rules,
     }
-    this.#sql.putEntry.run(row)
-    this.#sql.putWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
-    this.#use(place, row)
-    tally.add(row, 1)
+    this.#insertEntry(place, row, tally)
     return true
   }
 
@@ -246,11 +243,15 @@ export class IndexWriter {
       if (before === undefined || before.rules === rules) continue
       this.#remove(place, before, tally)
       const row = { ...before, rules }
-      this.#sql.putEntry.run(row)
-      this.#sql.putWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
-      this.#use(place, row)
-      tally.add(row, 1)
+      this.#insertEntry(place, row, tally)
     }
+  }
+
+  #insertEntry(place: SessionPlace, row: EntryRow, tally: Tally): void {
+    this.#sql.putEntry.run(row)
+    this.#sql.words[row.kind]?.put.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
+    for (const use of usesOf(place, row)) this.#sql.use.run({ ...use, first: row.id })
+    tally.add(row, 1)
   }
 
   #rulesOf(session: number, entry: number): string | null {
@@ -259,17 +260,13 @@ export class IndexWriter {
   }
 
   #remove(place: SessionPlace, row: EntryRow, tally: Tally): void {
-    this.#sql.dropWords.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
+    this.#sql.words[row.kind]?.drop.run(row.id, searchedText(row.text, row.detail), tagsOf(place, row))
     this.#sql.dropEntry.run(row.id)
     for (const use of usesOf(place, row)) {
       this.#sql.unuse.run(use)
       this.#sql.dropUse.run(use)
     }
     tally.add(row, -1)
-  }
-
-  #use(place: SessionPlace, row: EntryRow): void {
-    for (const use of usesOf(place, row)) this.#sql.use.run({ ...use, first: row.id })
   }
 
   #removeSome(place: SessionPlace): boolean {
@@ -313,11 +310,8 @@ export function isFinal(state: IndexState): boolean {
   return state !== 'waiting' && state !== 'reading'
 }
 
-function tagsOf(
-  { no, person, target }: SessionPlace,
-  { kind, rules }: Pick<EntryRow, 'kind' | 'rules'>,
-): string {
-  const own = `k${kind} s${no} t${target} p${person}`
+function tagsOf({ no, person, target }: SessionPlace, { rules }: Pick<EntryRow, 'rules'>): string {
+  const own = `${anyTag} s${no} t${target} p${person}`
   return rules === null ? own : `${own} r${rules.replaceAll(' ', ' r')}`
 }
 
@@ -365,8 +359,10 @@ function statementsOf(database: Database.Database) {
       'insert into entries values (@id, @session, @number, @kind, @offsetMs, @text, @detail, @rules)',
     ),
     dropEntry: sql('delete from entries where id = ?'),
-    putWords: sql('insert into words (rowid, text, tags) values (?, ?, ?)'),
-    dropWords: sql("insert into words (words, rowid, text, tags) values ('delete', ?, ?, ?)"),
+    words: kinds.map(wordsTable).map(table => ({
+      put: sql(`insert into ${table} (rowid, text, tags) values (?, ?, ?)`),
+      drop: sql(`insert into ${table} (${table}, rowid, text, tags) values ('delete', ?, ?, ?)`),
+    })),
     use: sql(
       `insert into uses (shape, person, day, target, first, times) values (@shape, @person, @day, @target, @first, 1)
        on conflict do update set times = times + 1, first = min(first, excluded.first)`,

@@ -1,5 +1,6 @@
 /** A query as SQLite's FTS5 takes it. Everything in it that somebody typed is a string in quotes, of letters and digits alone. */
 import type { Term } from './query.ts'
+import { anyTag } from './schema.ts'
 
 /** Words of `tags`: one of each list, and none of `none`. */
 export type Tags = { readonly all: readonly (readonly string[])[]; readonly none: readonly string[] }
@@ -8,22 +9,16 @@ export type Tags = { readonly all: readonly (readonly string[])[]; readonly none
 export type Wanted = { readonly terms: readonly Term[]; readonly names: readonly string[] }
 
 /**
- * Where names stand for words, one word at least has to be in the text. `everything` has a tag that each entry has, for queries that say only
- * what is not wanted.
+ * Where names stand for words, one word at least has to be in the text. Queries that say only what is not wanted begin with everything.
  */
-export function matchOf(
-  all: readonly Wanted[],
-  none: readonly Term[],
-  tags: Tags,
-  everything: readonly string[],
-): string {
+export function matchOf(all: readonly Wanted[], none: readonly Term[], tags: Tags): string {
   const isNamed = all.some(({ names }) => names.length > 0)
   const parts = [
     ...all.map(({ terms, names }) => `${inText(terms)}${names.length === 0 ? '' : ` OR ${inTags(names)}`}`),
     ...(isNamed ? [inText(all.flatMap(({ terms }) => terms))] : []),
     ...tags.all.map(inTags),
   ]
-  if (parts.length === 0) parts.push(inTags(everything))
+  if (parts.length === 0) parts.push(inTags([anyTag]))
   const wanted = parts.map(part => `(${part})`).join(' AND ')
   const unwanted = [
     ...none.map(term => `(text : ${stringOf(term)})`),

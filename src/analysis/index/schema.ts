@@ -11,7 +11,7 @@ export const indexFile = 'index.db'
  * Counts up when the tables, or what the analysis makes of a recording, changes: an index of another version is thrown away and built
  * again.
  */
-const version = 2
+const version = 3
 
 /** Memory for pages (KiB): the inner pages of ten million entries. */
 const cacheKib = 65_536
@@ -27,13 +27,22 @@ export const kinds: readonly EntryKind[] = ['command', 'statement', 'file', 'scr
  */
 export const slotsOfMs = 16
 
+/** Table of the words of a kind. */
+export function wordsTable(kind: EntryKind): string {
+  return `${kind}Words`
+}
+
+/** The tag that each entry has. */
+export const anyTag = 'e'
+
 export function firstIdAt(ms: number): number {
   return Math.floor(ms) * slotsOfMs
 }
 
 /**
- * `words` holds no text of its own (contentless): `entries.text` does. `tags` are the kind, session, target, person and rules of an
- * entry, as words, so that whatever restricts a search is an intersection of lists and not a look at each match.
+ * `commandWords`, `statementWords` … hold no text of their own (contentless): `entries.text` does. `tags` are the session, target, person
+ * and rules of an entry, as words, so that whatever restricts a search is an intersection of lists and not a look at each match. Each kind
+ * has a table: what many commands have, few statements have, and lists that are unlike are intersected fast (decision 288).
  * `uses` counts shapes (`shape.ts`) by person, target and day (UTC, since 1970): `first` is the entry of that day that came first.
  * secure-delete: what is removed is gone from the file.
  */
@@ -97,12 +106,16 @@ create table uses (
   primary key (shape, person, day, target)
 ) without rowid;
 create index usesOnTarget on uses (shape, target, day, first);
-create virtual table words using fts5(
+${kinds.map(wordsTable).map(wordsOf).join('')}pragma user_version = ${version};
+`
+
+function wordsOf(table: string): string {
+  return `create virtual table ${table} using fts5(
   text, tags, content='', columnsize=0, detail=full, tokenize="unicode61 remove_diacritics 2"
 );
-insert into words(words, rank) values ('secure-delete', 1);
-pragma user_version = ${version};
+insert into ${table}(${table}, rank) values ('secure-delete', 1);
 `
+}
 
 /** Opens it for writing. What cannot be used, or is of another version, is made anew: `isNew` says that it is empty. */
 export function openIndex(folder: string): { readonly database: Database.Database; readonly isNew: boolean } {

@@ -100,7 +100,7 @@ test('nothing that is typed is an error of the database', () => {
     '+',
     'kind:',
     'tags:',
-    'k1',
+    'e',
     '{',
     'AND',
     '\0',
@@ -270,8 +270,44 @@ test('entries of a session come in order, some kinds or all, page by page', () =
   expect(reader.entry('s1', 9)).toBeUndefined()
 })
 
+test('pages go through all kinds, newest first, each entry once; some kinds are found alone', () => {
+  const kinds = ['command', 'statement', 'file', 'screen', 'forward'] as const
+  const kindOf = (number: number): (typeof kinds)[number] =>
+    kinds[number < 900 ? 3 : (number * 7) % kinds.length] ?? 'screen'
+  writer.know([{ session: watched('s1'), isOver: false }])
+  const texts = Array.from({ length: 1500 }, (_, number) =>
+    command('s1', number, `word${number} common`, { kind: kindOf(number) }),
+  )
+  writer.write('s1', texts, [])
+  const seen: number[] = []
+  let cursor: string | undefined
+  do {
+    const next = page('common', { limit: 70, ...(cursor === undefined ? {} : { cursor }) })
+    expect(next).toMatchObject({ total: 1000, isTotalExact: false })
+    seen.push(...next.items.map(({ entry }) => entry))
+    cursor = next.next
+  } while (cursor !== undefined)
+  expect(seen).toEqual(texts.map(({ number }) => number).toReversed())
+  const some = (text: string, chosen?: readonly (typeof kinds)[number][]): number[] =>
+    page(text, { limit: 200, ...(chosen === undefined ? {} : { kinds: chosen }) }).items.map(
+      ({ entry }) => entry,
+    )
+  const newest = (...wanted: readonly string[]): number[] =>
+    seen.filter(number => wanted.includes(kindOf(number))).slice(0, 200)
+  expect(some('common kind:command,file')).toEqual(newest('command', 'file'))
+  expect(some('common -kind:screen kind:screen,forward')).toEqual(newest('forward'))
+  expect(some('-word3 -kind:screen', ['screen', 'statement'])).toEqual(newest('statement'))
+  expect(some('common kind:command', ['file'])).toEqual([])
+  expect(some('common', [])).toEqual([])
+})
+
 test('a session that is forgotten leaves no word in the file', () => {
   add('s1', ['cat zanzibar-plans', 'scp zanzibar-plans'], { subject: 'z', principal: 'zanzibar@example.com' })
+  const others = (['statement', 'file', 'screen', 'forward'] as const).map((kind, number) =>
+    command('s1', 10 + number, `zanzibar ${kind}`, { kind }),
+  )
+  writer.write('s1', others, [])
+  expect(found('zanzibar')).toHaveLength(6)
   add('s2', ['cat other'])
   writer.write('s1', [], [hit('s1', 0, 'SHELL-1')])
   writer.forget('s1')
