@@ -9,6 +9,8 @@ const choices = {
   zone: ['utc', 'local'],
   /** Whether single letters are commands on lists (WCAG 2.1.4 asks for a way to switch them off). */
   keys: ['on', 'off'],
+  /** What was recorded may flash: whether it is shown in few pictures (WCAG 2.3.1). */
+  motion: ['system', 'calm', 'full'],
 } as const
 type Name = keyof typeof choices
 type Value<N extends Name> = (typeof choices)[N][number]

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ReplayKeyframe } from '../../../src/api/schema.ts'
 import type { PlayEvent } from '../../../web/app/player/event.ts'
 import { Player, type Surface } from '../../../web/app/player/player.ts'
@@ -9,8 +9,10 @@ import { infoOf, piecesOf } from '../../../web/app/player/tail.ts'
 class Paper implements Surface {
   text = ''
   size = ''
-  async reset(columns: number, rows: number): Promise<void> {
+  isTerminal = true
+  async reset(columns: number, rows: number, isTerminal: boolean): Promise<void> {
     this.text = ''
+    this.isTerminal = isTerminal
     await this.resize(columns, rows)
   }
   async resize(columns: number, rows: number): Promise<void> {
@@ -147,6 +149,46 @@ describe('seeking', () => {
     expect(paper.text.endsWith('3000 ')).toBe(true)
   })
 
+  test('several in a row while it plays leave it playing, and a pause in between is a pause', async () => {
+    const player = new Player(new Memory(events), new Paper())
+    await player.seek(0)
+    player.play()
+    await Promise.all([player.seek(5000), player.seek(10_000), player.seek(15_000)])
+    expect(player.snapshot).toMatchObject({ state: 'playing', positionMs: 15_000 })
+    const seeking = player.seek(20_000)
+    expect(player.snapshot).toMatchObject({ state: 'seeking', plays: true })
+    player.toggle()
+    await seeking
+    expect(player.snapshot).toMatchObject({ state: 'paused', plays: false })
+  })
+
+  test('scrolling back while a seek goes on does not leave it seeking', async () => {
+    const [paper, source] = [new Paper(), new Memory(events, [0, 100_000, 200_000, 300_000])]
+    const player = new Player(source, paper)
+    await Promise.all([player.seek(300_100), player.deepen(2)])
+    expect(player.snapshot).toMatchObject({ state: 'paused', positionMs: 300_100 })
+    expect(paper.text.startsWith('[keyframe 100000]1001 ')).toBe(true)
+  })
+
+  test('after a failure playing tries again, from there on', async () => {
+    const [paper, source] = [new Paper(), new Memory(events)]
+    const player = new Player(source, paper)
+    source.fails = true
+    await player.seek(300_000)
+    source.fails = false
+    player.toggle()
+    await vi.waitFor(() => expect(player.snapshot).toMatchObject({ state: 'playing', positionMs: 300_000 }))
+  })
+
+  test('what was sent to no terminal is drawn with lines that end with a line feed alone', async () => {
+    const paper = new Paper()
+    await new Player(new Memory([output(0, 'a\nb')]), paper).seek(0)
+    expect(paper.isTerminal).toBe(false)
+    const size: PlayEvent = { kind: 'size', atMs: 0, channel: 0, columns: 100, rows: 30 }
+    await new Player(new Memory([size, output(0, 'a')]), paper).seek(0)
+    expect(paper.isTerminal).toBe(true)
+  })
+
   test('what can be scrolled back to is drawn from further back, until there is no more', async () => {
     const [paper, source] = [new Paper(), new Memory(events, [0, 100_000, 200_000, 300_000])]
     const player = new Player(source, paper)
@@ -243,5 +285,29 @@ describe('playing', () => {
       { fromMs: 50_000, toMs: 51_000 },
     ])
     expect(player.takeWatched()).toEqual([])
+  })
+})
+
+describe('a session that goes on', () => {
+  test('for whoever wants calm, what came together is one picture', async () => {
+    vi.useFakeTimers()
+    try {
+      const events = [output(0, 'a')]
+      const [paper, source] = [new Paper(), new Memory(events)]
+      const player = new Player(source, paper)
+      await player.follow()
+      player.setCalm(400)
+      const seen: number[] = []
+      player.subscribe(() => seen.push(player.snapshot.positionMs))
+      for (const durationMs of [10, 20, 30]) {
+        Object.assign(source.info, { durationMs })
+        player.grown()
+      }
+      expect(seen).toEqual([])
+      await vi.advanceTimersByTimeAsync(400)
+      expect(seen).toEqual([30])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })

@@ -10,7 +10,8 @@ import type { Source } from './source.ts'
 
 /** What a player draws on. */
 export type Surface = {
-  reset(columns: number, rows: number): Promise<void>
+  /** `isTerminal`: false for what was sent to no terminal, whose lines end with a line feed alone. */
+  reset(columns: number, rows: number, isTerminal: boolean): Promise<void>
   resize(columns: number, rows: number): Promise<void>
   write(bytes: Uint8Array): void
   writeText(text: string): void
@@ -22,6 +23,8 @@ export type Skipped = { readonly fromMs: number; readonly toMs: number }
 export type Told = Extract<PlayEvent, { kind: 'told' }>
 export type Snapshot = {
   readonly state: PlayState
+  /** It plays, or goes on to once what is sought is drawn. */
+  readonly plays: boolean
   readonly positionMs: number
   readonly durationMs: number
   readonly speed: number
@@ -71,6 +74,8 @@ export class Player {
   /** Stretches that were played since they were last taken. */
   #watched: { fromMs: number; toMs: number }[] = []
   #state: PlayState = 'loading'
+  /** While seeking: whether it plays afterwards. */
+  #plays = false
   #positionMs = 0
   #speed = 1
   #skipsIdle = true
@@ -86,6 +91,9 @@ export class Player {
   #drawnFrom = -1
   #drawing: Promise<void> = Promise.resolve()
   #prefetching: ReturnType<typeof setTimeout> | undefined
+  #calmMs = 0
+  /** What has come is drawn then. */
+  #growing: ReturnType<typeof setTimeout> | undefined
   #isTicking = false
   /** Counts seeks: the latest wins. */
   #seeks = 0
@@ -104,6 +112,7 @@ export class Player {
   get snapshot(): Snapshot {
     this.#snapshot ??= {
       state: this.#state,
+      plays: this.#isPlayingOn,
       positionMs: this.#positionMs,
       durationMs: this.info.durationMs,
       speed: this.#speed,
@@ -123,18 +132,35 @@ export class Player {
   }
 
   play(): void {
-    if (this.#state === 'ended' || this.#positionMs >= this.info.durationMs) void this.seek(0, true)
+    if (this.#state === 'failed') void this.seek(this.#positionMs, true)
+    else if (this.#state === 'seeking') this.#playsNext(true)
+    else if (this.#state === 'ended' || this.#positionMs >= this.info.durationMs) void this.seek(0, true)
     else if (this.#state === 'paused') this.#set('playing')
   }
 
   pause(): void {
     this.#isFollowing = false
+    if (this.#state === 'seeking') this.#playsNext(false)
     if (this.#state === 'playing') this.#set('paused')
   }
 
   toggle(): void {
-    if (this.#state === 'playing') this.pause()
+    if (this.#isPlayingOn) this.pause()
     else this.play()
+  }
+
+  get #isPlayingOn(): boolean {
+    return this.#state === 'playing' || (this.#state === 'seeking' && this.#plays)
+  }
+
+  #playsNext(plays: boolean): void {
+    this.#plays = plays
+    this.#tell()
+  }
+
+  /** Between two pictures of a session that goes on, for whoever wants no flashing. Milliseconds; 0: as they come. */
+  setCalm(ms: number): void {
+    this.#calmMs = ms
   }
 
   setSpeed(speed: number): void {
@@ -156,8 +182,9 @@ export class Player {
   }
 
   /** Shows that moment. Resolves when it is drawn, or a later seek has begun. */
-  async seek(toMs: number, plays: boolean = this.#state === 'playing'): Promise<void> {
+  async seek(toMs: number, plays: boolean = this.#isPlayingOn): Promise<void> {
     const seek = ++this.#seeks
+    this.#plays = plays
     this.#isFollowing = false
     this.#skipped = undefined
     this.#told = undefined
@@ -166,7 +193,7 @@ export class Player {
     await this.#draw(async () => {
       if (seek === this.#seeks) await this.#seekTo(this.#positionMs, () => seek === this.#seeks)
     })
-    if (seek === this.#seeks && this.#state === 'seeking') this.#set(plays ? 'playing' : 'paused')
+    if (seek === this.#seeks && this.#state === 'seeking') this.#set(this.#plays ? 'playing' : 'paused')
   }
 
   /** As far as is known, and further as it goes on. */
@@ -180,6 +207,14 @@ export class Player {
   /** More has come of a session that goes on. */
   grown(): void {
     if (!this.#isFollowing) return this.#tell()
+    if (this.#calmMs === 0) return this.#showGrown()
+    this.#growing ??= setTimeout(() => {
+      this.#growing = undefined
+      this.#showGrown()
+    }, this.#calmMs)
+  }
+
+  #showGrown(): void {
     const to = this.info.durationMs
     void this.#draw(async () => {
       if (!this.#isFollowing) return
@@ -201,15 +236,16 @@ export class Player {
    * anything further back.
    */
   async deepen(keyframes: number): Promise<boolean> {
-    if (this.#drawnFrom < 0) return false
-    const { positionMs } = this.snapshot
-    const seek = ++this.#seeks
-    const from = Math.max(-1, this.#drawnFrom - keyframes)
+    const seek = this.#seeks // a seek that goes on is drawn first, and one that comes is drawn instead
+    let isDeeper = false
     await this.#draw(async () => {
+      if (this.#drawnFrom < 0 || seek !== this.#seeks) return
       this.#isDrawn = false
-      await this.#seekTo(positionMs, () => seek === this.#seeks, from)
+      const from = Math.max(-1, this.#drawnFrom - keyframes)
+      await this.#seekTo(this.#positionMs, () => seek === this.#seeks, from)
+      isDeeper = true
     })
-    return true
+    return isDeeper
   }
 
   /** The source has put its chunks into another order. */
@@ -238,6 +274,7 @@ export class Player {
   close(): void {
     this.#seeks++
     clearTimeout(this.#prefetching)
+    clearTimeout(this.#growing)
     this.#listeners.clear()
     this.#state = 'ended'
     this.#source.close()
@@ -319,12 +356,10 @@ export class Player {
   }
 
   async #begin(): Promise<void> {
-    const { columns, rows } = this.info.channels.find(({ channel }) => channel === this.#channel) ?? {
-      columns: 80,
-      rows: 24,
-    }
+    const shown = this.info.channels.find(({ channel }) => channel === this.#channel)
+    const { columns = 0, rows = 0 } = shown ?? {}
     this.#cursor = { chunk: 0, event: 0 }
-    await this.#screen.reset(columns || 80, rows || 24)
+    await this.#screen.reset(columns || 80, rows || 24, columns > 0)
   }
 
   /** Keyframe and chunks are fetched at once. */
@@ -335,7 +370,7 @@ export class Player {
       this.#source.load(chunk, Math.min(this.#chunkAt(toMs), chunk + batch)),
     ])
     if (!isWanted()) return
-    await this.#screen.reset(keyframe.columns, keyframe.rows)
+    await this.#screen.reset(keyframe.columns, keyframe.rows, true)
     this.#screen.writeText(keyframe.screen)
     this.#cursor = { chunk: this.#placeOf(keyframe.chunk), event: keyframe.skipEvents }
   }

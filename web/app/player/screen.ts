@@ -84,9 +84,11 @@ export class Screen {
   }
 
   /** Begins anew, with an empty terminal, when everything before is drawn. */
-  async reset(columns: number, rows: number): Promise<void> {
+  async reset(columns: number, rows: number, isTerminal: boolean): Promise<void> {
     await this.flush()
     this.#terminal.reset()
+    // A server's terminal sends a carriage return with each line feed; a program without one does not.
+    this.#terminal.options.convertEol = !isTerminal
     this.#revealer = new Revealer()
     this.#resize(columns, rows)
   }

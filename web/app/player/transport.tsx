@@ -4,6 +4,7 @@ import { Line } from '../parts/hidden.tsx'
 import { duration, offsetOf, textOf } from '../parts/time.tsx'
 import { useSetting } from '../settings.ts'
 import { type Player, type Snapshot, speeds } from './player.ts'
+import { useCalm } from './use-player.ts'
 
 export function Transport({
   player,
@@ -18,7 +19,8 @@ export function Transport({
 }) {
   const { openedAtMs, channels } = player.info
   const [zone] = useSetting('zone')
-  const isPlaying = at.state === 'playing'
+  const [isCalm, setCalm] = useCalm()
+  const isPlaying = at.plays
   return (
     <div
       class="transport"
@@ -73,6 +75,15 @@ export function Transport({
           onChange={event => player.setSkipsIdle(event.currentTarget.checked)}
         />
         Skip idle
+      </label>
+      <label class="tick" title="Shows recorded output in few pictures, so that nothing flashes">
+        <input
+          type="checkbox"
+          role="switch"
+          checked={isCalm}
+          onChange={event => setCalm(event.currentTarget.checked)}
+        />
+        Calm
       </label>
       <span class="clocks number">
         <strong>{offsetOf(at.positionMs)}</strong> of {offsetOf(at.durationMs)}

@@ -1,5 +1,6 @@
 /** The player of one recording within a page: its screen, its ticks, and what it is at. */
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { type settingOf, useSetting } from '../settings.ts'
 import { Player, type Snapshot } from './player.ts'
 import { Screen } from './screen.ts'
 import type { Source } from './source.ts'
@@ -43,17 +44,30 @@ function useFit(playing: Playing | undefined, host: { readonly current: HTMLElem
   }, [playing])
 }
 
-/** What was recorded may flash. Whoever asks their system for less motion gets a new picture this seldom. Milliseconds. */
+/** What was recorded may flash. Whoever wants calm, here or of their system, gets a new picture this seldom. Milliseconds. */
 const calmMs = 400
+const lessMotion = '(prefers-reduced-motion: reduce)'
+
+/** Whether recorded pictures come seldom, and what sets it. */
+export function useCalm(): [boolean, (isCalm: boolean) => void] {
+  const [motion, setMotion] = useSetting('motion')
+  return [isCalm(motion), calm => setMotion(calm ? 'calm' : 'full')]
+}
+
+function isCalm(motion: ReturnType<typeof settingOf<'motion'>>): boolean {
+  return motion === 'calm' || (motion === 'system' && matchMedia(lessMotion).matches)
+}
 
 /** One for each picture that the browser draws. */
 function useTicks(playing: Playing | undefined): void {
+  const [motion] = useSetting('motion')
   useEffect(() => {
     if (playing === undefined) return
-    const calm = matchMedia('(prefers-reduced-motion: reduce)')
     let last = performance.now()
     const tick = (now: number): void => {
-      if (!calm.matches || now - last >= calmMs) {
+      const leastMs = isCalm(motion) ? calmMs : 0
+      playing.player.setCalm(leastMs)
+      if (now - last >= leastMs) {
         playing.player.tick(now - last)
         last = now
       }
@@ -61,7 +75,7 @@ function useTicks(playing: Playing | undefined): void {
     }
     let frame = requestAnimationFrame(tick)
     return () => cancelAnimationFrame(frame)
-  }, [playing])
+  }, [playing, motion])
 }
 
 /** While playing the page is drawn anew so often at most. Milliseconds. */
