@@ -1,26 +1,39 @@
 /** The composition root: reads the command line and runs the command. `bin/sallyport.js` finds the Node that runs this. */
 import { Command } from 'commander'
-import { addBacktest } from './cli/backtest.ts'
-import { addCheck } from './cli/check.ts'
-import { addDemo } from './cli/demo.ts'
-import { addExplain } from './cli/explain.ts'
-import { addExport } from './cli/export.ts'
-import { addFindings } from './cli/findings.ts'
-import { addKeys } from './cli/keys.ts'
-import { addNotify } from './cli/notify.ts'
-import { addPlay } from './cli/play.ts'
 import { productVersion } from './cli/product-version.ts'
-import { addReindex } from './cli/reindex.ts'
-import { addReload } from './cli/reload.ts'
-import { addRetention } from './cli/retention.ts'
-import { addRules } from './cli/rules.ts'
-import { addSearch } from './cli/search.ts'
-import { addServe } from './cli/serve.ts'
-import { addSessions } from './cli/sessions.ts'
-import { addSweep } from './cli/sweep.ts'
-import { addTargets } from './cli/targets.ts'
-import { addVerify } from './cli/verify.ts'
 import { Fault } from './errors.ts'
+
+type Add = (program: Command) => void
+
+/** In the order of the help. Loaded when they are named: all of them are over a thousand files, and take most of a second. */
+const commands: Readonly<Record<string, () => Promise<Add>>> = {
+  serve: async () => (await import('./cli/serve.ts')).addServe,
+  demo: async () => (await import('./cli/demo.ts')).addDemo,
+  check: async () => (await import('./cli/check.ts')).addCheck,
+  explain: async () => (await import('./cli/explain.ts')).addExplain,
+  reload: async () => (await import('./cli/reload.ts')).addReload,
+  sessions: async () => (await import('./cli/sessions.ts')).addSessions,
+  search: async () => (await import('./cli/search.ts')).addSearch,
+  reindex: async () => (await import('./cli/reindex.ts')).addReindex,
+  findings: async () => (await import('./cli/findings.ts')).addFindings,
+  play: async () => (await import('./cli/play.ts')).addPlay,
+  export: async () => (await import('./cli/export.ts')).addExport,
+  verify: async () => (await import('./cli/verify.ts')).addVerify,
+  keys: async () => (await import('./cli/keys.ts')).addKeys,
+  targets: async () => (await import('./cli/targets.ts')).addTargets,
+  retention: async () => (await import('./cli/retention.ts')).addRetention,
+  notify: async () => (await import('./cli/notify.ts')).addNotify,
+  sweep: async () => (await import('./cli/sweep.ts')).addSweep,
+  backtest: async () => (await import('./cli/backtest.ts')).addBacktest,
+  rules: async () => (await import('./cli/rules.ts')).addRules,
+}
+
+/** Whatever is not the name of a command gets a help or an error that names them all. */
+function wanted(first = ''): readonly (() => Promise<Add>)[] {
+  if (first === '--version' || first === '-V') return []
+  const named = Object.hasOwn(commands, first) ? commands[first] : undefined
+  return named === undefined ? Object.values(commands) : [named]
+}
 
 const program = new Command('sallyport')
   .description(
@@ -29,29 +42,7 @@ const program = new Command('sallyport')
   .version(productVersion)
   .showHelpAfterError('(sallyport --help shows what there is)')
 
-for (const add of [
-  addServe,
-  addDemo,
-  addCheck,
-  addExplain,
-  addReload,
-  addSessions,
-  addSearch,
-  addReindex,
-  addFindings,
-  addPlay,
-  addExport,
-  addVerify,
-  addKeys,
-  addTargets,
-  addRetention,
-  addNotify,
-  addSweep,
-  addBacktest,
-  addRules,
-]) {
-  add(program)
-}
+for (const load of wanted(process.argv[2])) (await load())(program)
 
 process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
   if (cause.code !== 'EPIPE') throw cause
