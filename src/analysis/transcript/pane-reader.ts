@@ -1,4 +1,5 @@
 import type { Terminal } from '../../recorder/terminal.ts'
+import type { Answer, Answers } from './answers.ts'
 import { activeWindow, type Leaving } from './multiplexer.ts'
 import { type Borders, type Pane, paneAround } from './pane.ts'
 import { beginsWith, isOpen, type KnownPrompts } from './prompt.ts'
@@ -75,21 +76,6 @@ type Left = {
 /** Somebody typed where nothing asked for a command. */
 type Elsewhere = { readonly row: number; readonly before: string; typed: number }
 
-/** What stood behind a prompt; when, where that is known; and what followed in the next row. */
-export type Entry = {
-  readonly text: string
-  readonly us: number | undefined
-  readonly prompt: string
-  readonly next: string | undefined
-}
-
-export type Offer = {
-  /** A line was entered. */
-  readonly enter: (entered: Entry) => void
-  /** A line was interrupted. */
-  readonly giveUp: (prompt: string) => void
-}
-
 /**
  * Reads commands inside tmux and screen. Their output is no shell's: they draw the rows of several, jump between them and send what
  * changed. So the screen is read at each key: which pane the cursor is in, what stands behind its prompt, and once more whenever
@@ -99,7 +85,7 @@ export class PaneReader {
   readonly #terminal: Terminal
   readonly #borders: Borders
   readonly #prompts: KnownPrompts
-  readonly #offer: Offer
+  readonly #answers: Answers
   #line: Line | undefined
   #elsewhere: Elsewhere | undefined
   /** The line that was not yet entered when the screen was erased. */
@@ -128,15 +114,15 @@ export class PaneReader {
   /** Bytes in rows that were taken for the echo of a paste. */
   #echoBytes = 0
 
-  constructor(terminal: Terminal, borders: Borders, prompts: KnownPrompts, offer: Offer) {
+  constructor(terminal: Terminal, borders: Borders, prompts: KnownPrompts, answers: Answers) {
     this.#terminal = terminal
     this.#borders = borders
     this.#prompts = prompts
-    this.#offer = offer
+    this.#answers = answers
   }
 
   /** A line that the cursor has left for good, as far as can be told before the next key. */
-  get pending(): Entry | undefined {
+  get pending(): Answer | undefined {
     const line = this.#line
     const text = line?.left?.text.trim() ?? ''
     if (line === undefined || text === '' || line.isBack || text.includes('^C')) return undefined
@@ -144,7 +130,7 @@ export class PaneReader {
     const { isSeveral } = line
     const goesOn = !isSamePane(pane, line.pane) || this.#isAbove(line) || this.#goesOn(line, pane)
     line.isSeveral = isSeveral
-    return goesOn ? undefined : { text, us: line.left?.us, prompt: line.prompt, next: undefined }
+    return goesOn ? undefined : { text, us: line.left?.us, prompt: line.prompt }
   }
 
   /** Keys are about to act on what the screen shows now. */
@@ -221,7 +207,7 @@ export class PaneReader {
     if (at < 0) return this.#passPrompts(shown.text, us)
     this.#early = this.#early.slice(at + 1)
     this.#unedited.forget()
-    this.#offer.enter({ text, us, prompt: shown.text.slice(0, length), next: undefined })
+    this.#answers.enter({ text, us, prompt: shown.text.slice(0, length) })
   }
 
   #forgetEarly(): void {
@@ -237,7 +223,7 @@ export class PaneReader {
   /** Lines that the shell has read without showing them again. */
   #commitUnedited(): void {
     if (this.#terminal.modes.bracketedPasteMode) this.#unedited.forget() // a shell that edits lines has shown them
-    for (const read of this.#unedited.take()) this.#offer.enter({ ...read, next: undefined })
+    for (const read of this.#unedited.take()) this.#answers.enter(read)
     this.#early = []
   }
 
@@ -428,7 +414,7 @@ export class PaneReader {
   #isSeveral(line: Line, pane: Pane): boolean {
     const first = line.left?.text ?? line.text
     const isEditing = this.#terminal.modes.bracketedPasteMode && this.#y > line.row && isOpen(first)
-    const isAsked = this.#prompts.askerOf(textBefore(rowOf(pane, this.#y), this.#x), false).kind !== 'nobody'
+    const isAsked = this.#prompts.isPrompt(textBefore(rowOf(pane, this.#y), this.#x))
     line.isSeveral = isEditing && !isAsked
     return line.isSeveral
   }
@@ -449,10 +435,11 @@ export class PaneReader {
     if (line === undefined) return
     const text = this.#seenAgain(line) ?? line.left?.text ?? line.seen?.text
     if (text === undefined || text.trim() === '') return
-    if (this.#burst === 1 && text.includes('^C') && !line.hadInterrupt) this.#offer.giveUp(line.prompt)
+    if (this.#burst === 1 && text.includes('^C') && !line.hadInterrupt) this.#answers.giveUp(line.prompt)
     else if (line.typed === 1 && line.text === '')
       return // Enter shows nothing: this is what the shell says at the end of its input
-    else this.#offer.enter({ text, us: line.left?.us ?? line.seen?.us, prompt: line.prompt, next: line.next })
+    else
+      this.#answers.enter({ text, us: line.left?.us ?? line.seen?.us, prompt: line.prompt, next: line.next })
   }
 
   /** Where a redraw came before the echo of a paste: the lowest row that shows it. */
@@ -509,7 +496,7 @@ export class PaneReader {
     const again = wiped !== '' && before.startsWith(wiped) ? wiped.length : undefined
     const known = this.#prompts.find(before) ?? again
     const prompt = known === undefined ? before : before.slice(0, known)
-    if (this.#prompts.askerOf(prompt, false).kind === 'nobody') return undefined
+    if (!this.#prompts.isPrompt(prompt)) return undefined
     const times = this.#passAgain(before)
     this.#commitUnedited()
     const column = Math.min(columnAfter(row, times + prompt.length, pane.right), this.#x)

@@ -71,6 +71,11 @@ export class KnownPrompts {
     return hasEditor && !asks.test(prompt) ? { kind: 'shell', sure: 0.5, isKnown: false } : nobody
   }
 
+  /** Whether something asks for a command there. */
+  isPrompt(prompt: string, hasEditor = false): boolean {
+    return this.askerOf(prompt, hasEditor).kind !== 'nobody'
+  }
+
   /** Whether the first prompt of the session may be taken for granted to continue nothing. */
   continuesAs(prompt: string): boolean {
     return continues.test(prompt)

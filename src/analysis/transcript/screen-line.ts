@@ -1,6 +1,7 @@
 import type { Terminal } from '../../recorder/terminal.ts'
 
-type Cells = ReturnType<Terminal['buffer']['normal']['getLine']>
+/** A row of a terminal. */
+export type Cells = ReturnType<Terminal['buffer']['normal']['getLine']>
 
 /** Rows of a terminal that belong together, from one column to another: a whole screen, or a pane of one. */
 export type Surface = {
@@ -12,19 +13,6 @@ export type Surface = {
   readonly isPadded: boolean
   /** Whether the emulator itself wrapped a line into this row. */
   readonly isWrapped: (row: number) => boolean
-}
-
-/** The screen on which shells write, with what has scrolled off it. */
-export function wholeScreen(terminal: Terminal): Surface {
-  return {
-    left: 0,
-    isPadded: false,
-    get right() {
-      return terminal.cols
-    },
-    line: row => terminal.buffer.normal.getLine(row),
-    isWrapped: row => terminal.buffer.normal.getLine(row)?.isWrapped === true,
-  }
 }
 
 /** Text that stood right of the cursor when a line began: a prompt at the right margin. */
