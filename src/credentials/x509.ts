@@ -7,7 +7,7 @@ import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } f
 import { join } from 'node:path'
 import { Fault, reasonOf } from '../errors.ts'
 import type { Signer } from '../model.ts'
-import { x509 } from './x509-library.ts'
+import { loadX509, type X509Library, type x509 } from './x509-library.ts'
 
 export type X509Authority = {
   /** What servers put into `ssl_ca_file`, in PEM. */
@@ -76,9 +76,10 @@ async function selfSigned(
   signer: Signer,
   { gateway, nowMs }: { gateway: string; nowMs: number },
 ): Promise<string> {
+  const x509 = await loadX509()
   const key = spkiOf(signer.publicKeyPem)
-  const name = nameOf({ CN: `Sallyport databases authority of ${gateway}` })
-  return issue(signer, {
+  const name = nameOf(x509, { CN: `Sallyport databases authority of ${gateway}` })
+  return issue(x509, signer, {
     serial: createHash('sha256').update(key).digest().subarray(0, maxSerialBytes).toString('hex'),
     subject: name,
     issuer: name,
@@ -106,15 +107,16 @@ export type ClientCertificateRequest = {
 }
 
 /** A certificate for TLS clients and nothing else, in PEM. */
-export function issueClientCertificate(
+export async function issueClientCertificate(
   request: ClientCertificateRequest,
   authority: X509Authority,
 ): Promise<string> {
   const { publicKey, commonName, serial, notBeforeMs, notAfterMs } = request
   if (serial.length !== maxSerialBytes) throw new TypeError(`a serial number has ${maxSerialBytes} bytes`)
-  return issue(authority.signer, {
+  const x509 = await loadX509()
+  return issue(x509, authority.signer, {
     serial: serial.toString('hex'),
-    subject: nameOf({ CN: commonName }),
+    subject: nameOf(x509, { CN: commonName }),
     issuer: new x509.X509Certificate(authority.certificate.raw).subjectName,
     publicKey: publicKey.export({ type: 'spki', format: 'der' }),
     notBeforeMs,
@@ -138,7 +140,11 @@ type Tbs = {
 }
 
 /** The library asks a WebCrypto to sign; ours asks the Signer, wherever its key lives. */
-async function issue(signer: Signer, { serial, notBeforeMs, notAfterMs, ...tbs }: Tbs): Promise<string> {
+async function issue(
+  library: X509Library,
+  signer: Signer,
+  { serial, notBeforeMs, notAfterMs, ...tbs }: Tbs,
+): Promise<string> {
   const algorithm = { name: 'Ed25519' }
   const key = { type: 'private', extractable: false, algorithm, usages: ['sign'] } as webcrypto.CryptoKey
   const subtle = {
@@ -152,7 +158,7 @@ async function issue(signer: Signer, { serial, notBeforeMs, notAfterMs, ...tbs }
     getRandomValues: crypto.getRandomValues.bind(crypto),
     randomUUID: crypto.randomUUID.bind(crypto),
   } as unknown as webcrypto.Crypto
-  const certificate = await x509.X509CertificateGenerator.create(
+  const certificate = await library.X509CertificateGenerator.create(
     {
       ...tbs,
       serialNumber: serial,
@@ -167,8 +173,8 @@ async function issue(signer: Signer, { serial, notBeforeMs, notAfterMs, ...tbs }
 }
 
 /** As values, never as text to be parsed: names of people hold commas and plus signs. */
-function nameOf(parts: Record<string, string>): x509.Name {
-  return new x509.Name(Object.entries(parts).map(([key, value]) => ({ [key]: [{ utf8String: value }] })))
+function nameOf(library: X509Library, parts: Record<string, string>): x509.Name {
+  return new library.Name(Object.entries(parts).map(([key, value]) => ({ [key]: [{ utf8String: value }] })))
 }
 
 function spkiOf(pem: string): Buffer {

@@ -1,6 +1,6 @@
 /** A TLS certificate for servers on this machine, made at start: by an authority that signs this one certificate and is forgotten. */
 import { isIP } from 'node:net'
-import { x509 } from '../credentials/x509-library.ts'
+import { loadX509 } from '../credentials/x509-library.ts'
 
 const {
   BasicConstraintsExtension,
@@ -11,7 +11,7 @@ const {
   PemConverter,
   SubjectAlternativeNameExtension,
   X509CertificateGenerator,
-} = x509
+} = await loadX509()
 
 /** In PEM. */
 export type ServerCertificate = {
