@@ -74,8 +74,9 @@ export type SessionSummary = {
 }
 
 /**
- * GET /sessions?from&to&principal&target&login&protocol&state&severity&finding=1&reviewed=0|1&id&named&cursor&limit (newest first). A key may be
- * repeated; each `named` is or is not a part of the person's, the target's or the login's name; a value that begins with `-` filters out.
+ * GET /sessions?from&to&principal&target&login&source&protocol&state&longer&shorter&severity&finding=1&reviewed=0|1&id&named&cursor&limit (newest first). A key may be
+ * repeated; each `named` is or is not a part of the person's, the target's or the login's name; a value that begins with `-` filters out. `state=terminated`:
+ * ended, and by somebody's hand; `longer` and `shorter`: at least, and less than, so many milliseconds.
  * GET /sessions/histogram with the same filters.
  */
 export type SessionPage = Page<SessionSummary> & {
@@ -142,6 +143,8 @@ export type Replay = {
     readonly kind: string
     readonly columns: number
     readonly rows: number
+    /** False where nobody asked for a terminal: its lines end with a line feed alone. */
+    readonly isTerminal: boolean
   }[]
   readonly chunks: readonly {
     readonly number: number

@@ -113,7 +113,15 @@ const offsetMs = z.number().describe("Milliseconds since the session's opening")
 export const replay: z.ZodType<said.Replay> = z.strictObject({
   openedAtMs: ms,
   durationMs: offsetMs,
-  channels: z.array(z.strictObject({ channel: z.int(), kind: z.string(), columns: z.int(), rows: z.int() })),
+  channels: z.array(
+    z.strictObject({
+      channel: z.int(),
+      kind: z.string(),
+      columns: z.int(),
+      rows: z.int(),
+      isTerminal: z.boolean(),
+    }),
+  ),
   chunks: z.array(z.strictObject({ number: z.int(), fromMs: offsetMs, toMs: offsetMs, bytes: z.int() })),
   keyframes: z.array(z.strictObject({ number: z.int(), channel: z.int(), atMs: offsetMs, chunk: z.int() })),
   heat: z.strictObject({ output: z.array(z.number()), input: z.array(z.number()) }),

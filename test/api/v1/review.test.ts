@@ -107,8 +107,8 @@ describe('a recording', () => {
   test('plays from its map: channels, chunks, keyframes, heat', async () => {
     const replay = await get<Replay>('reviewer', `/sessions/${sessions.ssh}/replay`)
     expect(replay.channels).toEqual([
-      { channel: 0, kind: 'shell', columns: 80, rows: 24 },
-      { channel: 1, kind: 'exec', columns: 80, rows: 24 },
+      { channel: 0, kind: 'shell', columns: 80, rows: 24, isTerminal: true },
+      { channel: 1, kind: 'exec', columns: 80, rows: 24, isTerminal: false },
     ])
     const [chunk] = replay.chunks
     const stored = await world.ask(

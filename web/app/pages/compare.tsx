@@ -7,7 +7,8 @@ import { Table } from '../parts/table.tsx'
 import { duration, offsetOf, Time } from '../parts/time.tsx'
 import { VirtualList } from '../parts/virtual.tsx'
 import { changeQuery, Link, useRoute } from '../router.tsx'
-import { useEntries } from '../session/entries.ts'
+import { type Entries, useEntries } from '../session/entries.ts'
+import { Missing } from '../session/missing.tsx'
 import '../player/player.css'
 
 const rowHeight = 34
@@ -83,15 +84,24 @@ function Both({ one, other }: { one: SessionDetail; other: string }) {
   const kind = one.protocol === 'ssh' ? 'commands' : 'statements'
   const left = useEntries(`/sessions/${one.id}/${kind}`, false)
   const right = useEntries(`/sessions/${encodeURIComponent(other)}/${kind}`, false)
-  const isWhole = left.isComplete && right.isComplete
+  const isRead = left.isComplete && right.isComplete
   return (
     <Shown resource={second}>
-      {detail => (
-        <div class="compared">
-          <Side detail={one} entries={left.items} others={isWhole ? right.items : undefined} />
-          <Side detail={detail} entries={right.items} others={isWhole ? left.items : undefined} />
-        </div>
-      )}
+      {detail => {
+        if (detail.protocol !== one.protocol)
+          return (
+            <Empty title="These two cannot be compared">
+              <p>One ran commands, the other statements. Choose another of the same kind.</p>
+            </Empty>
+          )
+        const isWhole = isRead && !one.encrypted && !detail.encrypted
+        return (
+          <div class="compared">
+            <Side detail={one} entries={left} others={isWhole ? right.items : undefined} />
+            <Side detail={detail} entries={right} others={isWhole ? left.items : undefined} />
+          </div>
+        )
+      }}
     </Shown>
   )
 }
@@ -102,13 +112,14 @@ function Side({
   others,
 }: {
   detail: SessionDetail
-  entries: readonly EntryView[]
+  entries: Entries
   /** Undefined until both lists are whole: nothing can be said of what is in one of them only. */
   others: readonly EntryView[] | undefined
 }) {
+  const { items } = entries
   const known = others === undefined ? undefined : new Set(others.map(shapeOf))
   const isOnlyHere = (entry: EntryView): boolean => known?.has(shapeOf(entry)) === false
-  const only = known === undefined ? '…' : String(entries.filter(isOnlyHere).length)
+  const only = known === undefined ? undefined : items.filter(isOnlyHere).length
   return (
     <section class="card" aria-labelledby={`compare-${detail.id}`}>
       <h2 id={`compare-${detail.id}`}>
@@ -118,14 +129,22 @@ function Side({
         <Line text={`${detail.login}@${detail.target}`} />
       </h2>
       <p class="quiet">
-        <Line text={detail.principal} /> · {entries.length} in all · {only} only here
+        <Line text={detail.principal} /> · {countText(entries)} ·{' '}
+        {only === undefined ? 'not compared until both are whole' : `${only} only here`}
       </p>
+      {detail.encrypted ? (
+        <p class="note warn">
+          This recording is encrypted: the gateway has no list of it. Open the session with your key.
+        </p>
+      ) : (
+        <Missing of={entries} what="of it" />
+      )}
       <VirtualList
-        label={`What was done, ${only} of it only here`}
-        count={entries.length}
+        label={`What was done${only === undefined ? '' : `, ${only} of it only here`}`}
+        count={items.length}
         rowHeight={rowHeight}
         render={index => {
-          const entry = entries[index]
+          const entry = items[index]
           if (entry === undefined) return null
           const isOnly = isOnlyHere(entry)
           return (
@@ -143,6 +162,11 @@ function Side({
       />
     </section>
   )
+}
+
+function countText({ items, isComplete, error }: Entries): string {
+  if (isComplete) return `${items.length} in all`
+  return error === undefined ? `${items.length} so far` : `${items.length} of an unknown number`
 }
 
 /** Statements that differ in their literals only are the same; commands are, letter for letter. */

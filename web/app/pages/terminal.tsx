@@ -1,7 +1,7 @@
 /** A session at a terminal: replayed, or as it goes on. */
 import { useEffect, useState } from 'preact/hooks'
-import type { EntryView, FindingSummary, Replay, SessionDetail } from '../../../src/api/schema.ts'
-import { usePages, useResource } from '../api.ts'
+import type { EntryView, Replay, SessionDetail } from '../../../src/api/schema.ts'
+import { useResource } from '../api.ts'
 import { Failed, Loading } from '../parts/states.tsx'
 import { Line } from '../parts/hidden.tsx'
 import { Time } from '../parts/time.tsx'
@@ -13,6 +13,7 @@ import { useEntries } from '../session/entries.ts'
 import { PlayerView } from '../player/view.tsx'
 import { changeQuery } from '../router.tsx'
 import { DetailsPart } from '../session/details.tsx'
+import { useFindings } from '../session/findings.tsx'
 import { SealedPart } from '../session/sealed-part.tsx'
 import type { SessionViewProps } from './session.tsx'
 
@@ -140,14 +141,14 @@ function WithEntries({
   const isOpenedHere = commands !== undefined
   const known = useEntries(isOpenedHere ? undefined : `/sessions/${detail.id}/commands`, isLive)
   const files = useEntries(isOpenedHere ? undefined : `/sessions/${detail.id}/files`, isLive)
-  const findings = usePages<FindingSummary>('/findings', { session: detail.id, place: 'all', limit: 200 })
+  const findings = useFindings(detail.id)
   return (
     <PlayerView
       detail={detail}
       source={source}
       commands={commands === undefined ? known : { items: commands, isComplete: true }}
       files={isOpenedHere ? { items: [], isComplete: true } : files}
-      findings={findings.items}
+      findings={findings}
       isLive={isLive}
       isOpenedHere={isOpenedHere}
       onPlayer={onPlayer}

@@ -3,34 +3,14 @@
  * Marks near each other are one button.
  */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { EntryView, FindingSummary, Replay, Severity } from '../../../src/api/schema.ts'
-import { SeverityShape, worstOf } from '../parts/severity.tsx'
+import type { EntryView, Replay } from '../../../src/api/schema.ts'
 import { offsetOf, spokenOffset, textOf } from '../parts/time.tsx'
 import { useSetting } from '../settings.ts'
+import type { Mark } from './mark.ts'
+import { Marks } from './marks.tsx'
 
 /** Seeks while dragging: not more often than this. Milliseconds. */
 const dragEveryMs = 120
-/** A mark that can be pressed takes so many pixels. */
-const markWidthPx = 26
-
-export type Mark = { readonly offsetMs: number; readonly severity: Severity; readonly text: string }
-
-export function marksOf(
-  findings: readonly FindingSummary[],
-  commands: readonly EntryView[],
-  openedAtMs: number,
-): Mark[] {
-  const found = findings.map(({ atMs, severity, sentence }) => ({
-    offsetMs: atMs - openedAtMs,
-    severity,
-    text: sentence,
-  }))
-  const hit = commands.flatMap(({ offsetMs, hits, text }) =>
-    hits.map(({ rule, severity }) => ({ offsetMs, severity, text: `${rule}: ${text}` })),
-  )
-  return [...found, ...hit].toSorted((a, b) => a.offsetMs - b.offsetMs)
-}
-
 export function Bar({
   info,
   positionMs,
@@ -38,6 +18,7 @@ export function Bar({
   marks,
   hits,
   onSeek,
+  onChanged,
 }: {
   info: Replay
   positionMs: number
@@ -46,6 +27,8 @@ export function Bar({
   /** Moments that a search has found. */
   hits: readonly number[]
   onSeek: (ms: number) => void
+  /** Somebody has acknowledged a finding. */
+  onChanged: () => void
 }) {
   const [zone] = useSetting('zone')
   const box = useRef<HTMLDivElement>(null)
@@ -72,7 +55,7 @@ export function Bar({
   }
   return (
     <div class="bar">
-      <Marks marks={marks} durationMs={durationMs} width={width} onSeek={onSeek} />
+      <Marks marks={marks} durationMs={durationMs} width={width} onSeek={onSeek} onChanged={onChanged} />
       <div
         class="tracks"
         ref={box}
@@ -150,6 +133,11 @@ function Tracks({
   return useMemo(
     () => (
       <svg viewBox="0 0 1000 56" preserveAspectRatio="none" aria-hidden="true">
+        <defs>
+          <pattern id="idle-stripes" width="5" height="8" patternUnits="userSpaceOnUse">
+            <rect class="stripe" width="2.5" height="8" />
+          </pattern>
+        </defs>
         <path class="heat output" d={areaOf(info.heat.output, 0, 20)} />
         <path class="heat input" d={areaOf(info.heat.input, 22, 12)} />
         <path
@@ -160,6 +148,7 @@ function Tracks({
         {info.idle.map(({ fromMs, toMs }) => (
           <rect
             class="idle"
+            fill="url(#idle-stripes)"
             key={fromMs}
             x={x(fromMs)}
             width={Math.max(0.5, x(toMs - fromMs))}
@@ -192,65 +181,4 @@ function areaOf(values: readonly number[], top: number, height: number): string 
     return `L${(index * step).toFixed(1)} ${y.toFixed(1)}L${((index + 1) * step).toFixed(1)} ${y.toFixed(1)}`
   })
   return `M0 ${top + height}${points.join('')}L1000 ${top + height}Z`
-}
-
-function Marks({
-  marks,
-  durationMs,
-  width,
-  onSeek,
-}: {
-  marks: readonly Mark[]
-  durationMs: number
-  width: number
-  onSeek: (ms: number) => void
-}) {
-  const groups = useMemo(() => grouped(marks, durationMs, width), [marks, durationMs, width])
-  return (
-    <div class="marks">
-      {groups.map(group => {
-        const [first] = group
-        const worst = worstOf(group.map(({ severity }) => severity))
-        if (first === undefined || worst === undefined) return null
-        const name =
-          group.length === 1
-            ? `${worst}: ${first.text}`
-            : `${group.length} marks, worst ${worst}: ${first.text} …`
-        return (
-          <button
-            type="button"
-            key={first.offsetMs}
-            class="mark"
-            title={name}
-            aria-label={`${offsetOf(first.offsetMs)}, ${name}`}
-            style={{ left: `${Math.min(100, (first.offsetMs / durationMs) * 100)}%` }}
-            onClick={() => onSeek(Math.max(0, first.offsetMs - leadMs))}
-          >
-            <SeverityShape is={worst} />
-            {group.length > 1 ? group.length : null}
-          </button>
-        )
-      })}
-    </div>
-  )
-}
-
-/** What led to it is seen too. Milliseconds. */
-export const leadMs = 2000
-
-/** Those that would lie on each other are one. */
-function grouped(marks: readonly Mark[], durationMs: number, width: number): Mark[][] {
-  const groups: Mark[][] = []
-  for (const mark of marks) {
-    const last = groups.at(-1)
-    const from = last?.[0]?.offsetMs
-    if (
-      last !== undefined &&
-      from !== undefined &&
-      ((mark.offsetMs - from) / durationMs) * width < markWidthPx
-    )
-      last.push(mark)
-    else groups.push([mark])
-  }
-  return groups
 }

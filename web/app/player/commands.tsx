@@ -6,11 +6,13 @@ import { Line, MarkedLine } from '../parts/hidden.tsx'
 import { SeverityShape, worstOf } from '../parts/severity.tsx'
 import { offsetOf } from '../parts/time.tsx'
 import { VirtualList } from '../parts/virtual.tsx'
+import type { Entries } from '../session/entries.ts'
+import { Missing } from '../session/missing.tsx'
 import { NewBadge } from '../session/new-badge.tsx'
 import { usageWords } from '../session/usage.ts'
-import { leadMs } from './bar.tsx'
+import { leadMs } from './marks.tsx'
 
-const rowHeight = 58
+const rowHeight = 76
 
 /** How a command became known. An exec request is exact; the others were read off the screen. */
 const foundTexts: Readonly<Record<string, string>> = {
@@ -22,16 +24,15 @@ const foundTexts: Readonly<Record<string, string>> = {
 }
 
 export function CommandsPart({
-  commands,
+  entries,
   positionMs,
-  isComplete,
   onSeek,
 }: {
-  commands: readonly EntryView[]
+  entries: Entries
   positionMs: number
-  isComplete: boolean
   onSeek: (ms: number) => void
 }) {
+  const { items: commands, isComplete } = entries
   const [filter, setFilter] = useState('')
   const shown = useMemo(() => {
     const wanted = filter.trim().toLowerCase()
@@ -65,8 +66,9 @@ export function CommandsPart({
           {isComplete ? '' : ' so far'}
         </span>
       </div>
+      <Missing of={entries} what="commands" />
       {shown.length === 0 ? (
-        <p class="quiet">{commands.length === 0 ? noneText(isComplete) : 'No command is like that.'}</p>
+        <p class="quiet">{commands.length === 0 ? noneText(entries) : 'No command is like that.'}</p>
       ) : (
         <VirtualList
           label="Commands"
@@ -86,7 +88,8 @@ export function CommandsPart({
   )
 }
 
-function noneText(isComplete: boolean): string {
+function noneText({ isComplete, error }: Entries): string {
+  if (error !== undefined) return ''
   return isComplete
     ? 'No command was found in this session. Look at the recording itself.'
     : 'Looking for commands…'
@@ -128,7 +131,7 @@ function Command({
           ) : (
             <MarkedLine text={entry.text.slice(0, 400)} marks={marksIn(entry.text.slice(0, 400), filter)} />
           )}
-        </code>
+        </code>{' '}
         <NewBadge usage={entry.usage} />
         <span class="under">{aboutOf(entry)}</span>
       </button>
@@ -139,8 +142,9 @@ function Command({
 
 /** Exit code, directory, how it was found and how sure that is, and whether it is new. */
 function aboutOf({ detail, usage }: EntryView): string {
-  const { exitStatus, directory, found, sure, decoded } = detail
+  const { exitStatus, directory, found, sure, decoded, blocked } = detail
   const parts = [
+    typeof blocked === 'string' ? `refused by the gateway: ${blocked}` : '',
     typeof exitStatus === 'number' ? `exit ${exitStatus}` : '',
     typeof directory === 'string' ? `in ${directory}` : '',
     typeof found === 'string' ? (foundTexts[found] ?? found) : '',

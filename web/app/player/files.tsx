@@ -4,49 +4,72 @@ import { Copy } from '../parts/copy.tsx'
 import { Line } from '../parts/hidden.tsx'
 import { SeverityShape, worstOf } from '../parts/severity.tsx'
 import { offsetOf } from '../parts/time.tsx'
+import type { Entries } from '../session/entries.ts'
+import { Missing } from '../session/missing.tsx'
 import { VirtualList } from '../parts/virtual.tsx'
 
 const rowHeight = 76
 
-export function FilesPart({
-  files,
-  isComplete,
-  onSeek,
-}: {
-  files: readonly EntryView[]
-  isComplete: boolean
-  onSeek: (ms: number) => void
-}) {
-  if (files.length === 0)
-    return (
-      <p class="quiet">
-        {isComplete ? 'No file was moved that the gateway could see.' : 'Looking for files…'}
-      </p>
-    )
+export function FilesPart({ entries, onSeek }: { entries: Entries; onSeek: (ms: number) => void }) {
+  const { items: files, isComplete, error } = entries
   return (
-    <VirtualList
-      label="Files"
-      count={files.length}
-      rowHeight={rowHeight}
-      render={index => {
-        const entry = files[index]
-        return entry === undefined ? null : <OneFile entry={entry} onSeek={onSeek} />
-      }}
-    />
+    <>
+      <Missing of={entries} what="files" />
+      {files.length > 0 ? (
+        <VirtualList
+          label="Files"
+          count={files.length}
+          rowHeight={rowHeight}
+          render={index => {
+            const entry = files[index]
+            return entry === undefined ? null : <OneFile entry={entry} onSeek={onSeek} />
+          }}
+        />
+      ) : error === undefined ? (
+        <p class="quiet">
+          {isComplete ? 'No file was moved that the gateway could see.' : 'Looking for files…'}
+        </p>
+      ) : null}
+    </>
   )
 }
 
+/** What was done with a file, in words: SFTP's own names say little to who does not program. */
+const operationTexts: Readonly<Record<string, string>> = {
+  setstat: 'attributes changed',
+  fsetstat: 'attributes changed',
+  lsetstat: 'attributes changed',
+  opendir: 'folder listed',
+  mkdir: 'folder made',
+  rmdir: 'folder removed',
+  remove: 'removed',
+  rename: 'renamed',
+  symlink: 'symbolic link made',
+  link: 'link made',
+}
+
+export function operationText({ operation, direction }: EntryView['detail']): string {
+  const name = typeof operation === 'string' ? operation : ''
+  if (direction === 'up') return '↑ sent to the target'
+  if (direction === 'down') return '↓ fetched from the target'
+  return name === 'open' ? 'opened' : (operationTexts[name] ?? name)
+}
+
 function OneFile({ entry, onSeek }: { entry: EntryView; onSeek: (ms: number) => void }) {
-  const { operation, direction, bytes, sha256 } = entry.detail
+  const { bytes, sha256, status } = entry.detail
   const worst = worstOf(entry.hits.map(({ severity }) => severity))
   return (
     <div class="command">
       <button type="button" class="go" onClick={() => onSeek(entry.offsetMs)}>
         <span class="number quiet">{offsetOf(entry.offsetMs)}</span>{' '}
-        {worst === undefined ? null : <SeverityShape is={worst} />}{' '}
-        {direction === 'up' ? '↑ to the target' : direction === 'down' ? '↓ from the target' : ''}{' '}
-        {String(operation ?? '')}
+        {worst === undefined ? null : <SeverityShape is={worst} />} {operationText(entry.detail)}
         {typeof bytes === 'number' ? ` · ${bytes.toLocaleString('en')} bytes` : ''}
+        {typeof status === 'string' ? (
+          <span class="bad">
+            {' '}
+            · failed: <Line text={status} />
+          </span>
+        ) : null}
         <span class="under-line">
           <code>
             <Line text={entry.text} max={300} />

@@ -143,7 +143,13 @@ function channelsWith(known: Replay['channels'], events: readonly PlayEvent[]): 
   const channels = [...known]
   for (const event of events)
     if (event.kind === 'size' && !channels.some(({ channel }) => channel === event.channel))
-      channels.push({ channel: event.channel, kind: 'session', columns: event.columns, rows: event.rows })
+      channels.push({
+        channel: event.channel,
+        kind: 'session',
+        columns: event.columns,
+        rows: event.rows,
+        isTerminal: true,
+      })
   return channels
 }
 

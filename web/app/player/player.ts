@@ -357,9 +357,9 @@ export class Player {
 
   async #begin(): Promise<void> {
     const shown = this.info.channels.find(({ channel }) => channel === this.#channel)
-    const { columns = 0, rows = 0 } = shown ?? {}
+    const { columns, rows, isTerminal } = shown ?? { columns: 80, rows: 24, isTerminal: false }
     this.#cursor = { chunk: 0, event: 0 }
-    await this.#screen.reset(columns || 80, rows || 24, columns > 0)
+    await this.#screen.reset(columns || 80, rows || 24, isTerminal)
   }
 
   /** Keyframe and chunks are fetched at once. */

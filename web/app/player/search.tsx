@@ -5,7 +5,7 @@ import { useResource } from '../api.ts'
 import { MarkedLine } from '../parts/hidden.tsx'
 import { Failed, Loading } from '../parts/states.tsx'
 import { offsetOf } from '../parts/time.tsx'
-import { leadMs } from './bar.tsx'
+import { leadMs } from './marks.tsx'
 import { marksIn } from './commands.tsx'
 
 type Scope = 'typed' | 'shown'

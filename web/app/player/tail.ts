@@ -61,10 +61,13 @@ function channelsOf(events: readonly PlayEvent[]): Replay['channels'] {
       kind: 'session',
       columns: 0,
       rows: 0,
+      isTerminal: false,
     }
     const isKind = event.kind === 'told' && ['shell', 'exec', 'subsystem'].includes(event.type)
     const size =
-      event.kind === 'size' && known.columns === 0 ? { columns: event.columns, rows: event.rows } : {}
+      event.kind === 'size' && known.columns === 0
+        ? { columns: event.columns, rows: event.rows, isTerminal: true }
+        : {}
     channels.set(event.channel, { ...known, ...(isKind ? { kind: event.type } : {}), ...size })
   }
   return [...channels.values()]

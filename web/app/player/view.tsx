@@ -9,12 +9,14 @@ import { useSetting } from '../settings.ts'
 import { CommentsPart } from '../session/comments.tsx'
 import { DetailsPart } from '../session/details.tsx'
 import type { Entries } from '../session/entries.ts'
-import { FindingsPart } from '../session/findings.tsx'
-import { Bar, leadMs, marksOf } from './bar.tsx'
+import { type Findings, FindingsPart } from '../session/findings.tsx'
+import { Bar } from './bar.tsx'
 import { CommandsPart } from './commands.tsx'
 import { FilesPart } from './files.tsx'
 import { HelpDialog } from './help.tsx'
 import { type Act, actOf } from './keys.ts'
+import { marksOf } from './mark.ts'
+import { leadMs } from './marks.tsx'
 import { momentText, readMoment } from './moment.ts'
 import { type Player, type Snapshot, speeds } from './player.ts'
 import { SearchPart } from './search.tsx'
@@ -29,7 +31,7 @@ type ViewProps = {
   readonly source: Source
   readonly commands: Entries
   readonly files: Entries
-  readonly findings: readonly FindingSummary[]
+  readonly findings: Findings
   /** It goes on: there is a now to go to. */
   readonly isLive: boolean
   /** Where the gateway cannot read the recording it cannot search it either. */
@@ -119,8 +121,8 @@ function Controls({
   const [isHelping, setHelping] = useState(false)
   const hits = useHits()
   const marks = useMemo(
-    () => marksOf(findings, commands.items, detail.openedAtMs),
-    [findings, commands.items],
+    () => marksOf(findings.items, commands.items, detail.openedAtMs),
+    [findings.items, commands.items],
   )
   useWatchedReport(detail.id, player)
   useAddress(player, at, detail, isLive)
@@ -134,7 +136,7 @@ function Controls({
     screen,
     at,
     commands: commands.items,
-    findings,
+    findings: findings.items,
     openedAtMs: detail.openedAtMs,
     isLive,
     region,
@@ -152,6 +154,7 @@ function Controls({
         marks={marks}
         hits={hits}
         onSeek={ms => void player.seek(ms)}
+        onChanged={findings.reload}
       />
       <Transport player={player} at={at} isLive={isLive}>
         <Copy text={() => linkTo(player.snapshot)} label="Copy link" name="a link to this moment" />
@@ -170,6 +173,9 @@ function Controls({
           ?
         </button>
       </Transport>
+      {findings.error === undefined && commands.error === undefined ? null : (
+        <p class="note warn">Marks are missing above: what was noticed, or done, could not be fetched.</p>
+      )}
       <Transcript screen={screen} at={at} />
       {isHelping ? <HelpDialog onClose={() => setHelping(false)} /> : null}
     </>
@@ -278,6 +284,7 @@ function useActs(acting: Acting): (act: Act) => void {
     'page-down': () => screen.scrollPages(1),
     search: () => document.getElementById(searchId)?.focus(),
     comment: () => {
+      player.pause() // at this moment, whatever time the words take
       changeQuery({ tab: 'comments' }, { replace: true })
       setTimeout(() => document.getElementById(commentId)?.focus(), 50)
     },
@@ -331,6 +338,11 @@ function useHistory(player: Player, screen: Playing['screen'], at: Snapshot): vo
   }, [player, at.state])
 }
 
+/** Nothing where it is not known. */
+function countOf({ items, error }: Entries): number | undefined {
+  return error !== undefined && items.length === 0 ? undefined : items.length
+}
+
 const searchId = 'session-search'
 const commentId = 'session-comment'
 
@@ -349,29 +361,22 @@ function Side({
     {
       key: 'commands',
       name: 'Commands',
-      count: commands.items.length,
-      panel: () => (
-        <CommandsPart
-          commands={commands.items}
-          isComplete={commands.isComplete}
-          positionMs={at.positionMs}
-          onSeek={seek}
-        />
-      ),
+      count: countOf(commands),
+      panel: () => <CommandsPart entries={commands} positionMs={at.positionMs} onSeek={seek} />,
     },
     {
       key: 'files',
       name: 'Files',
-      count: files.items.length,
-      panel: () => <FilesPart files={files.items} isComplete={files.isComplete} onSeek={seek} />,
+      count: countOf(files),
+      panel: () => <FilesPart entries={files} onSeek={seek} />,
     },
     {
       key: 'findings',
       name: 'Findings',
-      count: findings.length,
+      count: findings.error === undefined ? findings.items.length : undefined,
       panel: () => (
         <FindingsPart
-          session={detail.id}
+          found={findings}
           openedAtMs={detail.openedAtMs}
           onSeek={ms => seek(Math.max(0, ms - leadMs))}
         />

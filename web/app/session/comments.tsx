@@ -6,6 +6,7 @@ import { Line, Lines } from '../parts/hidden.tsx'
 import { say } from '../parts/said.tsx'
 import { Failed, Loading } from '../parts/states.tsx'
 import { offsetOf, Time } from '../parts/time.tsx'
+import { Problem } from '../parts/problem.tsx'
 import './parts.css'
 
 /** As the gateway bounds it. */
@@ -73,7 +74,7 @@ function One({ comment, onSeek }: { comment: Comment; onSeek: (offsetMs: number)
 
 function Write({
   session,
-  offsetMs,
+  offsetMs: nowMs,
   inputId,
   onDone,
 }: {
@@ -83,8 +84,15 @@ function Write({
   onDone: () => void
 }) {
   const [text, setText] = useState('')
+  /** Where the reader was when they began to write: a recording may play on. */
+  const [begunMs, setBegun] = useState<number>()
   const [isHere, setHere] = useState(true)
   const [problem, setProblem] = useState('')
+  const offsetMs = text === '' ? nowMs : begunMs
+  const type = (typed: string): void => {
+    if (text === '') setBegun(nowMs)
+    setText(typed)
+  }
   const send = async (): Promise<void> => {
     const place = isHere && offsetMs !== undefined ? { offsetMs: Math.round(offsetMs) } : {}
     const wish: CommentWish = { text: text.trim(), ...place }
@@ -111,14 +119,10 @@ function Write({
           id={inputId}
           maxLength={maxComment}
           value={text}
-          onInput={event => setText(event.currentTarget.value)}
+          onInput={event => type(event.currentTarget.value)}
         />
       </label>
-      {problem === '' ? null : (
-        <p class="bad" role="alert">
-          <Line text={problem} />
-        </p>
-      )}
+      <Problem text={problem} />
       <div class="row-of">
         <button type="submit" class="button" disabled={text.trim() === ''}>
           Comment

@@ -7,6 +7,7 @@ import { Line } from '../parts/hidden.tsx'
 import type { MenuItem } from '../parts/menu.tsx'
 import { say } from '../parts/said.tsx'
 import { Time } from '../parts/time.tsx'
+import { Problem } from '../parts/problem.tsx'
 
 export type LiveAct = 'pause' | 'resume' | 'end'
 type Live = Pick<SessionSummary, 'id' | 'principal' | 'target' | 'login'>
@@ -105,11 +106,7 @@ export function LiveDialog({
             </label>
           </p>
         )}
-        {problem === '' ? null : (
-          <p class="bad" role="alert">
-            <Line text={problem} />
-          </p>
-        )}
+        <Problem text={problem} />
         <button
           type="submit"
           class={`button first ${act === 'end' ? 'danger' : ''}`}

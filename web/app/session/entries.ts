@@ -1,24 +1,43 @@
 /** All that happened in a session, as a list. */
 import { useEffect, useState } from 'preact/hooks'
-import type { EntryView } from '../../../src/api/schema.ts'
+import type { EntryView, Page } from '../../../src/api/schema.ts'
 import { get } from '../api.ts'
 
-export type Entries = { readonly items: readonly EntryView[]; readonly isComplete: boolean }
+export type Entries = {
+  readonly items: readonly EntryView[]
+  /** All of them are here. */
+  readonly isComplete: boolean
+  /** There are more than a page takes: these are the first. */
+  readonly isCut?: boolean
+  /** Why they are not all here; `retry` asks again. */
+  readonly error?: Error
+  readonly retry?: () => void
+}
 
 /** Entries that one page takes. */
-const maxEntries = 20_000
+export const maxEntries = 20_000
+/** Of one request, as the gateway has them. */
+const pageEntries = 1000
 /** A live session's list of commands grows on the gateway a moment later. Milliseconds. */
 const entriesEveryMs = 10_000
 
-/** All of a list, page by page; of a live session again and again. */
+/** All of a list, page by page; of a live session again and again. What is known stays when it cannot be asked for again. */
 export function useEntries(path: string | undefined, isLive: boolean): Entries {
   const [entries, setEntries] = useState<Entries>({ items: [], isComplete: path === undefined })
+  const [turn, setTurn] = useState(0)
   useEffect(() => {
     if (path === undefined) return
     const stop = new AbortController()
+    const retry = (): void => {
+      setEntries({ items: [], isComplete: false })
+      setTurn(turn => turn + 1)
+    }
     const take = (): void =>
-      void fetchAll(path, stop.signal, setEntries).catch(() =>
-        setEntries(known => ({ ...known, isComplete: true })),
+      void fetchEntries(cursor => get(path, { limit: pageEntries, cursor }, stop.signal), setEntries).catch(
+        (thrown: unknown) => {
+          if (stop.signal.aborted) return
+          setEntries(known => ({ ...known, isComplete: false, error: thrown as Error, retry }))
+        },
       )
     take()
     const timer = isLive ? setInterval(take, entriesEveryMs) : undefined
@@ -26,22 +45,24 @@ export function useEntries(path: string | undefined, isLive: boolean): Entries {
       stop.abort()
       clearInterval(timer)
     }
-  }, [path, isLive])
+  }, [path, isLive, turn])
   return entries
 }
 
-async function fetchAll(path: string, signal: AbortSignal, tell: (entries: Entries) => void): Promise<void> {
+/** `tell` hears now and then of what is there so far, and at the end of all. Rejects as `ask` does. */
+export async function fetchEntries(
+  ask: (cursor: string | undefined) => Promise<Page<EntryView>>,
+  tell: (entries: Entries) => void,
+): Promise<void> {
   const items: EntryView[] = []
   let cursor: string | undefined
   do {
-    const page: { items: readonly EntryView[]; next?: string } = await get(
-      path,
-      { limit: 200, cursor },
-      signal,
-    )
+    const page = await ask(cursor)
     items.push(...page.items)
-    cursor = items.length < maxEntries ? page.next : undefined
+    cursor = page.next
+    if (items.length >= maxEntries && cursor !== undefined)
+      return tell({ items, isComplete: false, isCut: true })
     if (cursor === undefined) tell({ items, isComplete: true })
-    else if (items.length % 2000 === 0) tell({ items: [...items], isComplete: false })
+    else if (items.length % (2 * pageEntries) === 0) tell({ items: [...items], isComplete: false })
   } while (cursor !== undefined)
 }

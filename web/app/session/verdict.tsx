@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks'
 import type { SessionDetail, Verdict, VerdictWish, VerdictWord } from '../../../src/api/schema.ts'
 import { post } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
+import { Problem } from '../parts/problem.tsx'
 import { say } from '../parts/said.tsx'
 import { Time } from '../parts/time.tsx'
 
@@ -106,9 +107,7 @@ export function VerdictForm({ sessions, onDone }: { sessions: readonly string[];
         />
       </label>
       {problems.map(problem => (
-        <p key={problem} class="bad" role="alert">
-          <Line text={problem} />
-        </p>
+        <Problem key={problem} text={problem} />
       ))}
       <button type="submit" class="button first" disabled={!isWhole || isBusy}>
         Give verdict

@@ -124,11 +124,12 @@ class Mapper {
     return {
       openedAtMs: this.#openedAtMs,
       durationMs,
-      channels: [...this.#channels.values()].map(({ channel, kind, columns, rows }) => ({
+      channels: [...this.#channels.values()].map(({ channel, kind, columns, rows, hasSize }) => ({
         channel,
         kind,
         columns,
         rows,
+        isTerminal: hasSize,
       })),
       chunks: this.#chunks,
       heat: { output: this.#output.bars(durationMs), input: this.#input.bars(durationMs) },

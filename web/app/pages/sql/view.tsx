@@ -11,7 +11,7 @@ import { duration, offsetOf, textOf } from '../../parts/time.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { CommentsPart } from '../../session/comments.tsx'
 import { DetailsPart } from '../../session/details.tsx'
-import { FindingsPart } from '../../session/findings.tsx'
+import { FindingsPart, useFindings } from '../../session/findings.tsx'
 import { SealedPart } from '../../session/sealed-part.tsx'
 import { settingOf } from '../../settings.ts'
 import type { SessionViewProps } from '../session.tsx'
@@ -129,6 +129,7 @@ function Opened({
   texts?: OpenedStatements['texts']
 }) {
   const { query } = useRoute()
+  const findings = useFindings(detail.id)
   const last = statements.at(-1)
   const seenMs = last === undefined ? 0 : last.offsetMs + (last.durationMs ?? 0)
   const durationMs = Math.max(seenMs, (detail.endedAtMs ?? 0) - detail.openedAtMs)
@@ -234,10 +235,10 @@ function Opened({
               {
                 key: 'findings',
                 name: 'Findings',
-                count: detail.findings,
+                count: findings.error === undefined ? findings.items.length : undefined,
                 panel: () => (
                   <FindingsPart
-                    session={detail.id}
+                    found={findings}
                     openedAtMs={detail.openedAtMs}
                     onSeek={ms => go(statementAt(statements, ms))}
                   />
