@@ -22,6 +22,10 @@ export type PrincipalFields = {
   readonly expiresAtMs: number
 }
 
+/** Who ends sessions by hand. A row's reason begins with it: `a reviewer ended it: …`. */
+export const endedByHand = ['a reviewer', 'an operator'] as const
+export type EndedBy = (typeof endedByHand)[number]
+
 export type SessionState = 'open' | 'ended' | 'interrupted'
 
 /** The row that lists a session. The recording holds everything else. */

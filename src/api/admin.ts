@@ -137,7 +137,7 @@ async function oneSession(c: Context, deps: AdminDeps, id: string): Promise<Resp
 
 async function endSession(c: Context, deps: AdminDeps, id: string): Promise<Response> {
   const { reason } = endBody.parse(await bodyOf(c))
-  return deps.live.end(id, reason) ? c.json({ ended: id }) : problemDocument(c, notOpen)
+  return deps.live.end(id, reason, 'an operator') ? c.json({ ended: id }) : problemDocument(c, notOpen)
 }
 
 /** The path of a recording, after the reading is in the audit log; if it cannot be, nobody learns the path. */

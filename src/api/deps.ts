@@ -10,7 +10,7 @@ import type { MachineTokens } from '../identity/machine-token.ts'
 import type { Principal, PrincipalRules } from '../identity/principal.ts'
 import type { Log } from '../log.ts'
 import type { KeptView } from '../recorder/retention/view.ts'
-import type { SessionRow, SessionState, Signer, SignInRow } from '../model.ts'
+import type { EndedBy, SessionRow, SessionState, SignInRow, Signer } from '../model.ts'
 import type { Watching } from '../session/live.ts'
 import type { ApiDeps } from './v1/deps.ts'
 import type { KeyAsk } from '../credentials/key-changes.ts'
@@ -106,7 +106,7 @@ export type ReloadResult =
 
 export interface LiveSessions {
   /** False if no such session is open here. */
-  end(id: string, reason: string): boolean
+  end(id: string, reason: string, by: EndedBy): boolean
   watch(id: string): Watching
   list(): readonly { readonly id: string }[]
 }

@@ -1,6 +1,6 @@
 /** The sessions of a gateway until their recordings are sealed: to list and end them, and to end those whose time is over. */
 import type { Fault } from '../errors.ts'
-import type { SessionRow } from '../model.ts'
+import type { EndedBy, SessionRow } from '../model.ts'
 import type { LiveWatch } from '../recorder/live-watch.ts'
 import type { Held, HoldResult, HoldWish } from './hold.ts'
 import type { Ending, Session } from './session.ts'
@@ -114,10 +114,13 @@ export class LiveSessions {
     return [...this.#sessions.values()].map(entry => entry.session)
   }
 
-  /** False if no such session is open here. */
-  end(id: string, reason: string): boolean {
+  /** False if no such session is open here. `by` is somebody who ended it by hand: rows say so. */
+  end(id: string, reason: string, by?: EndedBy): boolean {
     const session = this.#sessions.get(id)?.session
-    const ending = { reason, userText: `This session was ended: ${reason}.` }
+    const ending = {
+      reason: by === undefined ? reason : `${by} ended it: ${reason}`,
+      userText: `This session was ended: ${reason}.`,
+    }
     if (session === undefined) return this.#elsewhere?.end(id, ending) ?? false
     if (session.ended) return false
     session.end(ending)

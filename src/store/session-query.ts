@@ -1,6 +1,6 @@
 /** Sessions as reviewers look for them: SQL for lists, totals and histograms, in one place. Runs in a thread of its own (`session-catalogue.ts`). */
 import type Database from 'better-sqlite3'
-import type { Protocol, SessionRow, Severity, SessionState } from '../model.ts'
+import { endedByHand, type Protocol, type SessionRow, type SessionState, type Severity } from '../model.ts'
 import type { SessionTable } from './schema.ts'
 import { sessionFromTable } from './session-row.ts'
 
@@ -29,7 +29,12 @@ export type SessionFilter = {
   readonly among: Readonly<Partial<Record<AmongColumn, Among | undefined>>>
   /** Each of `is`, and none of `not`, is a part of the person's, the target's or the login's name. */
   readonly named?: Among | undefined
-  readonly states?: readonly SessionState[] | undefined
+  /** `terminated`: ended, and by somebody's hand. */
+  readonly states?: readonly (SessionState | 'terminated')[] | undefined
+  /** At least, and less than, so long; one that is open, until now. Of one whose end nobody knows this is not known. */
+  readonly lasted?:
+    | { readonly fromMs?: number | undefined; readonly toMs?: number | undefined; readonly nowMs: number }
+    | undefined
   readonly ids?: readonly string[] | undefined
   /** With findings that wait in the queue or were decided on; of one of these severities. */
   readonly hasFinding?: boolean | undefined
@@ -204,7 +209,8 @@ function* conditionsOf(filter: SessionFilter): Generator<Part> {
     if (among !== undefined) yield* amongParts(`s.${column}`, among)
   }
   yield* nameParts(filter.named)
-  if (states !== undefined) yield oneOf('s.state', states)
+  if (states !== undefined) yield statePart(states)
+  yield* lastedParts(filter.lasted)
   if (ids !== undefined) yield oneOf('s.id', ids)
   if (hasFinding !== undefined)
     yield { sql: `${hasFinding ? '' : 'not '}exists (${shownFindings})`, values: [] }
@@ -219,6 +225,21 @@ function* conditionsOf(filter: SessionFilter): Generator<Part> {
       sql: `${countOfReviewers} ${isReviewed ? '>=' : '<'} ${reviewersNeeded}`,
       values: [JSON.stringify(filter.fourEyes ?? [])],
     }
+}
+
+function statePart(states: readonly (SessionState | 'terminated')[]): Part {
+  const plain = oneOf('s.state', states)
+  if (!states.includes('terminated')) return plain
+  const byHand = anyOf(endedByHand.map(by => equals('s.endReason', `${by} ended it: *`)))
+  return { sql: `${plain.sql} or ${byHand.sql}`, values: [...plain.values, ...byHand.values] }
+}
+
+function* lastedParts(lasted: SessionFilter['lasted']): Generator<Part> {
+  if (lasted === undefined) return
+  const { fromMs, toMs, nowMs } = lasted
+  const sql = "case when s.state = 'open' then ? else s.endedAtMs end - s.openedAtMs"
+  if (fromMs !== undefined) yield { sql: `${sql} >= ?`, values: [nowMs, fromMs] }
+  if (toMs !== undefined) yield { sql: `${sql} < ?`, values: [nowMs, toMs] }
 }
 
 function* nameParts({ is, not }: Among = { is: [], not: [] }): Generator<Part> {

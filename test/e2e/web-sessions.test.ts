@@ -98,12 +98,20 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       await page.getByRole('button', { name: 'Apply' }).click()
       await expect.poll(() => rowsOf(at).count()).toBe(1)
       expect(new URL(page.url()).searchParams.get('principal')).toBe('cleo@example.com')
-      await page.getByRole('button', { name: 'Filter by cleo@example.com' }).click()
-      await page.getByRole('menuitem', { name: 'All but this' }).click()
+      await page.getByRole('button', { name: 'All but cleo@example.com' }).click()
       await expect.poll(() => rowsOf(at).count()).toBe(2)
       expect(new URL(page.url()).searchParams.getAll('principal')).toEqual(['-cleo@example.com'])
       await page.goBack()
       await expect.poll(() => rowsOf(at).count()).toBe(1)
+      await page.getByRole('button', { name: 'Only web1' }).click()
+      await expect.poll(() => new URL(page.url()).searchParams.get('target')).toBe('web1')
+      await page.getByRole('button', { name: 'More about web1' }).click()
+      await page.getByRole('menuitem', { name: `All but as ${world.login}` }).click()
+      await page.getByText('No session is like that').waitFor()
+      await page.getByRole('button', { name: 'Clear' }).click()
+      await page.getByRole('button', { name: 'Lasted at least' }).click()
+      await page.getByRole('button', { name: '8 hours' }).click()
+      await page.getByText('No session is like that').waitFor()
       await page.getByRole('button', { name: 'Clear' }).click()
       await expect.poll(() => rowsOf(at).count()).toBe(3)
       await page.getByRole('button', { name: 'Has finding' }).click()
@@ -115,8 +123,8 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       const at = await reviewer()
       const { page, complaints } = at
       await expect.poll(() => rowsOf(at).count()).toBe(3)
-      await rowsOf(at).first().focus()
-      for (const key of ['x', 'j', 'x']) await page.keyboard.press(key)
+      for (const key of ['x', 'j', 'x']) // from wherever the focus is
+        await page.keyboard.press(key)
       await page.getByText('2 selected').waitFor()
       await page
         .getByRole('group', { name: 'Selected sessions' })
@@ -139,6 +147,68 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
       expect(complaints).toEqual([])
     })
+
+    test('whose sign-in ends while they write signs in beside it, and sends what they wrote', async () => {
+      const at = await reviewer()
+      const { page, context, complaints } = at
+      await rowsOf(at).first().waitFor()
+      await page.keyboard.press('v')
+      const dialog = page.getByRole('dialog', { name: 'Review' })
+      await dialog.getByRole('radio', { name: /^Explained/ }).check()
+      await dialog.getByLabel('Why').fill('A long thought, typed once.')
+      await context.clearCookies()
+      const send = dialog.getByRole('button', { name: 'Give verdict' })
+      await send.click()
+      const opened = page.waitForEvent('popup')
+      await dialog.getByRole('link', { name: 'Sign in in a new window' }).click()
+      const beside = await opened
+      await beside.getByLabel('Name').fill(people.ben.name)
+      await beside.getByLabel('Password').fill(people.ben.password)
+      await beside.getByRole('button', { name: 'Log in' }).click()
+      const allow = beside.getByRole('button', { name: 'Allow' })
+      await allow.or(beside.locator('.frame')).first().waitFor()
+      if (await allow.isVisible()) await allow.click()
+      await beside.locator('.frame #main h1').first().waitFor()
+      expect(await dialog.getByLabel('Why').inputValue()).toBe('A long thought, typed once.')
+      await send.click()
+      await dialog.waitFor({ state: 'hidden' })
+      // The window was asked for, and the first token was of the sign-in before.
+      expect(complaints.filter(text => !/a window was opened|status of 403/.test(text))).toEqual([])
+    })
+
+    test('a list of live sessions that cannot be asked for says how old it is', async () => {
+      const shell = await world.terminal(`${world.login}@web1`)
+      await shell.waitFor(/[$#] $/)
+      const at = await reviewer('/app/live')
+      await rowsOf(at).first().waitFor()
+      await at.context.setOffline(true)
+      await at.page.getByText(/^This list is as it was at .* UTC: The gateway does not answer/).waitFor()
+      expect(await rowsOf(at).count()).toBe(1)
+      await at.context.setOffline(false)
+      await at.page.getByText(/^This list is as it was/).waitFor({ state: 'hidden' })
+      shell.type('exit\r')
+      await shell.exit()
+      await world.lastEnded()
+    })
+
+    test.each([
+      [500, 'The fault is not yours'],
+      [429, 'Wait for a minute'],
+      [403, 'Ask those who keep the policy'],
+    ])(
+      'an answer of %i says what to do, and the strip over time does not vanish in silence',
+      async (status, says) => {
+        const at = await reviewer()
+        const { page } = at
+        await page.route(/api\/v1\/sessions\/histogram/, route => route.fulfill({ status, body: '<html>' }))
+        await page.reload()
+        await page.getByText('Sessions over time cannot be shown now').waitFor()
+        await page.route(/api\/v1\/sessions\?/, route => route.fulfill({ status, body: '<html>' }))
+        await page.reload()
+        await page.getByText(says).waitFor()
+        expect(await at.axe()).toEqual([])
+      },
+    )
 
     test('letters are letters where somebody types, and a slash leads to the search from anywhere else', async () => {
       const at = await reviewer()
@@ -194,6 +264,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       await rowsOf(at).first().waitFor()
       expect(await at.axe()).toEqual([])
       expect(await at.isTooWide()).toBe(false)
+      expect(await at.page.evaluate(coveredNames)).toEqual([])
       await at.goto('/app/live')
       await at.page.getByText('Nobody works through this gateway right now').waitFor()
       expect(await at.axe()).toEqual([])
@@ -217,3 +288,14 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
     })
   })
 })
+
+/** Values of cells that the buttons beside them cover, and cells that reach beyond their row. */
+const coveredNames = `[...document.querySelectorAll('.sessions .row')].flatMap(row => {
+  const bottom = row.getBoundingClientRect().bottom
+  const low = [...row.children].filter(cell => cell.getBoundingClientRect().bottom > bottom + 1)
+  const covered = [...row.querySelectorAll('.filterable')].filter(one => {
+    const buttons = one.querySelector('.filters').getBoundingClientRect()
+    return buttons.height > 0 && buttons.top < one.querySelector('.value').getBoundingClientRect().bottom - 2
+  })
+  return [...low, ...covered].map(one => one.textContent)
+})`

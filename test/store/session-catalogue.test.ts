@@ -33,6 +33,8 @@ beforeAll(async () => {
       login: i % 2 === 0 ? 'root' : 'deploy',
       openedAtMs: 1_000_000_000_000 + Math.floor(i / 7) * 60_000,
       state: i % 11 === 0 ? 'open' : 'ended',
+      endedAtMs: i % 11 === 0 ? undefined : 1_000_000_000_000 + Math.floor(i / 7) * 60_000 + i * 1000,
+      endReason: i % 13 === 0 ? 'a reviewer ended it: enough' : 'closed: a reviewer ended it: no',
     })
     rows.push(row)
     await store.sessions.insert(row)
@@ -122,6 +124,28 @@ test('what nobody may see on a target, and what is of the asker, is not counted'
   }
   const { total } = await catalogue.page({ filter: { visible, among: {} }, limit: 1 })
   expect(total).toBe(rows.filter(row => row.target === 'web1' && row.subject !== 'p-0').length)
+})
+
+test('how long a session lasted is until now where it goes on, and not known where nobody knows its end', async () => {
+  const nowMs = 1_000_000_000_000 + 60_000_000
+  const idsOf = async (lasted: object): Promise<readonly string[]> => {
+    const filter = { visible: all, among: {}, lasted: { ...lasted, nowMs } }
+    return (await catalogue.page({ filter, limit: 300 })).rows.map(({ id }) => id).toSorted()
+  }
+  const lastedMs = ({ state, openedAtMs, endedAtMs = 0 }: SessionRow): number =>
+    (state === 'open' ? nowMs : endedAtMs) - openedAtMs
+  const expected = rows.filter(row => lastedMs(row) >= 100_000 && lastedMs(row) < 200_000)
+  expect(await idsOf({ fromMs: 100_000, toMs: 200_000 })).toEqual(expected.map(({ id }) => id).toSorted())
+  expect(expected.length).toBeGreaterThan(50)
+  const open = rows.filter(({ state }) => state === 'open').map(({ id }) => id)
+  expect(await idsOf({ fromMs: 10_000_000 })).toEqual(open)
+})
+
+test('sessions that somebody ended by hand are found as such, whatever others say of their end', async () => {
+  const wish = { filter: { visible: all, among: {}, states: ['terminated'] }, limit: 300 } as const
+  const found = (await catalogue.page(wish)).rows
+  expect(found.length).toBeGreaterThan(10)
+  expect(found.every(({ endReason = '' }) => endReason.startsWith('a reviewer'))).toBe(true)
 })
 
 test('every target that a session was on is known', async () => {

@@ -1,6 +1,6 @@
 /** The gateway's HTTP interface, as the pages use it: same origin, with the cookie of the sign-in. */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
-import type { Page, ProblemDocument } from '../../src/api/schema.ts'
+import type { Me, Page, ProblemDocument } from '../../src/api/schema.ts'
 
 export const apiBase = '/api/v1'
 
@@ -79,10 +79,29 @@ export async function remove(path: string): Promise<void> {
 }
 
 async function change<T>(method: 'POST' | 'DELETE', path: string, body: string | null): Promise<T> {
-  const headers = { 'Content-Type': 'application/json', 'X-Sallyport-Token': formToken }
-  const answer = await ask(addressOf(path), { method, headers, body })
+  const answer = await askToChange(method, path, body)
   const text = await answer.text()
   return (text === '' ? undefined : JSON.parse(text)) as T
+}
+
+/** Once more, if the person has signed in again since the page was loaded, in another window: tokens belong to sign-ins. */
+async function askToChange(method: string, path: string, body: string | null): Promise<Response> {
+  const used = formToken
+  const send = (token: string): Promise<Response> =>
+    ask(addressOf(path), {
+      method,
+      headers: { 'Content-Type': 'application/json', 'X-Sallyport-Token': token },
+      body,
+    })
+  try {
+    return await send(used)
+  } catch (thrown) {
+    if (!(thrown instanceof ProblemError) || thrown.status !== 403) throw thrown
+    const { formToken: now } = await get<Pick<Me, 'formToken'>>('/me')
+    if (now === used) throw thrown
+    setFormToken(now)
+    return send(now)
+  }
 }
 
 /** Tells the gateway something while the page goes away; nobody waits for the answer. */
@@ -107,7 +126,11 @@ async function ask(address: string, init: RequestInit): Promise<Response> {
   return answer
 }
 
+/** What forms say then; `Problem` adds the way back. */
+export const signedOutText = 'You are not signed in any more, so nothing was changed.'
+
 async function problemOf(answer: Response): Promise<ProblemError> {
+  if (answer.status === 401) return new ProblemError(401, 'Not signed in', signedOutText)
   const document = (await answer.json().catch(() => ({}))) as Partial<ProblemDocument>
   const title = document.title ?? `The gateway answered ${answer.status}`
   return new ProblemError(answer.status, title, document.detail ?? 'It gave no reason.')

@@ -90,7 +90,9 @@ function useCounts(mayReview: boolean): Readonly<Record<string, number | undefin
   const findings = useResource<FindingCounts>(mayReview ? '/findings/counts' : undefined)
   const reload = useRef(() => {})
   reload.current = () => {
-    for (const one of [live, findings]) if (one.state === 'ready') one.reload()
+    for (const one of [live, findings])
+      if (one.state === 'ready') one.reload()
+      else if (one.state === 'failed') one.retry()
   }
   useEffect(() => {
     const timer = setInterval(() => document.visibilityState === 'visible' && reload.current(), countsEveryMs)
@@ -239,9 +241,13 @@ function SearchBox() {
   )
 }
 
+/** Nobody writes letters into these. */
+const notTyped: ReadonlySet<string> = new Set(['checkbox', 'radio', 'button'])
+
 export function isTyping(event: KeyboardEvent): boolean {
   const at = event.target
   if (!(at instanceof HTMLElement)) return false
+  if (at instanceof HTMLInputElement && notTyped.has(at.type) && at.closest('dialog') === null) return false
   return at.isContentEditable || at.closest('input, textarea, select, dialog, .terminal-box') !== null
 }
 

@@ -3,7 +3,7 @@ import type { AuditEvent, SignedLine } from '../../audit/audit-log.ts'
 import type { FindingDesk } from '../../analysis/findings/desk.ts'
 import type { SearchThread } from '../../analysis/index/search-thread.ts'
 import type { Principal } from '../../identity/principal.ts'
-import type { SessionRow, Severity } from '../../model.ts'
+import type { EndedBy, SessionRow, Severity } from '../../model.ts'
 import type { Policy } from '../../policy/rules.ts'
 import type { BundleParts } from '../../recorder/bundle/bundle.ts'
 import type { RecordingStore } from '../../recorder/storage/recording-store.ts'
@@ -31,7 +31,7 @@ export type ApiDeps = {
   readonly recordings: Pick<RecordingStore, 'fetch'>
   readonly live: {
     /** False if no such session is open. */
-    end(id: string, reason: string): boolean
+    end(id: string, reason: string, by: EndedBy): boolean
     hold(id: string, wish: HoldWish): Promise<HoldResult>
     /** False if it is not held, or does not say that it goes on. */
     release(id: string): Promise<boolean>

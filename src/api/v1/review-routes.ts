@@ -165,7 +165,7 @@ function endSession(
 ): Refused | undefined {
   if (row.state !== 'open') return notOpen
   parts.audit.append({ kind: 'end-asked', session: row.id, reason, ...who(person) })
-  return parts.live.end(row.id, reason) ? undefined : notOpen
+  return parts.live.end(row.id, reason, 'a reviewer') ? undefined : notOpen
 }
 
 const notOpen: Refused = conflict('Not open', 'The session has ended already.')

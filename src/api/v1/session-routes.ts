@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Among, SessionFilter, SessionPlace } from '../../store/session-query.ts'
 import type { ApiParts } from './deps.ts'
-import { cursor, flag, instant, limit, several, severities, word } from './fields.ts'
+import { cursor, flag, instant, limit, several, severities, whole, word } from './fields.ts'
 import { type Asking, route, type Route, sessionRoute } from './route.ts'
 import { detailOf } from './session-detail.ts'
 import { summariesOf } from './session-views.ts'
@@ -11,6 +11,8 @@ import { visibleTo } from './visible-sessions.ts'
 
 /** A value that begins with `-` filters out, one with `*` stands for what begins, ends or goes on so. */
 const among = several(word)
+/** Milliseconds: no session lasts a year. */
+const maxLastedMs = 366 * 86_400_000
 /** Words of one look for names. */
 const maxNamed = 8
 const filterFields = {
@@ -23,7 +25,9 @@ const filterFields = {
   role: among,
   source: among,
   named: several(word, maxNamed),
-  state: several(z.enum(['open', 'ended', 'interrupted'])),
+  state: several(z.enum(['open', 'ended', 'terminated', 'interrupted'])),
+  longer: whole(0, maxLastedMs).optional(),
+  shorter: whole(0, maxLastedMs).optional(),
   severity: severities,
   finding: flag,
   reviewed: flag,
@@ -46,7 +50,12 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
         answer: sessionPage,
       },
       async ({ query, person }) =>
-        listOf(parts, person, filterOf(query, await visible(parts, person), parts.fourEyes()), query),
+        listOf(
+          parts,
+          person,
+          filterOf(query, await visible(parts, person), parts.fourEyes(), parts.clock.nowMs()),
+          query,
+        ),
     ),
     route(
       'reviewer',
@@ -58,7 +67,9 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
         answer: histogram,
       },
       async ({ query, person }) =>
-        parts.catalogue.histogram(filterOf(query, await visible(parts, person), parts.fourEyes())),
+        parts.catalogue.histogram(
+          filterOf(query, await visible(parts, person), parts.fourEyes(), parts.clock.nowMs()),
+        ),
     ),
     route(
       'person',
@@ -73,7 +84,12 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
         const { issuer, subject } = person.principal.fields
         // What others noticed and want of them is not told by a filter either.
         const asked = { ...query, severity: undefined, finding: undefined, wanted: undefined }
-        return listOf(parts, person, filterOf(asked, { kind: 'own', of: { issuer, subject } }, []), query)
+        return listOf(
+          parts,
+          person,
+          filterOf(asked, { kind: 'own', of: { issuer, subject } }, [], parts.clock.nowMs()),
+          query,
+        )
       },
     ),
     sessionRoute(
@@ -91,6 +107,7 @@ function filterOf(
   query: FilterQuery,
   visible: SessionFilter['visible'],
   fourEyes: SessionFilter['fourEyes'],
+  nowMs: number,
 ): SessionFilter {
   const {
     from,
@@ -103,6 +120,8 @@ function filterOf(
     source,
     named,
     state,
+    longer,
+    shorter,
     severity,
     finding,
     reviewed,
@@ -123,6 +142,7 @@ function filterOf(
     },
     named: amongOf(named),
     states: state,
+    lasted: { fromMs: longer, toMs: shorter, nowMs },
     severities: severity,
     hasFinding: finding,
     isReviewed: reviewed,

@@ -14,6 +14,11 @@ test('a preset ends now, by the minute', () => {
   expect(of('last=1h')).toMatchObject({ from: Date.parse('2026-11-22T09:01:00Z'), to: undefined })
 })
 
+test('how long is asked for in milliseconds, and not if it is none', () => {
+  expect(of('longer=10m&shorter=8h')).toMatchObject({ longer: 600_000, shorter: 28_800_000 })
+  expect(of('longer=ten&shorter=-1m')).toMatchObject({ longer: undefined, shorter: undefined })
+})
+
 test('a severity asks for itself and all above it', () => {
   expect(of('severity=high')['severity']).toEqual(['high', 'critical'])
   expect(of('severity=none')['severity']).toEqual([])

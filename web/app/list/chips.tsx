@@ -19,10 +19,13 @@ import {
   withValue,
 } from './filters.ts'
 
+/** Set from cells and by links. */
+const withoutChip: readonly ValueFilter[] = ['id', 'source']
+
 /** `fixed` are the filters that the page itself sets. */
 export function FilterChips({ fixed = [] }: { fixed?: readonly ValueFilter[] }) {
   const { query } = useRoute()
-  const shown = valueFilters.filter(key => key !== 'id' && !fixed.includes(key))
+  const shown = valueFilters.filter(key => !withoutChip.includes(key) && !fixed.includes(key))
   return (
     <div class="chips" role="group" aria-label="Filters">
       <TimeChip />

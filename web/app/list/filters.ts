@@ -7,8 +7,11 @@ export const valueFilters = [
   'principal',
   'target',
   'login',
+  'source',
   'protocol',
   'state',
+  'longer',
+  'shorter',
   'severity',
   'id',
   'named',
@@ -19,8 +22,11 @@ export const filterNames: Readonly<Record<ValueFilter, string>> = {
   principal: 'User',
   target: 'Target',
   login: 'Login',
+  source: 'From address',
   protocol: 'Protocol',
   state: 'Status',
+  longer: 'Lasted at least',
+  shorter: 'Lasted less than',
   severity: 'Severity at least',
   id: 'Session',
   named: 'Name has',
@@ -34,7 +40,20 @@ export const choices: Partial<Readonly<Record<ValueFilter, readonly (readonly [s
   state: [
     ['open', 'Live'],
     ['ended', 'Ended'],
+    ['terminated', 'Ended by somebody'],
     ['interrupted', 'Interrupted'],
+  ],
+  longer: [
+    ['1m', '1 minute'],
+    ['10m', '10 minutes'],
+    ['1h', '1 hour'],
+    ['8h', '8 hours'],
+  ],
+  shorter: [
+    ['10s', '10 seconds'],
+    ['1m', '1 minute'],
+    ['10m', '10 minutes'],
+    ['1h', '1 hour'],
   ],
   severity: [
     ['low', 'Low'],
@@ -63,6 +82,8 @@ export function queryOf(address: URLSearchParams, nowMs: number): Query {
   const least = severities.findIndex(one => one === address.get('severity'))
   return {
     ...values,
+    longer: lastingOf(address.get('longer')),
+    shorter: lastingOf(address.get('shorter')),
     severity: least === -1 ? [] : severities.slice(least),
     from: preset === undefined ? instantOf(address.get('from')) : now - preset.ms,
     to: instantOf(address.get('to')),
@@ -70,6 +91,14 @@ export function queryOf(address: URLSearchParams, nowMs: number): Query {
     reviewed: address.get('reviewed') ?? undefined,
     wanted: address.get('wanted') ?? undefined,
   }
+}
+
+/** `10m` in milliseconds. */
+function lastingOf(text: string | null): number | undefined {
+  const match = /^(\d{1,4})([smh])$/.exec(text ?? '')
+  if (match === null) return undefined
+  const unit = { s: 1000, m: minute, h: hour }[match[2] as 's' | 'm' | 'h']
+  return Number(match[1]) * unit
 }
 
 /** Addresses hold instants as people read them: `2026-11-21T14:00:00Z`. */

@@ -1,21 +1,23 @@
 /** The table of sessions: of any length, filtered from its cells, driven by keys. */
 import type { ComponentChildren } from 'preact'
-import { useState } from 'preact/hooks'
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { SessionSummary } from '../../../src/api/schema.ts'
-import { copyText } from '../parts/copy.tsx'
+import { useKeys } from '../keys.ts'
 import { Line } from '../parts/hidden.tsx'
 import { MenuButton } from '../parts/menu.tsx'
 import { Severity } from '../parts/severity.tsx'
 import type { Column } from '../parts/table.tsx'
 import { Ago, duration, Time, ZoneName } from '../parts/time.tsx'
 import { VirtualTable } from '../parts/virtual.tsx'
-import { changeQuery, Link, navigate, useRoute } from '../router.tsx'
+import { Link, navigate } from '../router.tsx'
 import { HeldBadge, type LiveAct, LiveDialog, liveMenu } from '../session/end.tsx'
 import { IntegrityBadge } from '../session/head.tsx'
-import { type ValueFilter, withValue } from './filters.ts'
+import { Filterable } from './filterable.tsx'
 
+/** Of a row; where columns stand in two lines; and where there are two of them. As style.css lays them out. Pixels. */
 const rowHeight = 50
-const narrowRowHeight = 148
+const narrowRowHeight = 112
+const smallRowHeight = 276
 
 export function SessionTable({
   rows,
@@ -35,26 +37,28 @@ export function SessionTable({
   onNearEnd: () => void
   onChanged: () => void
 }) {
-  const [at, setAt] = useState(0)
+  const { current, setAt, move } = useCurrent(rows)
   const [acting, setActing] = useState<{ row: SessionSummary; act: LiveAct }>()
-  const current = Math.min(at, Math.max(0, rows.length - 1))
-  const keys = (event: KeyboardEvent): void => {
-    const row = rows[current]
-    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey
-    if (row === undefined || !isPlain || event.defaultPrevented) return
-    const acts: Readonly<Record<string, () => void>> = {
-      j: () => setAt(Math.min(rows.length - 1, current + 1)),
-      k: () => setAt(Math.max(0, current - 1)),
-      o: () => navigate(`/sessions/${row.id}`),
-      x: () => onChoose(row.id, !chosen.has(row.id)),
-      v: () => onReview(row),
+  const withRow =
+    (act: (row: SessionSummary) => void): (() => void) =>
+    () => {
+      const row = rows[current]
+      if (row !== undefined) act(row)
     }
+  const open = withRow(row => navigate(`/sessions/${row.id}`))
+  useKeys({
+    j: () => move(1),
+    k: () => move(-1),
+    o: open,
+    x: withRow(row => onChoose(row.id, !chosen.has(row.id))),
+    v: withRow(onReview),
+  })
+  const enter = (event: KeyboardEvent): void => {
     // Enter on a link or a button of the row is theirs.
     const isOnRow = event.target instanceof HTMLElement && event.target.role === 'row'
-    const act = event.key === 'Enter' && isOnRow ? acts['o'] : acts[event.key]
-    if (act === undefined) return
+    if (event.key !== 'Enter' || !isOnRow) return
     event.preventDefault()
-    act()
+    open()
   }
   return (
     <>
@@ -68,9 +72,10 @@ export function SessionTable({
         total={total}
         rowHeight={rowHeight}
         narrowRowHeight={narrowRowHeight}
+        smallRowHeight={smallRowHeight}
         current={current}
         onCurrent={setAt}
-        onKeyDown={keys}
+        onKeyDown={enter}
         onNearEnd={onNearEnd}
       />
       {acting === undefined ? null : (
@@ -85,6 +90,27 @@ export function SessionTable({
       )}
     </>
   )
+}
+
+/** The row that has the keys. It stays with its session when others come before it. */
+function useCurrent(rows: readonly SessionSummary[]) {
+  const [place, setPlace] = useState<{ at: number; id: string | undefined }>({ at: 0, id: undefined })
+  const wantsFocus = useRef(false)
+  const found = place.id === undefined ? -1 : rows.findIndex(({ id }) => id === place.id)
+  const current = Math.min(found === -1 ? place.at : found, Math.max(0, rows.length - 1))
+  const setAt = (at: number): void => setPlace({ at, id: rows[at]?.id })
+  useLayoutEffect(() => {
+    if (!wantsFocus.current) return
+    wantsFocus.current = false
+    const row = document.querySelector<HTMLElement>(`.sessions [data-index="${current}"]`)
+    row?.focus({ preventScroll: true })
+  }, [place])
+  /** From wherever the focus is. */
+  const move = (by: 1 | -1): void => {
+    wantsFocus.current = true
+    setAt(Math.min(rows.length - 1, Math.max(0, current + by)))
+  }
+  return { current, setAt, move }
 }
 
 type Doing = {
@@ -121,7 +147,7 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
       width: '11.1rem',
       cell: row => (
         <>
-          <Link to={`/sessions/${row.id}`}>
+          <Link to={`/sessions/${row.id}`} class="when">
             <Time ms={row.openedAtMs} withZone={false} />
           </Link>
           <span class="under">
@@ -130,15 +156,17 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
         </>
       ),
     },
-    { key: 'duration', head: 'Duration', width: '5rem', cell: durationCell },
+    { key: 'duration', head: 'Duration', width: '6.4rem', cell: durationCell },
     {
       key: 'principal',
       head: 'User',
+      class: 'whose',
       width: 'minmax(9.6rem, 1.5fr)',
       cell: row => (
         <Filterable
           name="principal"
           value={row.principal}
+          others={[{ name: 'source', value: row.sourceAddress, says: 'from' }]}
           under={<Line text={row.sourceAddress} max={60} />}
         />
       ),
@@ -146,11 +174,13 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
     {
       key: 'target',
       head: 'Target',
-      width: 'minmax(8rem, 1.3fr)',
+      class: 'where',
+      width: 'minmax(8.6rem, 1.3fr)',
       cell: row => (
         <Filterable
           name="target"
           value={row.target}
+          others={[{ name: 'login', value: row.login, says: 'as' }]}
           under={
             <>
               as <Line text={row.login} max={80} />
@@ -162,16 +192,19 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
     {
       key: 'protocol',
       head: 'Content',
-      width: '10rem',
+      class: 'held',
+      width: '11rem',
       cell: row => (
-        <>
-          {row.protocol === 'ssh' ? 'SSH' : 'PostgreSQL'}
-          <span class="under">{contentOf(row)}</span>
-        </>
+        <Filterable
+          name="protocol"
+          value={row.protocol}
+          shown={row.protocol === 'ssh' ? 'SSH' : 'PostgreSQL'}
+          under={contentOf(row)}
+        />
       ),
     },
-    { key: 'findings', head: 'Findings', width: '5.8rem', cell: findingsCell },
-    { key: 'reviewed', head: 'Reviewed', width: '6.6rem', cell: reviewedCell },
+    { key: 'findings', head: 'Findings', width: '5.8rem', class: 'found', cell: findingsCell },
+    { key: 'reviewed', head: 'Reviewed', width: '6.6rem', class: 'judged', cell: reviewedCell },
     {
       key: 'integrity',
       head: 'Recording',
@@ -183,7 +216,17 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
 }
 
 function durationCell(row: SessionSummary): ComponentChildren {
-  if (row.endedAtMs !== undefined) return duration(row.endedAtMs - row.openedAtMs)
+  if (row.endedAtMs !== undefined)
+    return (
+      <>
+        {duration(row.endedAtMs - row.openedAtMs)}
+        {row.endReason === undefined ? null : (
+          <span class="under" title={row.endReason}>
+            <Line text={row.endReason} max={80} />
+          </span>
+        )}
+      </>
+    )
   if (row.held !== undefined) return <HeldBadge held={row.held} />
   return row.state === 'open' ? <span class="live-word">live</span> : <span class="quiet">unknown</span>
 }
@@ -202,7 +245,7 @@ function contentOf({ counts, protocol }: SessionSummary): string {
 function findingsCell(row: SessionSummary): ComponentChildren {
   if (row.findings === 0 || row.worst === undefined) return <span class="quiet">–</span>
   return (
-    <Link to={`/findings?session=${row.id}`}>
+    <Link to={`/findings?session=${row.id}`} class="when">
       <Severity is={row.worst} label={`${row.findings} ${row.worst}`} />
     </Link>
   )
@@ -245,32 +288,6 @@ function LiveActs({ row, onAct }: { row: SessionSummary; onAct: Doing['onAct'] }
         name={`Pause or end the session of ${row.principal} at ${row.target}`}
         class="button small"
         items={liveMenu(row, act => onAct(row, act))}
-      />
-    </span>
-  )
-}
-
-/** A value with a menu that filters by it. */
-function Filterable({ name, value, under }: { name: ValueFilter; value: string; under: ComponentChildren }) {
-  const { query } = useRoute()
-  return (
-    <span class="filterable">
-      <span class="value">
-        <Line text={value} max={120} />
-        <span class="under">{under}</span>
-      </span>
-      <MenuButton
-        label="⋯"
-        name={`Filter by ${value}`}
-        class="icon more"
-        items={[
-          { name: 'Only this', onSelect: () => changeQuery({ [name]: withValue(query, name, value) }) },
-          {
-            name: 'All but this',
-            onSelect: () => changeQuery({ [name]: withValue(query, name, `-${value}`) }),
-          },
-          { name: 'Copy', onSelect: () => void copyText(value, 'the value') },
-        ]}
       />
     </span>
   )

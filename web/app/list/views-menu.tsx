@@ -5,6 +5,7 @@ import { post, remove, useResource } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
 import { Popover } from '../parts/popover.tsx'
 import { say } from '../parts/said.tsx'
+import { Problem } from '../parts/problem.tsx'
 import { navigate, useRoute } from '../router.tsx'
 
 const givenViews: readonly Pick<SavedView, 'name' | 'query'>[] = [
@@ -85,11 +86,7 @@ function Views({ onDone }: { onDone: () => void }) {
             onInput={event => setName(event.currentTarget.value)}
           />
         </label>
-        {problem === '' ? null : (
-          <p class="bad" role="alert">
-            <Line text={problem} />
-          </p>
-        )}
+        <Problem text={problem} />
         <button type="submit" class="button small first">
           Save
         </button>

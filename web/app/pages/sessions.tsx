@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Histogram, SessionPage, SessionSummary } from '../../../src/api/schema.ts'
-import { type Query, usePages, useResource } from '../api.ts'
+import { ProblemError, type Query, usePages, useResource } from '../api.ts'
 import { Bulk } from '../list/bulk.tsx'
 import { FilterChips } from '../list/chips.tsx'
 import { hasFilters, instantText, queryOf, type ValueFilter } from '../list/filters.ts'
@@ -10,9 +10,21 @@ import { HistogramStrip } from '../list/histogram.tsx'
 import { SessionTable } from '../list/session-table.tsx'
 import { ViewsMenu } from '../list/views-menu.tsx'
 import { Dialog } from '../parts/dialog.tsx'
+import { Line } from '../parts/hidden.tsx'
+import { KeysHelp } from '../parts/keys-help.tsx'
 import { Empty, Failed, Loading } from '../parts/states.tsx'
+import { Time } from '../parts/time.tsx'
 import { changeQuery, Link, useRoute } from '../router.tsx'
 import { VerdictForm } from '../session/verdict.tsx'
+
+const keys = [
+  ['j', 'next session'],
+  ['k', 'the one before'],
+  ['o', 'open it'],
+  ['x', 'select it'],
+  ['v', 'review it'],
+  ['/', 'search'],
+] as const
 
 /** Rows that are asked for at once. */
 const pageRows = 200
@@ -53,8 +65,10 @@ export function SessionsPage({
     const timer = setInterval(() => document.visibilityState === 'visible' && reload.current(), refreshMs)
     return () => clearInterval(timer)
   }, [refreshMs])
-  const known = useLast(pages.first === undefined ? undefined : pages)
-  const shown = pages.first === undefined && refreshMs !== undefined && known !== undefined ? known : pages
+  const known = useKnown(pages)
+  const isRefused = pages.error instanceof ProblemError && [401, 403].includes(pages.error.status)
+  const isOld = pages.first === undefined && refreshMs !== undefined && !isRefused
+  const shown = isOld ? (known?.pages ?? pages) : pages
   const choose = (id: string, isChosen: boolean): void => {
     const next = new Set(chosen)
     if (isChosen) next.add(id)
@@ -71,9 +85,18 @@ export function SessionsPage({
           <button type="button" class="button small" onClick={refresh}>
             Refresh
           </button>
+          <KeysHelp keys={keys} />
         </div>
       </div>
       <FilterChips fixed={Object.keys(fixed) as ValueFilter[]} />
+      {histogram.state === 'failed' && refreshMs === undefined && pages.first !== undefined ? (
+        <p class="note row-of" role="alert">
+          Sessions over time cannot be shown now: <Line text={histogram.error.message} />
+          <button type="button" class="button small" onClick={histogram.retry}>
+            Try again
+          </button>
+        </p>
+      ) : null}
       {histogram.state === 'ready' && refreshMs === undefined ? (
         <HistogramStrip
           histogram={histogram.data}
@@ -81,6 +104,12 @@ export function SessionsPage({
             changeQuery({ last: undefined, from: instantText(from), to: instantText(to) })
           }
         />
+      ) : null}
+      {shown !== pages && pages.error !== undefined && known !== undefined ? (
+        <p class="note warn" role="alert">
+          This list is as it was at <Time ms={known.atMs} />: <Line text={pages.error.message} /> It is asked
+          for again every {(refreshMs ?? 0) / 1000} seconds.
+        </p>
       ) : null}
       <Bulk
         chosen={shown.items.filter(({ id }) => chosen.has(id))}
@@ -117,10 +146,15 @@ export function SessionsPage({
   )
 }
 
-/** What it was when it was last there, so that a list that asks again by itself does not flicker. */
-function useLast<T>(value: T | undefined): T | undefined {
-  const last = useRef(value)
-  if (value !== undefined) last.current = value
+type SessionPages = ReturnType<typeof usePages<SessionSummary, SessionPage>>
+
+/** What it was when it was last there, and when that was, so that a list that asks again by itself does not flicker. */
+function useKnown(pages: SessionPages): { readonly pages: SessionPages; readonly atMs: number } | undefined {
+  const last = useRef<{ pages: SessionPages; atMs: number }>(undefined)
+  if (pages.first !== undefined) {
+    const isSame = last.current?.pages.first === pages.first
+    last.current = { pages, atMs: isSame ? (last.current?.atMs ?? 0) : Date.now() }
+  }
   return last.current
 }
 
@@ -136,7 +170,7 @@ function Total({ pages }: { pages: SessionPage | undefined }) {
 }
 
 type RowsProps = {
-  readonly pages: ReturnType<typeof usePages<SessionSummary, SessionPage>>
+  readonly pages: SessionPages
   readonly isFiltered: boolean
   readonly title: string
   readonly children: ComponentChildren

@@ -60,6 +60,7 @@ export function Failed({ error, retry }: { error: Error; retry?: (() => void) | 
       : error instanceof ProblemError
         ? error.title
         : 'This page has a fault'
+  const advice = error instanceof ProblemError ? adviceOn(error.status) : undefined
   return (
     <div class="state failed" role="alert">
       <h2>
@@ -72,6 +73,7 @@ export function Failed({ error, retry }: { error: Error; retry?: (() => void) | 
           <Line text={error.message} />
         )}
       </p>
+      {advice === undefined ? null : <p>{advice}</p>}
       {retry === undefined ? null : (
         <p>
           <button type="button" class="button" onClick={retry}>
@@ -81,6 +83,15 @@ export function Failed({ error, retry }: { error: Error; retry?: (() => void) | 
       )}
     </div>
   )
+}
+
+/** What whoever sees it can do. What is wrong with a question, its own text says. */
+function adviceOn(status: number): string | undefined {
+  if (status >= 500)
+    return 'The fault is not yours. Try again; if it stays so, tell those who run this gateway when it was.'
+  if (status === 429) return 'Wait for a minute, then try again.'
+  if (status === 404) return 'It may have been removed, or never was: look at the address.'
+  return undefined
 }
 
 /** What a resource is, or why it is not there. */

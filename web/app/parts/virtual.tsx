@@ -110,14 +110,19 @@ type TableProps<T> = Omit<VirtualProps, 'render' | 'count'> & {
   readonly onCurrent: (index: number) => void
   /** Height of a row where columns do not fit beside each other. */
   readonly narrowRowHeight: number
+  /** The same where the window is as wide as a telephone. */
+  readonly smallRowHeight?: number
 }
 
-/** Below this width rows are blocks of lines. As in style.css. */
+/** Below these widths rows are blocks of lines. As in style.css. */
 const narrow = '(max-width: 60rem)'
+const small = '(max-width: 44rem)'
 
 /** A table of any length. Rows take the focus one at a time: arrows move it, `onKeyDown` hears everything first. */
 export function VirtualTable<T>(props: TableProps<T>) {
-  const rowHeight = useNarrow() ? props.narrowRowHeight : props.rowHeight
+  const [isNarrow, isSmall] = [useMatch(narrow), useMatch(small)]
+  const { narrowRowHeight, smallRowHeight = narrowRowHeight } = props
+  const rowHeight = isSmall ? smallRowHeight : isNarrow ? narrowRowHeight : props.rowHeight
   const { columns, rows, current = 0 } = props
   const { box, first, last } = useWindow({ ...props, count: rows.length, rowHeight, render: () => null })
   const tracks = columns.map(column => column.width ?? 'minmax(6rem, 1fr)').join(' ')
@@ -169,7 +174,12 @@ export function VirtualTable<T>(props: TableProps<T>) {
                 style={{ top: `${index * rowHeight}px`, height: `${rowHeight}px` }}
               >
                 {columns.map(column => (
-                  <div key={column.key} role="cell" class={column.class}>
+                  <div
+                    key={column.key}
+                    role="cell"
+                    class={column.class}
+                    data-label={typeof column.head === 'string' ? column.head : undefined}
+                  >
                     {column.cell(row)}
                   </div>
                 ))}
@@ -204,14 +214,13 @@ function moved(key: string, from: number, count: number): number | undefined {
   return step === undefined ? undefined : Math.min(count - 1, Math.max(0, from + step))
 }
 
-/** Whether the page is so narrow that columns stand below each other. */
-export function useNarrow(): boolean {
-  const [is, set] = useState(() => matchMedia(narrow).matches)
+function useMatch(media: string): boolean {
+  const [is, set] = useState(() => matchMedia(media).matches)
   useEffect(() => {
-    const query = matchMedia(narrow)
+    const query = matchMedia(media)
     const listen = (): void => set(query.matches)
     query.addEventListener('change', listen)
     return () => query.removeEventListener('change', listen)
-  }, [])
+  }, [media])
   return is
 }

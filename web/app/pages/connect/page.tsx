@@ -7,6 +7,7 @@ import { Dialog } from '../../parts/dialog.tsx'
 import { Line, Lines } from '../../parts/hidden.tsx'
 import { Empty, Shown } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
+import { Problem } from '../../parts/problem.tsx'
 import { Link } from '../../router.tsx'
 import './connect.css'
 
@@ -144,11 +145,7 @@ function PasswordDialog({ wish, onClose }: { wish: PasswordWish; onClose: () => 
               For <Line text={`${wish.login}@${wish.target}`} />. It is shown this once, works once, and only
               for you.
             </p>
-            {problem === '' ? null : (
-              <p class="note bad" role="alert">
-                <Line text={problem} />
-              </p>
-            )}
+            <Problem text={problem} class="note bad" />
             <button type="button" class="button first" disabled={isBusy} onClick={() => void make()}>
               Make it
             </button>

@@ -7,6 +7,7 @@ import { MenuButton } from '../../parts/menu.tsx'
 import { Severity } from '../../parts/severity.tsx'
 import { Failed, Shown } from '../../parts/states.tsx'
 import { Ago, offsetOf, Time } from '../../parts/time.tsx'
+import { Problem } from '../../parts/problem.tsx'
 import { Link } from '../../router.tsx'
 import type { MiniPlayer } from '../../player/mini.tsx'
 import { EndDialog } from '../../session/end.tsx'
@@ -240,11 +241,7 @@ function Unmaskings({ finding, onChanged }: Props) {
           )}
         </div>
       ))}
-      {problem === '' ? null : (
-        <p class="bad" role="alert">
-          <Line text={problem} />
-        </p>
-      )}
+      <Problem text={problem} />
     </section>
   )
 }

@@ -15,6 +15,7 @@ import { post } from '../../api.ts'
 import { useMe } from '../../me.ts'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Line } from '../../parts/hidden.tsx'
+import { Problem } from '../../parts/problem.tsx'
 import { say } from '../../parts/said.tsx'
 
 /** As the gateway bounds it. */
@@ -69,9 +70,7 @@ function Form({
     >
       {children}
       {decision.problems.map(problem => (
-        <p key={problem} class="bad" role="alert">
-          <Line text={problem} />
-        </p>
+        <Problem key={problem} text={problem} />
       ))}
       <button
         type="submit"

@@ -7,6 +7,7 @@ import { Line } from '../../parts/hidden.tsx'
 import { severities } from '../../parts/severity.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
+import { Problem } from '../../parts/problem.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { DelayedDecisions, undoMs, type Waiting } from './delayed.ts'
 import { Detail } from './detail.tsx'
@@ -315,11 +316,7 @@ function Undo({
   const last = waiting.at(-1)
   return (
     <>
-      {problem === '' ? null : (
-        <p class="note bad" role="alert">
-          <Line text={problem} />
-        </p>
-      )}
+      <Problem text={problem} class="note bad" />
       <div role="status">
         {last === undefined ? null : (
           <p class="note row-of">

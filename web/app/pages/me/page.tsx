@@ -8,6 +8,7 @@ import { say } from '../../parts/said.tsx'
 import { Failed, Loading, Shown } from '../../parts/states.tsx'
 import { Table } from '../../parts/table.tsx'
 import { duration, Time, ZoneName } from '../../parts/time.tsx'
+import { Problem } from '../../parts/problem.tsx'
 import { Link } from '../../router.tsx'
 import { useSetting } from '../../settings.ts'
 import './me.css'
@@ -273,11 +274,7 @@ function Contest() {
             onInput={event => setText(event.currentTarget.value)}
           />
         </label>
-        {problem === '' ? null : (
-          <p class="bad" role="alert">
-            <Line text={problem} />
-          </p>
-        )}
+        <Problem text={problem} />
         <button type="submit" class="button" disabled={text.trim() === '' || about.trim() === ''}>
           Send
         </button>

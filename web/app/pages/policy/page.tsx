@@ -6,6 +6,7 @@ import { Copy } from '../../parts/copy.tsx'
 import { Line, Lines } from '../../parts/hidden.tsx'
 import { Shown } from '../../parts/states.tsx'
 import { Table } from '../../parts/table.tsx'
+import { Problem } from '../../parts/problem.tsx'
 import './policy.css'
 
 export function Page() {
@@ -119,11 +120,7 @@ function Explain({ policy }: { policy: PolicyView }) {
           Explain
         </button>
       </form>
-      {problem === '' ? null : (
-        <p class="note bad" role="alert">
-          <Line text={problem} />
-        </p>
-      )}
+      <Problem text={problem} class="note bad" />
       <div role="status">
         {answer === undefined ? null : (
           <div class={`note ${answer.allowed ? 'good' : 'warn'}`}>
