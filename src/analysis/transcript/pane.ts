@@ -27,11 +27,12 @@ export type Borders = 'lines' | 'bars'
 
 /** The pane around the cursor: as far as no border drawn from one end to the other stands in the way. */
 export function paneAround(terminal: Terminal, borders: Borders): Pane {
-  const { cursorX, cursorY: y } = terminal.buffer.alternate
+  const { buffer } = terminal
+  const { cursorX, cursorY: y } = buffer.alternate
   const x = Math.min(cursorX, terminal.cols - 1) // behind the last column while the next character will wrap
   let looks = 0
   const at = (column: number, row: number): string => {
-    const cell = looks++ < maxLooks ? terminal.buffer.alternate.getLine(row)?.getCell(column) : undefined
+    const cell = looks++ < maxLooks ? buffer.alternate.getLine(row)?.getCell(column) : undefined
     const isBar = borders === 'bars' && cell !== undefined && (cell.isInverse() !== 0 || !cell.isBgDefault())
     if (isBar) return crossing
     return cell?.getChars() ?? ''
@@ -55,7 +56,7 @@ export function paneAround(terminal: Terminal, borders: Borders): Pane {
     right,
     top,
     bottom,
-    line: row => (row < top || row > bottom ? undefined : terminal.buffer.alternate.getLine(row)),
+    line: row => (row < top || row > bottom ? undefined : buffer.alternate.getLine(row)),
     isPadded: borders === 'bars' && right < terminal.cols,
     isWrapped: () => false,
   }

@@ -12,9 +12,12 @@ export class ShellScreen implements Surface {
   /** When something was last shown or typed, microseconds. */
   us = 0
   readonly #terminal: Terminal
+  /** Kept, as asking the terminal for it costs as much as reading a row. */
+  readonly #buffers: Terminal['buffer']
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal
+    this.#buffers = terminal.buffer
   }
 
   get right(): number {
@@ -22,7 +25,7 @@ export class ShellScreen implements Surface {
   }
 
   line(row: number): Cells {
-    return this.#terminal.buffer.normal.getLine(row)
+    return this.#buffers.normal.getLine(row)
   }
 
   isWrapped(row: number): boolean {
@@ -31,7 +34,7 @@ export class ShellScreen implements Surface {
 
   /** A program has the other screen: nothing is written here. */
   get isAway(): boolean {
-    return this.#terminal.buffer.active.type === 'alternate'
+    return this.#buffers.active.type === 'alternate'
   }
 
   /** The cursor keys send what applications want. */
@@ -41,7 +44,7 @@ export class ShellScreen implements Surface {
 
   /** The first row that is in sight. */
   get top(): number {
-    return this.#terminal.buffer.normal.baseY
+    return this.#buffers.normal.baseY
   }
 
   /** The last one. */
@@ -51,12 +54,12 @@ export class ShellScreen implements Surface {
 
   /** The cursor's row. */
   get row(): number {
-    const { normal } = this.#terminal.buffer
+    const { normal } = this.#buffers
     return normal.baseY + normal.cursorY
   }
 
   get column(): number {
-    return this.#terminal.buffer.normal.cursorX
+    return this.#buffers.normal.cursorX
   }
 
   rowAt(row: number): Row {
@@ -76,8 +79,9 @@ export class ShellScreen implements Surface {
 
   /** What is written from a row down to the end of the screen. */
   textFrom(from: number): string {
+    const { bottom } = this
     let text = ''
-    for (let row = from; row <= this.bottom; row++) text += this.line(row)?.translateToString(true) ?? ''
+    for (let row = from; row <= bottom; row++) text += this.line(row)?.translateToString(true) ?? ''
     return text
   }
 
