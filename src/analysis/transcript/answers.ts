@@ -50,7 +50,7 @@ export class Answers {
     if (row !== undefined) this.#queue.followedBy(() => row)
   }
 
-  /** The command that was entered last, if that is what `pending` would be told as. */
+  /** The command that was entered last: what `pending` would be told as, unless the last one goes on with it. */
   running(pending: Answer | undefined): ScreenCommand | undefined {
     const read = pending === undefined ? undefined : this.#read(pending)
     return read?.draft === undefined ? this.#queue.running : this.#queue.preview(read.draft)

@@ -1,9 +1,9 @@
 import type { IDisposable } from '@xterm/headless'
 import type { Terminal } from '../../recorder/terminal.ts'
 import type { Answer } from './answers.ts'
-import { asks, isMultiplexer, leavesRow, MouseSwitches, scrolls } from './multiplexer.ts'
-import type { Borders } from './pane.ts'
-import { PaneReader } from './pane-reader.ts'
+import { asks, isMultiplexer, leavesRow, MouseSwitches, scrolls } from './panes/multiplexer.ts'
+import type { Borders } from './panes/pane.ts'
+import { PaneReader } from './panes/pane-reader.ts'
 import type { Reading } from './reading.ts'
 
 /** The alternate screen. It is read where a multiplexer shows shells on it, and only there. */

@@ -1,5 +1,5 @@
 import type { IDisposable } from '@xterm/headless'
-import type { Terminal } from '../../recorder/terminal.ts'
+import type { Terminal } from '../../../recorder/terminal.ts'
 
 /** Programs that show shells on the alternate screen, where a shell begins a command. tmux is known by what it sends. */
 const multiplexer = /^\s*(?:\w+=\S* +|(?:sudo|exec|env|command) +)*(?:\S*\/)?(?:screen|byobu|zellij)(?=\s|$)/

@@ -1,5 +1,5 @@
-import type { Terminal } from '../../recorder/terminal.ts'
-import type { Surface } from './screen-line.ts'
+import type { Terminal } from '../../../recorder/terminal.ts'
+import type { Surface } from '../screen-line.ts'
 
 /** A part of the screen that a multiplexer gives to one shell. */
 export type Pane = Surface & {
