@@ -4,14 +4,20 @@ import { z } from 'zod'
 import type { Answer, Asker, FindingDesk } from '../analysis/findings/desk.ts'
 import type { FairnessReport } from '../analysis/findings/fairness.ts'
 import { severities } from '../analysis/rules/rule.ts'
-import { problemDocument } from './problem.ts'
+import type { HoldResult } from '../session/hold.ts'
+import { type Problem, problemDocument } from './problem.ts'
 
 export type FindingDoor = {
   readonly desk: FindingDesk
   readonly fairness: (days: number) => Promise<FairnessReport>
-  /** Lets a session go on that policy holds. False if none of that id is held. */
-  readonly release: (session: string, by: string) => Promise<boolean>
+  /** Holds what the user of an open session sends; they are told why. */
+  readonly pause: (session: string, by: string, reason: string) => Promise<Paused>
+  /** Lets a session go on that is held. False if none of that id is held. */
+  readonly release: (session: string, by: string, reason?: string) => Promise<boolean>
 }
+
+/** What came of a wish to pause. */
+type Paused = HoldResult | 'paused-already'
 
 /** Values of one filter. */
 const maxValues = 50
@@ -40,6 +46,8 @@ const filterBody = z.strictObject({
   limit: z.int().min(1).max(200).optional(),
 })
 const byBody = z.strictObject({ by: sentence })
+const pauseBody = byBody.extend({ reason: sentence })
+const resumeBody = byBody.extend({ reason: sentence.optional() })
 const assignBody = byBody.extend({ to: sentence })
 const closeBody = byBody.extend({
   reason: z.enum(['true-positive', 'benign-expected', 'rule-too-broad', 'duplicate']),
@@ -55,12 +63,13 @@ const suppressBody = byBody.extend({
   untilMs: z.int().positive(),
   rationale: paragraph,
 })
+const snoozeBody = byBody.extend({ untilMs: z.int().positive() })
 const unmaskBody = byBody.extend({ caseId: sentence, reason: paragraph })
 const daysQuery = z.strictObject({ days: z.coerce.number().int().min(1).max(maxDays).default(30) })
 
 export function addFindingRoutes(
   app: Hono,
-  { desk, fairness, release }: FindingDoor,
+  { desk, fairness, pause, release }: FindingDoor,
   bodyOf: (c: Context) => Promise<unknown>,
 ): void {
   const post = <Body extends { readonly by: string }>(
@@ -77,9 +86,14 @@ export function addFindingRoutes(
     const { by, ...filter } = filterBody.parse(await bodyOf(c))
     return c.json(await desk.list(withoutUndefined(filter), askerOf({ by })))
   })
+  app.post('/sessions/:id/pause', async c => {
+    const { by, reason } = pauseBody.parse(await bodyOf(c))
+    const paused = await pause(c.req.param('id'), by, reason)
+    return paused === 'held' ? c.json({}) : problemDocument(c, notPaused[paused])
+  })
   app.post('/sessions/:id/resume', async c => {
-    const { by } = byBody.parse(await bodyOf(c))
-    if (await release(c.req.param('id'), by)) return c.json({})
+    const { by, reason } = resumeBody.parse(await bodyOf(c))
+    if (await release(c.req.param('id'), by, reason)) return c.json({})
     return problemDocument(c, { status: 409, title: 'Not held', detail: 'No such session is held.' })
   })
   app.get('/fairness', async c => c.json(await fairness(daysQuery.parse(c.req.query()).days)))
@@ -94,7 +108,22 @@ export function addFindingRoutes(
   post('suppress', suppressBody, (id, { scope, untilMs, rationale }, asker) =>
     desk.suppress(id, { scope, untilMs, rationale }, asker),
   )
+  post('snooze', snoozeBody, (id, { untilMs }, asker) => desk.snooze(id, untilMs, asker))
   post('unmask', unmaskBody, (id, { caseId, reason }, asker) => desk.unmask(id, { caseId, reason }, asker))
+}
+
+const notPaused: Readonly<Record<Exclude<Paused, 'held'>, Problem>> = {
+  'not-open': { status: 404, title: 'Not open', detail: 'No such session is open.' },
+  'paused-already': {
+    status: 409,
+    title: 'Paused already',
+    detail: 'The session is paused. Let it go on, or end it.',
+  },
+  ended: {
+    status: 409,
+    title: 'Ended',
+    detail: 'It could not be made sure that the session waits, so it was told to end.',
+  },
 }
 
 /** The socket tells no person; what the command line says of its user stands in the audit log. */

@@ -25,6 +25,8 @@ export type Access = {
   /** The same, with the proof that it was noted. */
   readonly readSigned: (id: string, purpose: string) => Promise<{ path: string; signed: SignedLine }>
   readonly end: (id: string, reason: string) => Promise<void>
+  readonly pause: (id: string, reason: string) => Promise<void>
+  readonly resume: (id: string, reason: string) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -50,6 +52,8 @@ function throughGateway(client: AdminClient): Access {
     read: (id, purpose) => client.readRecording(id, purpose),
     readSigned: (id, purpose) => client.readSigned(id, purpose),
     end: (id, reason) => client.end(id, reason),
+    pause: (id, reason) => client.pause(id, reason, localUser()),
+    resume: (id, reason) => client.resume(id, localUser(), reason),
     close: () => client.done(),
   }
 }
@@ -64,7 +68,7 @@ async function byOurselves(config: Config): Promise<Access> {
       throw new Fault('NOT_FOUND', `There is no session ${id}. "sallyport sessions list" shows all.`)
     return row
   }
-  const by = `local user ${process.getuid?.() ?? ''}`
+  const by = localUser()
   const recordings = new CommandStore(config)
   const getKept = async (id: string): Promise<SessionRow> => {
     const purge = await store.purges.get(id)
@@ -84,9 +88,9 @@ async function byOurselves(config: Config): Promise<Access> {
       const signed = await audit.appendSigned({ kind: 'recording-read', session: id, purpose, by })
       return { path: await recordings.fetch(row.recording), signed }
     },
-    end: async () => {
-      throw new Fault('GATEWAY_NOT_RUNNING', 'The gateway is not running, so no session is open.')
-    },
+    end: nothingIsOpen,
+    pause: nothingIsOpen,
+    resume: nothingIsOpen,
     close: async () => {
       recordings.close()
       await audit.close()
@@ -94,6 +98,14 @@ async function byOurselves(config: Config): Promise<Access> {
       lock.release()
     },
   }
+}
+
+function localUser(): string {
+  return `local user ${process.getuid?.() ?? ''}`
+}
+
+async function nothingIsOpen(): Promise<void> {
+  throw new Fault('GATEWAY_NOT_RUNNING', 'The gateway is not running, so no session is open.')
 }
 
 export function openOwnAudit(

@@ -159,8 +159,12 @@ export class AdminClient {
     return this.#ask('POST', `/findings/${encodeURIComponent(id)}/${act}`, body)
   }
 
-  async resume(session: string, by: string): Promise<void> {
-    await this.#ask('POST', `/sessions/${encodeURIComponent(session)}/resume`, { by })
+  async pause(session: string, reason: string, by: string): Promise<void> {
+    await this.#ask('POST', `/sessions/${encodeURIComponent(session)}/pause`, { by, reason })
+  }
+
+  async resume(session: string, by: string, reason?: string): Promise<void> {
+    await this.#ask('POST', `/sessions/${encodeURIComponent(session)}/resume`, { by, reason })
   }
 
   fairness(days: number): Promise<FairnessReport> {

@@ -116,6 +116,13 @@ function addDecisions(findings: Command): void {
         rationale: options.why,
       })),
     )
+  decide('snooze', 'put it off: it leaves the queue and comes back by itself')
+    .requiredOption('--for <duration>', 'for how long, such as 4h or 1d; two weeks at most')
+    .action(
+      act<WithJson & { for: string }>('snooze', options => ({
+        untilMs: Date.now() + durationOf(options.for),
+      })),
+    )
   decide('unmask', 'ask whom it is about; somebody else approves on the pages')
     .requiredOption('--case <id>', 'the case that it belongs to')
     .requiredOption('--why <text>', 'the reason')
@@ -236,7 +243,7 @@ function cells(finding: FindingView): string[] {
 
 function print(finding: FindingInFull, { json }: WithJson): void {
   if (json === true) return printJson(finding)
-  const { unusualness, assignee, refusal, proposal, context } = finding
+  const { unusualness, assignee, refusal, proposal, context, snoozedUntilMs } = finding
   const facts: [string, string][] = [
     ['finding', finding.id],
     ['state', finding.state],
@@ -250,6 +257,7 @@ function print(finding: FindingInFull, { json }: WithJson): void {
     ...finding.techniques.map(({ id, name }) => pair('ATT&CK', `${id} ${name}`)),
     ...context.map(({ name, value }) => pair(name.toLowerCase(), value)),
     ...(assignee === undefined ? [] : [pair('assigned to', assignee)]),
+    ...(snoozedUntilMs === undefined ? [] : [pair('snoozed until', new Date(snoozedUntilMs).toISOString())]),
     ...(proposal === undefined
       ? []
       : [pair('to be closed', `as ${proposal.reason}, says ${proposal.by}; somebody else has to agree`)]),

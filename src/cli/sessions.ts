@@ -15,7 +15,7 @@ type Place = WithConfig & WithGateway
 type ListOptions = Place & { limit: string; state?: string; json?: boolean }
 
 export function addSessions(program: Command): void {
-  const sessions = program.command('sessions').description('list, show, watch and end sessions')
+  const sessions = program.command('sessions').description('list, show, watch, pause and end sessions')
   placeOptions(
     sessions
       .command('list')
@@ -38,19 +38,31 @@ export function addSessions(program: Command): void {
     }),
   )
   addWatch(sessions)
+  addAct(sessions, 'end', 'end an open session within a second; its user is told the reason', 'was ended')
+  addAct(
+    sessions,
+    'pause',
+    'hold what the user of an open session sends, and tell them the reason; after ten minutes it ends',
+    'is paused',
+  )
+  addAct(sessions, 'resume', 'let a session go on that is held', 'goes on')
+}
+
+/** What is done to an open session, with a reason that the audit log keeps. `said`: what became of it. */
+function addAct(sessions: Command, act: 'end' | 'pause' | 'resume', description: string, said: string): void {
   placeOptions(
     sessions
-      .command('end')
-      .description('end an open session within a second; its user is told the reason')
+      .command(act)
+      .description(description)
       .argument('<session>')
       .requiredOption('--reason <text>', 'why'),
   ).action(async (id: string, options: Place & { reason: string }) => {
     const { reason } = options
     await reach(options, {
-      there: remote => remote.post(`${pathOf(id)}/end`, { reason }),
-      here: access => access.end(id, reason),
+      there: remote => remote.post(`${pathOf(id)}/${act}`, { reason }),
+      here: access => access[act](id, reason),
     })
-    process.stdout.write(`Session ${printableLine(id)} was ended.\n`)
+    process.stdout.write(`Session ${printableLine(id)} ${said}.\n`)
   })
 }
 

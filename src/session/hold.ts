@@ -22,6 +22,11 @@ export type HoldResult = 'held' | 'ended' | 'not-open'
 /** A session that a reviewer or a receiver paused ends after this time, unless somebody lets it go on. Milliseconds. */
 export const askedPauseMs = 600_000
 
+/** What the person reads whose session somebody has paused. */
+export function pausedText(by: string, reason: string): string {
+  return `${by} has paused it: ${/[.!?]$/.test(reason) ? reason : `${reason}.`}`
+}
+
 /** Of what a client sends while its session is held, so much is read; the rest waits with the client, whose sending then stands still. */
 export const maxWaitingInputBytes = 64 * 1024
 

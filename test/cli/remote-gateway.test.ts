@@ -85,6 +85,12 @@ test('sessions are listed, shown and ended with the rights of the token', async 
   const shown = await sallyport(token, 'sessions', 'show', sessions.ssh, ...at())
   expect(shown.out).toMatch(/^session +s-ssh$/m)
   expect(shown.out).toMatch(/^recording +\w+$/m)
+  const act = (name: string, reason: string): Promise<Answer> =>
+    sallyport(token, 'sessions', name, sessions.open, '--reason', reason, ...at())
+  expect((await act('resume', 'nothing waits')).err).toContain('not paused')
+  expect((await act('pause', 'what is this')).out).toBe(`Session ${sessions.open} is paused.\n`)
+  expect((await act('pause', 'again')).err).toContain('Somebody has paused this session')
+  expect((await act('resume', 'agreed')).out).toBe(`Session ${sessions.open} goes on.\n`)
   const ended = await sallyport(token, 'sessions', 'end', sessions.open, '--reason', 'not agreed', ...at())
   expect([ended.code, ended.out]).toEqual([0, `Session ${sessions.open} was ended.\n`])
   expect(world.knobs.ended).toEqual([`${sessions.open}: not agreed`])
@@ -102,6 +108,10 @@ test('findings are listed and decided, in the name of the token', async () => {
   expect(taken.out).toMatch(/^state +acknowledged$/m)
   const shown = await sallyport(undefined, 'findings', 'show', id, ...place)
   expect(shown.out).toContain('tool@example.com: ')
+  const long = await sallyport(undefined, 'findings', 'snooze', id, '--for', '15d', ...place)
+  expect([long.code, long.err]).toEqual([1, expect.stringContaining('two weeks')])
+  const snoozed = await sallyport(undefined, 'findings', 'snooze', id, '--for', '4h', ...place)
+  expect(snoozed.out).toMatch(/^snoozed until +\d{4}-/m)
 })
 
 test('what was done is searched with the rights of the token, and that is noted', async () => {

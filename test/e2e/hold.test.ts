@@ -120,6 +120,10 @@ test('whoever sits at a terminal reads why nothing happens, what becomes of what
   await working.waitFor(/sallyport: This session goes on\. What you sent meanwhile is passed on now\./)
   await working.waitFor(/typed-42/)
   expect(await isHeld(id)).toBe(false)
+  const byHand = (act: string) => world.sallyport('sessions', act, id, '--reason', 'an alarm')
+  expect((await byHand('pause')).stdout.toString()).toBe(`Session ${id} is paused.\n`)
+  await working.waitFor(/An operator has paused it: an alarm\./)
+  expect((await byHand('resume')).stdout.toString()).toBe(`Session ${id} goes on.\n`)
   await auditor.act(id, 'pause')
   await working.waitFor(/This session is held\./)
   working.type('echo never-$((40+2))\r')
@@ -134,10 +138,12 @@ test('whoever sits at a terminal reads why nothing happens, what becomes of what
   expect(output).not.toMatch(/never-42|This session|sallyport:/)
   expect(told('session-held').map(line => [line['session'], line['reason'], line['name']])).toEqual([
     [id, 'case 9', 'ben@example.com'],
+    [id, 'an alarm', undefined],
     [id, 'case 9', 'ben@example.com'],
   ])
   expect(told('session-released')).toMatchObject([
     { session: id, by: 'ben@example.com', reason: 'looked at it' },
+    { session: id, by: expect.stringMatching(/^local user/) as string, reason: 'an alarm' },
   ])
 }, 120_000)
 

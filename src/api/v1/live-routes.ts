@@ -7,7 +7,7 @@ import { z } from 'zod'
 import type { SessionRow } from '../../model.ts'
 import type { ReadEvent } from '../../recorder/event.ts'
 import type { LiveWatch, WatchEnd, WatchLine } from '../../recorder/live-watch.ts'
-import { askedPauseMs } from '../../session/hold.ts'
+import { askedPauseMs, pausedText } from '../../session/hold.ts'
 import type { Problem } from '../problem.ts'
 import type { ApiParts } from './deps.ts'
 import { line } from './fields.ts'
@@ -96,7 +96,7 @@ async function pause(
   if (row.state !== 'open') return hasEnded
   if (parts.live.heldOf(row.id)?.kind === 'pause') return isPaused
   parts.audit.append({ kind: 'session-held', session: row.id, do: 'pause', reason, ...who(person) })
-  const userText = `A reviewer has paused it: ${/[.!?]$/.test(reason) ? reason : `${reason}.`}`
+  const userText = pausedText('A reviewer', reason)
   const held = await parts.live.hold(row.id, { kind: 'pause', waitMs: askedPauseMs, userText })
   if (held === 'held') return undefined
   return held === 'ended' ? endsInstead : hasEnded

@@ -17,7 +17,7 @@ import { type Principal, principalKey } from '../../identity/principal.ts'
 import type { Log } from '../../log.ts'
 import type { FindingRow, SessionRow } from '../../model.ts'
 import { reactionTo } from '../../policy/reaction.ts'
-import type { HoldWish } from '../../session/hold.ts'
+import { askedPauseMs, type HoldResult, type HoldWish, pausedText } from '../../session/hold.ts'
 import type { LiveSessions } from '../../session/live.ts'
 import { foldersOf } from '../folders.ts'
 import type { Ground } from './ground.ts'
@@ -99,7 +99,8 @@ export function openFindings(parts: FindingsParts): Findings {
   return {
     desk,
     fairness: days => fairnessReport(store, days, clock.nowMs()),
-    release: (session, by) => releaseSession(parts, session, by),
+    pause: (session, by, reason) => pauseSession(parts, session, by, reason),
+    release: (session, by, reason) => releaseSession(parts, session, by, reason),
     signedIn: principal => {
       releaseAfterSignIn(parts, principal).catch((cause: unknown) =>
         log.error({ cause: reasonOf(cause) }, 'a session still waits after its sign-in'),
@@ -132,10 +133,32 @@ function heldBecause(kind: HoldWish['kind'], { web }: Config): string {
   return `Policy wants you to sign in again ${where} before it goes on.`
 }
 
+/** Somebody pauses a session: in the audit log before it is. Where it does not say that it waits, it ends. */
+async function pauseSession(
+  { live, audit }: FindingsParts,
+  session: string,
+  by: string,
+  reason: string,
+): Promise<HoldResult | 'paused-already'> {
+  if (!live.rows().some(({ id }) => id === session)) return 'not-open'
+  if (live.heldOf(session)?.kind === 'pause') return 'paused-already'
+  audit.append({ kind: 'session-held', session, do: 'pause', reason, by })
+  return live.hold(session, {
+    kind: 'pause',
+    waitMs: askedPauseMs,
+    userText: pausedText('An operator', reason),
+  })
+}
+
 /** Somebody lets a session go on that was held: in the audit log before it does. False if none of that id was. */
-async function releaseSession({ live, audit }: FindingsParts, session: string, by: string): Promise<boolean> {
+async function releaseSession(
+  { live, audit }: FindingsParts,
+  session: string,
+  by: string,
+  reason?: string,
+): Promise<boolean> {
   if (live.heldOf(session) === undefined) return false
-  audit.append({ kind: 'session-released', session, by })
+  audit.append({ kind: 'session-released', session, by, ...(reason === undefined ? {} : { reason }) })
   return await live.release(session)
 }
 
