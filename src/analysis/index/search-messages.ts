@@ -30,6 +30,9 @@ export type Answers = {
   readonly progress: ReturnType<IndexReader['progress']>
 }
 
+/** `isCold`: the index may not be in memory any more, and is to be read once. */
+export type SearchWorkerData = { readonly dataFolder: string; readonly isCold: boolean }
+
 /** `reopen`: the file is another one now. */
 export type Asked = { readonly id: number; readonly question: Question } | { readonly kind: 'reopen' }
 export type Answered =

@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { EntryHit } from '../entry.ts'
-import type { Answered, Answers, Asked, Question } from './search-messages.ts'
+import type { Answered, Answers, Asked, Question, SearchWorkerData } from './search-messages.ts'
 import type {
   EntriesWish,
   EntryPage,
@@ -22,6 +22,8 @@ const maxAnswerMs = 10_000
 const maxHeapMegabytes = 256
 /** The thread costs some ten megabytes: it leaves when nobody asks. */
 const idleMs = 60_000
+/** What was read so long ago may have made room for something else. */
+const warmForMs = 3_600_000
 
 const busy = 'Too many are searching right now. Try again in a moment.'
 const tooLong = 'This search took too long. Say more of what you look for: another word, a target, or a time.'
@@ -36,6 +38,7 @@ export class SearchThread {
   readonly #waiting = new Map<number, Waiting>()
   #worker: Worker | undefined
   #lastId = 0
+  #warmedAtMs = Number.NEGATIVE_INFINITY
   #limit: NodeJS.Timeout | undefined
   #idle: NodeJS.Timeout | undefined
 
@@ -108,9 +111,13 @@ export class SearchThread {
   }
 
   #start(): Worker {
+    const nowMs = performance.now()
+    const isCold = nowMs - this.#warmedAtMs > warmForMs
+    if (isCold) this.#warmedAtMs = nowMs
+    const workerData: SearchWorkerData = { dataFolder: this.#dataFolder, isCold }
     const worker = new Worker(new URL('search-worker.ts', import.meta.url), {
       name: 'search',
-      workerData: { dataFolder: this.#dataFolder },
+      workerData,
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMegabytes },
     })
     worker.on('message', (answered: Answered) => this.#take(answered))

@@ -1,12 +1,17 @@
 /** The thread that reads the index. Questions are answered one after the other. */
+import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { reasonOf } from '../../errors.ts'
 import { IndexReader } from './index-reader.ts'
-import { openIndexToRead } from './schema.ts'
-import type { Answered, Answers, Asked, Question } from './search-messages.ts'
+import { indexFile, openIndexToRead } from './schema.ts'
+import type { Answered, Answers, Asked, Question, SearchWorkerData } from './search-messages.ts'
+import { warmUp } from './warm-up.ts'
 
-const { dataFolder } = workerData as { readonly dataFolder: string }
+const { dataFolder, isCold } = workerData as SearchWorkerData
 let reader: IndexReader | undefined
+
+// What a disk does not give now, it does not give a question either, and that is told.
+if (isCold) warmUp(join(dataFolder, indexFile)).catch(() => {})
 
 parentPort?.on('message', (asked: Asked) => {
   if ('kind' in asked) {
