@@ -34,6 +34,8 @@ type Question = {
   readonly what: string
   readonly example: string
   readonly found: number
+  /** By the clock, one for each round. */
+  readonly eachMs: readonly number[]
   readonly p50Ms: number
   readonly p95Ms: number
   readonly worstMs: number
@@ -73,25 +75,24 @@ export function tableOfSearch(result: SearchResult): string {
     '| question | such as | found | p50 ms | p95 ms | worst ms | p95 ms of CPU |',
     '|---|---|---|---|---|---|---|',
   ]
-  const all = questions.filter(({ what }) => what !== worstCase)
   const rows = questions.map(
     ({ what, example, found, p50Ms, p95Ms, worstMs, cpuP95Ms }) =>
       `| ${what} | \`${example}\` | ${found > 1000 ? 'over 1000' : found} | ${[p50Ms, p95Ms, worstMs, cpuP95Ms].map(ms => ms.toFixed(1)).join(' | ')} |`,
   )
-  const overall = quantile(
-    all.flatMap(({ p95Ms }) => p95Ms),
-    0.95,
-  )
-  return [...head, ...rows, '', `The p95 of the slowest of these kinds is ${overall.toFixed(1)} ms.`].join(
-    '\n',
-  )
+  const all = questions.flatMap(({ eachMs }) => eachMs)
+  const slow = all.filter(ms => ms > 100).length
+  return [
+    ...head,
+    ...rows,
+    '',
+    `All ${all.length} questions: p50 ${quantile(all, 0.5).toFixed(1)}, p95 ${quantile(all, 0.95).toFixed(1)} ms; ${slow} took longer than 100 ms.`,
+  ].join('\n')
 }
 
 // Questions.
 
 const everybody: SearchScope = { targets: 'all' }
 type Make = (random: () => number) => SearchWish
-const worstCase = 'a beginning of three letters'
 
 const classes: readonly (readonly [string, Make])[] = [
   ['a seldom word', random => wish(wordAt(40_000 + Math.floor(random() * 20_000)))],
@@ -104,7 +105,7 @@ const classes: readonly (readonly [string, Make])[] = [
     random => wish(`${common(random)} OR ${common(random)} -${common(random)}`),
   ],
   ['a beginning of five letters', random => wish(`${wordAt(Math.floor(random() * 5000)).slice(0, 5)}*`)],
-  [worstCase, random => wish(`${wordAt(Math.floor(random() * 5000)).slice(0, 3)}*`)],
+  ['a beginning of three letters', random => wish(`${wordAt(Math.floor(random() * 5000)).slice(0, 3)}*`)],
   [
     'a common word of a day',
     random => wish(`${common(random)} after:${dayOf(random)} before:${dayOf(random)}`),
@@ -187,6 +188,7 @@ function ask(reader: IndexReader, what: string, make: Make, rounds: number): Que
     what,
     example,
     found,
+    eachMs: wall,
     p50Ms: quantile(wall, 0.5),
     p95Ms: quantile(wall, 0.95),
     worstMs: Math.max(...wall),
