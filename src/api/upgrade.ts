@@ -65,10 +65,23 @@ function requestOf({ headers, url = '/' }: IncomingMessage): Request {
 }
 
 async function refuse(socket: Duplex, response: Response): Promise<void> {
-  const body = (await response.text()).slice(0, maxRefusalBytes)
+  const body = await beginningOf(response)
   const type = response.headers.get('content-type') ?? 'text/plain'
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\nConnection: close\r\nContent-Type: ${type}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `Content-Length: ${body.length}\r\n\r\n`,
   )
+  socket.end(body)
+}
+
+/** What answers may be a download as well, of any length: the rest is not made. */
+async function beginningOf({ body }: Response): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  let length = 0
+  for await (const piece of body ?? []) {
+    pieces.push(piece)
+    length += piece.length
+    if (length >= maxRefusalBytes) break // whoever makes it is told by this
+  }
+  return Buffer.concat(pieces).subarray(0, maxRefusalBytes)
 }
