@@ -46,6 +46,7 @@ export const auditKinds = [
   'index-rebuilt',
   'comment-added',
   'verdict-given',
+  'session-assigned',
   'end-asked',
   'purge-decided',
   'purge-done',

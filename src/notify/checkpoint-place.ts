@@ -3,7 +3,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs
 import { appendAll } from '../audit/append.ts'
 import { parseCheckpoint } from '../audit/tree/checkpoint.ts'
 import { isSignedBy, type NoteVerifier, parseSignature, parseVerifier } from '../audit/tree/note.ts'
-import type { ConsistencyProof, Publisher } from '../audit/tree/session-log.ts'
+import type { ConsistencyProof, Publisher } from '../audit/tree/publishers.ts'
 import type { Clock } from '../clock.ts'
 import type { CheckpointPlace, SyslogServer } from '../config/config.ts'
 import { Fault } from '../errors.ts'

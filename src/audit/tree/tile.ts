@@ -23,6 +23,11 @@ export function encodeEntry(entry: Uint8Array): Buffer {
   return bytes
 }
 
+/** The entry that lies there so. */
+export function entryIn(stored: Buffer): Buffer {
+  return stored.subarray(2)
+}
+
 /** The whole entries at the beginning of a bundle, and how many bytes they take: what follows was torn. */
 export function decodeEntries(bundle: Buffer): {
   readonly entries: readonly Buffer[]
