@@ -200,28 +200,32 @@ function decideIn(statements: Statements, note: (event: FindingEventTable) => nu
     `update findings set state = @state, assignee = @assignee, assigneeName = @assigneeName, closedAtMs = @closedAtMs,
       closeReason = @closeReason, proposal = @proposal, place = @place, placeReason = @placeReason,
       snoozedUntilMs = @snoozedUntilMs
-      where id = @id and state in (@from0, @from1, @from2) and proposal is @before`,
+      where id = @id and state in (@from0, @from1, @from2) and proposal is @before
+        and severity = coalesce(@ofSeverity, severity)`,
   )
-  return statements.atOnce((id: string, { states, proposal }: FindingFrom, to: FindingDecision, event) => {
-    const changed = change({
-      id,
-      from0: states[0] ?? '',
-      from1: states[1] ?? '',
-      from2: states[2] ?? '',
-      before: proposal ?? null,
-      state: to.state,
-      assignee: to.assignee ?? null,
-      assigneeName: to.assigneeName ?? null,
-      closedAtMs: to.closedAtMs ?? null,
-      closeReason: to.closeReason ?? null,
-      proposal: to.proposal ?? null,
-      place: to.place,
-      placeReason: to.placeReason ?? null,
-      snoozedUntilMs: to.snoozedUntilMs ?? null,
-    })
-    if (changed > 0) note(eventToTable(event))
-    return changed > 0
-  })
+  return statements.atOnce(
+    (id: string, { states, proposal, severity }: FindingFrom, to: FindingDecision, event) => {
+      const changed = change({
+        id,
+        from0: states[0] ?? '',
+        from1: states[1] ?? '',
+        from2: states[2] ?? '',
+        before: proposal ?? null,
+        ofSeverity: severity ?? null,
+        state: to.state,
+        assignee: to.assignee ?? null,
+        assigneeName: to.assigneeName ?? null,
+        closedAtMs: to.closedAtMs ?? null,
+        closeReason: to.closeReason ?? null,
+        proposal: to.proposal ?? null,
+        place: to.place,
+        placeReason: to.placeReason ?? null,
+        snoozedUntilMs: to.snoozedUntilMs ?? null,
+      })
+      if (changed > 0) note(eventToTable(event))
+      return changed > 0
+    },
+  )
 }
 
 function select(db: Db, query: FindingQuery) {

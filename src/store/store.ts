@@ -209,6 +209,8 @@ export type PlacedFinding = Pick<
 export type FindingFrom = {
   readonly states: readonly FindingState[]
   readonly proposal: string | undefined
+  /** Left out: of any. */
+  readonly severity?: Severity
 }
 export type FindingDecision = Pick<
   FindingRow,

@@ -1,6 +1,6 @@
 /** What reviewers decide on findings. Each decision names who, why and what it was before, in the history and in the audit log. */
 import { randomBytes } from 'node:crypto'
-import type { FindingRow, FindingState, UnmaskRow } from '../../model.ts'
+import type { FindingRow, FindingState, Severity, SuppressionRow, UnmaskRow } from '../../model.ts'
 import { emergencyRule } from '../../policy/reaction.ts'
 import type { FindingDecision } from '../../store/store.ts'
 import type { Answer, Asker, Closing, FindingInFull, Suppressing, VerdictOn } from './desk.ts'
@@ -14,6 +14,7 @@ import {
   nameOf,
   noFinding,
   refused,
+  reviewsTarget,
 } from './desk-parts.ts'
 import { inFull, mayApprove, type Proposal, proposalOf } from './desk-views.ts'
 import { isAtLeast } from './finding.ts'
@@ -36,6 +37,8 @@ type Change = {
   readonly what: string
   readonly note?: string | undefined
   readonly audit?: Readonly<Record<string, string>>
+  /** As who decides saw it; left out where that does not matter. */
+  readonly severity?: Severity
 }
 
 export class Decisions {
@@ -121,9 +124,10 @@ export class Decisions {
     if (untilMs > nowMs + maxSuppressMs)
       return refused('invalid', 'Nothing is suppressed for longer than a year. Choose an earlier instant.')
     const { group, issuer, subject, target, severity, rules } = row.value
-    const whyNot = unsuppressible(row.value)
+    const whyNot = unsuppressible(row.value) ?? this.#notAlone(row.value)
     if (whyNot !== undefined) return refused('not-allowed', whyNot)
     const isOfPerson = scope === 'rule-person'
+    const targets = scope === 'rule-target' ? [target] : reviewedBy(this.#parts, row.value, asker)
     audit.append({
       kind: 'finding-suppressed',
       finding: id,
@@ -134,13 +138,11 @@ export class Decisions {
       by: nameOf(asker),
       byKey: keyOf(asker),
     })
-    await store.suppress({
-      id: newId(),
+    const suppression: Omit<SuppressionRow, 'id' | 'target'> = {
       scope,
       group,
       issuer: isOfPerson ? issuer : undefined,
       subject: isOfPerson ? subject : undefined,
-      target: scope === 'rule-target' ? target : undefined,
       severity,
       rules,
       untilMs,
@@ -149,7 +151,8 @@ export class Decisions {
       rationale: checked.value,
       createdAtMs: nowMs,
       liftedAtMs: undefined,
-    })
+    }
+    for (const one of targets) await store.suppress({ ...suppression, id: newId(), target: one })
     await this.#note(row.value, asker, `suppressed (${scope}) until ${day(untilMs)}`, checked.value)
     return this.#seen(id, asker)
   }
@@ -238,6 +241,13 @@ export class Decisions {
     return { ok: true, value: await inFull(this.#parts, row, asker) }
   }
 
+  /** Where closing takes two, the like of it is not hidden by one who has not closed it with another. */
+  #notAlone({ severity, state }: FindingRow): string | undefined {
+    const { fourEyes } = this.#parts.config().analysis
+    if (fourEyes === undefined || state === 'closed' || !isAtLeast(severity, fourEyes)) return undefined
+    return 'Closing this finding takes two people, and so does hiding others like it. Close it first.'
+  }
+
   #notApprover(row: FindingRow, request: UnmaskRow, asker: Asker): Answer<FindingInFull> {
     if (isConcerned(row, asker)) return noFinding
     if (request.askedBy === keyOf(asker))
@@ -263,6 +273,7 @@ export class Decisions {
       return refused('not-allowed', 'Closing this finding takes two people, and you were the first.')
     const closed = await this.#change(id, asker, {
       from: openStates,
+      severity: row.value.severity,
       to: before => ({
         ...before,
         state: 'closed',
@@ -318,7 +329,7 @@ export class Decisions {
     )
   }
 
-  async #change(id: string, asker: Asker, { from, to, what, note, audit }: Change): Decided {
+  async #change(id: string, asker: Asker, { from, to, what, note, audit, severity }: Change): Decided {
     const row = await this.#row(id, asker)
     if (!row.ok) return row
     const before = row.value
@@ -341,7 +352,11 @@ export class Decisions {
     const event = this.#event(before, asker, what, note)
     const isDone = await this.#parts.store.decide(
       id,
-      { states: [before.state], proposal: before.proposal },
+      {
+        states: [before.state],
+        proposal: before.proposal,
+        ...(severity === undefined ? {} : { severity }),
+      },
       next,
       event,
     )
@@ -391,6 +406,15 @@ function decisionOrRefusal(to: Change['to'], row: FindingRow): FindingDecision |
 /** Another person than the first. Who only opened the admin socket is nobody in particular: one of the two has signed in. */
 function isSecond({ by }: Proposal, asker: Asker): boolean {
   return keyOf(asker) !== by && !(asker.kind === 'local' && by.startsWith('local '))
+}
+
+/** Targets that a suppression of this asker covers: those that they review. `undefined` stands for all, those to come too. */
+function reviewedBy(parts: DeskParts, { target }: FindingRow, asker: Asker): readonly (string | undefined)[] {
+  const { targets } = parts.config()
+  const seen = targets.filter(({ name, protocol }) => reviewsTarget(parts, asker, name, protocol))
+  return seen.length === targets.length
+    ? [undefined]
+    : [...new Set([target, ...seen.map(({ name }) => name)])]
 }
 
 /** Why nobody may stop findings like it from being shown, if so. */

@@ -2,7 +2,7 @@
 import { type Principal, principalKey } from '../../identity/principal.ts'
 import type { FindingRow } from '../../model.ts'
 import type { Answer, Contesting, OwnRecord } from './desk.ts'
-import { checkText, type DeskParts, noFinding } from './desk-parts.ts'
+import { checkText, type DeskParts, noFinding, refused } from './desk-parts.ts'
 import { bodyOf } from './finding.ts'
 import { lasting } from './words.ts'
 
@@ -10,6 +10,9 @@ import { lasting } from './words.ts'
 const maxFindings = 500
 /** Findings that one note goes to. */
 const maxContested = 100
+/** Notes of the person concerned beside one finding: reviewers read them all, and what they decided stands among them. */
+const maxNotes = 20
+const says = 'says as the person concerned'
 
 /** Open findings are not shown: whoever they are about must not learn that somebody is looking. */
 export async function ownRecord(parts: DeskParts, principal: Principal): Promise<OwnRecord> {
@@ -87,6 +90,12 @@ export async function contest(
   const isTheirs: Theirs = row => row.issuer === issuer && row.subject === subject
   const rows = await rowsOf(parts, finding, session, isTheirs)
   if (rows === undefined) return noFinding
+  const by = principalKey(principal)
+  if (finding !== undefined && (await notesOf(parts, finding, by)) >= maxNotes)
+    return refused(
+      'conflict',
+      `You have said ${maxNotes} things about this finding; no more stand beside it.`,
+    )
   parts.audit.append({
     kind: 'finding-contested',
     finding,
@@ -95,15 +104,15 @@ export async function contest(
     subject,
     text: checked.value,
   })
-  const note = { by: principalKey(principal), byName: principal.fields.name, note: checked.value }
+  const note = { by, byName: principal.fields.name, note: checked.value }
   for (const { id } of rows.slice(0, maxContested))
-    await parts.store.note({
-      finding: id,
-      atMs: parts.clock.nowMs(),
-      what: 'says as the person concerned',
-      ...note,
-    })
+    if ((await notesOf(parts, id, by)) < maxNotes)
+      await parts.store.note({ finding: id, atMs: parts.clock.nowMs(), what: says, ...note })
   return { ok: true, value: undefined }
+}
+
+async function notesOf({ store }: DeskParts, finding: string, by: string): Promise<number> {
+  return (await store.historyOf(finding)).filter(event => event.by === by && event.what === says).length
 }
 
 type Theirs = (row: { readonly issuer: string; readonly subject: string }) => boolean

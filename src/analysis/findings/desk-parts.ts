@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import { principalKey } from '../../identity/principal.ts'
 import type { Log } from '../../log.ts'
-import type { FindingRow, SessionRow } from '../../model.ts'
+import type { FindingRow, Protocol, SessionRow } from '../../model.ts'
 import { mayReview, reviewsAnything } from '../../policy/review.ts'
 import { isMember } from '../../policy/rules.ts'
 import type { FindingStore, SessionStore } from '../../store/store.ts'
@@ -53,6 +53,12 @@ export function maySee(parts: DeskParts, row: FindingRow, asker: Asker): boolean
   if (row.session === noSession)
     return asker.kind === 'local' || reviewsAnything(parts.config(), asker.principal)
   return asker.kind === 'local' || mayReview(parts.config(), asker.principal, row).allowed
+}
+
+/** Whether the asker reviews sessions of others on the target. */
+export function reviewsTarget(parts: DeskParts, asker: Asker, target: string, protocol: Protocol): boolean {
+  if (asker.kind === 'local') return true
+  return mayReview(parts.config(), asker.principal, { issuer: '', subject: '', target, protocol }).allowed
 }
 
 /** Whether policy lets the asker approve that names are shown. */

@@ -92,7 +92,9 @@ export class Intake {
     if (isOut) await store.setPlace(row.id, 'below', undefined)
     const isNews = before === undefined || !isSameSeverity(before, row) || !hasSameRules(before, row)
     if (isNews) await this.#note(row, before === undefined ? 'noticed' : 'more was noticed')
-    if (before?.state === 'closed' && !isSameSeverity(before, row)) await this.#reopen(row)
+    // Looked up anew: somebody may have closed it meanwhile.
+    const isGraver = before !== undefined && !isSameSeverity(before, row)
+    if (isGraver && (await store.get(row.id))?.state === 'closed') await this.#reopen(row)
     if (row.place === 'queue' || row.place === 'below' || isOut) await this.#rank(row.createdAtMs)
     if (isNews && isRecent(session, nowMs)) this.#parts.onFinding?.((await store.get(row.id)) ?? row, session)
   }
@@ -224,11 +226,13 @@ function withoutName({ issuer, subject }: Pick<SessionRow, 'issuer' | 'subject'>
 
 /** A suppression covers what somebody looked at when they made it: nothing worse, and no other rule of the group. */
 function isSuppressed(finding: Suppressible, suppression: SuppressionRow): boolean {
-  const { group, scope, severity, rules } = suppression
+  const { group, scope, severity, rules, target } = suppression
   if (finding.kind === 'sample' || finding.kind === 'integrity' || finding.group !== group) return false
   if (severity !== undefined && isWorse(finding.severity, severity)) return false
   if (rules !== undefined && finding.rules.some(rule => !rules.includes(rule))) return false
-  if (scope === 'rule-target') return suppression.target === finding.target
+  if (target !== undefined && target !== finding.target) return false
+  // Nobody decides on what is about themselves, nor beforehand.
+  if (suppression.owner === personOf(finding)) return false
   if (scope === 'rule-person')
     return suppression.issuer === finding.issuer && suppression.subject === finding.subject
   return true

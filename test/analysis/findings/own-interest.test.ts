@@ -1,0 +1,87 @@
+/** People who decide for themselves, beyond what they review, alone where it takes two, or by saying too much. */
+import { afterEach, expect, test } from 'vitest'
+import type { Answer } from '../../../src/analysis/findings/desk.ts'
+import { HOUR, NOON } from '../../policy/people.ts'
+import { ann, bob, carl, closeDesks, deskWith, dora } from './desk-world.ts'
+
+afterEach(closeDesks)
+
+const eve = { subject: 'eve-5', principalName: 'eve@example.com' }
+const until = { untilMs: NOON + HOUR, rationale: 'noise' } as const
+
+function valueOf<T>(answer: Answer<T>): T {
+  if (!answer.ok) throw new Error(answer.text)
+  return answer.value
+}
+
+test.each(['rule', 'rule-target'] as const)(
+  'what somebody suppressed (%s) hides nothing about themselves',
+  async scope => {
+    const { desk, find, session } = await deskWith()
+    for (const id of ['s2', 's3']) await session({ id, ...eve })
+    valueOf(await desk.suppress(await find({ session: 's2' }), { scope, ...until }, bob))
+    const own = await find()
+    const others = await find({ session: 's3' })
+    const shown = (await desk.list({}, ann)).items.map(({ id }) => id)
+    expect(shown).toContain(own)
+    expect(shown).not.toContain(others)
+  },
+)
+
+test.each(['rule', 'rule-person'] as const)(
+  'who reviews some targets suppresses (%s) nothing on the others',
+  async scope => {
+    const { desk, find, session } = await deskWith()
+    await session({ id: 's2', target: 'lab' })
+    await session({ id: 's3', target: 'web2' })
+    valueOf(await desk.suppress(await find(), { scope, ...until }, ann))
+    const elsewhere = await find({ session: 's2' })
+    const there = await find({ session: 's3' })
+    expect((await desk.list({}, dora)).items.map(({ id }) => id)).toEqual([elsewhere])
+    expect((await desk.list({ place: 'suppressed' }, ann)).items.map(({ id }) => id)).toEqual([there])
+  },
+)
+
+test('where closing takes two, nobody suppresses the like of it before two have closed one', async () => {
+  const { desk, find } = await deskWith({ fourEyes: 'high' })
+  const id = await find()
+  const refused = await desk.suppress(id, { scope: 'rule', ...until }, ann)
+  expect(refused.ok ? 'it was allowed' : refused.why).toBe('not-allowed')
+  const closing = { reason: 'benign-expected', rationale: 'a drill' } as const
+  valueOf(await desk.close(id, closing, ann))
+  expect((await desk.suppress(id, { scope: 'rule', ...until }, ann)).ok).toBe(false)
+  valueOf(await desk.close(id, closing, carl))
+  expect((await desk.suppress(id, { scope: 'rule', ...until }, ann)).ok).toBe(true)
+})
+
+test('one alone closes nothing that becomes graver at the same moment', async () => {
+  for (let turns = 0; turns < 30; turns++) {
+    const { desk, find, store } = await deskWith({ fourEyes: 'high' })
+    const id = await find({ severity: 'low' })
+    const graver = find({ severity: 'critical' })
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+    await desk.close(id, { reason: 'duplicate', rationale: 'seen it' }, ann)
+    await graver
+    expect([
+      turns,
+      (await store.findings.get(id))?.severity,
+      (await store.findings.get(id))?.state,
+    ]).not.toEqual([turns, 'critical', 'closed'])
+  }
+})
+
+test('whoever it is about cannot say so much that nobody sees what was decided', async () => {
+  const { desk, find, store } = await deskWith()
+  const id = await find()
+  const principal = bob.kind === 'person' ? bob.principal : undefined
+  if (principal === undefined) throw new Error('bob is a person')
+  // The answer does not tell whether there are findings, nor how many notes they have.
+  for (let said = 0; said < 600; said++)
+    valueOf(await desk.contest(principal, { session: 's1', text: `again ${said}` }))
+  valueOf(await desk.close(id, { reason: 'duplicate', rationale: 'talked to them' }, ann))
+  const { history } = valueOf(await desk.get(id, ann))
+  expect(history.some(({ what }) => what === 'closed as duplicate')).toBe(true)
+  expect((await store.findings.historyOf(id)).length).toBeLessThan(30)
+  const more = await desk.contest(principal, { finding: id, text: 'and again' })
+  expect(more.ok ? 'it was taken' : more.why).toBe('conflict')
+})
