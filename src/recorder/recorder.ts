@@ -1,9 +1,8 @@
-import { closeSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { appendAll, isNoRoom } from '../audit/append.ts'
 import type { SessionLog } from '../audit/tree/session-log.ts'
 import type { Leaf } from '../audit/tree/leaf.ts'
-import { linkOf } from '../chain.ts'
 import type { Clock } from '../clock.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -26,15 +25,16 @@ import {
   type RecordedEvent,
   toldEventBytes,
 } from './event.ts'
-import { frameHead, maxDataBytes, maxEventBytes, preamble } from './format.ts'
+import { maxDataBytes, maxEventBytes } from './format.ts'
 import { type About, headerOf, type RecordingHeader } from './header.ts'
 import { DiskSync, type SyncMode } from './disk-sync.ts'
 import { Journal, type Segment } from './journal.ts'
 import { folderCheckMs, KnownFolder } from './known-folder.ts'
+import { type NewFile, NewFiles, pathOf } from './new-files.ts'
 import { isSessionName, OpenNotes } from './open-notes.ts'
 import { Packer } from './pack.ts'
 import { type Heard, type Protection, RecordingFile, type Workshop } from './recording-file.ts'
-import { begunFileOf, type Recovered, recover } from './recover.ts'
+import { type Recovered, recover } from './recover.ts'
 import { anchorsOf, cutTornProof, Register } from './register.ts'
 import type { Room } from './room.ts'
 import type { Spool } from './storage/spool.ts'
@@ -113,7 +113,6 @@ function appendFailed(cause: unknown): Fault {
 
 class GatewayRecorder implements Recorder {
   readonly #options: RecorderOptions
-  readonly #append: AppendSync
   readonly #watch: Watch
   readonly #shop: Workshop
   readonly #disk: DiskSync
@@ -126,6 +125,7 @@ class GatewayRecorder implements Recorder {
   readonly #register: Register | undefined
   readonly #backlog = new TotalBacklog()
   readonly #folders: readonly KnownFolder[]
+  readonly #files: NewFiles
   readonly #folderTimer: NodeJS.Timeout
   #lastNumber = 0
   #failure: Fault | undefined
@@ -133,12 +133,12 @@ class GatewayRecorder implements Recorder {
 
   constructor(options: RecorderOptions) {
     this.#options = options
-    this.#append = options.append ?? appendAll
+    const append = options.append ?? appendAll
     this.#watch = options.watch ?? (action => action())
     mkdirSync(options.folder, { recursive: true, mode: 0o700 })
     this.#disk = new DiskSync({ mode: options.sync ?? 'os', onFailure: error => this.#turns.fail(error) })
     this.#journal = new Journal(options.journalFolder, {
-      append: this.#append,
+      append,
       disk: this.#disk,
       log: options.log,
       isShort: () => options.room?.shortage !== undefined,
@@ -151,7 +151,7 @@ class GatewayRecorder implements Recorder {
     this.#register =
       options.sessionLog === undefined
         ? undefined
-        : new Register(options.sessionLog, { append: this.#append, watch: this.#watch })
+        : new Register(options.sessionLog, { append, watch: this.#watch })
     const { signer, clock, log, room } = options
     this.#shop = {
       signer,
@@ -162,6 +162,14 @@ class GatewayRecorder implements Recorder {
       buffers: new ChunkBuffers(),
     }
     this.#folders = [options.folder, options.journalFolder].map(folder => new KnownFolder(folder))
+    this.#files = new NewFiles({
+      folder: options.folder,
+      folders: this.#folders,
+      notes: this.#notes,
+      disk: this.#disk,
+      append,
+      register: this.#register,
+    })
     this.#folderTimer = setInterval(() => this.#checkFolders(), folderCheckMs).unref()
     room?.takeOnlyIf(() => this.#open.size === 0)
     room?.needs(
@@ -253,43 +261,15 @@ class GatewayRecorder implements Recorder {
     if (this.#options.packer === undefined) await this.#shop.packer.close()
   }
 
-  #create(path: string, header: RecordingHeader): { fd: number; link: Buffer; keyId: string } {
-    const file = join(this.#options.folder, path)
+  #create(path: string, header: RecordingHeader): NewFile {
     try {
-      for (const folder of this.#folders) folder.mustBeThere()
-      const made = mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-      const note = this.#notes.write(header.session, path)
-      const begun = this.#begin(file, header)
-      this.#disk.created(note, dirname(note), file, dirname(file), ...foldersAround(dirname(file), made))
-      return begun
+      return this.#files.create(path, header)
     } catch (error) {
-      this.#notes.remove(header.session)
       throw this.#fullDisk(error) ?? appendFailed(error)
     }
   }
 
-  #begin(file: string, header: RecordingHeader): { fd: number; link: Buffer; keyId: string } {
-    const fd = openSync(begunFileOf(file), 'wx', 0o600)
-    const body = Buffer.from(JSON.stringify(header))
-    const start = preamble()
-    const head = frameHead('header', body.length, linkOf(start))
-    try {
-      this.#append(fd, [start, head, body])
-      renameSync(begunFileOf(file), file)
-      this.#register?.opened(header.session, linkOf(head, body))
-    } catch (error) {
-      closeSync(fd)
-      for (const one of [begunFileOf(file), file]) rmSync(one, { force: true })
-      throw error
-    }
-    return { fd, link: linkOf(head, body), keyId: header.signing.keyId }
-  }
-
-  #file(
-    recording: Recording,
-    created: { fd: number; link: Buffer; keyId: string },
-    sealer: Sealer | undefined,
-  ): RecordingFile {
+  #file(recording: Recording, created: NewFile, sealer: Sealer | undefined): RecordingFile {
     const position = {
       link: created.link,
       chunks: 0,
@@ -393,20 +373,6 @@ class GatewayRecorder implements Recorder {
     this.#options.log.error({ reason: reasonOf(error) }, 'the recorder has failed: all recorded sessions end')
     for (const recording of this.#open.values()) recording.fail(this.#failure)
   }
-}
-
-/** The folders that hold the name of one that was made: those from the first one made on, and the one it was made in. */
-function foldersAround(folder: string, firstMade: string | undefined): string[] {
-  const around: string[] = []
-  if (firstMade === undefined) return around
-  for (let at = folder; at.length >= firstMade.length; at = dirname(at)) around.push(dirname(at))
-  return around
-}
-
-/** `YYYY/MM/DD/<session>.sallyport`, by the day of opening in UTC. */
-function pathOf(session: string, openedAtMs: number): string {
-  const day = new Date(openedAtMs).toISOString().slice(0, 10)
-  return join(...day.split('-'), `${session}.sallyport`)
 }
 
 /** What one UTF-16 unit takes in UTF-8 at most. */
