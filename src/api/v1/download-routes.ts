@@ -7,14 +7,17 @@ import type { BundleParts } from '../../recorder/bundle/bundle.ts'
 import type { ApiParts } from './deps.ts'
 import { startDownload } from './download/download.ts'
 import { type DownloadFormat, kindOf } from './download/formats.ts'
+import { DownloadPlaces } from './download/places.ts'
+import { whileTaken } from './download/taken.ts'
 import { whole } from './fields.ts'
 import { holdRecording } from './recordings.ts'
-import { tooBusy } from './refusals.ts'
 import { type Answer, type Asking, Refused, type Route, type SessionAsk, sessionRoute } from './route.ts'
 
-/** Downloads on their way at once, of everybody: each that is made has a thread. */
+/** Downloads on their way at once, of everybody and of one person: each that is made has a thread. */
 const maxMade = 4
+const maxMadeOfOne = 2
 const maxStored = 16
+const maxStoredOfOne = 6
 
 const query = z.strictObject({ channel: whole(0, 1_000_000).optional() })
 
@@ -25,7 +28,8 @@ const noSuchForm = new Refused({
 })
 
 export function downloadRoutes(parts: ApiParts): readonly Route[] {
-  const running = { made: 0, stored: 0 }
+  const made = new DownloadPlaces(maxMade, maxMadeOfOne)
+  const stored = new DownloadPlaces(maxStored, maxStoredOfOne)
   return [
     sessionRoute(
       {
@@ -35,7 +39,7 @@ export function downloadRoutes(parts: ApiParts): readonly Route[] {
         weight: 'heavy',
         answer: { contentType: 'application/octet-stream', what: 'recordings/README.md describes it' },
       },
-      ask => counted(running, 'stored', maxStored, done => storedOf(parts, ask, done)),
+      ask => stored.during(ask.person.key, done => storedOf(parts, ask, done)),
     ),
     sessionRoute(
       {
@@ -47,33 +51,9 @@ export function downloadRoutes(parts: ApiParts): readonly Route[] {
         query,
         answer: { contentType: 'application/octet-stream', what: 'A file, its type by its format' },
       },
-      ask => counted(running, 'made', maxMade, done => madeOf(parts, ask, done)),
+      ask => made.during(ask.person.key, done => madeOf(parts, ask, done)),
     ),
   ]
-}
-
-/** `work` calls what it is given when the last byte is gone; if it refuses or throws, that is done for it. */
-async function counted(
-  running: Record<'made' | 'stored', number>,
-  kind: 'made' | 'stored',
-  most: number,
-  work: (done: () => void) => Promise<Answer>,
-): Promise<Answer> {
-  if (running[kind] >= most) return new Refused(tooBusy)
-  running[kind] += 1
-  let isDone = false
-  const done = (): void => {
-    if (!isDone) running[kind] -= 1
-    isDone = true
-  }
-  try {
-    const answer = await work(done)
-    if (answer instanceof Refused) done()
-    return answer
-  } catch (cause) {
-    done()
-    throw cause
-  }
 }
 
 async function storedOf(parts: ApiParts, { c, row, person }: SessionAsk, done: () => void): Promise<Answer> {
@@ -87,7 +67,7 @@ async function storedOf(parts: ApiParts, { c, row, person }: SessionAsk, done: (
       held.release()
       done()
     })
-    return c.body(Readable.toWeb(file) as ReadableStream, 200, {
+    return c.body(taken(c, Readable.toWeb(file) as ReadableStream<Uint8Array>), 200, {
       'Content-Type': 'application/octet-stream',
       'Content-Length': String(size),
       ...named(`${row.id}.sallyport`),
@@ -116,7 +96,7 @@ async function madeOf(
     const order = { file: held.path, format: kind.format, channel, bundle }
     // From here on the download itself says when it is over.
     const stream = await startDownload(order, end)
-    return c.body(stream, 200, {
+    return c.body(taken(c, stream), 200, {
       'Content-Type': kind.contentType,
       'Content-Security-Policy': "default-src 'none'; sandbox",
       ...named(`${row.id}.${kind.suffix}`),
@@ -125,6 +105,11 @@ async function madeOf(
     held.release()
     throw cause
   }
+}
+
+/** Who takes nothing for long loses the connection: what was sent is not whole, and must not look so. */
+function taken(c: SessionAsk['c'], stream: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  return whileTaken(stream, () => c.env.incoming?.socket.destroy())
 }
 
 function named(name: string): { readonly 'Content-Disposition': string } {

@@ -48,6 +48,12 @@ export const tooBusy: Problem = {
   detail: 'Others are opening recordings right now. Try again in a moment.',
 }
 
+export const tooManyDownloads: Problem = {
+  status: 429,
+  title: 'Too many downloads',
+  detail: 'As many of your downloads are on their way as one person may have. Wait until one is done.',
+}
+
 export const stillOpen: Problem = {
   status: 409,
   title: 'Still open',
