@@ -263,6 +263,14 @@ export type ReviewWishRow = {
   readonly atMs: number
 }
 
+/** Who is to review a session, as somebody said last. */
+export type SessionAssigneeRow = {
+  readonly session: string
+  readonly assignee: string
+  readonly by: string
+  readonly atMs: number
+}
+
 /** A list with its filters, under a name, for one person. */
 export type SavedViewRow = {
   readonly id: string

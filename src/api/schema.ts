@@ -65,6 +65,8 @@ export type SessionSummary = {
   readonly reviewedBy: readonly string[]
   /** Receivers of messages that asked for a review, where the asker reviews the session. */
   readonly reviewWantedBy: readonly string[]
+  /** Who is to review it, if somebody said so. */
+  readonly assignee?: string
   /** It is paused, or waits until its person signs in again; then it ends. */
   readonly held?: {
     readonly kind: 'pause' | 'step-up'
@@ -74,7 +76,7 @@ export type SessionSummary = {
 }
 
 /**
- * GET /sessions?from&to&principal&target&login&source&protocol&state&longer&shorter&severity&finding=1&reviewed=0|1&id&named&cursor&limit (newest first). A key may be
+ * GET /sessions?from&to&principal&target&login&source&protocol&state&longer&shorter&severity&finding=1&reviewed=0|1&assignee&id&named&cursor&limit (newest first). A key may be
  * repeated; each `named` is or is not a part of the person's, the target's or the login's name; a value that begins with `-` filters out. `state=terminated`:
  * ended, and by somebody's hand; `longer` and `shorter`: at least, and less than, so many milliseconds.
  * GET /sessions/histogram with the same filters.
@@ -262,6 +264,8 @@ export type Watched = {
   readonly lastMs: number
   readonly stretches: readonly { readonly fromMs: number; readonly toMs: number }[]
 }
+
+/** POST /sessions/:id/assign, with the name of somebody who has opened a session here, `me` or `nobody`: an AssignWish. */
 
 /** POST /sessions/:id/end, …/pause and …/resume */
 export type EndWish = { readonly reason: string }

@@ -20,6 +20,7 @@ export const migrations: readonly Migration[] = [
   { version: 7, name: 'emergency access, what suppressions cover', up: addEmergencyAccess },
   { version: 8, name: 'reviews that were asked for', up: createReviewWishes },
   { version: 9, name: 'findings that are put off', up: addSnoozing },
+  { version: 10, name: 'sessions that are given to a reviewer', up: createSessionAssignees },
 ]
 
 /**
@@ -417,4 +418,15 @@ async function createReviewWishes(db: Kysely<Tables>): Promise<void> {
 
 async function addSnoozing(db: Kysely<Tables>): Promise<void> {
   await db.schema.alterTable('findings').addColumn('snoozedUntilMs', 'bigint').execute()
+}
+
+async function createSessionAssignees(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable('sessionAssignees')
+    .addColumn('session', 'text', column => column.primaryKey())
+    .addColumn('assignee', 'text', column => column.notNull())
+    .addColumn('by', 'text', column => column.notNull())
+    .addColumn('atMs', 'bigint', column => column.notNull())
+    .execute()
+  await db.schema.createIndex('readingsByName').on('readings').columns(['name']).execute()
 }

@@ -64,7 +64,7 @@ export function purgeStore(statements: Statements, guarded: Guard, kept: Guard):
   )
   const mark = statements.change<{ session: string }>('update sessions set isPurged = 1 where id = @session')
   // What people wrote beside a recording says what was in it. Verdicts stay: they say what somebody decided.
-  const forgetAbout = ['comments', 'watched', 'recordingChecks'].map(table =>
+  const forgetAbout = ['comments', 'watched', 'recordingChecks', 'sessionAssignees'].map(table =>
     statements.change<{ session: string }>(`delete from ${table} where session = @session`),
   )
   const finishBoth = statements.atOnce((session: string, nowMs: number) => {

@@ -4,6 +4,7 @@ import type {
   CommentRow,
   ReadingRow,
   ReviewWishRow,
+  SessionAssigneeRow,
   SavedViewRow,
   SessionVerdictRow,
   WatchedRow,
@@ -24,6 +25,7 @@ export function reviewStore(statements: Statements, guarded: Guard, kept: Guard)
     ...watchedStore(statements, guarded),
     ...verdictStore(statements, guarded, kept),
     ...wishStore(statements, guarded, kept),
+    ...assigneeStore(statements, guarded, kept),
     ...savedViewStore(statements, guarded),
     ...readingStore(statements, guarded),
     ...checkStore(statements, guarded),
@@ -135,6 +137,33 @@ function wishStore(
     wishReview: row => kept(async () => insert(row) > 0),
     reviewWishesOf: sessions =>
       guarded(async () => of({ sessions: JSON.stringify(sessions), limit: maxShown })),
+  }
+}
+
+function assigneeStore(
+  statements: Statements,
+  guarded: Guard,
+  kept: Guard,
+): Pick<ReviewStore, 'isReader' | 'assignSession' | 'assigneesOf'> {
+  const put = statements.change<SessionAssigneeRow>(
+    `insert into sessionAssignees (session, assignee, "by", atMs) values (@session, @assignee, @by, @atMs)
+      on conflict (session) do update set assignee = excluded.assignee, "by" = excluded."by", atMs = excluded.atMs`,
+  )
+  const drop = statements.change<{ session: string }>('delete from sessionAssignees where session = @session')
+  const isKnown = statements.query<{ name: string }, { n: number }>(
+    'select 1 n from readings where name = @name limit 1',
+  )
+  const of = statements.query<{ sessions: string }, SessionAssigneeRow>(
+    'select * from sessionAssignees where session in (select value from json_each(@sessions))',
+  )
+  return {
+    isReader: name => guarded(async () => isKnown({ name }).length > 0),
+    assignSession: ({ assignee, ...row }) =>
+      kept(
+        async () =>
+          void (assignee === undefined ? drop({ session: row.session }) : put({ ...row, assignee })),
+      ),
+    assigneesOf: sessions => guarded(async () => of({ sessions: JSON.stringify(sessions) })),
   }
 }
 

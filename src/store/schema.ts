@@ -9,6 +9,7 @@ import type {
   LeaseRow,
   PurgeRow,
   ReviewWishRow,
+  SessionAssigneeRow,
   ReadingRow,
   SavedViewRow,
   SessionRow,
@@ -77,6 +78,7 @@ export type Tables = {
   watched: WatchedTable
   sessionVerdicts: SessionVerdictTable
   reviewWishes: ReviewWishRow
+  sessionAssignees: SessionAssigneeRow
   savedViews: SavedViewTable
   readings: ReadingTable
   recordingChecks: CheckTable

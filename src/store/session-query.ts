@@ -43,6 +43,8 @@ export type SessionFilter = {
   readonly isReviewed?: boolean | undefined
   /** Somebody asked for a review. */
   readonly isWanted?: boolean | undefined
+  /** Given to one of these people; an empty name stands for nobody. */
+  readonly assignees?: readonly string[] | undefined
   /** A session with a finding of these takes two people, any other one. */
   readonly fourEyes?: readonly Severity[] | undefined
 }
@@ -201,7 +203,7 @@ function visiblePart(visible: VisibleSessions): Part {
 }
 
 function* conditionsOf(filter: SessionFilter): Generator<Part> {
-  const { fromMs, toMs, states, ids, hasFinding, severities, isReviewed, isWanted } = filter
+  const { fromMs, toMs, states, ids, hasFinding, severities, isReviewed, isWanted, assignees } = filter
   if (fromMs !== undefined) yield { sql: 's.openedAtMs >= ?', values: [fromMs] }
   if (toMs !== undefined) yield { sql: 's.openedAtMs < ?', values: [toMs] }
   for (const column of amongColumns) {
@@ -220,6 +222,11 @@ function* conditionsOf(filter: SessionFilter): Generator<Part> {
       values: [JSON.stringify(severities)],
     }
   if (isWanted !== undefined) yield { sql: `${isWanted ? '' : 'not '}exists (${reviewWishes})`, values: [] }
+  if (assignees !== undefined)
+    yield {
+      sql: `coalesce((select a.assignee from sessionAssignees a where a.session = s.id), '') in (select value from json_each(?))`,
+      values: [JSON.stringify(assignees)],
+    }
   if (isReviewed !== undefined)
     yield {
       sql: `${countOfReviewers} ${isReviewed ? '>=' : '<'} ${reviewersNeeded}`,

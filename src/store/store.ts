@@ -17,6 +17,7 @@ import type {
   PurgeRow,
   ReadingRow,
   ReviewWishRow,
+  SessionAssigneeRow,
   SavedViewRow,
   SessionRow,
   SessionState,
@@ -264,6 +265,14 @@ export interface ReviewStore {
   wishReview(row: ReviewWishRow): Promise<boolean>
   /** In the order in which they were asked. */
   reviewWishesOf(sessions: readonly string[]): Promise<readonly ReviewWishRow[]>
+
+  /** Whether somebody of that name has ever opened a session here. */
+  isReader(name: string): Promise<boolean>
+  /** Gives a session to a reviewer, or without one takes it back. */
+  assignSession(
+    row: Omit<SessionAssigneeRow, 'assignee'> & { readonly assignee: string | undefined },
+  ): Promise<void>
+  assigneesOf(sessions: readonly string[]): Promise<readonly SessionAssigneeRow[]>
   /** In the order in which they were given. */
   verdictsOf(sessions: readonly string[]): Promise<readonly SessionVerdictRow[]>
   /** False if the person has so many already. */

@@ -126,6 +126,13 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       for (const key of ['x', 'j', 'x']) // from wherever the focus is
         await page.keyboard.press(key)
       await page.getByText('2 selected').waitFor()
+      await page.getByRole('button', { name: 'Assign…' }).click()
+      await page.getByLabel('To somebody who reviews here').fill('who-is-that')
+      await page.getByRole('button', { name: 'Assign', exact: true }).click()
+      await page.getByText('Nobody of that name has opened a session here yet').waitFor()
+      complaints.splice(0) // browsers print that the name was refused
+      await page.getByRole('button', { name: 'To me' }).click()
+      await expect.poll(() => page.getByText('for ben@example.com').count()).toBe(2)
       await page
         .getByRole('group', { name: 'Selected sessions' })
         .getByRole('button', { name: 'Review' })

@@ -29,6 +29,7 @@ const watchedBody = z.strictObject({
     .max(maxTold),
 })
 const verdictBody = z.strictObject({ verdict: verdictWord, rationale: prose(maxText) })
+const assignBody = z.strictObject({ to: line(300) })
 const endBody = z.strictObject({ reason: line(200) })
 
 export function reviewRoutes(parts: ApiParts): readonly Route[] {
@@ -70,6 +71,16 @@ export function reviewRoutes(parts: ApiParts): readonly Route[] {
         answer: undefined,
       },
       ask => noteWatched(parts, ask),
+    ),
+    sessionRoute(
+      {
+        method: 'POST',
+        path: '/sessions/:id/assign',
+        summary: 'Give it to a reviewer, or take it back',
+        body: assignBody,
+        answer: undefined,
+      },
+      ask => assign(parts, ask),
     ),
     sessionRoute(
       {
@@ -158,6 +169,32 @@ async function giveVerdict(
   })
   return { by: person.name, atMs, verdict, rationale }
 }
+
+/** In the audit log before it is theirs. */
+async function assign(
+  parts: ApiParts,
+  { row, person, body: { to } }: SessionAsk<unknown, z.output<typeof assignBody>>,
+): Promise<Refused | undefined> {
+  const assignee = to === 'me' ? person.name : to === 'nobody' ? undefined : to
+  if (assignee === row.principalName) return theirOwn
+  const isKnown =
+    assignee === undefined || assignee === person.name || (await parts.reviews.isReader(assignee))
+  if (!isKnown) return unknownReviewer
+  parts.audit.append({ kind: 'session-assigned', session: row.id, to: assignee ?? '', ...who(person) })
+  await parts.reviews.assignSession({
+    session: row.id,
+    assignee,
+    by: person.name,
+    atMs: parts.clock.nowMs(),
+  })
+  return undefined
+}
+
+const theirOwn = conflict('Their own', 'Nobody reviews their own session.')
+const unknownReviewer = conflict(
+  'Nobody of that name',
+  'Nobody of that name has opened a session here yet. Who is to review it has to have signed in and looked at one.',
+)
 
 function endSession(
   parts: ApiParts,

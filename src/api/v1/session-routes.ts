@@ -32,6 +32,7 @@ const filterFields = {
   finding: flag,
   reviewed: flag,
   wanted: flag,
+  assignee: among,
   id: several(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'is no id of a session')),
 }
 const filterQuery = z.strictObject(filterFields)
@@ -53,7 +54,7 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
         listOf(
           parts,
           person,
-          filterOf(query, await visible(parts, person), parts.fourEyes(), parts.clock.nowMs()),
+          filterOf(query, await visible(parts, person), parts.fourEyes(), asked(parts, person)),
           query,
         ),
     ),
@@ -68,7 +69,7 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
       },
       async ({ query, person }) =>
         parts.catalogue.histogram(
-          filterOf(query, await visible(parts, person), parts.fourEyes(), parts.clock.nowMs()),
+          filterOf(query, await visible(parts, person), parts.fourEyes(), asked(parts, person)),
         ),
     ),
     route(
@@ -83,11 +84,17 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
       ({ query, person }) => {
         const { issuer, subject } = person.principal.fields
         // What others noticed and want of them is not told by a filter either.
-        const asked = { ...query, severity: undefined, finding: undefined, wanted: undefined }
+        const filters = {
+          ...query,
+          severity: undefined,
+          finding: undefined,
+          wanted: undefined,
+          assignee: undefined,
+        }
         return listOf(
           parts,
           person,
-          filterOf(asked, { kind: 'own', of: { issuer, subject } }, [], parts.clock.nowMs()),
+          filterOf(filters, { kind: 'own', of: { issuer, subject } }, [], asked(parts, person)),
           query,
         )
       },
@@ -99,6 +106,11 @@ export function sessionRoutes(parts: ApiParts): readonly Route[] {
   ]
 }
 
+/** What `me` and durations are of. */
+function asked({ clock }: ApiParts, { name }: Asking) {
+  return { nowMs: clock.nowMs(), me: name }
+}
+
 async function visible(parts: ApiParts, person: Asking): Promise<SessionFilter['visible']> {
   return visibleTo(parts.policy(), person.principal, await parts.catalogue.targets())
 }
@@ -107,7 +119,7 @@ function filterOf(
   query: FilterQuery,
   visible: SessionFilter['visible'],
   fourEyes: SessionFilter['fourEyes'],
-  nowMs: number,
+  { nowMs, me }: { readonly nowMs: number; readonly me: string },
 ): SessionFilter {
   const {
     from,
@@ -126,6 +138,7 @@ function filterOf(
     finding,
     reviewed,
     wanted,
+    assignee,
     id,
   } = query
   return {
@@ -147,6 +160,7 @@ function filterOf(
     hasFinding: finding,
     isReviewed: reviewed,
     isWanted: wanted,
+    assignees: assignee?.map(name => (name === 'nobody' ? '' : name === 'me' ? me : name)),
     fourEyes,
     ids: id,
   }

@@ -1,6 +1,6 @@
 /** Rows as the interface shows them. */
 import type { IndexedSession } from '../../analysis/index/search-types.ts'
-import type { CheckRow, SessionRow } from '../../model.ts'
+import type { CheckRow, SessionAssigneeRow, SessionRow } from '../../model.ts'
 import type { KeptView } from '../../recorder/retention/view.ts'
 import type { Integrity, SessionSummary } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
@@ -12,11 +12,13 @@ export async function summariesOf(
   person: Asking,
 ): Promise<readonly SessionSummary[]> {
   const ids = rows.map(row => row.id)
-  const [kept, checks, verdicts, wishes, indexed, found] = await Promise.all([
+  const others = rows.filter(row => !isOwn(row, person)).map(row => row.id)
+  const [kept, checks, verdicts, wishes, assignees, indexed, found] = await Promise.all([
     parts.kept(rows),
     parts.checks.of(rows),
     parts.reviews.verdictsOf(ids),
-    parts.reviews.reviewWishesOf(rows.filter(row => !isOwn(row, person)).map(row => row.id)),
+    parts.reviews.reviewWishesOf(others),
+    parts.reviews.assigneesOf(others),
     parts.index?.sessions(ids).catch(() => undefined), // a list without counts is a list
     parts.findings?.ofSessions(ids, { kind: 'person', principal: person.principal }),
   ])
@@ -26,6 +28,7 @@ export async function summariesOf(
     ...countsOf(indexed?.get(row.id)),
     reviewedBy: [...new Set(verdicts.filter(({ session }) => session === row.id).map(({ name }) => name))],
     reviewWantedBy: wishes.filter(({ session }) => session === row.id).map(({ by }) => by),
+    ...assigneeIn(assignees, row.id),
     ...heldOf(parts, row),
   }))
 }
@@ -33,6 +36,11 @@ export async function summariesOf(
 /** Nobody is told that others want their own session looked at. */
 function isOwn({ issuer, subject }: SessionRow, { principal }: Asking): boolean {
   return principal.fields.issuer === issuer && principal.fields.subject === subject
+}
+
+function assigneeIn(all: readonly SessionAssigneeRow[], id: string): Pick<SessionSummary, 'assignee'> {
+  const found = all.find(({ session }) => session === id)
+  return found === undefined ? {} : { assignee: found.assignee }
 }
 
 function heldOf({ live }: ApiParts, { id, state }: SessionRow): Pick<SessionSummary, 'held'> {

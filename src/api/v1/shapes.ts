@@ -59,6 +59,7 @@ const summaryFields = {
   unusualness: opt(z.number()),
   reviewedBy: z.array(z.string()),
   reviewWantedBy: z.array(z.string()),
+  assignee: opt(z.string()),
   held: opt(z.strictObject({ kind: z.enum(['pause', 'step-up']), sinceMs: ms, untilMs: ms })),
 }
 const sessionSummary: z.ZodType<said.SessionSummary> = z.strictObject(summaryFields)

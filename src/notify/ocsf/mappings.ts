@@ -85,6 +85,7 @@ const mappings: Readonly<Record<string, Mapping>> = {
   }),
   search: entry => call(entry, 'Read', 'Somebody searched sessions'),
   'verdict-given': entry => call(entry, 'Create', 'Somebody gave a verdict on a session'),
+  'session-assigned': entry => call(entry, 'Update', 'Somebody gave a session to a reviewer'),
   'comment-added': entry => call(entry, 'Create', 'Somebody commented on a session'),
   'end-asked': entry => call(entry, 'Update', 'Somebody asked for the end of a session', 'low'),
   'index-rebuilt': entry => call(entry, 'Update', 'All recordings are read again'),

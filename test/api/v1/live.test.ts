@@ -78,6 +78,27 @@ test('a refused pause or release is not in the audit log as one', async () => {
   expect(world.audit.filter(({ kind }) => kind.startsWith('session-'))).toEqual([])
 })
 
+test('a session is given to who has looked at one, never to its own person, and found as theirs', async () => {
+  const give = async (to: string) =>
+    (await world.ask('reviewer', 'POST', `/sessions/${sessions.ssh}/assign`, { to })).status
+  const mine = async (): Promise<string[]> =>
+    (await listed('reviewer', '/sessions?assignee=me')).map(({ id }) => id)
+  expect(await give('who-is-that')).toBe(409)
+  const own = (await listed('reviewer', `/sessions?id=${sessions.ssh}`))[0]?.principal ?? ''
+  expect(await give(own)).toBe(409)
+  expect(world.audit.filter(({ kind }) => kind === 'session-assigned')).toEqual([])
+  expect(await mine()).toEqual([])
+  expect(await give('me')).toBe(204)
+  expect(await mine()).toEqual([sessions.ssh])
+  expect((await listed('watched', '/me/sessions')).every(one => one.assignee === undefined)).toBe(true)
+  const filtered = await listed('watched', '/me/sessions?assignee=me')
+  expect(filtered.length).toBe((await listed('watched', '/me/sessions')).length)
+  expect(await give('nobody')).toBe(204)
+  expect(await mine()).toEqual([])
+  expect((await listed('reviewer', '/sessions?assignee=nobody')).map(({ id }) => id)).toContain(sessions.ssh)
+  expect(world.audit.filter(({ kind }) => kind === 'session-assigned').map(({ to }) => to)).toHaveLength(2)
+})
+
 test('that somebody wants a session reviewed is told to those who review it, and not to its person', async () => {
   const wish = { session: sessions.ssh, by: 'soc', reason: 'case 9', atMs: 5 }
   expect(await world.store.reviews.wishReview(wish)).toBe(true)

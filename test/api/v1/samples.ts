@@ -70,6 +70,11 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
   'POST /sessions/:id/watched': [
     { path: `/sessions/${ssh}/watched`, body: { stretches: [{ fromMs: 0, toMs: 10 }] }, status: 204 },
   ],
+  'POST /sessions/:id/assign': [
+    { path: `/sessions/${ssh}/assign`, body: { to: 'me' }, status: 204 },
+    { path: `/sessions/${ssh}/assign`, body: { to: 'nobody' }, status: 204 },
+    { path: `/sessions/${ssh}/assign`, body: { to: 'who-is-that' }, status: 409 },
+  ],
   'POST /sessions/:id/verdict': [
     { path: `/sessions/${ssh}/verdict`, body: { verdict: 'expected', rationale: 'A release.' }, status: 200 },
     { path: `/sessions/${open}/verdict`, body: { verdict: 'expected', rationale: 'Now.' }, status: 409 },

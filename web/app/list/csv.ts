@@ -14,6 +14,7 @@ const columns: readonly (readonly [string, (session: SessionSummary) => string |
   ['login', ({ login }) => login],
   ['findings', ({ findings }) => findings],
   ['worst', ({ worst }) => worst ?? ''],
+  ['assigned to', ({ assignee }) => assignee ?? ''],
   ['reviewed by', ({ reviewedBy }) => reviewedBy.join('; ')],
   ['recording', ({ integrity }) => integrity],
 ]

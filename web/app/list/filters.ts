@@ -13,6 +13,7 @@ export const valueFilters = [
   'longer',
   'shorter',
   'severity',
+  'assignee',
   'id',
   'named',
 ] as const
@@ -28,6 +29,7 @@ export const filterNames: Readonly<Record<ValueFilter, string>> = {
   longer: 'Lasted at least',
   shorter: 'Lasted less than',
   severity: 'Severity at least',
+  assignee: 'Assigned to',
   id: 'Session',
   named: 'Name has',
 }

@@ -251,7 +251,21 @@ function findingsCell(row: SessionSummary): ComponentChildren {
   )
 }
 
-function reviewedCell({ reviewedBy, reviewWantedBy }: SessionSummary): ComponentChildren {
+function reviewedCell(row: SessionSummary): ComponentChildren {
+  const { assignee } = row
+  return (
+    <>
+      {verdictsOf(row)}
+      {assignee === undefined ? null : (
+        <span class="under" title={`To be reviewed by ${assignee}`}>
+          for <Line text={assignee} max={40} />
+        </span>
+      )}
+    </>
+  )
+}
+
+function verdictsOf({ reviewedBy, reviewWantedBy }: SessionSummary): ComponentChildren {
   const [first] = reviewedBy
   if (first === undefined && reviewWantedBy.length > 0)
     return (

@@ -12,6 +12,7 @@ const givenViews: readonly Pick<SavedView, 'name' | 'query'>[] = [
   { name: 'All sessions', query: '' },
   { name: 'To review: with findings', query: 'finding=1&reviewed=0' },
   { name: 'To review: somebody asked', query: 'wanted=1&reviewed=0' },
+  { name: 'To review: assigned to me', query: 'assignee=me&reviewed=0' },
   { name: 'Live now', query: 'state=open' },
   { name: 'Last 24 hours', query: 'last=24h' },
 ]

@@ -114,6 +114,7 @@ export function SessionsPage({
       <Bulk
         chosen={shown.items.filter(({ id }) => chosen.has(id))}
         onReview={setReviewing}
+        onAssigned={refresh}
         onClear={() => setChosen(new Set())}
       />
       <Rows pages={shown} isFiltered={hasFilters(query)} title={title}>

@@ -7,6 +7,7 @@ import { Line } from '../../parts/hidden.tsx'
 import { severities } from '../../parts/severity.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
+import { KeysHelp } from '../../parts/keys-help.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { DelayedDecisions, undoMs, type Waiting } from './delayed.ts'
@@ -22,6 +23,17 @@ const states: readonly { readonly key: FindingState; readonly name: string }[] =
   { key: 'acknowledged', name: 'Acknowledged' },
   { key: 'closed', name: 'Closed' },
 ]
+const keys = [
+  ['j', 'next finding'],
+  ['k', 'the one before'],
+  ['e', 'acknowledge'],
+  ['a', 'take it'],
+  ['x', 'select it'],
+  ['z', 'snooze for a day'],
+  ['u', 'undo, within ten seconds'],
+  ['/', 'search'],
+] as const
+
 /** Filters that links set and this page shows and takes out. */
 const filterNames = ['severity', 'rule', 'principal', 'session', 'assignee'] as const
 
@@ -35,6 +47,7 @@ export function Page() {
       <div class="page-head">
         <h1>Findings</h1>
         <Filters below={counts.state === 'ready' ? counts.data.below : undefined} />
+        <KeysHelp keys={keys} />
       </div>
       <Tabs
         label="State"

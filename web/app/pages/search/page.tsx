@@ -4,6 +4,7 @@ import type { EntryView, SearchHit, SearchPage } from '../../../../src/api/schem
 import { ProblemError, usePages } from '../../api.ts'
 import { useKeys } from '../../keys.ts'
 import { Line, MarkedLine } from '../../parts/hidden.tsx'
+import { KeysHelp } from '../../parts/keys-help.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
 import { offsetOf, Time } from '../../parts/time.tsx'
 import { changeQuery, Link, useRoute } from '../../router.tsx'
@@ -19,6 +20,12 @@ const kinds: readonly { readonly kind: Kind; readonly name: string; readonly one
   { kind: 'file', name: 'Files', one: 'File' },
   { kind: 'forward', name: 'Forwards', one: 'Forward' },
 ]
+
+const keys = [
+  ['j', 'next hit'],
+  ['k', 'the one before'],
+  ['/', 'search everything'],
+] as const
 
 /** Characters of a hit that are shown. */
 const hitCharacters = 400
@@ -40,6 +47,9 @@ export function Page() {
       <div class="page-head">
         <h1>Search</h1>
         {session === undefined ? null : <Within session={session} />}
+        <span class="push">
+          <KeysHelp keys={keys} />
+        </span>
       </div>
       <Box asked={asked} advice={advice} />
       <Narrow asked={asked} chosen={chosen} />
@@ -136,8 +146,8 @@ function Narrow({ asked, chosen }: { asked: string; chosen: readonly string[] })
       </div>
       <Field asked={asked} field="user" name="Person" />
       <Field asked={asked} field="target" name="Target" />
-      <Field asked={asked} field="after" name="From" type="date" />
-      <Field asked={asked} field="before" name="Before" type="date" />
+      <Field asked={asked} field="after" name="From (UTC)" type="date" />
+      <Field asked={asked} field="before" name="Before (UTC)" type="date" />
     </div>
   )
 }
