@@ -1,9 +1,9 @@
-// `npm test`: every check, then every test that this machine can run. Ends with what was skipped, by name, and one line of counts.
+// `npm test`: every check, then every test that this machine can run. Says what was skipped, by name, and ends with `N passed, N failed`.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 
 /** Longer than the slowest machine takes for all of them. */
-const maxTestMinutes = 50
+const maxTestMinutes = 48
 /** More than these do not fail for want of a processor. */
 const maxFilesAlone = 6
 const deadlineMs = Date.now() + maxTestMinutes * 60_000
@@ -30,11 +30,13 @@ const skipped = count(files)
 
 if (skipped.length > 0)
   console.log(
-    `\nSkipped, since this machine lacks what they need:\n${skipped.map(name => `  ${name}`).join('\n')}`,
+    `\n${counts.skipped} skipped, since this machine lacks what they need:\n${skipped.map(name => `  ${name}`).join('\n')}`,
   )
 if (failedChecks.length > 0) console.log(`\nFailed checks: ${failedChecks.join(', ')}`)
-console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
-process.exitCode = counts.failed === 0 && exitCode === 0 ? 0 : 1
+const isWell = counts.failed === 0 && exitCode === 0
+if (!isWell && counts.failed === 0) counts.failed = 1 // a run that failed beside its tests
+console.log(`\n${counts.passed} passed, ${counts.failed} failed`)
+process.exitCode = isWell ? 0 : 1
 
 /**
  * Runs tests in a process group of their own and ends whatever they leave behind: a server that outlives its test would hold the
