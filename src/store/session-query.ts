@@ -128,10 +128,11 @@ export class SessionQueries {
     const fromMs = filter.fromMs ?? range?.first ?? 0
     const toMs = filter.toMs ?? range?.last ?? 0
     const bucketMs = bucketSizeFor(toMs - fromMs)
+    const shown = shownTo(filter.visible)
     const rows = this.#all<{ bucket: number; sessions: number; withFindings: number }>(
-      `select cast(s.openedAtMs / ? as integer) bucket, count(*) sessions, ${countOfWithFindings} withFindings
+      `select cast(s.openedAtMs / ? as integer) bucket, count(*) sessions, sum(exists (${shown.sql})) withFindings
          from sessions s where ${where.sql} group by bucket order by bucket`,
-      [bucketMs, ...where.values],
+      [bucketMs, ...shown.values, ...where.values],
     )
     return {
       bucketMs,
@@ -164,12 +165,17 @@ export class SessionQueries {
   }
 }
 
-const shownFindings = "select 1 from findings f where f.session = s.id and f.place = 'queue'"
 const reviewWishes = 'select 1 from reviewWishes w where w.session = s.id'
 const countOfReviewers =
   '(select count(distinct v.issuer || char(10) || v.subject) from sessionVerdicts v where v.session = s.id)'
-const reviewersNeeded = `(1 + exists (${shownFindings} and f.severity in (select value from json_each(?))))`
-const countOfWithFindings = `sum(exists (${shownFindings}))`
+const isOfSeverity = 'f.severity in (select value from json_each(?))'
+
+/** Findings of a session; one about the asker themselves, as of how much they read, is none to them. */
+function shownTo(visible: VisibleSessions): Part {
+  const { issuer, subject } = visible.kind === 'own' ? visible.of : visible.butNotOf
+  const sql = `select 1 from findings f where f.session = s.id and f.place = 'queue' and not (f.issuer = ? and f.subject = ?)`
+  return { sql, values: [issuer, subject] }
+}
 
 function bucketSizeFor(spanMs: number): number {
   return bucketSizes.find(size => spanMs / size <= maxBuckets) ?? bucketSizes.at(-1) ?? 86_400_000
@@ -214,12 +220,13 @@ function* conditionsOf(filter: SessionFilter): Generator<Part> {
   if (states !== undefined) yield statePart(states)
   yield* lastedParts(filter.lasted)
   if (ids !== undefined) yield oneOf('s.id', ids)
+  const shown = shownTo(filter.visible)
   if (hasFinding !== undefined)
-    yield { sql: `${hasFinding ? '' : 'not '}exists (${shownFindings})`, values: [] }
+    yield { sql: `${hasFinding ? '' : 'not '}exists (${shown.sql})`, values: shown.values }
   if (severities !== undefined)
     yield {
-      sql: `exists (${shownFindings} and f.severity in (select value from json_each(?)))`,
-      values: [JSON.stringify(severities)],
+      sql: `exists (${shown.sql} and ${isOfSeverity})`,
+      values: [...shown.values, JSON.stringify(severities)],
     }
   if (isWanted !== undefined) yield { sql: `${isWanted ? '' : 'not '}exists (${reviewWishes})`, values: [] }
   if (assignees !== undefined)
@@ -229,8 +236,8 @@ function* conditionsOf(filter: SessionFilter): Generator<Part> {
     }
   if (isReviewed !== undefined)
     yield {
-      sql: `${countOfReviewers} ${isReviewed ? '>=' : '<'} ${reviewersNeeded}`,
-      values: [JSON.stringify(filter.fourEyes ?? [])],
+      sql: `${countOfReviewers} ${isReviewed ? '>=' : '<'} (1 + exists (${shown.sql} and ${isOfSeverity}))`,
+      values: [...shown.values, JSON.stringify(filter.fourEyes ?? [])],
     }
 }
 
