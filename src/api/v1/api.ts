@@ -6,7 +6,7 @@ import { reviewsAnything } from '../../policy/review.ts'
 import type { NodeEnv, WebContext } from '../browser.ts'
 import { problemDocument, problemOf } from '../problem.ts'
 import { RateLimit } from '../rate-limit.ts'
-import { authenticate, isOwnChange } from './authenticate.ts'
+import { authenticate, isOwnRequest } from './authenticate.ts'
 import type { WebParts } from '../answers.ts'
 import type { ApiDeps, ApiParts } from './deps.ts'
 import { badQuery, readBody, readQuery } from './read.ts'
@@ -60,7 +60,7 @@ async function answer(c: WebContext, parts: ApiParts, limits: Limits, route: Rou
   const person = await authenticate(c, parts)
   if (person instanceof Refused) return refuseStranger(c, parts, limits, person)
   if (!limits[route.weight].allows(person.key)) return problemDocument(c, tooManyRequests)
-  if (!isOwnChange(c, parts, route.method, person)) return problemDocument(c, notOurPage)
+  if (!isOwnRequest(c, parts, route.method, person)) return problemDocument(c, notOurPage)
   const row = await permitted(c, parts, route, person)
   if (row instanceof Refused) return problemDocument(c, row.problem)
   const query = readQuery(c, route.query)

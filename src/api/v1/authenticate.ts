@@ -39,12 +39,21 @@ function asking(c: WebContext, parts: ApiParts, principal: Principal, cookie: st
   return { principal, key: principalKey(principal), name: principal.fields.name, sourceAddress, cookie }
 }
 
-/** A cookie goes along with whatever a browser sends: changes by it need to come from our own pages, with the token that they were given. */
-export function isOwnChange(c: WebContext, parts: ApiParts, method: Method, person: Asking): boolean {
-  if (method === 'GET' || person.cookie === undefined) return true
+/**
+ * A cookie goes along with whatever a browser sends. Changes by it need to come from our own pages, with the token that they were given; and
+ * what pages of others ask for is not read either, since the audit log would say that the person did.
+ */
+export function isOwnRequest(c: WebContext, parts: ApiParts, method: Method, person: Asking): boolean {
+  if (person.cookie === undefined) return true
+  if (method === 'GET') return !isOfOthers(c.req.header('sec-fetch-site'))
   const token = c.req.header('x-sallyport-token')
   return (
     isOwnForm(c.req.raw.headers, parts.webUrl) &&
     parts.formTokens.matches(token, person.cookie, changesPurpose)
   )
+}
+
+/** Of another origin, be it on the same site. Browsers that are old say nothing, and an address that is typed is of nobody's page. */
+function isOfOthers(site: string | undefined): boolean {
+  return site === 'cross-site' || site === 'same-site'
 }

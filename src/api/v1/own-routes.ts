@@ -1,15 +1,18 @@
 /** What is stored about who asks, what they have to say about it, and the lists that they come back to. */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { RateLimit } from '../rate-limit.ts'
 import type { OwnData, SavedView } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { prose, line } from './fields.ts'
 import { said } from './finding-routes.ts'
-import { conflict, notThere } from './refusals.ts'
+import { conflict, notThere, tooManyRequests } from './refusals.ts'
 import { who } from './review-routes.ts'
 import { type Ask, type Asking, Refused, route, type Route } from './route.ts'
 import { ownData, savedView } from './shapes.ts'
 
+/** What one person says about findings and sessions of theirs in a minute: the audit log keeps all of it. */
+const contestsPerMinute = 10
 /** Readings of one's sessions that are shown. */
 const maxShownReadings = 500
 /** Lists that one person keeps. */
@@ -34,6 +37,7 @@ const viewBody = z.strictObject({
 })
 
 export function ownRoutes(parts: ApiParts): readonly Route[] {
+  const contests = new RateLimit(contestsPerMinute, parts.clock)
   return [
     route(
       'person',
@@ -49,7 +53,7 @@ export function ownRoutes(parts: ApiParts): readonly Route[] {
         body: contestBody,
         answer: undefined,
       },
-      ask => contest(parts, ask),
+      ask => (contests.allows(ask.person.key) ? contest(parts, ask) : new Refused(tooManyRequests)),
     ),
     ...viewRoutes(parts),
   ]

@@ -27,7 +27,7 @@ export const notOurPage: Problem = {
   status: 403,
   title: 'That did not come from our page',
   detail:
-    'Changes need the token of GET /api/v1/me in the header X-Sallyport-Token, and come from the pages of this gateway. Load the page again.',
+    'With a cookie, requests come from the pages of this gateway, and changes need the token of GET /api/v1/me in the header X-Sallyport-Token. Load the page again.',
 }
 
 export const nothingHere: Problem = {
