@@ -173,7 +173,7 @@ export class Exchange {
 
   /** Tells what must be told before the client's bytes so far may be forwarded. */
   flushClient(): void {
-    this.#names.tellPending()
+    this.#names.events.tellPending()
     this.#copies.flushInbound()
   }
 

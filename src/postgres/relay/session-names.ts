@@ -6,43 +6,10 @@
 import type { SqlEvent } from '../../recorder/sql-event.ts'
 import { textOfName } from '../wire/body-reader.ts'
 import type { NameEffect } from './name-effects.ts'
+import { type Execution, NameEvents } from './name-events.ts'
+import { declared, type MadeBy, madeBySql, type Portal, type Prepared } from './prepared.ts'
 import type { Shape } from './shapes.ts'
-import { addText, type StatementEvent, statementEvent } from './exchange/statement-event.ts'
-import {
-  type Arguments,
-  moreOf,
-  noArguments,
-  parameterFields,
-  type StatementText,
-  tellParameters,
-  tellText,
-} from './statement-text.ts'
-import { typeName } from './value-types.ts'
-
-/** One generation of a prepared statement's name. */
-export type Prepared = {
-  readonly name: string
-  /** Until it is told. */
-  text: StatementText | undefined
-  readonly effects: readonly NameEffect[]
-  /** OIDs; 0 where the server has not said. */
-  types: readonly number[]
-  shape: Shape | undefined
-  /** The number under which it was told. */
-  statement: number | undefined
-  /** The number of the event that has its text. */
-  textAt: number | undefined
-  /** By which rules its text was allowed. */
-  readonly judged: unknown
-  /** Hidden code has run since it was made: nobody knows whether its name still means it. */
-  isDoubted: boolean
-  /** Hears the number once. */
-  said: ((statement: number) => void) | undefined
-  readonly segment: number
-}
-
-/** The statement that did something to names, and the rules that allowed it. */
-export type MadeBy = { readonly statement: number; readonly judged: unknown }
+import type { Arguments, StatementText } from './statement-text.ts'
 
 /** What a Parse says besides its text, and who wants to know. */
 export type AboutParse = {
@@ -51,46 +18,22 @@ export type AboutParse = {
   readonly said: (statement: number) => void
 }
 
-export type Portal = {
-  readonly name: string
-  readonly statementName: string
-  /** What it was made of when it was sent; after BindComplete what it is made of. */
-  prepared: Prepared | undefined
-  readonly orElse: Prepared | undefined
-  values: Arguments | undefined
-  readonly resultFormats: readonly number[]
-  shape: Shape | undefined
-  /** The number of the event that has its parameters. */
-  toldAt: number | undefined
-  readonly segment: number
-  readonly holds: boolean
-}
-
-export type Execution = {
-  readonly event: StatementEvent
-  readonly assumed: number | undefined
-  readonly rest: readonly SqlEvent[]
-}
-
 const noEffects: readonly NameEffect[] = []
-const noEvents: SqlEvent[] = []
 
 export class SessionNames {
+  /** What was told of them. */
+  readonly events: NameEvents
   readonly #tell: (event: SqlEvent) => void
-  readonly #nextNumber: () => number
   readonly #statements = new Map<string, Prepared>()
   readonly #portals = new Map<string, Portal>()
   /** Sent and not answered, in the order of sending. */
   readonly #parsing = new Map<string, Prepared[]>()
   readonly #binding = new Map<string, Portal[]>()
-  /** Of this read of the client: what follows may tell it along. */
-  #untoldStatements: Prepared[] = []
-  #untoldPortals: Portal[] = []
   #segment = 0
 
   constructor(tell: (event: SqlEvent) => void, nextNumber: () => number) {
     this.#tell = tell
-    this.#nextNumber = nextNumber
+    this.events = new NameEvents(tell, nextNumber)
   }
 
   get size(): number {
@@ -119,7 +62,7 @@ export class SessionNames {
       segment: this.#segment,
     }
     append(this.#parsing, name, prepared)
-    this.#untoldStatements.push(prepared)
+    this.events.sentParse(prepared)
     return prepared
   }
 
@@ -138,7 +81,7 @@ export class SessionNames {
       holds: false,
     }
     append(this.#binding, name, portal)
-    this.#untoldPortals.push(portal)
+    this.events.sentBind(portal)
     return portal
   }
 
@@ -160,7 +103,7 @@ export class SessionNames {
   /** The number of that statement's event. */
   assumedStatement(name: string): number | undefined {
     const prepared = this.assumed(name)
-    return prepared === undefined || prepared.isDoubted ? undefined : this.tellPrepared(prepared)
+    return prepared === undefined || prepared.isDoubted ? undefined : this.events.tellPrepared(prepared)
   }
 
   /**
@@ -194,101 +137,7 @@ export class SessionNames {
 
   /** The event of an Execute: what runs, as far as its name tells. `rest`: what has to follow it. */
   execution(name: string, statement: number): Execution {
-    const event = statementEvent(statement, 'execute', undefined)
-    if (name !== '') event.portal = textOfName(name)
-    const portal = this.assumedPortal(name)
-    const prepared = portal?.prepared
-    if (portal === undefined || prepared === undefined) return { event, assumed: undefined, rest: noEvents }
-    const rest = prepared.text === undefined && portal.values === undefined ? noEvents : []
-    this.#addText(event, prepared, rest)
-    if (prepared.name !== '') event.name = textOfName(prepared.name)
-    this.#addParameters(event, portal, rest)
-    const { orElse } = portal
-    if (orElse !== undefined) event.orElse = this.tellPrepared(orElse)
-    return { event, assumed: prepared.statement, rest }
-  }
-
-  #addText(event: StatementEvent, prepared: Prepared, rest: SqlEvent[]): void {
-    const { text, textAt } = prepared
-    if (text === undefined) {
-      if (textAt !== undefined) event.same = textAt
-      return
-    }
-    this.#told(prepared, event.statement)
-    addText(event, text.fields)
-    if (text.rest.length > 0) tellText(more => rest.push(more), event.statement, text)
-  }
-
-  #addParameters(event: StatementEvent, portal: Portal, rest: SqlEvent[]): void {
-    const { values, toldAt } = portal
-    if (values === undefined) {
-      if (toldAt !== undefined) event.bound = toldAt
-      return
-    }
-    portal.toldAt = event.statement
-    portal.values = undefined
-    if (values.first.length === 0) return
-    event.parameters = values.first
-    if (values.rest.length === 0) return
-    event.moreParameters = moreOf(values)
-    tellParameters(more => rest.push(more), event.statement, values)
-  }
-
-  #told(prepared: Prepared, statement: number): void {
-    prepared.statement = statement
-    prepared.textAt = prepared.text?.fields.same ?? statement
-    prepared.text = undefined
-    prepared.said?.(statement)
-    prepared.said = undefined
-  }
-
-  /** Tells what was prepared and bound in this read of the client and was not told with what runs it. */
-  tellPending(): void {
-    if (this.#untoldStatements.length > 0) {
-      for (const prepared of this.#untoldStatements) this.tellPrepared(prepared)
-      this.#untoldStatements = []
-    }
-    if (this.#untoldPortals.length === 0) return
-    for (const portal of this.#untoldPortals) this.tellBound(portal)
-    this.#untoldPortals = []
-  }
-
-  /** Returns its number. */
-  tellPrepared(prepared: Prepared): number {
-    const { text } = prepared
-    if (prepared.statement !== undefined) return prepared.statement
-    const statement = this.#nextNumber()
-    this.#told(prepared, statement)
-    const types = prepared.types.map(typeName)
-    this.#tell({
-      type: 'prepared',
-      statement,
-      name: textOfName(prepared.name),
-      ...(types.length === 0 ? undefined : { types: types.slice(0, maxTypesTold) }),
-      ...text?.fields,
-    })
-    if (text !== undefined) tellText(this.#tell, statement, text)
-    return statement
-  }
-
-  tellBound(portal: Portal): number {
-    if (portal.toldAt !== undefined) return portal.toldAt
-    const { prepared, values = noArguments } = portal
-    const same = prepared === undefined ? undefined : this.tellPrepared(prepared)
-    const statement = this.#nextNumber()
-    portal.toldAt = statement
-    portal.values = undefined
-    this.#tell({
-      type: 'bound',
-      statement,
-      portal: textOfName(portal.name),
-      ...(prepared?.textAt === undefined || same === undefined ? undefined : { same: prepared.textAt }),
-      ...(prepared === undefined ? { name: textOfName(portal.statementName) } : namedAs(prepared)),
-      ...parameterFields(values),
-      ...elseOf(this, portal),
-    })
-    tellParameters(this.#tell, statement, values)
-    return statement
+    return this.events.execution(name, this.assumedPortal(name), statement)
   }
 
   // ── Answered ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -409,10 +258,10 @@ export class SessionNames {
   #take(effect: NameEffect, by: MadeBy): void {
     switch (effect.kind) {
       case 'prepare':
-        this.#statements.set(effect.name, this.#madeBySql(effect.name, by))
+        this.#statements.set(effect.name, madeBySql(effect.name, by, this.#segment))
         return
       case 'declare':
-        this.#portals.set(effect.name, this.#declared(effect.name, effect.holds, by))
+        this.#portals.set(effect.name, declared(effect.name, effect.holds, by, this.#segment))
         return
       case 'deallocate':
         return effect.name === undefined ? this.#forgetAll() : this.#forget(effect.name)
@@ -431,41 +280,7 @@ export class SessionNames {
     this.#statements.clear()
     this.#tell({ type: 'deallocated' })
   }
-
-  #madeBySql(name: string, { statement, judged }: MadeBy): Prepared {
-    return {
-      name,
-      text: undefined,
-      effects: noEffects,
-      types: [],
-      shape: undefined,
-      statement,
-      textAt: statement,
-      judged,
-      isDoubted: false,
-      said: undefined,
-      segment: this.#segment,
-    }
-  }
-
-  #declared(name: string, holds: boolean, by: MadeBy): Portal {
-    return {
-      name,
-      statementName: '',
-      prepared: this.#madeBySql('', by),
-      orElse: undefined,
-      values: undefined,
-      resultFormats: [],
-      shape: undefined,
-      toldAt: undefined,
-      segment: this.#segment,
-      holds,
-    }
-  }
 }
-
-/** Types of parameters in one event: what is beyond shows with its values. */
-const maxTypesTold = 1000
 
 const effectOfTag: ReadonlyMap<string, NameEffect['kind']> = new Map([
   ['PREPARE', 'prepare'],
@@ -477,14 +292,6 @@ const effectOfTag: ReadonlyMap<string, NameEffect['kind']> = new Map([
   ['DISCARD ALL', 'discard-all'],
   ['DO', 'hidden'],
 ])
-
-function namedAs({ name }: Prepared): { name: string } | undefined {
-  return name === '' ? undefined : { name: textOfName(name) }
-}
-
-function elseOf(names: SessionNames, { orElse }: Portal): { orElse: number } | undefined {
-  return orElse === undefined ? undefined : { orElse: names.tellPrepared(orElse) }
-}
 
 function append<Item>(map: Map<string, Item[]>, name: string, item: Item): void {
   const items = map.get(name)

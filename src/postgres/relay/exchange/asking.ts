@@ -56,7 +56,7 @@ export class Asking {
   /** `said` of `about` hears the number under which the text is told. */
   parse(name: string, text: StatementText, about: AboutParse, blocked: Blocked | undefined): void {
     const prepared = this.#names.parse(nameKey(name), text, about)
-    if (blocked !== undefined) this.#tellBlocked(this.#names.tellPrepared(prepared), blocked)
+    if (blocked !== undefined) this.#tellBlocked(this.#names.events.tellPrepared(prepared), blocked)
     this.#skipping.ask({ kind: 'parse', prepared, blocked })
   }
 
@@ -68,7 +68,7 @@ export class Asking {
     blocked: Blocked | undefined,
   ): void {
     const portal = this.#names.bind(nameKey(portalName), nameKey(statementName), values, resultFormats)
-    if (blocked !== undefined) this.#tellBlocked(this.#names.tellBound(portal), blocked)
+    if (blocked !== undefined) this.#tellBlocked(this.#names.events.tellBound(portal), blocked)
     this.#skipping.ask({ kind: 'bind', portal, blocked })
   }
 

@@ -90,11 +90,11 @@ export class Failures {
   #preparationFailed(request: Extract<Request, { kind: 'parse' | 'bind' }>, shown: Shown): void {
     const { names } = this.#parts
     if (request.kind === 'parse') {
-      this.#tellStep('parse', names.tellPrepared(request.prepared), shown)
+      this.#tellStep('parse', names.events.tellPrepared(request.prepared), shown)
       names.parseFailed(request.prepared)
       return
     }
-    this.#tellStep('bind', names.tellBound(request.portal), shown)
+    this.#tellStep('bind', names.events.tellBound(request.portal), shown)
     names.bindFailed(request.portal)
   }
 

@@ -1,6 +1,6 @@
 /** What the client asked for and the target has not answered yet, in the order of asking. */
 import type { NameEffect } from '../name-effects.ts'
-import type { Portal, Prepared } from '../session-names.ts'
+import type { Portal, Prepared } from '../prepared.ts'
 import type { Tally } from '../tally.ts'
 import { ExchangeProblem } from './problem.ts'
 
