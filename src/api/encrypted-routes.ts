@@ -5,9 +5,12 @@ import type { SessionRow } from '../model.ts'
 import { recipientsOf } from '../recorder/encryption/auditor-key.ts'
 import { headerOf } from '../recorder/reader.ts'
 import { answerProblem, notFound, type WebApp, type WebParts } from './answers.ts'
-import { browserAddress, type BrowserSession, findBrowserSession, type WebContext } from './browser.ts'
+import { type BrowserSession, findBrowserSession, type WebContext } from './browser.ts'
+import { isAskedByOthers, notePageReading } from './page-reading.ts'
 import type { Problem } from './problem.ts'
 import { scriptAt } from './scripts.ts'
+import { notFromOurPage } from './sign-in-routes.ts'
+import { whileTaken } from './v1/download/taken.ts'
 
 /** Recordings on their way to browsers at once. */
 const maxDownloadsAtOnce = 4
@@ -56,6 +59,7 @@ async function stored(
   const row = session === undefined ? undefined : await parts.store.sessions.get(id)
   if (session === undefined || row === undefined || !parts.mayReview(session.principal, row))
     return answerProblem(c, parts, notFound)
+  if (isAskedByOthers(c)) return answerProblem(c, parts, notFromOurPage)
   const [kept] = await parts.kept([row])
   if (row.state === 'open' || kept?.purged !== undefined) return answerProblem(c, parts, notFound)
   if ((await recipientsFor(parts, row)) === undefined) return answerProblem(c, parts, notFound)
@@ -69,7 +73,6 @@ async function stored(
   }
 }
 
-/** Whoever watches is watched: the audit log has it before the first byte leaves. */
 async function send(
   c: WebContext,
   parts: WebParts,
@@ -79,25 +82,22 @@ async function send(
 ): Promise<Response> {
   const fetched = await parts.stored?.(row)
   if (fetched === undefined) return answerProblem(c, parts, notFound)
-  const { issuer, subject, name } = session.principal.fields
-  const sourceAddress = browserAddress(c, parts)
-  const purpose = 'web: encrypted recording'
-  parts.audit.append({
-    kind: 'recording-read',
-    session: row.id,
-    purpose,
-    issuer,
-    subject,
-    name,
-    sourceAddress,
-  })
+  try {
+    await notePageReading(c, parts, session, row, 'web: encrypted recording')
+  } catch (cause) {
+    fetched.release()
+    throw cause
+  }
   const { size } = statSync(fetched.path)
   const file = createReadStream(fetched.path, { end: size - 1 })
   file.once('close', () => {
     fetched.release()
     onEnd()
   })
-  return c.body(Readable.toWeb(file) as ReadableStream, 200, {
+  const stream = whileTaken(Readable.toWeb(file) as ReadableStream<Uint8Array>, () =>
+    c.env.incoming?.socket.destroy(),
+  )
+  return c.body(stream, 200, {
     'Content-Type': 'application/octet-stream',
     'Content-Length': String(size),
     'Content-Disposition': `attachment; filename="${row.id}.sallyport"`,

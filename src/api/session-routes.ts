@@ -1,12 +1,13 @@
 import type { SessionRow } from '../model.ts'
-import { type BrowserSession, browserAddress, findBrowserSession, type WebContext } from './browser.ts'
+import { type BrowserSession, findBrowserSession, type WebContext } from './browser.ts'
 import type { SessionCursor } from './deps.ts'
 import { recipientsFor } from './encrypted-routes.ts'
 import { policyWithScripts } from './headers.ts'
+import { isAskedByOthers, notePageReading } from './page-reading.ts'
 import { sessionListPage, sessionPage, type TranscriptView } from './pages/sessions.ts'
 import { welcomePage } from './pages/sign-in.ts'
 import type { Problem } from './problem.ts'
-import { personOf, startOfPages } from './sign-in-routes.ts'
+import { notFromOurPage, personOf, startOfPages } from './sign-in-routes.ts'
 import { answerProblem, notFound, type WebApp, type WebParts } from './answers.ts'
 
 /** Sessions on one page. */
@@ -53,6 +54,7 @@ async function show(
 ): Promise<Response> {
   const session = await findBrowserSession(c, parts)
   if (session === undefined) return await askToSignIn(c, parts, id)
+  if (isAskedByOthers(c)) return await answerProblem(c, parts, notFromOurPage)
   const row = await parts.store.sessions.get(id)
   if (row === undefined || !parts.mayReview(session.principal, row))
     return await answerProblem(c, parts, notFound)
@@ -82,17 +84,7 @@ async function openTranscript(
   if (row.state === 'open') return { kind: 'still-open' }
   const recipients = await recipientsFor(parts, row)
   if (recipients !== undefined) return { kind: 'encrypted', recipients }
-  const { issuer, subject, name } = session.principal.fields
-  const sourceAddress = browserAddress(c, parts)
-  parts.audit.append({
-    kind: 'recording-read',
-    session: row.id,
-    purpose: 'web transcript',
-    issuer,
-    subject,
-    name,
-    sourceAddress,
-  })
+  await notePageReading(c, parts, session, row, 'web transcript')
   const text = await parts.transcript(row)
   return {
     kind: 'text',

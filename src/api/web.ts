@@ -25,6 +25,7 @@ export function createWeb(deps: WebDeps): WebApp {
   const parts: WebParts = { ...deps, flows: new Flows(deps.clock), formTokens: new FormTokens() }
   const app: WebApp = new Hono<NodeEnv>()
   app.use(securityHeaders(deps.webUrl))
+  app.use(leaveUnread)
   app.get('/healthz', c => c.json({ status: 'ok' }))
   if (deps.behindProxy !== true) app.use(ownHost(parts))
   app.use(limitBodies(maxBodyBytes, (c, problem) => answerProblem(c, parts, problem)))
@@ -42,6 +43,12 @@ export function createWeb(deps: WebDeps): WebApp {
   app.notFound(c => answerProblem(c, parts, notFound))
   app.onError((thrown, c) => answerThrown(c, parts, thrown))
   return app
+}
+
+/** Nobody takes the body of what answers HEAD: whatever makes it is told, so that its place is free. */
+async function leaveUnread(c: WebContext, next: () => Promise<void>): Promise<void> {
+  await next()
+  if (c.req.method === 'HEAD') await c.res.body?.cancel()
 }
 
 /** Another name that points here (DNS rebinding, an address typed by hand) gets no page of ours. */

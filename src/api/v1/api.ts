@@ -69,13 +69,7 @@ async function answer(c: WebContext, parts: ApiParts, limits: Limits, route: Rou
   if (!body.ok) return badQuery(c, body.problems)
   const params: Readonly<Record<string, string>> = c.req.param()
   const ask = { c, person, params, query: query.value, body: body.value, row, signal: c.req.raw.signal }
-  return await withoutUnread(c, respond(c, await route.handle(ask as SessionAsk)))
-}
-
-/** Nobody takes the body of what answers HEAD: whatever makes it is told, so that its place is free. */
-async function withoutUnread(c: WebContext, response: Response): Promise<Response> {
-  if (c.req.method === 'HEAD') await response.body?.cancel()
-  return response
+  return respond(c, await route.handle(ask as SessionAsk))
 }
 
 function refuseStranger(c: WebContext, parts: ApiParts, limits: Limits, { problem }: Refused): Response {
