@@ -61,6 +61,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       await refusal.waitFor()
       expect(await refusal.textContent()).toMatch(/None of your roles reviews sessions/)
       expect(await rowsOf(visitor).count()).toBe(0)
+      expect(await visitor.page.getByRole('group', { name: 'Filters' }).count()).toBe(0)
       expect(await visitor.axe()).toEqual([])
     })
 

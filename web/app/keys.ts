@@ -3,6 +3,11 @@ import { useEffect, useRef } from 'preact/hooks'
 import { isTyping } from './frame.tsx'
 import { useSetting } from './settings.ts'
 
+/** For what goes away with the focus in it. */
+export function focusOnMain(): void {
+  document.getElementById('main')?.focus({ preventScroll: true })
+}
+
 /** What a key does; `event.key` names it. */
 export type Commands = Readonly<Record<string, () => void>>
 

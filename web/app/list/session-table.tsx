@@ -193,7 +193,7 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
       key: 'protocol',
       head: 'Content',
       class: 'held',
-      width: '11rem',
+      width: '10.6rem',
       cell: row => (
         <Filterable
           name="protocol"
@@ -203,7 +203,7 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
         />
       ),
     },
-    { key: 'findings', head: 'Findings', width: '5.8rem', class: 'found', cell: findingsCell },
+    { key: 'findings', head: 'Findings', width: '6.7rem', class: 'found', cell: findingsCell },
     { key: 'reviewed', head: 'Reviewed', width: '6.6rem', class: 'judged', cell: reviewedCell },
     {
       key: 'integrity',
@@ -215,12 +215,15 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
   ]
 }
 
+/** Ends that nobody needs to read about in a list. */
+const ordinary = /^(?:closed by the client|the client (?:said goodbye|closed the connection))$/
+
 function durationCell(row: SessionSummary): ComponentChildren {
   if (row.endedAtMs !== undefined)
     return (
       <>
         {duration(row.endedAtMs - row.openedAtMs)}
-        {row.endReason === undefined ? null : (
+        {row.endReason === undefined || ordinary.test(row.endReason) ? null : (
           <span class="under" title={row.endReason}>
             <Line text={row.endReason} max={80} />
           </span>

@@ -14,6 +14,7 @@ import { Line } from '../parts/hidden.tsx'
 import { KeysHelp } from '../parts/keys-help.tsx'
 import { Empty, Failed, Loading } from '../parts/states.tsx'
 import { Time } from '../parts/time.tsx'
+import { focusOnMain } from '../keys.ts'
 import { changeQuery, Link, useRoute } from '../router.tsx'
 import { VerdictForm } from '../session/verdict.tsx'
 
@@ -88,7 +89,7 @@ export function SessionsPage({
           <KeysHelp keys={keys} />
         </div>
       </div>
-      <FilterChips fixed={Object.keys(fixed) as ValueFilter[]} />
+      {isRefused ? null : <FilterChips fixed={Object.keys(fixed) as ValueFilter[]} />}
       {histogram.state === 'failed' && refreshMs === undefined && pages.first !== undefined ? (
         <p class="note row-of" role="alert">
           Sessions over time cannot be shown now: <Line text={histogram.error.message} />
@@ -115,7 +116,10 @@ export function SessionsPage({
         chosen={shown.items.filter(({ id }) => chosen.has(id))}
         onReview={setReviewing}
         onAssigned={refresh}
-        onClear={() => setChosen(new Set())}
+        onClear={() => {
+          setChosen(new Set())
+          focusOnMain()
+        }}
       />
       <Rows pages={shown} isFiltered={hasFilters(query)} title={title}>
         <SessionTable

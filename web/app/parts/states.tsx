@@ -26,7 +26,9 @@ export function NoPermission({ detail }: { detail?: string }) {
     <div class="state refused" role="alert">
       <h2>This is not for you to see</h2>
       <p>{detail ?? 'Your roles do not let you review this.'}</p>
-      <p>Who should? Ask those who keep the policy to give your role a review rule for it.</p>
+      {detail?.includes('Ask ') === true ? null : (
+        <p>Who should? Ask those who keep the policy to give your role a review rule for it.</p>
+      )}
     </div>
   )
 }

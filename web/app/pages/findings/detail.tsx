@@ -333,7 +333,7 @@ function Sentences({ all }: { all: readonly string[] }) {
   )
 }
 
-function Context({ finding: { context, techniques, rules } }: { finding: FindingDetail }) {
+function Context({ finding: { context, techniques, rules, principal } }: { finding: FindingDetail }) {
   return (
     <section aria-labelledby="context-head">
       <h3 id="context-head">Context</h3>
@@ -345,6 +345,14 @@ function Context({ finding: { context, techniques, rules } }: { finding: Finding
         {context.map(({ name, value }) => (
           <Fact key={name} name={name} value={value} />
         ))}
+        {principal === '' ? null : (
+          <div>
+            <dt>Of the same person</dt>
+            <dd>
+              <Link to={`/findings?place=all&principal=${encodeURIComponent(principal)}`}>all findings</Link>
+            </dd>
+          </div>
+        )}
       </dl>
     </section>
   )

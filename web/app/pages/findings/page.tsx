@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { FindingCounts, FindingState, FindingSummary } from '../../../../src/api/schema.ts'
 import { post, tell, usePages, useResource } from '../../api.ts'
-import { useKeys } from '../../keys.ts'
+import { focusOnMain, useKeys } from '../../keys.ts'
 import { Line } from '../../parts/hidden.tsx'
 import { severities } from '../../parts/severity.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
@@ -200,12 +200,20 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
           onSnooze={() => snooze(snoozes[0], chosen)}
           onAssignTo={() => setAsking('assign')}
           onClose={() => setAsking('close')}
-          onClear={() => setTicked(new Set())}
+          onClear={() => {
+            setTicked(new Set())
+            focusOnMain()
+          }}
         />
       )}
       <div class={`inbox-panes ${open === undefined ? '' : 'has-open'}`}>
         <div class="inbox-list">
-          <ListState found={found} isEmpty={findings.length === 0} state={state} />
+          <ListState
+            found={found}
+            isEmpty={findings.length === 0}
+            isFiltered={['place', ...filterNames].some(name => query.has(name))}
+            state={state}
+          />
           <FindingList
             groups={groups}
             by={groupingOf(query.get('by'))}
@@ -401,15 +409,23 @@ function Bulk({
 function ListState({
   found,
   isEmpty,
+  isFiltered,
   state,
 }: {
   found: ReturnType<typeof usePages<FindingSummary>>
   isEmpty: boolean
+  isFiltered: boolean
   state: FindingState
 }) {
   if (found.error !== undefined) return <Failed error={found.error} retry={found.reload} />
   if (found.items.length === 0 && !found.isOver) return <Loading what="Fetching findings" />
   if (!isEmpty) return null
+  if (isFiltered)
+    return (
+      <Empty title="No finding is like that">
+        <p>Show the queue, from any severity, or take out a filter.</p>
+      </Empty>
+    )
   return (
     <Empty title={state === 'new' ? 'Nothing waits for you' : 'None'}>
       <p>

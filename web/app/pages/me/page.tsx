@@ -1,5 +1,6 @@
 /** What is known about whoever is signed in: their sessions, what is stored and for how long, who looked, and what they have to say about it. */
-import { useState } from 'preact/hooks'
+import type { RefObject } from 'preact'
+import { useRef, useState } from 'preact/hooks'
 import type { ContestWish, OwnData, SessionPage, SessionSummary } from '../../../../src/api/schema.ts'
 import { post, usePages, useResource } from '../../api.ts'
 import { useMe } from '../../me.ts'
@@ -16,6 +17,12 @@ import './me.css'
 export function Page() {
   const me = useMe()
   const data = useResource<OwnData>('/me/data')
+  const [about, setAbout] = useState('')
+  const box = useRef<HTMLTextAreaElement>(null)
+  const contest = (id: string): void => {
+    setAbout(id)
+    box.current?.focus()
+  }
   return (
     <div class="own">
       <div class="page-head">
@@ -27,7 +34,7 @@ export function Page() {
         </Link>
       </div>
       <About />
-      <OwnSessions />
+      <OwnSessions onContest={contest} />
       <Shown resource={data} what="Fetching what is stored about you">
         {own => (
           <>
@@ -37,7 +44,7 @@ export function Page() {
           </>
         )}
       </Shown>
-      <Contest />
+      <Contest about={about} onAbout={setAbout} box={box} />
       <Settings />
     </div>
   )
@@ -69,7 +76,8 @@ function About() {
   )
 }
 
-function OwnSessions() {
+/** `onContest`: the person has something to say about one. */
+function OwnSessions({ onContest }: { onContest: (id: string) => void }) {
   const found = usePages<SessionSummary, SessionPage>('/me/sessions', { limit: 20 })
   return (
     <section aria-labelledby="own-sessions">
@@ -118,6 +126,15 @@ function OwnSessions() {
               cell: ({ reviewedBy }) => (reviewedBy.length === 0 ? <span class="quiet">no</span> : 'yes'),
             },
             { key: 'id', head: 'Id', cell: ({ id }) => <code>{id}</code> },
+            {
+              key: 'say',
+              head: 'Your word',
+              cell: ({ id }) => (
+                <button type="button" class="button small" onClick={() => onContest(id)}>
+                  Say something<span class="unseen"> about {id}</span>
+                </button>
+              ),
+            },
           ]}
         />
       )}
@@ -226,8 +243,15 @@ function Findings({ own: { findings } }: { own: OwnData }) {
   )
 }
 
-function Contest() {
-  const [about, setAbout] = useState('')
+function Contest({
+  about,
+  onAbout: setAbout,
+  box,
+}: {
+  about: string
+  onAbout: (id: string) => void
+  box: RefObject<HTMLTextAreaElement | null>
+}) {
   const [text, setText] = useState('')
   const [problem, setProblem] = useState('')
   const send = async (): Promise<void> => {
@@ -268,6 +292,7 @@ function Contest() {
         <label class="field">
           What you have to say
           <textarea
+            ref={box}
             required
             maxLength={4000}
             value={text}
