@@ -4,9 +4,7 @@
  */
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { certificateAlgorithm } from '../credentials/ssh-certificate.ts'
-import { ed25519 } from '../credentials/ssh-key.ts'
-import { Fault, reasonOf } from '../errors.ts'
+import { reasonOf } from '../errors.ts'
 import {
   cipherAlgorithms,
   clientKeyExchangeAlgorithms,
@@ -16,8 +14,11 @@ import {
   serverKeyExchangeAlgorithms,
 } from './algorithms.ts'
 import type { Engine } from './engine.ts'
+import { type Held, HeldMessages } from './held-messages.ts'
 import { IdentReader } from './ident.ts'
-import type { Negotiated, Offer, ParsedKey, ProtocolConfig, ProtocolState } from './library.ts'
+import { KeyLife } from './key-life.ts'
+import type { Negotiated, Offer, ProtocolConfig, ProtocolState } from './library.ts'
+import { ownHostKeys } from './own-host-keys.ts'
 import { PacketBuffers } from './packet-buffers.ts'
 
 export type TransportLimits = {
@@ -102,12 +103,6 @@ const congestedAtBytes = 512 * 1024
  */
 const cloggedAtBytes = 1024 * 1024
 
-/**
- * A key exchange costs us a signature and the peer next to nothing, so that one stranger could keep a core busy with them.
- * Those that a peer starts so soon after the last one, and after so few bytes, are counted.
- */
-const hurriedExchange = { withinMs: 10_000, withinBytes: 16 * 1024, allowed: 20 } as const
-
 /** A server may send EXT_INFO and little else while we judge its host key. */
 const maxHeldBeforeReadyBytes = 64 * 1024
 
@@ -120,13 +115,6 @@ const maxLastWordsBytes = 4096
 
 /** Longer texts are cut; terminals show one line. */
 const maxDisconnectTextBytes = 1_000
-
-type Held = { payload: Buffer; sequence: number }
-
-/** Bytes; a message costs more than its own, hence the constant. */
-function heldCost(message: Held): number {
-  return message.payload.length + 128
-}
 
 /** Of all connections. */
 const packetBuffers = new PacketBuffers()
@@ -153,19 +141,15 @@ class Transport {
   #state: State = 'opening'
   readonly #judge: (() => Promise<boolean>) | undefined
   #judging = false
-  #askedForKeys = false
   /** OpenSSH, at both ends, takes a key exchange during a sign-in for an error. */
   #signIn: 'before' | 'under way' | 'over' = 'before'
   #rekeyIsDue = false
-  #hurriedExchanges = 0
-  #keysAtMs = 0
   #parsing = false
   #paused = false
   /** The peer does not read, so neither do we. */
   #clogged = false
   #delivering = false
-  #held: Held[] = []
-  #heldBytes = 0
+  readonly #held = new HeldMessages()
   #lateClose: CloseReason | undefined
   #drainListeners: (() => void)[] = []
   #exchangeTimer: NodeJS.Timeout | undefined
@@ -175,8 +159,7 @@ class Transport {
   #building: Buffer | undefined
   #bytesIn = 0
   #bytesOut = 0
-  #rekeyAtBytesIn: number
-  #rekeyAtBytesOut: number
+  readonly #keys: KeyLife
 
   /** `serverSignatureAlgorithms` of the peer's EXT_INFO (RFC 8308), once it came. */
   peerSignatureAlgorithms: readonly string[] | undefined
@@ -197,7 +180,7 @@ class Transport {
     // it was given when it says so. Other streams may not.
     this.#exclusiveChunks = socket instanceof Socket
     this.#ident = new IdentReader(role.peer)
-    this.#rekeyAtBytesIn = this.#rekeyAtBytesOut = role.limits.rekeyAfterBytes
+    this.#keys = new KeyLife(role.limits.rekeyAfterBytes)
     this.#protocol = engine.newProtocol({
       ...(config as ProtocolConfig),
       server: this.#isServer,
@@ -301,7 +284,7 @@ class Transport {
     if (this.#state !== 'ready' || this.#exchanging) return
     this.#rekeyIsDue = this.#signIn === 'under way'
     if (this.#rekeyIsDue) return
-    this.#askedForKeys = true
+    this.#keys.ask()
     this.#guard(() => this.#protocol.rekey())
     this.#noteExchange()
   }
@@ -328,7 +311,7 @@ class Transport {
     }
     this.#guard(() => this.#protocol.sendPayload(head, data))
     if (this.#isServer) this.#noteSignIn(head[0])
-    if (this.#bytesOut >= this.#rekeyAtBytesOut || this.#rekeyIsDue) this.rekey()
+    if (this.#keys.isOverOut(this.#bytesOut) || this.#rekeyIsDue) this.rekey()
   }
 
   /** Once a connection, and only by what servers say: else a peer could put our key exchanges off for ever. */
@@ -432,7 +415,7 @@ class Transport {
       return
     }
     this.#noteExchange()
-    if (this.#bytesIn >= this.#rekeyAtBytesIn || this.#rekeyIsDue) this.rekey()
+    if (this.#keys.isOverIn(this.#bytesIn) || this.#rekeyIsDue) this.rekey()
     if (!this.#mayRead()) this.#socket.pause()
   }
 
@@ -443,7 +426,7 @@ class Transport {
   /** A paused transport reads on during a key exchange: else two paused legs could wait for each other for ever. */
   #mayRead(): boolean {
     if (this.#clogged) return false
-    return !this.#paused || (this.#exchanging && this.#heldBytes <= this.#limits.maxQueuedBytes)
+    return !this.#paused || (this.#exchanging && this.#held.bytes <= this.#limits.maxQueuedBytes)
   }
 
   #resumeSocket(): void {
@@ -455,7 +438,7 @@ class Transport {
     if (!this.#isServer) this.#noteSignIn(payload[0])
     if (payload.length > this.#limits.maxPacketBytes) {
       this.#fail('protocol', reasonCode.protocolError, 'a message is too large')
-    } else if (this.#paused || this.#held.length > 0 || this.#state === 'opening') {
+    } else if (this.#paused || !this.#held.isEmpty || this.#state === 'opening') {
       this.#hold({ payload, sequence })
     } else {
       this.#deliver({ payload, sequence })
@@ -464,9 +447,8 @@ class Transport {
   }
 
   #hold(message: Held): void {
-    this.#held.push(message)
-    this.#heldBytes += heldCost(message)
-    if (this.#state === 'opening' && this.#heldBytes > maxHeldBeforeReadyBytes)
+    this.#held.add(message)
+    if (this.#state === 'opening' && this.#held.bytes > maxHeldBeforeReadyBytes)
       this.#fail('protocol', reasonCode.protocolError, 'messages before they were asked for')
   }
 
@@ -477,18 +459,12 @@ class Transport {
   #deliverHeld(): void {
     if (this.#delivering) return
     this.#delivering = true
-    const held = this.#held
-    let taken = 0
-    while (!this.#paused && (this.#state === 'ready' || this.#state === 'ending')) {
-      const next = held[taken]
-      if (next === undefined) break
-      taken += 1
-      this.#heldBytes -= heldCost(next)
-      this.#deliver(next)
-    }
-    held.splice(0, taken)
+    this.#held.deliver(
+      () => !this.#paused && (this.#state === 'ready' || this.#state === 'ending'),
+      message => this.#deliver(message),
+    )
     this.#delivering = false
-    if (this.#lateClose !== undefined && this.#held.length === 0) this.#end(this.#lateClose)
+    if (this.#lateClose !== undefined && this.#held.isEmpty) this.#end(this.#lateClose)
   }
 
   /** Runs a handler; a handler that throws ends the connection, and the peer does not learn why. */
@@ -528,10 +504,7 @@ class Transport {
       this.#fail('protocol', reasonCode.keyExchangeFailed, objection)
       throw stopped
     }
-    this.#askedForKeys = false
-    this.#keysAtMs = performance.now()
-    this.#rekeyAtBytesIn = this.#bytesIn + this.#limits.rekeyAfterBytes
-    this.#rekeyAtBytesOut = this.#bytesOut + this.#limits.rekeyAfterBytes
+    this.#keys.renew(this)
     clearTimeout(this.#rekeyTimer)
     this.#rekeyTimer = setTimeout(() => this.rekey(), this.#limits.rekeyAfterMs)
     if (this.#state === 'opening') this.#onFirstKeys()
@@ -554,19 +527,7 @@ class Transport {
   }
 
   #hurry(): string | undefined {
-    const bytes =
-      this.#bytesIn +
-      this.#bytesOut +
-      2 * this.#limits.rekeyAfterBytes -
-      this.#rekeyAtBytesIn -
-      this.#rekeyAtBytesOut
-    const hurried =
-      this.#keysAtMs > 0 &&
-      !this.#askedForKeys &&
-      bytes < hurriedExchange.withinBytes &&
-      performance.now() - this.#keysAtMs < hurriedExchange.withinMs
-    if (hurried) this.#hurriedExchanges += 1
-    return this.#hurriedExchanges > hurriedExchange.allowed ? 'too many key exchanges' : undefined
+    return this.#keys.mayRenew(this) ? undefined : 'too many key exchanges'
   }
 
   /** Without strict key exchange, a stranger on the path can cut the beginning off some streams (CVE-2023-48795). */
@@ -629,7 +590,7 @@ class Transport {
     const why: CloseReason = { kind, reason, text, ...('error' in more ? { error: more.error } : {}) }
     this.#hangUp()
     // What came before the peer's end still belongs to the caller, once it reads again.
-    if ((kind === 'peer' || kind === 'disconnect') && wasReady && this.#held.length > 0) this.#lateClose = why
+    if ((kind === 'peer' || kind === 'disconnect') && wasReady && !this.#held.isEmpty) this.#lateClose = why
     else this.#end(why)
   }
 
@@ -657,7 +618,7 @@ class Transport {
   #end(why: CloseReason): void {
     this.#state = 'closed'
     this.#lateClose = undefined
-    this.#held = []
+    this.#held.clear()
     this.#drainListeners = []
     queueMicrotask(() => {
       try {
@@ -679,10 +640,7 @@ function destroyAfterGrace(socket: Duplex): void {
 
 /** Serves the SSH transport to a client that connected. */
 export function acceptTransport(engine: Engine, socket: Duplex, o: AcceptOptions): Transport {
-  const hostKeys = withCertificate(hostKeysByAlgorithm(engine, o.hostKeys), o.hostCertificate)
-  const offered = [certificateAlgorithm, ...hostKeyAlgorithms].filter(name => name in hostKeys)
-  if (offered.length === 0)
-    throw new Fault('KEY_UNUSABLE', 'No host key is of a kind that is offered: Ed25519, ECDSA P-256 or RSA.')
+  const { hostKeys, offered } = ownHostKeys(engine, o.hostKeys, o.hostCertificate)
   return new Transport(
     engine,
     socket,
@@ -730,39 +688,4 @@ function offer(engine: Engine, kex: readonly string[], serverHostKey: readonly s
     lang: [] as [],
   })
   return { kex, serverHostKey, cs: direction(), sc: direction() }
-}
-
-/** Certificates say who a key is; the key itself signs (PROTOCOL.certkeys of openssh-portable). */
-function withCertificate(
-  hostKeys: Readonly<Record<string, ParsedKey>>,
-  certificate: Buffer | undefined,
-): Readonly<Record<string, ParsedKey>> {
-  const key = hostKeys[ed25519]
-  if (certificate === undefined || key === undefined) return hostKeys
-  const certified: ParsedKey = {
-    type: key.type,
-    getPublicSSH: () => certificate,
-    getPrivatePEM: () => key.getPrivatePEM(),
-    sign: (data, hash) => key.sign(data, hash),
-    verify: (data, signature, hash) => key.verify(data, signature, hash),
-  }
-  return Object.assign(Object.create(null) as Record<string, ParsedKey>, hostKeys, {
-    [certificateAlgorithm]: certified,
-  })
-}
-
-/** Parsing a key costs more than the rest of accepting a connection, so each list is parsed once. */
-const parsedHostKeys = new WeakMap<readonly string[], Readonly<Record<string, ParsedKey>>>()
-
-function hostKeysByAlgorithm(engine: Engine, pems: readonly string[]): Readonly<Record<string, ParsedKey>> {
-  const known = parsedHostKeys.get(pems)
-  if (known !== undefined) return known
-  const byAlgorithm: Record<string, ParsedKey> = Object.create(null) as Record<string, ParsedKey>
-  for (const pem of pems) {
-    const key = engine.parsePrivateKey(pem)
-    const names = key.type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [key.type]
-    for (const name of names) byAlgorithm[name] ??= key
-  }
-  parsedHostKeys.set(pems, byAlgorithm)
-  return byAlgorithm
 }
