@@ -12,11 +12,13 @@ import type {
   IndexedEntry,
   IndexedSession,
   IndexState,
+  PersonName,
   SearchAnswer,
   SearchScope,
   SearchWish,
   TargetName,
 } from './search-types.ts'
+import { type SeenNumbers, SeenReader } from './seen.ts'
 import { snippetOf } from './snippet.ts'
 import { tokensOf } from './tokens.ts'
 import { UsageReader } from './usage.ts'
@@ -40,6 +42,7 @@ export class IndexReader {
   readonly #database: Database.Database
   readonly #sql: Statements
   readonly #usage: UsageReader
+  readonly #seen: SeenReader
   #deadlineMs = 0
 
   constructor(database: Database.Database) {
@@ -47,6 +50,7 @@ export class IndexReader {
     database.function('in_time', { deterministic: false }, () => this.#inTime())
     this.#sql = statementsOf(database)
     this.#usage = new UsageReader(database)
+    this.#seen = new SeenReader(database)
   }
 
   close(): void {
@@ -67,12 +71,13 @@ export class IndexReader {
   }
 
   #find(query: SearchQuery, wish: SearchWish, beganMs: number): SearchAnswer {
-    const tags = this.#tagsOf(query, wish)
+    const seen = this.#seenIn(wish.scope)
+    const tags = this.#tagsOf(query, wish, seen)
     if (tags === undefined)
       return { ok: true, page: { items: [], total: 0, isTotalExact: true, tookMs: tookSince(beganMs) } }
     const limit = Math.min(Math.max(1, Math.floor(wish.limit ?? usualLimit)), maxLimit)
     const question: Question = {
-      match: matchOf(this.#withNames(query.all), query.none, tags),
+      match: matchOf(this.#withNames(query.all, seen), query.none, tags),
       kinds: kindsOf(query, wish),
       from: query.afterMs === undefined ? 0 : firstIdAt(Math.max(0, query.afterMs)),
       to: query.beforeMs === undefined ? Number.MAX_SAFE_INTEGER : firstIdAt(query.beforeMs) - 1,
@@ -132,60 +137,71 @@ export class IndexReader {
   }
 
   /** A word beside others may be a person's or a target's name; one that stands alone is looked for, and sessions are found by their names elsewhere. */
-  #withNames(all: SearchQuery['all']): Wanted[] {
+  #withNames(all: SearchQuery['all'], seen: SeenNumbers): Wanted[] {
     if (all.length === 1) return all.map(terms => ({ terms, names: [] }))
     const named = [
       ...(this.#sql.people.all() as { no: number; name: string }[]).map(({ no, name }) => ({
         tag: `p${no}`,
+        isSeen: () => this.#seen.isPerson(seen, no),
         words: tokensOf(name.replace(/@.*$/s, '')).map(({ word }) => word),
       })),
       ...this.#targets().map(({ no, name }) => ({
         tag: `t${no}`,
+        isSeen: () => this.#seen.isTarget(seen, no),
         words: tokensOf(name).map(({ word }) => word),
       })),
     ]
     return all.map(terms => {
-      const names = named.filter(({ words }) => terms.some(term => isNamed(words, term)))
+      const called = named.filter(({ words }) => terms.some(term => isNamed(words, term)))
+      const names = called.length > maxNames ? called.filter(({ isSeen }) => isSeen()) : called
       return { terms, names: names.length > maxNames ? [] : names.map(({ tag }) => tag) }
     })
   }
 
   /** Undefined: nothing can match. */
-  #tagsOf(query: SearchQuery, wish: SearchWish): Tags | undefined {
+  #tagsOf(query: SearchQuery, wish: SearchWish, seen: SeenNumbers): Tags | undefined {
     const chosen = {
       all: [
-        wish.session === undefined ? undefined : this.#sessionTags([wish.session]),
-        query.users.any.length === 0 ? undefined : this.#userTags(query.users.any),
-        query.targets.any.length === 0 ? undefined : this.#targetTags(query.targets.any),
-        query.sessions.any.length === 0 ? undefined : this.#sessionTags(query.sessions.any),
+        wish.session === undefined ? undefined : this.#sessionTags([wish.session], seen),
+        query.users.any.length === 0 ? undefined : this.#userTags(query.users.any, seen),
+        query.targets.any.length === 0 ? undefined : this.#targetTags(query.targets.any, seen),
+        query.sessions.any.length === 0 ? undefined : this.#sessionTags(query.sessions.any, seen),
         query.rules.any.length === 0 ? undefined : this.#ruleTags(query.rules.any),
       ].filter(list => list !== undefined),
       none: [
-        ...this.#userTags(query.users.none),
-        ...this.#targetTags(query.targets.none),
-        ...this.#sessionTags(query.sessions.none),
+        ...this.#userTags(query.users.none, seen),
+        ...this.#targetTags(query.targets.none, seen),
+        ...this.#sessionTags(query.sessions.none, seen),
         ...this.#ruleTags(query.rules.none),
       ],
     }
-    const scope = this.#scopeTags(wish.scope)
+    const scope = this.#scopeTags(seen)
     const tags = { all: [...chosen.all, ...scope.all], none: [...chosen.none, ...scope.none] }
     return tags.all.some(list => list.length === 0) ? undefined : tags
   }
 
-  /** What the asker may see is part of the question: what they may not see is never found, and so never counted. */
-  #scopeTags({ targets, except = [] }: SearchScope): Tags {
-    const none = except.flatMap(({ issuer, subject }) => {
-      const person = this.#sql.person.get(issuer, subject) as { no: number } | undefined
-      return person === undefined ? [] : [`p${person.no}`]
-    })
-    if (targets === 'all') return { all: [], none }
+  #seenIn({ targets, except = [] }: SearchScope): SeenNumbers {
+    const people = new Set(except.flatMap(person => this.#numberOf(person) ?? []))
+    if (targets === 'all') return { targets, people }
     const allowed = new Set(targets.map(nameOf))
+    const seen = this.#targets().filter(target => allowed.has(nameOf(target)))
+    return { targets: new Set(seen.map(({ no }) => no)), people }
+  }
+
+  #numberOf({ issuer, subject }: PersonName): number | undefined {
+    return (this.#sql.person.get(issuer, subject) as { no: number } | undefined)?.no
+  }
+
+  /** What the asker may see is part of the question: what they may not see is never found, and so never counted. */
+  #scopeTags({ targets, people }: SeenNumbers): Tags {
+    const none = [...people].map(no => `p${no}`)
+    if (targets === 'all') return { all: [], none }
     const all = this.#targets()
-    const seen = all.filter(target => allowed.has(nameOf(target)))
+    const seen = all.filter(({ no }) => targets.has(no))
     if (seen.length === all.length && all.length > 0) return { all: [], none }
     if (seen.length <= all.length / 2 || seen.length === 0)
       return { all: [seen.map(({ no }) => `t${no}`)], none }
-    const unseen = all.filter(target => !allowed.has(nameOf(target)))
+    const unseen = all.filter(({ no }) => !targets.has(no))
     return { all: [], none: [...none, ...unseen.map(({ no }) => `t${no}`)] }
   }
 
@@ -199,26 +215,26 @@ export class IndexReader {
   }
 
   /** By a part of the name. */
-  #userTags(names: readonly string[]): string[] {
+  #userTags(names: readonly string[], seen: SeenNumbers): string[] {
     if (names.length === 0) return []
     const people = this.#sql.people.all() as { no: number; name: string }[]
     const wanted = names.map(name => name.toLowerCase())
     const found = people.filter(({ name }) => wanted.some(each => name.toLowerCase().includes(each)))
-    return bounded('user', found).map(({ no }) => `p${no}`)
+    return bounded('user', found, ({ no }) => this.#seen.isPerson(seen, no)).map(({ no }) => `p${no}`)
   }
 
   /** By the name; `*` stands for anything. */
-  #targetTags(names: readonly string[]): string[] {
+  #targetTags(names: readonly string[], seen: SeenNumbers): string[] {
     if (names.length === 0) return []
     const found = this.#targets().filter(({ name }) => names.some(wanted => isLike(name, wanted)))
-    return bounded('target', found).map(({ no }) => `t${no}`)
+    return bounded('target', found, ({ no }) => this.#seen.isTarget(seen, no)).map(({ no }) => `t${no}`)
   }
 
   /** By the id or its beginning. */
-  #sessionTags(ids: readonly string[]): string[] {
+  #sessionTags(ids: readonly string[], seen: SeenNumbers): string[] {
     return ids.flatMap(id => {
-      const rows = this.#sql.sessionsLike.all(id, `${id}\u{10ffff}`, maxNamed + 1) as { no: number }[]
-      return bounded('session', rows).map(({ no }) => `s${no}`)
+      const rows = this.#seen.sessions(seen, id, `${id}\u{10ffff}`, maxNamed + 1)
+      return bounded('session', rows, () => true).map(({ no }) => `s${no}`)
     })
   }
 
@@ -387,7 +403,9 @@ function isLike(name: string, wanted: string): boolean {
   return at <= small.length - last.length
 }
 
-function bounded<T>(filter: string, found: readonly T[]): readonly T[] {
+/** What the asker does not see finds nothing, so it may be left out, and does not count. */
+function bounded<T>(filter: string, all: readonly T[], isSeen: (one: T) => boolean): readonly T[] {
+  const found = all.length > maxNamed ? all.filter(isSeen) : all
   if (found.length <= maxNamed) return found
   throw new TooMuch(`${filter}: stands for more than ${maxNamed} here. Say it more exactly.`)
 }
@@ -419,7 +437,6 @@ function statementsOf(database: Database.Database) {
     people: sql('select no, name from people'),
     targets: sql('select no, protocol, name from targets'),
     rules: sql('select no, id from rules'),
-    sessionsLike: sql('select no from sessions where id >= ? and id < ? limit ?'),
     session: sql(
       'select no, person, target, openedAtMs, state, problem, commands, statements, files, rows, bytes from sessions where id = ?',
     ),
