@@ -18,13 +18,22 @@ export class RateLimit {
   /** Counts a try. False if it is one too many. */
   allows(source: string): boolean {
     const atUs = this.#clock.monotonicUs()
-    const before = this.#buckets.get(source) ?? { left: this.#perMinute, atUs }
-    const gained = ((atUs - before.atUs) / 60e6) * this.#perMinute
-    const left = Math.min(this.#perMinute, before.left + gained)
+    const left = this.#left(source, atUs)
     this.#buckets.delete(source)
     this.#buckets.set(source, { left: Math.max(0, left - 1), atUs })
     this.#forget()
     return left >= 1
+  }
+
+  /** Whether another try would be allowed; counts none. */
+  has(source: string): boolean {
+    return this.#left(source, this.#clock.monotonicUs()) >= 1
+  }
+
+  #left(source: string, atUs: number): number {
+    const before = this.#buckets.get(source) ?? { left: this.#perMinute, atUs }
+    const gained = ((atUs - before.atUs) / 60e6) * this.#perMinute
+    return Math.min(this.#perMinute, before.left + gained)
   }
 
   #forget(): void {

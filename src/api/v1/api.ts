@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { reasonOf } from '../../errors.ts'
 import { reviewsAnything } from '../../policy/review.ts'
-import type { NodeEnv, WebContext } from '../browser.ts'
+import { browserAddress, type NodeEnv, type WebContext } from '../browser.ts'
 import { problemDocument, problemOf } from '../problem.ts'
 import { RateLimit } from '../rate-limit.ts'
 import { authenticate, isOwnRequest } from './authenticate.ts'
@@ -16,6 +16,7 @@ import { ReadingThreads } from './replay/reading-thread.ts'
 import { nothingHere, notOurPage, notReviewer, tooManyRequests } from './refusals.ts'
 import { type Asking, Refused, type Route, type SessionAsk } from './route.ts'
 import { allRoutes } from './routes.ts'
+import { TokenGuesses } from './token-guesses.ts'
 
 /** Requests of one person in a minute: a page at work asks for some tens, playing fast for some hundreds. */
 const perMinute = { light: 1200, heavy: 600 }
@@ -35,7 +36,7 @@ export function createApi(deps: WebParts & ApiDeps): Hono<NodeEnv> {
   const limits: Limits = {
     light: new RateLimit((deps.perMinute ?? perMinute).light, parts.clock),
     heavy: new RateLimit((deps.perMinute ?? perMinute).heavy, parts.clock),
-    strangers: new RateLimit(strangersPerMinute, parts.clock),
+    strangers: new TokenGuesses(strangersPerMinute, parts.clock),
   }
   for (const route of allRoutes(parts))
     app.on(route.method, route.path, c => answer(c as WebContext, parts, limits, route))
@@ -54,11 +55,15 @@ export function createApi(deps: WebParts & ApiDeps): Hono<NodeEnv> {
   return app
 }
 
-type Limits = Readonly<Record<'light' | 'heavy' | 'strangers', RateLimit>>
+type Limits = Readonly<Record<'light' | 'heavy', RateLimit>> & { readonly strangers: TokenGuesses }
 
 async function answer(c: WebContext, parts: ApiParts, limits: Limits, route: Route): Promise<Response> {
+  const authorization = c.req.header('authorization')
+  if (!limits.strangers.mayTry(browserAddress(c, parts), authorization))
+    return problemDocument(c, tooManyRequests)
   const person = await authenticate(c, parts)
   if (person instanceof Refused) return refuseStranger(c, parts, limits, person)
+  limits.strangers.knows(authorization)
   if (!limits[route.weight].allows(person.key)) return problemDocument(c, tooManyRequests)
   if (!isOwnRequest(c, parts, route.method, person)) return problemDocument(c, notOurPage)
   const row = await permitted(c, parts, route, person)
@@ -73,8 +78,7 @@ async function answer(c: WebContext, parts: ApiParts, limits: Limits, route: Rou
 }
 
 function refuseStranger(c: WebContext, parts: ApiParts, limits: Limits, { problem }: Refused): Response {
-  const { remoteAddress = 'unknown' } = c.env?.incoming?.socket ?? {}
-  if (!limits.strangers.allows(remoteAddress)) return problemDocument(c, tooManyRequests)
+  if (!limits.strangers.refused(browserAddress(c, parts))) return problemDocument(c, tooManyRequests)
   if (parts.bearer !== undefined) c.header('WWW-Authenticate', 'Bearer')
   return problemDocument(c, problem)
 }
