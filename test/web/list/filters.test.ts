@@ -37,6 +37,8 @@ test('no cell of the exported list is a formula, and none breaks its line', () =
     principal: '=HYPERLINK("http://evil.example")',
     login: '@SUM(1)',
     target: 'a,"b"\r\nc',
+    protocol: ' =1+1',
+    state: '\uff1d1+1',
     sourceAddress: '-1',
     openedAtMs: 0,
     reviewedBy: ['+x'],
@@ -48,4 +50,5 @@ test('no cell of the exported list is a formula, and none breaks its line', () =
   expect(csv).toContain(`,'-1,`)
   expect(csv).toContain(`"a,""b""\r\nc"`)
   expect(csv).toContain(`,'+x,`)
+  expect(csv).toContain(`,' =1+1,'\uff1d1+1,`)
 })

@@ -27,9 +27,12 @@ export function csvOf(sessions: readonly SessionSummary[]): string {
   return lines.map(cells => `${cells.map(cell => cellOf(String(cell))).join(',')}\r\n`).join('')
 }
 
+/** As in exports of recordings: behind blanks too, and full-width characters, which some spreadsheets read as the usual ones. */
+const formula = /^\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/
+
 /** Quoted (RFC 4180); what a spreadsheet would take for a formula gets an apostrophe before it. */
 function cellOf(text: string): string {
-  const tame = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  const tame = formula.test(text) || /^[\t\r]/.test(text) ? `'${text}` : text
   return /[",\r\n]/.test(tame) ? `"${tame.replaceAll('"', '""')}"` : tame
 }
 
