@@ -1,7 +1,7 @@
 /** Whoever watches is watched: how many sessions a reviewer opens in an hour, compared with their own hours and with those of other reviewers. */
 import type { AnalysisConfig } from '../../config/config.ts'
 import type { ReadingRow } from '../../model.ts'
-import { deviation, freeDeviations, median, natsOfDeviation } from '../baseline/habits.ts'
+import { deviation, freeDeviations, median, natsOfDeviation } from '../baseline/deviation.ts'
 import { harmless } from './comparison.ts'
 import type { FindingDraft } from './finding.ts'
 import { personOf } from './queue.ts'

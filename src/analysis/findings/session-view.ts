@@ -2,7 +2,7 @@
 import { sourceNetwork } from '../../identity/source-network.ts'
 import type { WatchedSession } from '../analyst/session-observer.ts'
 import type { ActivityEvent } from '../baseline/event.ts'
-import type { SessionFacts } from '../baseline/habits.ts'
+import type { SessionFacts } from '../baseline/habit.ts'
 import type { Entry } from '../entry.ts'
 
 /** Commands and statements that are compared; a session of more is known well by these. */

@@ -7,8 +7,6 @@ import {
   flag,
   isTree,
   list,
-  literalText,
-  literalValue,
   names,
   nodeOf,
   qualifiedName,
@@ -17,7 +15,9 @@ import {
 } from './ast.ts'
 import { Found, type FoundTable } from './found.ts'
 import { functionWords } from './function-words.ts'
+import { rolesIn } from './role-uses.ts'
 import { Scope } from './scope.ts'
+import { roleWordsOf, settingOf, settingOfCall, settingWanted } from './settings.ts'
 import { droppedWords, statementWords, transactionWords } from './statement-words.ts'
 
 /** Deeper trees are refused before the stack is: nobody writes them, and each level of nesting takes several calls. */
@@ -325,13 +325,7 @@ export class StatementReader {
 
   #setConfig(args: readonly unknown[]): void {
     this.found.hasReadLiteral = true
-    const name = argumentOf(args, 0, 'setting_name')
-    const isColumn = names(list(bodyOf(name, 'ColumnRef'), 'fields')).join('.') === 'name'
-    this.found.settings.push({
-      name: (isColumn ? this.#nameWanted : literalText(name))?.toLowerCase(),
-      value: literalText(argumentOf(args, 1, 'new_value')),
-      how: 'function',
-    })
+    this.found.settings.push(settingOfCall(args, this.#nameWanted))
   }
 
   // Statements with something inside
@@ -454,38 +448,14 @@ export class StatementReader {
   #setting(body: Tree | undefined, how: Setting['how']): void {
     if (body === undefined) return
     this.found.hasReadLiteral = true
-    const kind = text(body, 'kind') ?? ''
-    const name = text(body, 'name')?.toLowerCase()
-    if (how === 'set' && (name === 'role' || name === 'session_authorization'))
-      this.found.is('session', [
-        'set-role',
-        ...(name === 'role' ? [] : (['set-session-authorization'] as const)),
-      ])
-    if (kind === 'VAR_SET_MULTI') return
-    const isReset = kind.startsWith('VAR_RESET')
-    const values = list(body, 'args').map(literalValue)
-    this.found.settings.push({
-      name: kind === 'VAR_RESET_ALL' ? undefined : name,
-      value: values.length > 0 && values.every(each => each !== undefined) ? values.join(', ') : undefined,
-      how: how === 'set' && isReset ? 'reset' : how,
-    })
+    const words = how === 'set' ? roleWordsOf(body) : []
+    if (words.length > 0) this.found.is('session', words)
+    const setting = settingOf(body, how)
+    if (setting !== undefined) this.found.settings.push(setting)
   }
 
-  /** Every role that stands in the statement itself; what is nested in it is a statement of its own. */
   #roles(type: string, body: Tree): void {
-    if (!rolesOf.has(type)) return
-    const search = (value: unknown): void => {
-      if (Array.isArray(value)) for (const member of value) search(member)
-      if (!isTree(value)) return
-      const use = roleUse(value)
-      if (use !== undefined) return this.#role(type, use)
-      for (const child of childrenOf(value)) search(child)
-    }
-    search(body)
-    for (const granted of list(body, 'granted_roles')) {
-      const name = text(bodyOf(granted, 'AccessPriv'), 'priv_name')
-      if (name !== undefined) this.#role(type, { name })
-    }
+    for (const role of rolesIn(type, body)) this.#role(type, role)
   }
 
   #namedRole(body: Tree): void {
@@ -516,46 +486,8 @@ const partKinds = new Set([
   'OBJECT_POLICY',
   'OBJECT_TABCONSTRAINT',
 ])
-/** Statements whose roles matter to the gate. */
-const rolesOf = new Set([
-  'AlterRoleStmt',
-  'AlterRoleSetStmt',
-  'CreateRoleStmt',
-  'DropRoleStmt',
-  'GrantStmt',
-  'GrantRoleStmt',
-  'AlterDefaultPrivilegesStmt',
-  'AlterOwnerStmt',
-  'AlterTableStmt',
-  'ReassignOwnedStmt',
-  'DropOwnedStmt',
-  'CreateUserMappingStmt',
-  'AlterUserMappingStmt',
-  'CreateSchemaStmt',
-  'CreateDatabaseStmt',
-  'CreatePolicyStmt',
-  'AlterPolicyStmt',
-])
-
-/** By its place, or by its name (`setting_name => 'role'`). */
-function argumentOf(args: readonly unknown[], place: number, name: string): unknown {
-  const named = args.map(each => bodyOf(each, 'NamedArgExpr')).find(each => text(each, 'name') === name)
-  if (named !== undefined) return named['arg']
-  return bodyOf(args[place], 'NamedArgExpr') === undefined ? args[place] : undefined
-}
-
 function isGrant(tree: Tree): boolean {
   return text(tree, 'targtype') !== undefined && Array.isArray(tree['grantees'])
-}
-
-/** Only of a plain look into pg_settings. */
-function settingWanted(body: Tree): string | undefined {
-  const from = list(body, 'fromClause')
-  const condition = bodyOf(body['whereClause'], 'A_Expr')
-  const isName = names(list(bodyOf(condition?.['lexpr'], 'ColumnRef'), 'fields')).join('.') === 'name'
-  const isEqual = names(list(condition, 'name')).join('.') === '=' && text(condition, 'kind') === 'AEXPR_OP'
-  const isPlain = from.length === 1 && text(bodyOf(from[0], 'RangeVar'), 'relname') === 'pg_settings'
-  return isPlain && isName && isEqual ? literalText(condition?.['rexpr']) : undefined
 }
 
 function aliasOf(body: Tree): string | undefined {
@@ -581,18 +513,4 @@ function namesColumn(condition: unknown): boolean {
   if (type === 'ColumnRef' || type === 'SubLink' || type === 'CurrentOfExpr') return true
   for (const child of childrenOf(condition)) if (namesColumn(child)) return true
   return false
-}
-
-const roleWords: Readonly<Record<string, 'session_user' | 'current_user' | 'public'>> = {
-  ROLESPEC_CURRENT_ROLE: 'current_user',
-  ROLESPEC_CURRENT_USER: 'current_user',
-  ROLESPEC_SESSION_USER: 'session_user',
-  ROLESPEC_PUBLIC: 'public',
-}
-
-function roleUse(tree: Tree): RoleUse['role'] | undefined {
-  const type = text(tree, 'roletype')
-  if (type === undefined) return undefined
-  const word = roleWords[type]
-  return word === undefined ? { name: text(tree, 'rolename') ?? '' } : { word }
 }
