@@ -15,9 +15,8 @@ import { conflict, notOurPage } from './refusals.ts'
 import { replayEventOf } from './replay/replay-event.ts'
 import { who } from './review-routes.ts'
 import { type Answer, type Asking, Refused, type Route, type SessionAsk, sessionRoute } from './route.ts'
+import { WatchPlaces } from './watch-places.ts'
 
-/** Watches of one person at once: a wall of screens. */
-const maxPerPerson = 16
 /** How often it is looked whether the watcher still may, and is still there; milliseconds. */
 const checkEveryMs = 2000
 /** Looks without a pong. */
@@ -39,7 +38,7 @@ const tooMany: Problem = {
   status: 429,
   title: 'Too many watch it',
   detail:
-    'This session has as many watchers as there may be, or you watch as many sessions as one person may.',
+    'This session has as many watchers as there may be, or you watch it, or sessions in all, as often as one person may.',
 }
 const notWebSocket: Problem = {
   status: 426,
@@ -51,7 +50,7 @@ const whyBody = z.strictObject({ reason: line(200) })
 type WhyAsk = SessionAsk<unknown, z.output<typeof whyBody>>
 
 export function liveRoutes(parts: ApiParts): readonly Route[] {
-  const watches = new Map<string, number>()
+  const watches = new WatchPlaces()
   return [
     sessionRoute(
       {
@@ -125,31 +124,29 @@ const staysHeld = conflict(
   'The session did not say that it goes on. Try again, or end it; else it ends when its wait is over.',
 )
 
-async function watch(parts: ApiParts, watches: Map<string, number>, ask: SessionAsk): Promise<Answer> {
+async function watch(parts: ApiParts, watches: WatchPlaces, ask: SessionAsk): Promise<Answer> {
   const { c, row, person } = ask
   const { upgrade } = c.env
   if (upgrade === undefined) return new Refused(notWebSocket)
   // Browsers say where a WebSocket is asked from; a page of somebody else must not use the cookie.
   if (person.cookie !== undefined && c.req.header('origin') !== parts.webUrl) return new Refused(notOurPage)
-  if ((watches.get(person.key) ?? 0) >= maxPerPerson) return new Refused(tooMany)
+  const leave = watches.take(person.key, row.id)
+  if (leave === undefined) return new Refused(tooMany)
   const watching = parts.live.watch(row.id)
-  if (watching.kind !== 'watching') return new Refused(watching.kind === 'too-many' ? tooMany : notOpen)
+  if (watching.kind !== 'watching') {
+    leave()
+    return new Refused(watching.kind === 'too-many' ? tooMany : notOpen)
+  }
   const { watch: live } = watching
   try {
     await begin(parts, row, person)
   } catch (cause) {
     live.end({ reason: 'left', text: '' })
+    leave()
     throw cause
   }
-  watches.set(person.key, (watches.get(person.key) ?? 0) + 1)
-  const watcher = new Watcher(parts, row, person, live, () => leave(watches, person.key))
+  const watcher = new Watcher(parts, row, person, live, leave)
   return upgrade.accept(socket => watcher.take(socket))
-}
-
-function leave(watches: Map<string, number>, key: string): void {
-  const left = (watches.get(key) ?? 1) - 1
-  if (left > 0) watches.set(key, left)
-  else watches.delete(key)
 }
 
 /** In the audit log before the watcher has a word of it. */

@@ -11,7 +11,10 @@ afterAll(() => world.close())
 
 const read = async (more: Record<string, string> = {}, method = 'GET'): Promise<number> => {
   const { Cookie = '' } = await world.headers('reviewer')
-  const answer = await fetch(`${world.url}/sessions/${sessions.ssh}`, { method, headers: { Cookie, ...more } })
+  const answer = await fetch(`${world.url}/sessions/${sessions.ssh}`, {
+    method,
+    headers: { Cookie, ...more },
+  })
   await answer.text()
   return answer.status
 }
