@@ -299,11 +299,14 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
 
 /** Values of cells that the buttons beside them cover, and cells that reach beyond their row. */
 const coveredNames = `[...document.querySelectorAll('.sessions .row')].flatMap(row => {
-  const bottom = row.getBoundingClientRect().bottom
-  const low = [...row.children].filter(cell => cell.getBoundingClientRect().bottom > bottom + 1)
+  const { bottom, right } = row.getBoundingClientRect()
+  const out = [...row.children].filter(cell => {
+    const box = cell.getBoundingClientRect()
+    return box.bottom > bottom + 1 || box.right > right + 1
+  })
   const covered = [...row.querySelectorAll('.filterable')].filter(one => {
     const buttons = one.querySelector('.filters').getBoundingClientRect()
     return buttons.height > 0 && buttons.top < one.querySelector('.value').getBoundingClientRect().bottom - 2
   })
-  return [...low, ...covered].map(one => one.textContent)
+  return [...out, ...covered].map(one => one.textContent)
 })`

@@ -37,7 +37,9 @@ export function Filterable({
         <Line text={shown} max={120} />
       </span>
       <span class="under-row">
-        <span class="under">{under}</span>
+        <span class="under" title={typeof under === 'string' ? under : undefined}>
+          {under}
+        </span>
         <span class="filters">
           <Button sign="+" says={`Only ${shown}`} onPress={() => filter(name, value)} />
           <Button sign="−" says={`All but ${shown}`} onPress={() => filter(name, `-${value}`)} />

@@ -144,7 +144,7 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
           Start (<ZoneName />)
         </>
       ),
-      width: '11.1rem',
+      width: '10.8rem',
       cell: row => (
         <>
           <Link to={`/sessions/${row.id}`} class="when">
@@ -156,12 +156,12 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
         </>
       ),
     },
-    { key: 'duration', head: 'Duration', width: '6.4rem', cell: durationCell },
+    { key: 'duration', head: 'Duration', width: '5.6rem', cell: durationCell },
     {
       key: 'principal',
       head: 'User',
       class: 'whose',
-      width: 'minmax(9.6rem, 1.5fr)',
+      width: 'minmax(10.2rem, 1.5fr)',
       cell: row => (
         <Filterable
           name="principal"
@@ -175,7 +175,7 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
       key: 'target',
       head: 'Target',
       class: 'where',
-      width: 'minmax(8.6rem, 1.3fr)',
+      width: 'minmax(8rem, 1.3fr)',
       cell: row => (
         <Filterable
           name="target"
@@ -193,7 +193,7 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
       key: 'protocol',
       head: 'Content',
       class: 'held',
-      width: '10.6rem',
+      width: '10rem',
       cell: row => (
         <Filterable
           name="protocol"
@@ -203,12 +203,12 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
         />
       ),
     },
-    { key: 'findings', head: 'Findings', width: '6.7rem', class: 'found', cell: findingsCell },
-    { key: 'reviewed', head: 'Reviewed', width: '6.6rem', class: 'judged', cell: reviewedCell },
+    { key: 'findings', head: 'Findings', width: '6.6rem', class: 'found', cell: findingsCell },
+    { key: 'reviewed', head: 'Reviewed', width: '6rem', class: 'judged', cell: reviewedCell },
     {
       key: 'integrity',
       head: 'Recording',
-      width: '8.4rem',
+      width: '7rem',
       class: 'acts',
       cell: row => (row.state === 'open' ? <LiveActs row={row} onAct={onAct} /> : recordingCell(row)),
     },
