@@ -1,11 +1,12 @@
 /** What happened in a session, one thing at a time: from the index, or from the recording where the index does not have it yet. */
 import { z } from 'zod'
-import type { Entry, EntryHit, EntryKind } from '../../analysis/entry.ts'
-import type { EntryUsage, EntryView, Page } from '../schema.ts'
+import type { EntryKind } from '../../analysis/entry.ts'
+import type { EntryView, Page } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { cursor, whole } from './fields.ts'
 import { withRecording } from './recordings.ts'
 import { notThere } from './refusals.ts'
+import { viewOf } from './replay/told-entry.ts'
 import { type Answer, type Refused, type Route, type SessionAsk, sessionRoute } from './route.ts'
 import { entryPage, statementText } from './shapes.ts'
 
@@ -70,20 +71,6 @@ async function indexed(
   return {
     items: items.map(({ entry, hits, usage }) => viewOf(entry, hits, usage)),
     ...(next === undefined ? {} : { next }),
-  }
-}
-
-function viewOf(entry: Entry, hits: readonly EntryHit[], usage?: EntryUsage): EntryView {
-  const { number, kind, offsetMs, atMs, text, command, statement, file } = entry
-  return {
-    number,
-    kind,
-    offsetMs,
-    atMs,
-    text,
-    detail: { ...command, ...statement, ...file },
-    hits: hits.map(({ rule, severity }) => ({ rule, severity })),
-    ...(usage === undefined ? {} : { usage }),
   }
 }
 

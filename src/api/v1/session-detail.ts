@@ -1,8 +1,9 @@
 import type { ReviewWishRow, SessionRow, Severity } from '../../model.ts'
 import type { RecordingHeader } from '../../recorder/header.ts'
 import { headerOf } from '../../recorder/reader.ts'
-import type { SessionDetail, SessionFact } from '../schema.ts'
+import type { SessionDetail, SessionFact, SessionSummary } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
+import { sealedFact } from './replay/opening-words.ts'
 import { verdictRefusal } from './review-routes.ts'
 import type { SessionAsk } from './route.ts'
 import { summariesOf } from './session-views.ts'
@@ -21,7 +22,7 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
     encrypted: head?.encrypted ?? false,
     issuer: row.issuer,
     subject: row.subject,
-    facts: [...wishFacts(wishes), ...grantFacts(row), ...(head?.facts ?? [])],
+    facts: [...assigneeFacts(summary), ...wishFacts(wishes), ...grantFacts(row), ...(head?.facts ?? [])],
     recording: {
       ...(check === undefined ? {} : { bytes: check.bytes, sha256: check.sha256 }),
       ...(kept?.purgeAtMs === undefined ? {} : { keepUntilMs: kept.purgeAtMs }),
@@ -38,6 +39,10 @@ export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Pr
       rationale,
     })),
   }
+}
+
+function assigneeFacts({ assignee }: SessionSummary): SessionDetail['facts'] {
+  return assignee === undefined ? [] : [{ name: 'to be reviewed by', value: assignee }]
 }
 
 /** Who wants it reviewed, and why; the reason is the receiver's own text. */
@@ -69,12 +74,6 @@ async function headOf(parts: ApiParts, row: SessionRow) {
   } finally {
     release()
   }
-}
-
-const sealedFact: SessionFact = {
-  name: 'credential, client',
-  value: 'in the recording, which is encrypted to auditors',
-  isEmpty: true,
 }
 
 function headerFacts({

@@ -1,6 +1,6 @@
 /** A session at a terminal: replayed, or as it goes on. */
 import { useEffect, useState } from 'preact/hooks'
-import type { EntryView, Replay, SessionDetail } from '../../../src/api/schema.ts'
+import type { Replay, SessionDetail } from '../../../src/api/schema.ts'
 import { useResource } from '../api.ts'
 import { Failed, Loading } from '../parts/states.tsx'
 import { Line } from '../parts/hidden.tsx'
@@ -9,12 +9,13 @@ import { LiveSource } from '../player/live.ts'
 import type { Player } from '../player/player.ts'
 import { type Source, StoredSource } from '../player/source.ts'
 import type { OpenedSource } from '../player/sealed.ts'
+import type { SealedFound } from '../player/sealed-entries.ts'
 import { useEntries } from '../session/entries.ts'
 import { PlayerView } from '../player/view.tsx'
 import { changeQuery } from '../router.tsx'
 import { DetailsPart } from '../session/details.tsx'
 import { useFindings } from '../session/findings.tsx'
-import { SealedPart } from '../session/sealed-part.tsx'
+import { openedDetail, SealedPart } from '../session/sealed-part.tsx'
 import type { SessionViewProps } from './session.tsx'
 
 export function View({ detail, reload }: SessionViewProps) {
@@ -117,8 +118,13 @@ function Sealed({ detail }: { detail: SessionDetail }) {
         return openSealed(detail.id, detail.openedAtMs, ...key)
       }}
     >
-      {({ source, commands }) => (
-        <WithEntries detail={detail} source={source} isLive={false} commands={commands} />
+      {({ source, found }) => (
+        <WithEntries
+          detail={openedDetail(detail, found.facts)}
+          source={source}
+          isLive={false}
+          found={found}
+        />
       )}
     </SealedPart>
   )
@@ -128,29 +134,30 @@ function WithEntries({
   detail,
   source,
   isLive,
-  commands,
+  found,
   onPlayer = () => {},
 }: {
   detail: SessionDetail
   source: Source
   isLive: boolean
-  /** Where the gateway has none. */
-  commands?: readonly EntryView[]
+  /** What this page has read itself. */
+  found?: SealedFound
   onPlayer?: (player: Player) => void
 }) {
-  const isOpenedHere = commands !== undefined
-  const known = useEntries(isOpenedHere ? undefined : `/sessions/${detail.id}/commands`, isLive)
-  const files = useEntries(isOpenedHere ? undefined : `/sessions/${detail.id}/files`, isLive)
+  const ofSession = (path: string): string | undefined =>
+    found === undefined ? `/sessions/${detail.id}/${path}` : undefined
+  const commands = useEntries(ofSession('commands'), isLive)
+  const files = useEntries(ofSession('files'), isLive)
   const findings = useFindings(detail.id)
   return (
     <PlayerView
       detail={detail}
       source={source}
-      commands={commands === undefined ? known : { items: commands, isComplete: true }}
-      files={isOpenedHere ? { items: [], isComplete: true } : files}
+      commands={found === undefined ? commands : { items: found.commands, isComplete: true }}
+      files={found === undefined ? files : { items: found.files, isComplete: true }}
       findings={findings}
       isLive={isLive}
-      isOpenedHere={isOpenedHere}
+      screens={found?.screens}
       onPlayer={onPlayer}
     />
   )

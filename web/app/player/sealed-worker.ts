@@ -7,7 +7,11 @@ import type { EventRecord } from '../../../src/recorder/event.ts'
 import { readSealed } from '../../recording.ts'
 import { type PlayEvent, toldEvent } from './event.ts'
 import { KeyframeMaker } from './keyframe-maker.ts'
+import { SealedEntries, type SealedFound } from './sealed-entries.ts'
 import type { SealedFile } from './sealed-file.ts'
+
+/** Which session the file is of. */
+export type SealedAsk = SealedFile & { readonly session: string; readonly openedAtMs: number }
 
 export type SealedAnswer =
   | {
@@ -17,32 +21,39 @@ export type SealedAnswer =
       /** Of the recording, so far: 0 to 1. */
       readonly share: number
     }
-  | { readonly kind: 'over'; readonly isSealed: boolean }
+  | { readonly kind: 'over'; readonly isSealed: boolean; readonly found: SealedFound }
   | { readonly kind: 'problem'; readonly text: string }
 
 /** Of a dedicated worker; the library of types knows windows only. */
 type WorkerScope = {
-  addEventListener(type: 'message', listener: (event: MessageEvent<SealedFile>) => void): void
+  addEventListener(type: 'message', listener: (event: MessageEvent<SealedAsk>) => void): void
   postMessage(answer: SealedAnswer, options: { readonly transfer: readonly ArrayBufferLike[] }): void
 }
 const scope = globalThis as unknown as WorkerScope
 
-scope.addEventListener('message', ({ data: { stored, key } }) => {
-  read(stored, key).then(
-    isSealed => scope.postMessage({ kind: 'over', isSealed }, { transfer: [] }),
+scope.addEventListener('message', ({ data }) => {
+  read(data).then(
+    over => scope.postMessage({ kind: 'over', ...over }, { transfer: [] }),
     (cause: unknown) => scope.postMessage({ kind: 'problem', text: reasonOf(cause) }, { transfer: [] }),
   )
 })
 
-async function read(stored: ArrayBuffer, key: SealedFile['key']): Promise<boolean> {
+async function read({
+  stored,
+  key,
+  session,
+  openedAtMs,
+}: SealedAsk): Promise<{ isSealed: boolean; found: SealedFound }> {
   const maker = new KeyframeMaker()
+  const entries = new SealedEntries(session, openedAtMs)
   const { isSealed } = await readSealed(stored, key, (records, share) => {
+    entries.take(records) // before their bytes are given away
     const keyframes = maker.take(records)
     const events = records.map(playEvent)
     const buffers = events.flatMap(event => (event.kind === 'data' ? [event.data.buffer] : []))
     scope.postMessage({ kind: 'read', events, keyframes, share }, { transfer: [...new Set(buffers)] })
   })
-  return isSealed
+  return { isSealed, found: entries.end() }
 }
 
 function playEvent({ us, event }: EventRecord): PlayEvent {

@@ -1,8 +1,9 @@
 /** An encrypted recording, opened in this page with the auditor's own key: the key and what it opens never leave it. */
-import type { EntryView, ReplayKeyframe, Replay } from '../../../src/api/schema.ts'
+import type { ReplayKeyframe, Replay } from '../../../src/api/schema.ts'
 import type { PlayEvent } from './event.ts'
-import { fetchSealed, readingText, type SealedFile } from './sealed-file.ts'
-import type { SealedAnswer } from './sealed-worker.ts'
+import { fetchSealed, readingText } from './sealed-file.ts'
+import type { SealedFound } from './sealed-entries.ts'
+import type { SealedAnswer, SealedAsk } from './sealed-worker.ts'
 import type { Source } from './source.ts'
 import { infoOf, piecesOf } from './tail.ts'
 import { trusted } from './worker-address.ts'
@@ -11,7 +12,7 @@ import address from './sealed-worker.ts?worker&url'
 
 export type OpenedSource = {
   readonly source: Source
-  readonly commands: readonly EntryView[]
+  readonly found: SealedFound
   /** False if its end is missing. */
   readonly isSealed: boolean
 }
@@ -24,13 +25,13 @@ export async function openSealed(
   passphrase: string,
   say: (text: string) => void,
 ): Promise<OpenedSource> {
-  const { events, keyframes, isSealed } = await readInWorker(
-    await fetchSealed(session, key, passphrase),
-    share => say(readingText(share)),
+  const file = await fetchSealed(session, key, passphrase)
+  const { events, keyframes, isSealed, found } = await readInWorker({ ...file, session, openedAtMs }, share =>
+    say(readingText(share)),
   )
   return {
     source: new MemorySource(infoOf(openedAtMs, events), events, keyframes),
-    commands: commandsIn(events, openedAtMs),
+    found,
     isSealed,
   }
 }
@@ -39,17 +40,19 @@ type Read = {
   readonly events: readonly PlayEvent[]
   readonly keyframes: readonly ReplayKeyframe[]
   readonly isSealed: boolean
+  readonly found: SealedFound
 }
 
 /** The worker ends with it, and the key that it was given goes with the worker. */
-function readInWorker(ask: SealedFile, progress: (share: number) => void): Promise<Read> {
+function readInWorker(ask: SealedAsk, progress: (share: number) => void): Promise<Read> {
   const worker = new Worker(trusted(address), { type: 'module', name: 'sealed' })
   const events: PlayEvent[] = []
   const keyframes: ReplayKeyframe[] = []
   const read = new Promise<Read>((resolve, reject) => {
     worker.addEventListener('message', ({ data }: MessageEvent<SealedAnswer>) => {
       if (data.kind === 'problem') return reject(new Error(data.text))
-      if (data.kind === 'over') return resolve({ events, keyframes, isSealed: data.isSealed })
+      if (data.kind === 'over')
+        return resolve({ events, keyframes, isSealed: data.isSealed, found: data.found })
       for (const event of data.events) events.push(event)
       keyframes.push(...data.keyframes)
       progress(data.share)
@@ -89,34 +92,4 @@ class MemorySource implements Source {
   }
 
   close(): void {}
-}
-
-/** What was asked for, and what was typed and shown: the gateway keeps no list of what it cannot read. */
-function commandsIn(events: readonly PlayEvent[], openedAtMs: number): readonly EntryView[] {
-  return events.flatMap((event, index) => {
-    if (event.kind !== 'told') return []
-    const text =
-      event.type === 'exec'
-        ? event.fields['command']
-        : event.type === 'typed'
-          ? event.fields['text']
-          : undefined
-    return typeof text === 'string' ? [commandView(index, event, text, openedAtMs)] : []
-  })
-}
-
-function commandView(number: number, event: PlayEvent, text: string, openedAtMs: number): EntryView {
-  const found =
-    event.kind === 'told' && event.type === 'exec'
-      ? { found: 'exec', sure: 1 }
-      : { found: 'typed', sure: 0.5 }
-  return {
-    number,
-    kind: 'command',
-    offsetMs: event.atMs,
-    atMs: openedAtMs + event.atMs,
-    text,
-    detail: { channel: event.channel ?? 0, ...found },
-    hits: [],
-  }
 }

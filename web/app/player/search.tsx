@@ -18,15 +18,15 @@ const maxHits = 200
 export function SearchPart({
   session,
   commands,
-  canSearchShown,
+  screens,
   inputId,
   onHits,
   onSeek,
 }: {
   session: string
   commands: readonly EntryView[]
-  /** False where the gateway cannot read the recording. */
-  canSearchShown: boolean
+  /** What screens showed, where this page has it itself: the gateway cannot read the recording. */
+  screens: readonly EntryView[] | undefined
   inputId: string
   onHits: (moments: readonly number[]) => void
   onSeek: (ms: number) => void
@@ -35,7 +35,7 @@ export function SearchPart({
   const [scope, setScope] = useState<Scope>('typed')
   const [at, setAt] = useState(-1)
   const wanted = useSettled(text.trim())
-  const asksGateway = scope === 'shown' && wanted.length > 1
+  const asksGateway = scope === 'shown' && screens === undefined && wanted.length > 1
   const found = useResource<SearchPage>(asksGateway ? '/search' : undefined, {
     q: wanted,
     session,
@@ -44,12 +44,9 @@ export function SearchPart({
   })
   const hits = useMemo<readonly Hit[]>(() => {
     if (wanted === '') return []
-    if (scope === 'shown') return found.state === 'ready' ? found.data.items : []
-    return commands
-      .filter(entry => entry.text.toLowerCase().includes(wanted.toLowerCase()))
-      .slice(0, maxHits)
-      .map(({ number, offsetMs, text }) => ({ entry: number, offsetMs, text, marks: marksIn(text, wanted) }))
-  }, [wanted, scope, commands, found.state])
+    if (asksGateway) return found.state === 'ready' ? found.data.items : []
+    return hitsIn((scope === 'shown' ? screens : commands) ?? [], wanted)
+  }, [wanted, scope, commands, screens, found.state])
   const told = useRef(onHits)
   told.current = onHits
   useEffect(() => {
@@ -90,12 +87,12 @@ export function SearchPart({
           <option value="typed" selected={scope === 'typed'}>
             typed
           </option>
-          <option value="shown" selected={scope === 'shown'} disabled={!canSearchShown}>
+          <option value="shown" selected={scope === 'shown'}>
             shown
           </option>
         </select>
         <span class="quiet small" role="status">
-          {wanted === '' ? '' : `${at >= 0 ? `${at + 1} of ` : ''}${hits.length} hits`}
+          {wanted === '' ? '' : `${at >= 0 ? `${at + 1} of ` : ''}${countText(hits.length)}`}
         </span>
       </form>
       {asksGateway && found.state === 'loading' ? <Loading what="Searching" /> : null}
@@ -116,6 +113,18 @@ export function SearchPart({
       )}
     </div>
   )
+}
+
+function hitsIn(entries: readonly EntryView[], wanted: string): readonly Hit[] {
+  return entries
+    .filter(entry => entry.text.toLowerCase().includes(wanted.toLowerCase()))
+    .slice(0, maxHits)
+    .map(({ number, offsetMs, text }) => ({ entry: number, offsetMs, text, marks: marksIn(text, wanted) }))
+}
+
+function countText(count: number): string {
+  if (count >= maxHits) return `the first ${maxHits} hits`
+  return count === 1 ? '1 hit' : `${count} hits`
 }
 
 function useSettled(text: string): string {

@@ -34,8 +34,8 @@ type ViewProps = {
   readonly findings: Findings
   /** It goes on: there is a now to go to. */
   readonly isLive: boolean
-  /** Where the gateway cannot read the recording it cannot search it either. */
-  readonly isOpenedHere: boolean
+  /** What screens showed, where this page has it itself; the gateway is asked otherwise. */
+  readonly screens: readonly EntryView[] | undefined
   readonly onPlayer: (player: Player) => void
 }
 
@@ -352,7 +352,7 @@ function Side({
   commands,
   files,
   findings,
-  isOpenedHere,
+  screens,
 }: ViewProps & { readonly playing: Playing }) {
   const at = useSnapshot(player)
   const { query } = useRoute()
@@ -405,7 +405,7 @@ function Side({
       <SearchPart
         session={detail.id}
         commands={commands.items}
-        canSearchShown={!isOpenedHere}
+        screens={screens}
         inputId={searchId}
         onHits={moments => {
           for (const listen of hitListeners) listen(moments)

@@ -1,9 +1,15 @@
 /** A session whose recording only an auditor's key reads: asks for the key, and shows what was opened with it. */
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
-import type { SessionDetail } from '../../../src/api/schema.ts'
+import type { SessionDetail, SessionFact } from '../../../src/api/schema.ts'
+import { sealedFact } from '../../../src/api/v1/replay/opening-words.ts'
 import { KeyPart, type OpenWith } from '../player/key-part.tsx'
 import { DetailsPart } from './details.tsx'
+
+/** With what the recording itself says of how it came to be. */
+export function openedDetail(detail: SessionDetail, facts: readonly SessionFact[]): SessionDetail {
+  return { ...detail, facts: [...detail.facts.filter(({ name }) => name !== sealedFact.name), ...facts] }
+}
 
 export function SealedPart<Opened extends { readonly isSealed: boolean }>({
   detail,

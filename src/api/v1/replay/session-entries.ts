@@ -4,19 +4,17 @@
  */
 import { statSync } from 'node:fs'
 import { EntryReader } from '../../../analysis/analyst/entry-reader.ts'
-import { redact, redactStatement } from '../../../analysis/analyst/redact.ts'
 import type { Told } from '../../../analysis/analyst/teller.ts'
 import type { Entry, EntryKind } from '../../../analysis/entry.ts'
 import { carriesData, type EventRecord, type TextEvent } from '../../../recorder/event.ts'
 import { FormatProblem } from '../../../recorder/format.ts'
 import { type ChunkPlace, headerOf, readRecording } from '../../../recorder/reader.ts'
+import { entryOf } from './told-entry.ts'
 
 /** Entries of one session that are kept for those who ask next: more is what the index is for. */
 const maxEntries = 100_000
 /** A recorder writes what it has after a second: what was not read by then did not happen. */
 const writtenAfterMs = 2000
-/** Characters of a text, as in the index. */
-const maxTextLength = 8192
 
 /** All entries of one recording but what screens showed. Of an open session's only what was added is read; of a damaged one, what comes before the damage. */
 export class GrowingEntries {
@@ -84,23 +82,6 @@ export class GrowingEntries {
     for (const one of told)
       if (one.draft.kind !== 'screen' && (entries.size < maxEntries || entries.has(one.number)))
         entries.set(one.number, entryOf(one, this.#place))
-  }
-}
-
-function entryOf({ number, draft }: Told, place: { session: string; openedAtMs: number }): Entry {
-  const { kind, us, text, command, statement, file } = draft
-  const offsetMs = Math.floor(us / 1000)
-  const shown = kind === 'statement' ? redactStatement(text) : redact(text)
-  return {
-    session: place.session,
-    number,
-    kind,
-    atMs: place.openedAtMs + offsetMs,
-    offsetMs,
-    text: shown.slice(0, maxTextLength),
-    ...(command === undefined ? {} : { command }),
-    ...(statement === undefined ? {} : { statement }),
-    ...(file === undefined ? {} : { file }),
   }
 }
 

@@ -1,9 +1,13 @@
 /** An encrypted recording, opened in this page with the auditor's own key. Neither the key nor what it opens leaves it. */
+import type { SessionFact } from '../../../../src/api/schema.ts'
+import { openingFactsIn } from '../../../../src/api/v1/replay/opening-words.ts'
 import { openRecording } from '../../../recording.ts'
 import { fetchSealed, readingText } from '../../player/sealed-file.ts'
 import { type ReadStatements, statementsIn } from './statements-in.ts'
 
 export type OpenedStatements = ReadStatements & {
+  /** What the details say of a recording that the gateway can read. */
+  readonly facts: readonly SessionFact[]
   /** False if its end is missing. */
   readonly isSealed: boolean
 }
@@ -18,5 +22,5 @@ export async function openSealedStatements(
 ): Promise<OpenedStatements> {
   const { stored, key: jwk } = await fetchSealed(session, key, passphrase)
   const { events, isSealed } = await openRecording(stored, jwk, share => say(readingText(share)))
-  return { ...statementsIn(events, openedAtMs), isSealed }
+  return { ...statementsIn(events, openedAtMs), facts: [...openingFactsIn(events)], isSealed }
 }

@@ -12,7 +12,7 @@ import { changeQuery, useRoute } from '../../router.tsx'
 import { CommentsPart } from '../../session/comments.tsx'
 import { DetailsPart } from '../../session/details.tsx'
 import { FindingsPart, useFindings } from '../../session/findings.tsx'
-import { SealedPart } from '../../session/sealed-part.tsx'
+import { openedDetail, SealedPart } from '../../session/sealed-part.tsx'
 import { settingOf } from '../../settings.ts'
 import type { SessionViewProps } from '../session.tsx'
 import { Bar } from './bar.tsx'
@@ -80,7 +80,7 @@ function Sealed({ detail }: { detail: SessionDetail }) {
         return openSealedStatements(detail.id, detail.openedAtMs, ...key)
       }}
     >
-      {opened => <OpenedHere detail={detail} opened={opened} />}
+      {opened => <OpenedHere detail={openedDetail(detail, opened.facts)} opened={opened} />}
     </SealedPart>
   )
 }
