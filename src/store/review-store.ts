@@ -18,6 +18,8 @@ type Guard = <T>(action: () => Promise<T>) => Promise<T>
 
 /** Of one session, the newest: what more people wrote than anybody reads is still in the store. */
 const maxShown = 1000
+/** Verdicts of each session of a list. */
+const maxVerdictsShown = 200
 
 export function reviewStore(statements: Statements, guarded: Guard, kept: Guard): ReviewStore {
   return {
@@ -110,13 +112,15 @@ function verdictStore(
     'rationale',
   ])
   const of = statements.query<{ sessions: string; limit: number }, SessionVerdictRow>(
-    `select * from sessionVerdicts where session in (select value from json_each(@sessions))
-      order by atMs desc, id desc limit @limit`,
+    `select id, session, issuer, subject, name, atMs, verdict, rationale from (
+       select *, row_number() over (partition by session order by atMs desc, id desc) place
+         from sessionVerdicts where session in (select value from json_each(@sessions)))
+       where place <= @limit order by atMs desc, id desc`,
   )
   return {
     judge: row => kept(async () => void insert(row)),
     verdictsOf: sessions =>
-      guarded(async () => of({ sessions: JSON.stringify(sessions), limit: maxShown }).toReversed()),
+      guarded(async () => of({ sessions: JSON.stringify(sessions), limit: maxVerdictsShown }).toReversed()),
   }
 }
 

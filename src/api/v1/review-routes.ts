@@ -12,6 +12,9 @@ import { mergeStretches } from './stretches.ts'
 
 /** Characters of a comment and of a rationale: a page of text. */
 const maxText = 4000
+/** Of one person on one session: those of others are shown beside them, and fewer are shown than many can write. */
+const maxComments = 100
+const maxVerdicts = 10
 /** A recording is not longer, in milliseconds: a month. */
 const maxOffsetMs = 31 * 86_400_000
 /** Stretches of one report: a player tells every few seconds. */
@@ -120,7 +123,8 @@ export function commentOf({ id, name, atMs, offsetMs, text }: CommentRow): Comme
 async function addComment(
   parts: ApiParts,
   { row, person, body }: SessionAsk<unknown, z.output<typeof commentBody>>,
-): Promise<Comment> {
+): Promise<Comment | Refused> {
+  if (ofPerson(await parts.reviews.commentsOf(row.id), person).length >= maxComments) return enoughComments
   const id = randomUUID()
   const atMs = parts.clock.nowMs()
   parts.audit.append({ kind: 'comment-added', session: row.id, comment: id, ...who(person) })
@@ -128,6 +132,23 @@ async function addComment(
   await parts.reviews.comment(comment)
   return commentOf(comment)
 }
+
+function ofPerson<Row extends { readonly issuer: string; readonly subject: string }>(
+  rows: readonly Row[],
+  { principal }: Asking,
+): readonly Row[] {
+  const { issuer, subject } = principal.fields
+  return rows.filter(row => row.issuer === issuer && row.subject === subject)
+}
+
+const enoughComments = conflict(
+  'Enough said',
+  `You have written ${maxComments} comments on this session. Those of others have to be seen, too.`,
+)
+const enoughVerdicts = conflict(
+  'Enough said',
+  `You have given ${maxVerdicts} verdicts on this session, and the last one counts as much as another would.`,
+)
 
 export function watchedOf({
   name,
@@ -156,6 +177,7 @@ async function giveVerdict(
   { row, person, body }: SessionAsk<unknown, z.output<typeof verdictBody>>,
 ): Promise<Verdict | Refused> {
   if (verdictRefusal(row) !== undefined) return new Refused(stillOpen)
+  if (ofPerson(await parts.reviews.verdictsOf([row.id]), person).length >= maxVerdicts) return enoughVerdicts
   const atMs = parts.clock.nowMs()
   const { verdict, rationale } = body
   parts.audit.append({ kind: 'verdict-given', session: row.id, verdict, rationale, ...who(person) })
