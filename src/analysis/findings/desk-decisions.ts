@@ -23,6 +23,8 @@ type Decided = Promise<Answer<FindingInFull>>
 
 /** A suppression is looked at again after a while; nobody can hide a rule for ever. */
 const maxSuppressMs = 366 * 86_400_000
+/** Suppressions in force of one person: each finding is compared with all of them. */
+const maxSuppressions = 2000
 /** Nobody puts a finding off for longer: what can wait for weeks can be closed. */
 const maxSnoozeMs = 14 * 86_400_000
 /** Requests for names that wait for approval, of one finding. */
@@ -127,7 +129,10 @@ export class Decisions {
     const whyNot = unsuppressible(row.value) ?? this.#notAlone(row.value)
     if (whyNot !== undefined) return refused('not-allowed', whyNot)
     const isOfPerson = scope === 'rule-person'
+    const own = (await store.suppressions(nowMs)).filter(({ owner }) => owner === keyOf(asker))
     const targets = scope === 'rule-target' ? [target] : reviewedBy(this.#parts, row.value, asker)
+    if (own.length + targets.length > maxSuppressions)
+      return refused('conflict', 'You own as many suppressions as one person may. Wait until some are over.')
     audit.append({
       kind: 'finding-suppressed',
       finding: id,

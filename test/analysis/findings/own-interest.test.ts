@@ -85,3 +85,29 @@ test('whoever it is about cannot say so much that nobody sees what was decided',
   const more = await desk.contest(principal, { finding: id, text: 'and again' })
   expect(more.ok ? 'it was taken' : more.why).toBe('conflict')
 })
+
+test('nobody suppresses so often that each finding is compared with a flood', async () => {
+  const { desk, find, store } = await deskWith()
+  const id = await find()
+  const why = {
+    scope: 'rule',
+    group: 'X',
+    severity: 'low',
+    rules: [],
+    rationale: 'noise',
+    untilMs: NOON + HOUR,
+  } as const
+  const key = bob.kind === 'person' ? `${bob.principal.fields.issuer}\nann-1` : ''
+  const owner = { owner: key, ownerName: 'ann', issuer: undefined, subject: undefined, target: undefined }
+  for (let at = 0; at < 2000; at++)
+    await store.findings.suppress({
+      id: `x${at}`,
+      ...why,
+      ...owner,
+      createdAtMs: NOON,
+      liftedAtMs: undefined,
+    })
+  const more = await desk.suppress(id, { scope: 'rule-target', ...until }, ann)
+  expect(more.ok ? 'it was taken' : more.why).toBe('conflict')
+  expect((await desk.suppress(id, { scope: 'rule-target', ...until }, carl)).ok).toBe(true)
+})
