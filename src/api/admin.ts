@@ -12,6 +12,7 @@ import { type Problem, problemDocument, problemOf } from './problem.ts'
 import { addNotifyRoutes } from './notify-routes.ts'
 import { ReadTickets } from './read-tickets.ts'
 import { addSearchRoutes } from './search-routes.ts'
+import { sentence } from './sentence.ts'
 import { addRetentionRoutes } from './retention-routes.ts'
 import { type PurgedView, purgedText } from '../recorder/retention/view.ts'
 
@@ -20,14 +21,6 @@ const maxRows = 1000
 
 /** Bytes of a request: a sentence. */
 const maxBodyBytes = 16 * 1024
-
-/** A reason or purpose: one readable line, since it goes into rows and logs. */
-const sentence = z
-  .string()
-  .trim()
-  .min(1)
-  .max(200)
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'has characters that do not show')
 
 const endBody = z.strictObject({ reason: sentence })
 /** `signed`: with the proof of who reads, for a bundle. */

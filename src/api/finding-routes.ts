@@ -6,6 +6,7 @@ import type { FairnessReport } from '../analysis/findings/fairness.ts'
 import { severities } from '../analysis/rules/rule.ts'
 import type { HoldResult } from '../session/hold.ts'
 import { type Problem, problemDocument } from './problem.ts'
+import { sentence } from './sentence.ts'
 
 export type FindingDoor = {
   readonly desk: FindingDesk
@@ -24,12 +25,6 @@ const maxValues = 50
 /** A report looks back a year at most. */
 const maxDays = 366
 
-const sentence = z
-  .string()
-  .trim()
-  .min(1)
-  .max(200)
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'has characters that do not show')
 const paragraph = z.string().max(2000)
 const many = <T extends z.ZodType>(item: T) => z.array(item).max(maxValues).optional()
 const filterBody = z.strictObject({

@@ -2,6 +2,7 @@
 import type { Context, Hono } from 'hono'
 import { z } from 'zod'
 import type { Retention } from '../recorder/retention/retention.ts'
+import { sentence } from './sentence.ts'
 
 export type RetentionDoor = Pick<
   Retention,
@@ -13,13 +14,6 @@ const maxSubjects = 100
 /** Of issuers and subjects, which are not ours to limit further. */
 const maxIdentityLength = 2000
 
-/** One readable line, since it goes into rows, tombstones and logs. */
-const sentence = z
-  .string()
-  .trim()
-  .min(1)
-  .max(200)
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'has characters that do not show')
 const identity = z.string().min(1).max(maxIdentityLength)
 const person = z.union([
   z.strictObject({ name: sentence }),

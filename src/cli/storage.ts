@@ -6,7 +6,7 @@ import type { AuditEvent, AuditLog } from '../audit/audit-log.ts'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { printProblems } from '../config/problem.ts'
-import { Fault, reasonOf } from '../errors.ts'
+import { Fault } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { openStorage, type RecordingStorage, type StorageOptions } from '../recorder/storage/storage.ts'
 import type { Bucket } from '../recorder/storage/bucket.ts'
@@ -16,6 +16,7 @@ import { localStore } from '../recorder/storage/local-store.ts'
 import type { RecordingStore } from '../recorder/storage/recording-store.ts'
 import { probeBucket } from '../recorder/storage/probe-bucket.ts'
 import { accessOf, openS3Bucket } from '../recorder/storage/s3-bucket.ts'
+import { note } from './audit-note.ts'
 import { foldersOf } from './folders.ts'
 import type { ProbeResult } from './probe.ts'
 
@@ -30,12 +31,7 @@ export function startStorage(
   const tell = (event: Heard) => {
     sayInLog(event, log)
     const entry = entryOf(event)
-    if (entry === undefined) return
-    try {
-      audit.append(entry)
-    } catch (cause) {
-      log.error({ cause: reasonOf(cause) }, 'the audit log has not heard of this')
-    }
+    if (entry !== undefined) note({ audit, log }, entry)
   }
   return openStorage({
     folder,

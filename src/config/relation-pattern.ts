@@ -3,6 +3,7 @@
  * catalogs hold them (lower case, unless they were created in double quotes); `*` stands for any characters of one part.
  */
 import { read, type Reading, unreadable } from './reading.ts'
+import { matchesWildcard } from './wildcard.ts'
 
 /** PostgreSQL cuts names at 63 bytes; three of them and two dots. */
 const MAX_LENGTH = 200
@@ -30,22 +31,6 @@ function parsePattern(value: unknown, lengths: readonly number[], what: string):
     : unreadable(`must be ${what}`)
 }
 
-/** Whether a name matches one part of a pattern. Takes pattern × name at most. */
-export function matchesPart(pattern: string, name: string): boolean {
-  const [first = '', ...rest] = pattern.split('*')
-  const last = rest.pop()
-  if (last === undefined) return pattern === name
-  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last))
-    return false
-  let at = first.length
-  for (const part of rest) {
-    const found = name.indexOf(part, at)
-    if (found < 0) return false
-    at = found + part.length
-  }
-  return at <= name.length - last.length
-}
-
 /** A table as a statement names it; without a schema it may be in any. */
 export type TableName = { readonly schema?: string | undefined; readonly name: string }
 
@@ -57,12 +42,12 @@ export function matchesTable(pattern: string, { schema, name }: TableName): bool
   const parts = pattern.split('.')
   const wanted = parts.at(-1) ?? ''
   const wantedSchema = parts.length > 1 ? parts[0] : undefined
-  if (!matchesPart(wanted, name)) return false
-  return wantedSchema === undefined || schema === undefined || matchesPart(wantedSchema, schema)
+  if (!matchesWildcard(wanted, name)) return false
+  return wantedSchema === undefined || schema === undefined || matchesWildcard(wantedSchema, schema)
 }
 
 /** The same for `table.column` and `schema.table.column`. */
 export function matchesColumn(pattern: string, table: TableName, column: string): boolean {
   const parts = pattern.split('.')
-  return matchesPart(parts.at(-1) ?? '', column) && matchesTable(parts.slice(0, -1).join('.'), table)
+  return matchesWildcard(parts.at(-1) ?? '', column) && matchesTable(parts.slice(0, -1).join('.'), table)
 }

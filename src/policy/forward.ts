@@ -2,6 +2,7 @@
 import type { ForwardRule } from '../config/forward-rule.ts'
 import { contains, isLoopback, parseAddress, parseNetwork } from '../config/network.ts'
 import { printable } from '../config/printable.ts'
+import { matchesWildcard } from '../config/wildcard.ts'
 import { allowsChannel, type ChannelDecision, type Grant } from './decide.ts'
 
 /** A TCP port (0: whichever is free, to listen only) or a socket in the file system, as the target sees it. */
@@ -73,22 +74,6 @@ function matchesPath(pattern: string, path: string): boolean {
   const below = wanted.at(-1) === '**'
   if (below ? steps.length < wanted.length : steps.length !== wanted.length) return false
   return wanted.every(
-    (step, index) => (below && index === wanted.length - 1) || matchesStep(step, steps[index] ?? ''),
+    (step, index) => (below && index === wanted.length - 1) || matchesWildcard(step, steps[index] ?? ''),
   )
-}
-
-/** `*` is any number of characters of the step; nothing else is special. Takes pattern × step at most. */
-function matchesStep(pattern: string, step: string): boolean {
-  const [first = '', ...rest] = pattern.split('*')
-  const last = rest.pop()
-  if (last === undefined) return pattern === step
-  if (!step.startsWith(first) || step.length < first.length + last.length || !step.endsWith(last))
-    return false
-  let at = first.length
-  for (const part of rest) {
-    const found = step.indexOf(part, at)
-    if (found < 0) return false
-    at = found + part.length
-  }
-  return at <= step.length - last.length
 }

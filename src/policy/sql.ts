@@ -1,7 +1,8 @@
 /** Which statements a grant covers. Pure; what a statement does, PostgreSQL's own grammar has said before. */
 import { denyWords, isDenyWord } from '../config/deny-words.ts'
 import { printable } from '../config/printable.ts'
-import { matchesPart, matchesTable } from '../config/relation-pattern.ts'
+import { matchesTable } from '../config/relation-pattern.ts'
+import { matchesWildcard } from '../config/wildcard.ts'
 import type { StatementFacts, StatementTable } from '../model.ts'
 import type { Grant } from './decide.ts'
 
@@ -77,7 +78,7 @@ function isWholeSchema({ schema, name }: StatementTable): boolean {
  */
 function coversSchema(pattern: string, { schema = '', write }: StatementTable): boolean {
   const [wantedSchema = '', table] = pattern.split('.')
-  return table === undefined ? write : matchesPart(wantedSchema, schema)
+  return table === undefined ? write : matchesWildcard(wantedSchema, schema)
 }
 
 function tableText({ schema, name }: StatementTable): string {

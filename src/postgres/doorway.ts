@@ -1,9 +1,9 @@
 /** Accepts connections, and turns strangers away of whom there are too many. Reads nothing: who takes them does. */
-import { createServer, type Server, type Socket } from 'node:net'
-import type { Endpoint, PostgresLimits } from '../config/config.ts'
-import { Fault } from '../errors.ts'
+import { createServer, type Socket } from 'node:net'
+import type { PostgresLimits } from '../config/config.ts'
 import { plainAddress } from '../identity/source-address.ts'
 import { sourceNetwork } from '../identity/source-network.ts'
+import { listen } from '../session/listening.ts'
 import { Strangers } from '../session/strangers.ts'
 import { type Arrival, type PostgresEndpoint, say } from './connection.ts'
 
@@ -50,7 +50,7 @@ async function openDoorway(
       enter: makeRoom => strangers.enter(network, makeRoom),
     })
   })
-  await listen(server, endpoint)
+  await listen(server, endpoint, 'PostgreSQL')
   const address = server.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : endpoint.port,
@@ -60,20 +60,6 @@ async function openDoorway(
 
 function strangerLimits(limits: PostgresLimits) {
   return { ...limits, randomDropFrom: Math.ceil(limits.maxUnauthenticatedConnections / 2), randomDropPercent }
-}
-
-function listen(server: Server, endpoint: Endpoint): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === 'EADDRINUSE'
-      const why = taken
-        ? 'is in use by another program'
-        : `cannot be listened on (${cause.code ?? cause.message})`
-      const text = `The PostgreSQL address ${endpoint.host}:${endpoint.port} ${why}. Choose another.`
-      reject(new Fault('PORT_IN_USE', text, { cause }))
-    })
-    server.listen({ host: endpoint.host, port: endpoint.port, backlog: 511 }, resolve)
-  })
 }
 
 /** As a server that is full. */

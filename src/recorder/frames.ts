@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { linkOf } from '../chain.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import {
@@ -9,6 +9,7 @@ import {
   preambleBytes,
   readFrameHead,
 } from './format.ts'
+import { readAt } from './file-part.ts'
 
 /** One stored frame. */
 export type Frame = {
@@ -151,15 +152,4 @@ function openFile(file: string): number {
       cause: error,
     })
   }
-}
-
-function readAt(fd: number, offset: number, length: number): Buffer {
-  const buffer = Buffer.allocUnsafe(length)
-  let filled = 0
-  while (filled < length) {
-    const read = readSync(fd, buffer, filled, length - filled, offset + filled)
-    if (read === 0) break
-    filled += read
-  }
-  return buffer.subarray(0, filled)
 }

@@ -1,6 +1,7 @@
 /** Finds where a damaged recording can be read again. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { linkOf } from '../chain.ts'
+import { readAt } from './file-part.ts'
 import { type FrameHead, FormatProblem, frameHeadBytes, readFrameHead } from './format.ts'
 
 /** What stands between a damaged record and the next one that is whole. */
@@ -63,15 +64,4 @@ function isContinued(fd: number, at: number, { bodyBytes, kind }: FrameHead, siz
   if (next.length < frameHeadBytes) return true // the end is cut
   const link = linkOf(readAt(fd, at, frameHeadBytes + bodyBytes))
   return next.subarray(8).equals(link)
-}
-
-function readAt(fd: number, offset: number, length: number): Buffer {
-  const buffer = Buffer.allocUnsafe(length)
-  let filled = 0
-  while (filled < length) {
-    const read = readSync(fd, buffer, filled, length - filled, offset + filled)
-    if (read === 0) break
-    filled += read
-  }
-  return buffer.subarray(0, filled)
 }

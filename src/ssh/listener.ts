@@ -1,7 +1,7 @@
 /**
  * Where SSH clients come in: limits for those who have not signed in, the sign-in itself, and for those who have, the door.
  */
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import type { Endpoint } from '../config/config.ts'
 import { Fault, reasonOf } from '../errors.ts'
 import { type ProvenKey, signatureAlgorithms } from '../identity/key-proof.ts'
@@ -10,6 +10,7 @@ import { plainAddress } from '../identity/source-address.ts'
 import { sourceNetwork } from '../identity/source-network.ts'
 import type { WaitingSignIns } from '../identity/waiting-sign-in.ts'
 import { parseUserName } from '../policy/address.ts'
+import { listen } from '../session/listening.ts'
 import { type Ending, userTextOf } from '../session/session.ts'
 import { type Admission, type SignInProof, SshAuthentication } from './authentication.ts'
 import { disconnectReason, encodeBanner, encodeUnimplemented, messageNumber } from './messages.ts'
@@ -50,7 +51,7 @@ export async function startSshListener(endpoint: Endpoint, parts: SshListenerPar
     connections.add(connection)
     socket.once('close', () => connections.delete(connection))
   })
-  await listen(server, endpoint)
+  await listen(server, endpoint, 'SSH')
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : endpoint.port
   return {
@@ -61,25 +62,6 @@ export async function startSshListener(endpoint: Endpoint, parts: SshListenerPar
       await closed
     },
   }
-}
-
-function listen(server: Server, endpoint: Endpoint): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === 'EADDRINUSE'
-      const why = taken
-        ? 'is in use by another program'
-        : `cannot be listened on (${cause.code ?? cause.message})`
-      reject(
-        new Fault(
-          'PORT_IN_USE',
-          `The SSH address ${endpoint.host}:${endpoint.port} ${why}. Choose another.`,
-          { cause },
-        ),
-      )
-    })
-    server.listen({ host: endpoint.host, port: endpoint.port, backlog: 511 }, resolve)
-  })
 }
 
 /** RFC 4253, section 4.2: lines before the identification are shown by clients that could not connect. */

@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { matchesColumn, matchesPart, matchesTable } from '../../src/config/relation-pattern.ts'
+import { matchesColumn, matchesTable } from '../../src/config/relation-pattern.ts'
+import { matchesWildcard } from '../../src/config/wildcard.ts'
 import { makeServerCertificate } from '../../src/demo/server-certificate.ts'
 import { complaintsOf, configOf, yamlWith } from './yaml-file.ts'
 import { newFolder } from '../support/scratch.ts'
@@ -226,7 +227,7 @@ describe('patterns of tables and columns', () => {
     fc.assert(
       fc.property(word, name, (pattern, text) => {
         const expression = new RegExp(`^${pattern.replaceAll('*', '.*')}$`)
-        expect(matchesPart(pattern, text)).toBe(expression.test(text))
+        expect(matchesWildcard(pattern, text)).toBe(expression.test(text))
       }),
     )
   })

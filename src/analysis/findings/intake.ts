@@ -1,6 +1,7 @@
 /** Drafts of the analysis become findings: one of each group and session, placed within the budget of their day. */
 import { reasonOf } from '../../errors.ts'
 import type { FindingRow, SessionRow, SuppressionRow } from '../../model.ts'
+import { sessionOfNobody } from '../../store/session-of-nobody.ts'
 import { newId } from './desk-decisions.ts'
 import { type DeskParts, gatewayName } from './desk-parts.ts'
 import { type FindingDraft, isWorse } from './finding.ts'
@@ -14,23 +15,7 @@ const maxOfDay = 1000
 const maxWaiting = 10_000
 
 /** What a finding is about that is about no session. */
-const theGateway: SessionRow = {
-  id: noSession,
-  protocol: 'ssh',
-  issuer: '',
-  subject: '',
-  principalName: '',
-  target: '',
-  login: '',
-  role: '',
-  sourceAddress: '',
-  owner: '',
-  openedAtMs: 0,
-  endedAtMs: undefined,
-  state: 'ended',
-  endReason: undefined,
-  recording: '',
-}
+const theGateway = sessionOfNobody('ssh', '')
 
 export class Intake {
   readonly #parts: DeskParts

@@ -12,7 +12,7 @@ import {
   endOfWord,
   opensDollarQuote,
 } from './shape.ts'
-import { matchesPart } from '../../config/relation-pattern.ts'
+import { matchesWildcard } from '../../config/wildcard.ts'
 
 const masked = '[masked]'
 /** Nothing is a secret without one of these, but for the patterns of the configuration. */
@@ -132,7 +132,7 @@ class Scan {
 
   /** A literal that is no secret by its place: by a pattern, or because of what stands in it. */
   #literal(start: number, body: string, isVerbatim: boolean): void {
-    const within = this.#patterns.some(pattern => matchesPart(pattern, body))
+    const within = this.#patterns.some(pattern => matchesWildcard(pattern, body))
       ? masked
       : this.#within(body, isVerbatim)
     if (within !== body) this.#replace(start, start + body.length, within)

@@ -10,7 +10,7 @@ import { namedSessions } from './named-sessions.ts'
 import { who } from './review-routes.ts'
 import { type Ask, Refused, route, type Route } from './route.ts'
 import { searchPage } from './shapes.ts'
-import { anyOf } from './visible-sessions.ts'
+import { sessionOfNobody } from '../../store/session-of-nobody.ts'
 
 /** Characters of what somebody looks for. */
 const maxQuery = 1000
@@ -64,7 +64,7 @@ async function search(
   noted.note({ ...who(person), sourceAddress: person.sourceAddress }, q, session)
   const policy = parts.policy()
   const targets = (await index.targets()).filter(
-    ({ protocol, name }) => mayReview(policy, person.principal, anyOf(protocol, name)).allowed,
+    ({ protocol, name }) => mayReview(policy, person.principal, sessionOfNobody(protocol, name)).allowed,
   )
   const { issuer, subject } = person.principal.fields
   const found = await index.search({

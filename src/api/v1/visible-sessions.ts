@@ -1,7 +1,8 @@
 import type { Principal } from '../../identity/principal.ts'
-import type { Protocol, SessionRow } from '../../model.ts'
+import type { Protocol } from '../../model.ts'
 import { mayReview } from '../../policy/review.ts'
 import type { Policy } from '../../policy/rules.ts'
+import { sessionOfNobody } from '../../store/session-of-nobody.ts'
 import type { VisibleSessions } from '../../store/session-query.ts'
 
 /**
@@ -12,31 +13,10 @@ import type { VisibleSessions } from '../../store/session-query.ts'
 export function visibleTo(policy: Policy, principal: Principal, targets: readonly string[]): VisibleSessions {
   const { issuer, subject } = principal.fields
   const seen = (protocol: Protocol): readonly string[] =>
-    targets.filter(target => mayReview(policy, principal, anyOf(protocol, target)).allowed)
+    targets.filter(target => mayReview(policy, principal, sessionOfNobody(protocol, target)).allowed)
   return {
     kind: 'reviewed',
     targets: { ssh: seen('ssh'), postgres: seen('postgres') },
     butNotOf: { issuer, subject },
-  }
-}
-
-/** Of nobody: an issuer is an address, and the empty one is none. */
-export function anyOf(protocol: Protocol, target: string): SessionRow {
-  return {
-    id: '',
-    protocol,
-    issuer: '',
-    subject: '',
-    principalName: '',
-    target,
-    login: '',
-    role: '',
-    sourceAddress: '',
-    owner: '',
-    openedAtMs: 0,
-    endedAtMs: undefined,
-    state: 'ended',
-    endReason: undefined,
-    recording: '',
   }
 }

@@ -1,6 +1,6 @@
 /** What receivers ask for in their answers: policy decides, the session acts, and both are in the audit log. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AuditEvent, AuditLog } from '../../audit/audit-log.ts'
+import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import type { NotifySink } from '../../config/notify-schema.ts'
@@ -11,6 +11,7 @@ import { type AskRefusal, maxAsksPerMinute, refusedAsk } from '../../policy/webh
 import { askedPauseMs, type HoldWish } from '../../session/hold.ts'
 import type { LiveSessions } from '../../session/live.ts'
 import type { Store } from '../../store/store.ts'
+import { note } from '../audit-note.ts'
 
 export type AskParts = {
   readonly config: () => Config
@@ -65,7 +66,7 @@ export class Asks {
     const refused = refusedAsk({ ask, may, asksInMinute })
     if (refused !== undefined) return this.#refuse(about, refused, asksInMinute)
     // Before it is done: what cannot be written down does not happen.
-    if (!this.#note({ kind: 'ask-followed', ...about })) return
+    if (!note(this.#parts, { kind: 'ask-followed', ...about })) return
     try {
       if (await this.#act(about)) return
       this.#refuse(about, ask === 'require-review' ? 'not-known' : 'not-open', asksInMinute)
@@ -105,7 +106,7 @@ export class Asks {
   }
 
   #refuse(about: Readonly<Record<string, string | number>>, code: AskRefusal, asksInMinute: number): void {
-    if (asksInMinute <= maxAsksPerMinute + 1) this.#note({ kind: 'ask-refused', ...about, code })
+    if (asksInMinute <= maxAsksPerMinute + 1) note(this.#parts, { kind: 'ask-refused', ...about, code })
   }
 
   #count(sink: string): number {
@@ -114,17 +115,6 @@ export class Asks {
     const counted = [...recent, nowMs].slice(-(maxAsksPerMinute + 2))
     this.#asked.set(sink, counted)
     return counted.length
-  }
-
-  /** False if the audit log takes nothing any more; sessions end by that alone. */
-  #note(event: AuditEvent): boolean {
-    try {
-      this.#parts.audit.append(event)
-      return true
-    } catch (cause) {
-      this.#parts.log.error({ cause: reasonOf(cause) }, 'the audit log has not heard of this')
-      return false
-    }
   }
 }
 

@@ -1,15 +1,15 @@
 /** Telling others what happens: the thread that does it, what its news mean here, and what receivers ask for. */
-import type { AuditEvent, AuditLog } from '../../audit/audit-log.ts'
+import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Config } from '../../config/config.ts'
 import type { NotifySink } from '../../config/notify-schema.ts'
 import type { Clock } from '../../clock.ts'
-import { reasonOf } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { endOfLog } from '../../notify/audit-feed.ts'
 import type { LaneState, Retried } from '../../notify/lane.ts'
 import type { SinkPlan } from '../../notify/notify-messages.ts'
 import type { Position } from '../../notify/position.ts'
 import { type HeardNews, NotifyThread, type Overview } from '../../notify/notify-thread.ts'
+import { note } from '../audit-note.ts'
 import { foldersOf } from '../folders.ts'
 import type { Metrics } from '../metrics.ts'
 import { type AskActs, Asks } from './asks.ts'
@@ -114,19 +114,9 @@ export class Notifications {
 
   #hear(news: HeardNews): void {
     sayInLog(news, this.#parts.log)
-    if (news.kind === 'disabled') this.#note({ kind: 'sink-disabled', sink: news.sink, reason: news.reason })
+    if (news.kind === 'disabled')
+      note(this.#parts, { kind: 'sink-disabled', sink: news.sink, reason: news.reason })
     if (news.kind === 'ask') void this.#asks.decide(news.sink, news.ask, news.sequence)
-  }
-
-  /** False if the audit log takes nothing any more; sessions end by that alone. */
-  #note(event: AuditEvent): boolean {
-    try {
-      this.#parts.audit.append(event)
-      return true
-    } catch (cause) {
-      this.#parts.log.error({ cause: reasonOf(cause) }, 'the audit log has not heard of this')
-      return false
-    }
   }
 }
 
