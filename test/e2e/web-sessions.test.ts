@@ -1,6 +1,7 @@
 /** The list of sessions in a real browser: found, filtered, chosen and judged, by pointer and by keys; and what the pages say when they cannot. */
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { Me } from '../../src/api/schema.ts'
 import { people } from '../support/issuer.ts'
 import { startChromium, Visitor, whatPagesNeed } from '../support/pages.ts'
 import { World } from '../support/world.ts'
@@ -182,6 +183,25 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       await dialog.waitFor({ state: 'hidden' })
       // The window was asked for, and the first token was of the sign-in before.
       expect(complaints.filter(text => !/a window was opened|status of 403/.test(text))).toEqual([])
+    })
+
+    test('a sign-in that ends soon is said, in the zone of the page, until it is renewed beside it', async () => {
+      const at = await reviewer()
+      const { page } = at
+      let leftMs = 4 * 60_000
+      await page.route(/api\/v1\/me$/, async route => {
+        const answer = await route.fetch()
+        const me = (await answer.json()) as Me
+        await route.fulfill({ json: { ...me, signedInUntilMs: me.gateway.timeMs + leftMs } })
+      })
+      await page.reload()
+      const warning = page.getByRole('alert').filter({ hasText: /^Your sign-in ends at .* UTC/ })
+      await warning.waitFor()
+      expect(await warning.getByRole('link').getAttribute('target')).toBe('_blank')
+      expect(await at.axe()).toEqual([])
+      leftMs = 3_600_000
+      await page.evaluate('dispatchEvent(new Event("focus"))')
+      await warning.waitFor({ state: 'hidden' })
     })
 
     test('a list of live sessions that cannot be asked for says how old it is', async () => {

@@ -2,12 +2,12 @@
 import type { ComponentType } from 'preact'
 import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks'
 import type { FindingCounts, Me, SessionPage } from '../../src/api/schema.ts'
-import { setFormToken, useResource } from './api.ts'
+import { get, setFormToken, useResource } from './api.ts'
 import { signedIn } from './me.ts'
 import { Line } from './parts/hidden.tsx'
 import { Said } from './parts/said.tsx'
 import { Empty, Failed, Loading, Shown, signInAddress } from './parts/states.tsx'
-import { textOf } from './parts/time.tsx'
+import { textOf, Time } from './parts/time.tsx'
 import { Link, navigate, useRoute } from './router.tsx'
 import { firstPath, pageAt, type PageProps } from './routes.ts'
 import { type Theme, useSetting } from './settings.ts'
@@ -111,20 +111,40 @@ function Count({ of }: { of: number | undefined }) {
 /** Said so long before a sign-in is over. Milliseconds. */
 const warnMs = 5 * 60_000
 
-/** So that nobody loses what they write. */
-function SignInEnds({ me: { signedInUntilMs, gateway } }: { me: Me }) {
+/** So that nobody loses what they write: they sign in beside it, and come back. */
+function SignInEnds({ me }: { me: Me }) {
+  const [{ signedInUntilMs, gateway }, setMe] = useState(me)
   const [isSoon, setSoon] = useState(false)
+  useEffect(() => setMe(me), [me])
   useEffect(() => {
+    setSoon(false)
     const leftMs = signedInUntilMs - gateway.timeMs - warnMs
     // Timers take 24 days at most; no sign-in lasts so long.
     const timer = setTimeout(() => setSoon(true), Math.max(0, Math.min(leftMs, 2 ** 31 - 1)))
     return () => clearTimeout(timer)
   }, [signedInUntilMs])
+  useEffect(() => {
+    if (!isSoon) return
+    const look = (): void => {
+      get<Me>('/me').then(
+        now => {
+          setFormToken(now.formToken)
+          setMe(now)
+        },
+        () => {}, // it is said where something is asked for; what is written here stays
+      )
+    }
+    addEventListener('focus', look)
+    return () => removeEventListener('focus', look)
+  }, [isSoon])
   if (!isSoon) return null
   return (
     <p class="note warn" role="alert">
-      Your sign-in ends at {textOf(signedInUntilMs, 'utc')}. Keep what you are writing, then{' '}
-      <a href={signInAddress()}>sign in again</a>.
+      Your sign-in ends at <Time ms={signedInUntilMs} />.{' '}
+      <a href={signInAddress()} target="_blank" rel="noopener">
+        Sign in again in a new window
+      </a>
+      , and come back: what you are writing stays.
     </p>
   )
 }
