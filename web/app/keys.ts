@@ -11,6 +11,15 @@ export function focusOnMain(): void {
 /** What a key does; `event.key` names it. */
 export type Commands = Readonly<Record<string, () => void>>
 
+/** Space and Enter press what has the focus. */
+function isPressing({ key, target }: KeyboardEvent): boolean {
+  return (
+    (key === ' ' || key === 'Enter') &&
+    target instanceof Element &&
+    target.closest('button, a, summary, [role=tab]') !== null
+  )
+}
+
 /** Never while somebody types, answers a dialog, or holds another key down with it. */
 export function useKeys(commands: Commands): void {
   const [setting] = useSetting('keys')
@@ -22,7 +31,7 @@ export function useKeys(commands: Commands): void {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return
       if (document.querySelector('dialog[open]') !== null) return
       const command = Object.hasOwn(latest.current, event.key) ? latest.current[event.key] : undefined
-      if (command === undefined) return
+      if (command === undefined || isPressing(event)) return
       event.preventDefault()
       command()
     }

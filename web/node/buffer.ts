@@ -15,8 +15,14 @@ export class Buffer extends Uint8Array {
       return new Buffer(source, encoding, length)
     if (typeof source !== 'string') return new Buffer(source as ArrayBuffer)
     if (encoding === 'utf8') return new Buffer(new TextEncoder().encode(source))
-    const characters = encoding === 'base64' ? atob(source) : source
+    if (encoding === 'hex') return new Buffer(hexBytes(source))
+    const characters = encoding === 'base64' ? atob(base64In(source)) : source
     return new Buffer(Uint8Array.from(characters, character => character.charCodeAt(0)))
+  }
+
+  /** Of a text in UTF-8. */
+  static byteLength(text: string): number {
+    return new TextEncoder().encode(text).length
   }
 
   /** Bytes that are no UTF-8 become U+FFFD, as Node's do. */
@@ -70,6 +76,22 @@ export class Buffer extends Uint8Array {
   get #view(): DataView {
     return new DataView(this.buffer, this.byteOffset, this.byteLength)
   }
+}
+
+/** As Node takes it: also for addresses, without its padding, and nothing else in it counts. */
+function base64In(text: string): string {
+  const plain = text
+    .replaceAll('-', '+')
+    .replaceAll('_', '/')
+    .replace(/=[^]*$/, '')
+  const letters = plain.replaceAll(/[^A-Za-z0-9+/]/g, '')
+  return letters.length % 4 === 1 ? letters.slice(0, -1) : letters
+}
+
+/** As Node takes it: until something is no pair of digits. */
+function hexBytes(text: string): Uint8Array {
+  const pairs = /^(?:[0-9a-f]{2})*/i.exec(text)?.[0].match(/../g) ?? []
+  return Uint8Array.from(pairs, pair => Number.parseInt(pair, 16))
 }
 
 export function isUtf8(bytes: Uint8Array): boolean {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { EntryView } from '../../../src/api/schema.ts'
-import { filterOf, matches, momentIn, statementAt } from '../../../web/app/pages/sql/filter.ts'
+import { readText } from '../../../web/app/pages/sql/read-text.ts'
+import { filterOf, matches, statementAt } from '../../../web/app/pages/sql/filter.ts'
 import { advanced } from '../../../web/app/pages/sql/play.ts'
 import { statementsOf } from '../../../web/app/pages/sql/statement.ts'
 
@@ -47,15 +48,6 @@ test('the statement of a moment is the last that began by then', () => {
   expect(statementAt([], 5)).toBeUndefined()
 })
 
-test('a moment is seconds, a clock or an instant, and nothing else', () => {
-  const openedAtMs = Date.parse('2026-11-21T14:00:00Z')
-  expect(momentIn('2472.5', openedAtMs)).toBe(2_472_500)
-  expect(momentIn('0:41:12', openedAtMs)).toBe(2_472_000)
-  expect(momentIn('2026-11-21T14:41:12Z', openedAtMs)).toBe(2_472_000)
-  expect(momentIn('2026-11-21T13:00:00Z', openedAtMs)).toBe(0)
-  for (const text of ['', null, 'soon', '1:99:00', '-5']) expect(momentIn(text, openedAtMs)).toBeUndefined()
-})
-
 test('the clock leaves out what is idle, says how much, and never goes back', () => {
   const about = { statements, durationMs: 120_000, skipsIdle: true }
   expect(advanced(500, 100, about)).toEqual({ offsetMs: 600, skippedMs: 0 })
@@ -69,3 +61,10 @@ test('the clock leaves out what is idle, says how much, and never goes back', ()
 function entry(fields: Partial<EntryView>): EntryView {
   return { number: 0, kind: 'statement', offsetMs: 0, atMs: 0, text: '', detail: {}, hits: [], ...fields }
 }
+
+test('a statement counts as looked at where somebody has had its moment before them', () => {
+  const at = [0, 1000, 5000].map(offsetMs => ({ offsetMs }))
+  expect(readText(at, [])).toBe('looked at the moments of 0 of 3 statements')
+  expect(readText(at, [{ fromMs: 1000, toMs: 1003 }])).toBe('looked at the moments of 1 of 3 statements')
+  expect(readText(at, [{ fromMs: 0, toMs: 9000 }])).toBe('looked at the moments of 3 of 3 statements')
+})

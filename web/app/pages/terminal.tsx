@@ -10,7 +10,7 @@ import type { Player } from '../player/player.ts'
 import { type Source, StoredSource } from '../player/source.ts'
 import type { OpenedSource } from '../player/sealed.ts'
 import type { SealedFound } from '../player/sealed-entries.ts'
-import { useEntries } from '../session/entries.ts'
+import { type Entries, useEntries } from '../session/entries.ts'
 import { PlayerView } from '../player/view.tsx'
 import { changeQuery } from '../router.tsx'
 import { DetailsPart } from '../session/details.tsx'
@@ -120,14 +120,22 @@ function Sealed({ detail }: { detail: SessionDetail }) {
     >
       {({ source, found }) => (
         <WithEntries
-          detail={openedDetail(detail, found.facts)}
+          detail={found === undefined ? detail : openedDetail(detail, found.facts)}
           source={source}
           isLive={false}
-          found={found}
+          found={foundHere(found)}
         />
       )}
     </SealedPart>
   )
+}
+
+const unreadable = new Error('This page could not find out what happened. The recording itself plays.')
+
+function foundHere(found: SealedFound | undefined) {
+  const of = (items: SealedFound['commands'] | undefined): Entries =>
+    items === undefined ? { items: [], isComplete: false, error: unreadable } : { items, isComplete: true }
+  return { commands: of(found?.commands), files: of(found?.files), screens: found?.screens ?? [] }
 }
 
 function WithEntries({
@@ -141,7 +149,7 @@ function WithEntries({
   source: Source
   isLive: boolean
   /** What this page has read itself. */
-  found?: SealedFound
+  found?: Pick<SealedFound, 'screens'> & { readonly commands: Entries; readonly files: Entries }
   onPlayer?: (player: Player) => void
 }) {
   const ofSession = (path: string): string | undefined =>
@@ -153,8 +161,8 @@ function WithEntries({
     <PlayerView
       detail={detail}
       source={source}
-      commands={found === undefined ? commands : { items: found.commands, isComplete: true }}
-      files={found === undefined ? files : { items: found.files, isComplete: true }}
+      commands={found === undefined ? commands : found.commands}
+      files={found === undefined ? files : found.files}
       findings={findings}
       isLive={isLive}
       screens={found?.screens}

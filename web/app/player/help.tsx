@@ -3,14 +3,36 @@ import { bindings } from './keys.ts'
 
 export function HelpDialog({ onClose }: { onClose: () => void }) {
   return (
-    <Dialog title="Keys of the player" onClose={onClose}>
+    <KeysDialog
+      title="Keys of the player"
+      when="They act while the player has the focus: press it, or go there with Tab."
+      keys={bindings.map(({ key, shown, says }) => [shown ?? key, says])}
+      onClose={onClose}
+    />
+  )
+}
+
+/** `keys`: what is on each, and what it does. */
+export function KeysDialog({
+  title,
+  when,
+  keys,
+  onClose,
+}: {
+  title: string
+  when: string
+  keys: readonly (readonly [key: string, says: string])[]
+  onClose: () => void
+}) {
+  return (
+    <Dialog title={title} onClose={onClose}>
       <div>
-        <p class="quiet">They act while the player has the focus: press it, or go there with Tab.</p>
+        <p class="quiet">{when}</p>
         <dl class="facts keys">
-          {bindings.map(({ act, key, shown, says }) => (
-            <div key={act}>
+          {keys.map(([key, says]) => (
+            <div key={key}>
               <dt>
-                <kbd>{shown ?? key}</kbd>
+                <kbd>{key}</kbd>
               </dt>
               <dd>{says}</dd>
             </div>

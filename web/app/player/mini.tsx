@@ -1,14 +1,17 @@
 /** Ten seconds of a terminal around one moment, where somebody reads about it: nothing to look for, and the whole recording is one link away. */
-import { useEffect, useRef } from 'preact/hooks'
-import type { Replay, SessionDetail } from '../../../src/api/schema.ts'
-import { useResource } from '../api.ts'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { Replay, SearchPage, SessionDetail } from '../../../src/api/schema.ts'
+import { get, useResource } from '../api.ts'
+import { Line } from '../parts/hidden.tsx'
 import { Failed, Loading } from '../parts/states.tsx'
 import { offsetOf } from '../parts/time.tsx'
+import { byNearness } from './nearness.ts'
 import type { Player } from './player.ts'
 import { StoredSource } from './source.ts'
 import { type Playing, usePlaying, useSnapshot } from './use-player.ts'
 import { useWatchedReport } from './watched.tsx'
 
+const maxHits = 200
 /** What is played before the moment, and after it. Milliseconds. */
 const halfMs = 5000
 
@@ -21,7 +24,8 @@ export function MiniPlayer({ session, atMs }: { session: SessionDetail; atMs: nu
   return <Mini session={session.id} info={replay.data} atMs={atMs} />
 }
 
-function Mini({ session, info, atMs }: { session: string; info: Replay; atMs: number }) {
+function Mini({ session, info, atMs: givenMs }: { session: string; info: Replay; atMs: number }) {
+  const [atMs, setAt] = useState(givenMs)
   const host = useRef<HTMLDivElement>(null)
   const source = useRef<StoredSource>(undefined)
   source.current ??= new StoredSource(session, info)
@@ -43,7 +47,66 @@ function Mini({ session, info, atMs }: { session: string; info: Replay; atMs: nu
       ) : (
         <Controls session={session} playing={playing} stretch={stretch} />
       )}
+      <FindShown session={session} atMs={atMs} onFound={setAt} />
     </div>
+  )
+}
+
+/** The evidence may be what a screen showed at another moment: Enter goes from hit to hit, beginning with the nearest one. */
+function FindShown({
+  session,
+  atMs,
+  onFound,
+}: {
+  session: string
+  atMs: number
+  onFound: (offsetMs: number) => void
+}) {
+  const [said, setSaid] = useState('')
+  const known = useRef({ q: '', moments: [] as readonly number[], at: 0 })
+  const find = async (q: string): Promise<void> => {
+    if (known.current.q !== q) {
+      const { items } = await get<SearchPage>('/search', { q, session, kind: 'screen', limit: maxHits })
+      known.current = { q, moments: byNearness(items, atMs), at: 0 }
+    }
+    const { moments, at } = known.current
+    const moment = moments[at % Math.max(1, moments.length)]
+    setSaid(
+      moment === undefined
+        ? 'It is not in what was shown.'
+        : `${(at % moments.length) + 1} of ${moments.length}`,
+    )
+    if (moment === undefined) return
+    known.current.at++
+    onFound(moment)
+  }
+  return (
+    <form
+      role="search"
+      aria-label="What was shown in this session"
+      class="row-of"
+      onSubmit={event => {
+        event.preventDefault()
+        const typed = new FormData(event.currentTarget).get('shown')
+        const q = typeof typed === 'string' ? typed.trim() : ''
+        if (q !== '') find(q).catch((thrown: unknown) => setSaid((thrown as Error).message))
+      }}
+    >
+      <input
+        type="search"
+        name="shown"
+        aria-label="Words on the screen"
+        placeholder="Words on the screen"
+        autocomplete="off"
+        spellcheck={false}
+      />
+      <button type="submit" class="button small">
+        Find
+      </button>
+      <span class="quiet small" role="status">
+        <Line text={said} />
+      </span>
+    </form>
   )
 }
 

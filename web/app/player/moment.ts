@@ -4,9 +4,11 @@
 export function readMoment(text: string | null, openedAtMs: number): number | undefined {
   if (text === null) return undefined
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000
-  const clock = /^(?:(\d+):)?(\d{1,2}):(\d{2}(?:\.\d+)?)$/.exec(text)
+  const clock = /^(?:(\d{1,4}):)?([0-5]?\d):([0-5]\d(?:\.\d+)?)$/.exec(text)
   if (clock !== null) return (Number(clock[1] ?? 0) * 3600 + Number(clock[2]) * 60 + Number(clock[3])) * 1000
-  const instant = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN
+  // Without a zone it is UTC, as times on the pages are, and not wherever the reader happens to be.
+  const isWithoutZone = /^\d{4}-\d\d-\d\dT[\d:.]+$/.test(text)
+  const instant = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(isWithoutZone ? `${text}Z` : text) : Number.NaN
   return Number.isNaN(instant) ? undefined : Math.max(0, instant - openedAtMs)
 }
 

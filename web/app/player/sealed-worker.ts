@@ -21,7 +21,7 @@ export type SealedAnswer =
       /** Of the recording, so far: 0 to 1. */
       readonly share: number
     }
-  | { readonly kind: 'over'; readonly isSealed: boolean; readonly found: SealedFound }
+  | { readonly kind: 'over'; readonly isSealed: boolean; readonly found: SealedFound | undefined }
   | { readonly kind: 'problem'; readonly text: string }
 
 /** Of a dedicated worker; the library of types knows windows only. */
@@ -43,9 +43,9 @@ async function read({
   key,
   session,
   openedAtMs,
-}: SealedAsk): Promise<{ isSealed: boolean; found: SealedFound }> {
+}: SealedAsk): Promise<{ isSealed: boolean; found: SealedFound | undefined }> {
   const maker = new KeyframeMaker()
-  const entries = new SealedEntries(session, openedAtMs)
+  const entries = new Entries(session, openedAtMs)
   const { isSealed } = await readSealed(stored, key, (records, share) => {
     entries.take(records) // before their bytes are given away
     const keyframes = maker.take(records)
@@ -61,4 +61,30 @@ function playEvent({ us, event }: EventRecord): PlayEvent {
   if ('data' in event)
     return { kind: 'data', atMs, channel: event.channel, stream: event.type, data: event.data }
   return toldEvent(atMs, { ...event.fields, type: event.type })
+}
+
+/** What happened is an aid: where it cannot be found, the recording plays all the same. */
+class Entries {
+  #entries: SealedEntries | undefined
+
+  constructor(session: string, openedAtMs: number) {
+    this.#entries = new SealedEntries(session, openedAtMs)
+  }
+
+  take(records: readonly EventRecord[]): void {
+    this.#try(entries => entries.take(records))
+  }
+
+  end(): SealedFound | undefined {
+    return this.#try(entries => entries.end())
+  }
+
+  #try<T>(work: (entries: SealedEntries) => T): T | undefined {
+    try {
+      return this.#entries === undefined ? undefined : work(this.#entries)
+    } catch {
+      this.#entries = undefined
+      return undefined
+    }
+  }
 }

@@ -12,7 +12,8 @@ import address from './sealed-worker.ts?worker&url'
 
 export type OpenedSource = {
   readonly source: Source
-  readonly found: SealedFound
+  /** Undefined where the page could not find what happened. */
+  readonly found: SealedFound | undefined
   /** False if its end is missing. */
   readonly isSealed: boolean
 }
@@ -40,7 +41,8 @@ type Read = {
   readonly events: readonly PlayEvent[]
   readonly keyframes: readonly ReplayKeyframe[]
   readonly isSealed: boolean
-  readonly found: SealedFound
+  /** Undefined where the page could not find what happened. */
+  readonly found: SealedFound | undefined
 }
 
 /** The worker ends with it, and the key that it was given goes with the worker. */

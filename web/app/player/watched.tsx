@@ -3,6 +3,7 @@ import { useEffect } from 'preact/hooks'
 import type { Watched, WatchedWish } from '../../../src/api/schema.ts'
 import { tell, useResource } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
+import { Failed } from '../parts/states.tsx'
 import { Ago } from '../parts/time.tsx'
 import type { Player } from './player.ts'
 
@@ -11,7 +12,10 @@ const everyMs = 15_000
 /** Stretches of one telling; a person who seeks around makes more than this in a quarter of a minute hardly. */
 const maxStretches = 200
 
-export function useWatchedReport(session: string, player: Player): void {
+/** What tells which stretches were seen since it was asked last. */
+export type Watching = Pick<Player, 'takeWatched'>
+
+export function useWatchedReport(session: string, player: Watching): void {
   useEffect(() => {
     const report = (): void => {
       const stretches = player
@@ -31,9 +35,18 @@ export function useWatchedReport(session: string, player: Player): void {
   }, [session, player])
 }
 
-/** `durationMs` is what the whole would be. */
-export function WatchedPart({ session, durationMs }: { session: string; durationMs: number }) {
+/** `durationMs` is what the whole would be; `share` says otherwise how much of it somebody saw. */
+export function WatchedPart({
+  session,
+  durationMs,
+  share = stretches => `${shareOf(stretches, durationMs)} %`,
+}: {
+  session: string
+  durationMs: number
+  share?: (stretches: Watched['stretches']) => string
+}) {
   const found = useResource<readonly Watched[]>(`/sessions/${session}/watched`)
+  if (found.state === 'failed') return <Failed error={found.error} retry={found.retry} />
   if (found.state !== 'ready' || found.data.length === 0) return null
   return (
     <div class="watched">
@@ -41,13 +54,13 @@ export function WatchedPart({ session, durationMs }: { session: string; duration
       <ul>
         {found.data.map(({ by, lastMs, stretches }) => (
           <li key={by}>
-            <Line text={by} /> · {shareOf(stretches, durationMs)} % · <Ago ms={lastMs} />
+            <Line text={by} /> · {share(stretches)} · <Ago ms={lastMs} />
             <svg viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true">
               {stretches.map(({ fromMs, toMs }) => (
                 <rect
                   key={fromMs}
                   x={(fromMs / durationMs) * 1000}
-                  width={((toMs - fromMs) / durationMs) * 1000}
+                  width={Math.max(2, ((toMs - fromMs) / durationMs) * 1000)}
                   height="8"
                 />
               ))}

@@ -31,7 +31,7 @@ export function DetailsPart({ detail }: { detail: SessionDetail }) {
       'recording',
       recording.bytes === undefined ? undefined : `${recording.bytes.toLocaleString('en')} bytes`,
     ],
-    ['SHA-256', recording.sha256],
+    ['SHA-256', recording.sha256 ?? unknownHash(detail), recording.sha256 === undefined],
     ['reviewed by', detail.reviewedBy.join(', ') || undefined],
   ]
   return (
@@ -60,14 +60,32 @@ export function DetailsPart({ detail }: { detail: SessionDetail }) {
           </dd>
         </div>
       </dl>
-      {recording.removed === undefined && detail.state !== 'open' ? (
-        <p>
-          <Link class="button" to={`/integrity?session=${encodeURIComponent(detail.id)}`}>
-            Verify in this browser
-          </Link>
-        </p>
-      ) : null}
+      {recording.removed === undefined && detail.state !== 'open' ? <Verify detail={detail} /> : null}
     </div>
+  )
+}
+
+function unknownHash({ recording, state }: SessionDetail): string | undefined {
+  if (recording.removed !== undefined) return undefined
+  return state === 'open' ? 'known when the session has ended' : 'known once the recording was verified'
+}
+
+function Verify({ detail }: { detail: SessionDetail }) {
+  const command = 'sallyport verify . --key keys/keys.json'
+  return (
+    <>
+      <p>
+        <Link class="button" to={`/integrity?session=${encodeURIComponent(detail.id)}`}>
+          Verify in this browser
+        </Link>
+      </p>
+      {detail.encrypted ? null : (
+        <p class="small">
+          Elsewhere: download <em>Evidence with its proofs</em>, unpack it, and run there{' '}
+          <code>{command}</code> <Copy text={command} label="Copy" name="the command" />
+        </p>
+      )}
+    </>
   )
 }
 

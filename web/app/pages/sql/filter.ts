@@ -47,13 +47,3 @@ export function statementAt(statements: readonly Statement[], offsetMs: number):
   }
   return statements[Math.max(0, low - 1)]
 }
-
-/** `?t=` takes seconds, `h:mm:ss`, or an instant (ISO 8601). Undefined if it is none of these. */
-export function momentIn(text: string | null, openedAtMs: number): number | undefined {
-  if (text === null || text === '') return undefined
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000
-  const clock = /^(\d{1,3}):([0-5]?\d):([0-5]?\d)$/.exec(text)
-  if (clock !== null) return (Number(clock[1]) * 3600 + Number(clock[2]) * 60 + Number(clock[3])) * 1000
-  const ms = /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms - openedAtMs)
-}

@@ -92,7 +92,7 @@ function Shape({ group: { key, text, statements, usage } }: { group: Group }) {
         }
       >
         <Line text={text.trim().replaceAll(/\s+/g, ' ')} max={160} />
-      </button>
+      </button>{' '}
       <NewBadge usage={usage} />
     </>
   )

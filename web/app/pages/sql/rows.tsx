@@ -12,7 +12,7 @@ import { LookName } from './shape.tsx'
 import { outcomeOf } from './statement.ts'
 
 const rowHeight = 46
-const narrowRowHeight = 92
+const narrowRowHeight = 112
 
 export function StatementRows({
   statements,

@@ -1,29 +1,32 @@
 /** A session of PostgreSQL: when its statements ran, what they were, and one of them in full. */
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { EntryView, SessionDetail } from '../../../../src/api/schema.ts'
 import { usePages } from '../../api.ts'
 import { useKeys } from '../../keys.ts'
-import { Copy } from '../../parts/copy.tsx'
+import { Copy, copyText } from '../../parts/copy.tsx'
 import { say } from '../../parts/said.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
 import { duration, offsetOf, textOf } from '../../parts/time.tsx'
+import { KeysDialog } from '../../player/help.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { CommentsPart } from '../../session/comments.tsx'
 import { DetailsPart } from '../../session/details.tsx'
 import { FindingsPart, useFindings } from '../../session/findings.tsx'
 import { openedDetail, SealedPart } from '../../session/sealed-part.tsx'
+import { readMoment } from '../../player/moment.ts'
 import { settingOf } from '../../settings.ts'
 import type { SessionViewProps } from '../session.tsx'
 import { Bar } from './bar.tsx'
 import { Filters } from './filters.tsx'
-import { filterOf, matches, momentIn, statementAt } from './filter.ts'
+import { filterOf, matches, statementAt } from './filter.ts'
 import { GroupRows } from './group-rows.tsx'
 import { type Clock, speeds, useClock } from './play.ts'
 import { StatementRows } from './rows.tsx'
 import type { OpenedStatements } from './sealed.ts'
 import { StatementPart } from './statement-part.tsx'
 import { type Statement, statementsOf } from './statement.ts'
+import { ReadPart, useReadReport } from './watched.tsx'
 import './sql.css'
 
 /** As many as the page holds and draws well; the rest is for exports. */
@@ -129,6 +132,7 @@ function Opened({
   texts?: OpenedStatements['texts']
 }) {
   const { query } = useRoute()
+  const [isHelping, setHelping] = useState(false)
   const findings = useFindings(detail.id)
   const last = statements.at(-1)
   const seenMs = last === undefined ? 0 : last.offsetMs + (last.durationMs ?? 0)
@@ -140,7 +144,7 @@ function Opened({
   )
   const isFolded = query.get('idle') !== 'show'
   const asked = query.get('entry') ?? query.get('s')
-  const startMs = momentIn(query.get('t'), detail.openedAtMs)
+  const startMs = readMoment(query.get('t'), detail.openedAtMs)
   const current =
     shown.find(({ number }) => String(number) === asked) ??
     (startMs === undefined ? shown[0] : statementAt(shown, startMs + 2000)) ??
@@ -169,7 +173,16 @@ function Opened({
     n: () => go(shown.slice(at + 1).find(({ hits }) => hits.length > 0)),
     p: () => go(shown.slice(0, Math.max(0, at)).findLast(({ hits }) => hits.length > 0)),
     g: () => changeQuery({ group: query.get('group') === '1' ? undefined : '1' }),
+    ' ': clock.toggle,
+    c: () => void copyText(location.href, 'a link to this statement'),
+    m: () => {
+      changeQuery({ tab: 'comments' }, { replace: true })
+      setTimeout(() => document.getElementById(commentId)?.focus(), 50)
+    },
+    '?': () => setHelping(true),
   })
+  const tab = query.get('tab') ?? 'statement'
+  useReadReport(detail.id, tab === 'statement' ? current : undefined)
   const siblings =
     current?.transaction === undefined
       ? []
@@ -186,8 +199,23 @@ function Opened({
           offsetMs={clock.offsetMs}
           onChoose={goTo}
         />
-        <Transport detail={detail} clock={clock} speed={speed} durationMs={durationMs} isFolded={isFolded} />
+        <Transport
+          detail={detail}
+          clock={clock}
+          speed={speed}
+          durationMs={durationMs}
+          isFolded={isFolded}
+          onHelp={() => setHelping(true)}
+        />
       </section>
+      {isHelping ? (
+        <KeysDialog
+          title="Keys of this page"
+          when="They act wherever nobody types; your own page switches them off."
+          keys={keysHelp}
+          onClose={() => setHelping(false)}
+        />
+      ) : null}
       <Filters statements={statements} filter={filter} shown={shown.length} isWhole={isWhole} />
       <div class={`sql-panes ${isGrouped ? 'grouped' : ''}`}>
         <div class="sql-list" style={{ '--rows': String(shown.length) }}>
@@ -250,12 +278,22 @@ function Opened({
                 panel: () => (
                   <CommentsPart
                     session={detail.id}
+                    inputId={commentId}
                     offsetMs={current?.offsetMs}
                     onSeek={ms => go(statementAt(statements, ms))}
                   />
                 ),
               },
-              { key: 'details', name: 'Details', panel: () => <DetailsPart detail={detail} /> },
+              {
+                key: 'details',
+                name: 'Details',
+                panel: () => (
+                  <>
+                    <DetailsPart detail={detail} />
+                    <ReadPart session={detail.id} statements={statements} durationMs={durationMs} />
+                  </>
+                ),
+              },
             ]}
           />
         </aside>
@@ -263,6 +301,23 @@ function Opened({
     </div>
   )
 }
+
+const commentId = 'sql-comment'
+
+const keysHelp = [
+  ['j', 'The next statement'],
+  ['k', 'The statement before'],
+  ['[', 'Before this transaction'],
+  [']', 'Behind this transaction'],
+  ['n', 'The next statement that met a rule'],
+  ['p', 'The one before that met a rule'],
+  ['Space', 'Play or pause'],
+  ['g', 'Group by shape, or not'],
+  ['m', 'Comment on this statement'],
+  ['c', 'Copy a link to this statement'],
+  ['/', 'Search everything'],
+  ['?', 'These keys'],
+] as const
 
 const noFilters = { class: undefined, only: undefined, text: undefined, fingerprint: undefined }
 
@@ -277,7 +332,9 @@ function Transport({
   speed,
   durationMs,
   isFolded,
+  onHelp,
 }: {
+  onHelp: () => void
   detail: SessionDetail
   clock: Clock
   speed: number
@@ -330,7 +387,16 @@ function Transport({
         {isPlaying && skippedMs > 0 ? `skipped ${duration(skippedMs)}` : ''}
       </span>
       <span class="push">
-        <Copy text={() => location.href} label="Copy link" name="link to this statement" />
+        <Copy text={() => location.href} label="Copy link" name="link to this statement" />{' '}
+        <button
+          type="button"
+          class="icon"
+          aria-label="Keys of this page"
+          aria-keyshortcuts="?"
+          onClick={onHelp}
+        >
+          ?
+        </button>
       </span>
     </div>
   )
