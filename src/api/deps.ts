@@ -55,6 +55,8 @@ export type WebDeps = CommonDeps & {
   readonly signInX509Authority: Signer | undefined
   /** Whether the policy of this very moment lets a person see a session; never one's own. */
   readonly mayReview: (principal: Principal, session: SessionRow) => boolean
+  /** Those sessions, newest first: `next` leads on if there are more. */
+  readonly reviewable: (principal: Principal, wish: SessionListWish) => Promise<SessionListPage>
   /** How long recordings are kept, in the order of the sessions. */
   readonly kept: (sessions: readonly SessionRow[]) => Promise<readonly KeptView[]>
   /** A finished session as its screen showed it. */
@@ -115,6 +117,12 @@ export interface LiveSessions {
 export interface SessionList {
   get(id: string): Promise<SessionRow | undefined>
   list(wish: { limit: number; before?: SessionCursor; state?: SessionState }): Promise<readonly SessionRow[]>
+}
+
+export type SessionListWish = { readonly limit: number; readonly before?: SessionCursor | undefined }
+export type SessionListPage = {
+  readonly rows: readonly SessionRow[]
+  readonly next: SessionCursor | undefined
 }
 
 /** Newest first: by opening, then by id where two opened in the same millisecond. */

@@ -13,9 +13,6 @@ import { answerProblem, notFound, type WebApp, type WebParts } from './answers.t
 /** Sessions on one page. */
 const pageRows = 50
 
-/** Rows looked at for one page: somebody who may review little must not make us read everything. */
-const maxRowsScanned = 2000
-
 /** Characters of a transcript on one page; `sallyport export` gives the whole. */
 const maxTranscriptCharacters = 1_000_000
 
@@ -39,7 +36,7 @@ async function list(c: WebContext, parts: WebParts): Promise<Response> {
   const session = await findBrowserSession(c, parts)
   if (session === undefined) return await askToSignIn(c, parts, undefined)
   const before = readCursor(c.req.query('before'))
-  const { rows, next } = await reviewable(parts, session, before)
+  const { rows, next } = await parts.reviewable(session.principal, { limit: pageRows, before })
   const older = next === undefined ? undefined : `/sessions?before=${next.openedAtMs}.${next.id}`
   const kept = await parts.kept(rows)
   const page = { rows, kept, older, nowMs: parts.clock.nowMs(), firstPage: before === undefined }
@@ -95,26 +92,6 @@ async function openTranscript(
 
 async function askToSignIn(c: WebContext, parts: WebParts, session: string | undefined): Promise<Response> {
   return await c.html(welcomePage(parts, startOfPages(session)), 401)
-}
-
-/** Reads on until the page is full, the rows are over, or enough were looked at. */
-async function reviewable(parts: WebParts, session: BrowserSession, from: SessionCursor | undefined) {
-  const rows: SessionRow[] = []
-  let before = from
-  for (let scanned = 0; scanned < maxRowsScanned; ) {
-    const chunk = await parts.store.sessions.list({
-      limit: pageRows,
-      ...(before === undefined ? {} : { before }),
-    })
-    for (const row of chunk) {
-      if (parts.mayReview(session.principal, row)) rows.push(row)
-      before = { openedAtMs: row.openedAtMs, id: row.id }
-      if (rows.length === pageRows) return { rows, next: before }
-    }
-    scanned += chunk.length
-    if (chunk.length < pageRows) return { rows, next: undefined }
-  }
-  return { rows, next: before }
 }
 
 /** `<milliseconds>.<session id>`; anything else is the first page. */

@@ -50,6 +50,7 @@ function app(issuerUrl: string, more: Partial<WebDeps> = {}) {
     endpoints: () => ({}),
     audit: { append: () => {} },
     mayReview: () => false,
+    reviewable: async () => ({ rows: [], next: undefined }),
     kept: async () => [],
     transcript: async () => '',
     clock: systemClock,

@@ -97,6 +97,8 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
     audit.push(event)
   }
   const identity = { claims: { name: 'email', groups: 'groups' }, sessionMs: 8 * hour }
+  const mayReview: WebDeps['mayReview'] = (principal, session) =>
+    principal.fields.groups.includes('audit') && session.subject !== principal.fields.subject
   const deps: WebDeps = {
     webUrl: url,
     appFolder: '/nowhere',
@@ -122,8 +124,15 @@ export async function openWorld(more: Partial<WebDeps> = {}): Promise<World> {
       ssh: { host: '127.0.0.1', port: 2222 },
       postgres: { host: '127.0.0.1', port: 5433, tls: true, browserSignIn: true },
     }),
-    mayReview: (principal, session) =>
-      principal.fields.groups.includes('audit') && session.subject !== principal.fields.subject,
+    mayReview,
+    reviewable: async (principal, { limit, before }) => {
+      const all = await listOf(sessions).list({
+        limit: Infinity,
+        ...(before === undefined ? {} : { before }),
+      })
+      const rows = all.filter(row => mayReview(principal, row)).slice(0, limit)
+      return { rows, next: rows.length === limit ? rows.at(-1) : undefined }
+    },
     kept: async rows => rows.map(() => knobs.kept),
     transcript: async () => {
       knobs.transcripts += 1

@@ -3,7 +3,18 @@ import type { Protocol } from '../../model.ts'
 import { mayReview } from '../../policy/review.ts'
 import type { Policy } from '../../policy/rules.ts'
 import { sessionOfNobody } from '../../store/session-of-nobody.ts'
-import type { VisibleSessions } from '../../store/session-query.ts'
+import type { SessionPageFound, SessionPageWish, VisibleSessions } from '../../store/session-query.ts'
+import type { ApiDeps } from './deps.ts'
+
+/** A page of them, newest first. */
+export async function reviewablePage(
+  { catalogue, policy }: Pick<ApiDeps, 'catalogue' | 'policy'>,
+  principal: Principal,
+  wish: Omit<SessionPageWish, 'filter'>,
+): Promise<Pick<SessionPageFound, 'rows' | 'next'>> {
+  const visible = visibleTo(policy(), principal, await catalogue.targets())
+  return await catalogue.page({ filter: { visible, among: {} }, ...wish })
+}
 
 /**
  * What policy lets somebody see, as a condition on rows, so that totals and histograms count no row that a list would not show. It asks

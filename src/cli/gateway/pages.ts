@@ -5,6 +5,7 @@ import type { AdminDeps, WebDeps } from '../../api/deps.ts'
 import { placesOf } from '../../api/places.ts'
 import { serveWeb, type WebServer } from '../../api/serve.ts'
 import type { ApiDeps } from '../../api/v1/deps.ts'
+import { reviewablePage } from '../../api/v1/visible-sessions.ts'
 import { createWeb } from '../../api/web.ts'
 import type { AuditLog } from '../../audit/audit-log.ts'
 import type { Clock } from '../../clock.ts'
@@ -89,10 +90,10 @@ function adminDeps(parts: PagesParts): AdminDeps {
 /** Undefined where the configuration has no `web`. Throws Fault PORT_IN_USE. */
 export async function startWeb(parts: PagesParts, api: ApiDeps): Promise<WebServer | undefined> {
   const { web } = parts.config()
-  return web === undefined ? undefined : await serveWeb(createWeb({ ...webDeps(parts), api }), web)
+  return web === undefined ? undefined : await serveWeb(createWeb({ ...webDeps(parts, api), api }), web)
 }
 
-function webDeps(parts: PagesParts): WebDeps {
+function webDeps(parts: PagesParts, api: ApiDeps): WebDeps {
   const { ground, config, signIns, upkeep, metrics, audit, clock, log } = parts
   const { store, storage, authorities } = ground
   const { gateway, web, identity, postgres } = config()
@@ -118,6 +119,7 @@ function webDeps(parts: PagesParts): WebDeps {
     metrics: () => metrics.text(),
     metricsToken: () => config().web?.metrics?.token,
     mayReview: (principal, session) => mayReview(config(), principal, session).allowed,
+    reviewable: (principal, wish) => reviewablePage(api, principal, wish),
     kept: sessions => upkeep.retention.viewsOf(sessions),
     transcript: session => transcriptOf(storage, session),
     stored: session => storage.fetch(session.recording),

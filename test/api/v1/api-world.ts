@@ -9,6 +9,7 @@ import type { FindingDesk } from '../../../src/analysis/findings/desk.ts'
 import { SearchThread } from '../../../src/analysis/index/search-thread.ts'
 import { integrityOf, proofsOf, trustOf } from '../../../src/api/v1/integrity.ts'
 import type { ApiDeps } from '../../../src/api/v1/deps.ts'
+import { reviewablePage } from '../../../src/api/v1/visible-sessions.ts'
 import { type AuditEvent, openAuditLog } from '../../../src/audit/audit-log.ts'
 import { openSessionLog } from '../../../src/audit/tree/session-log.ts'
 import { systemClock } from '../../../src/clock.ts'
@@ -204,6 +205,7 @@ export async function openApiWorld(more: Partial<ApiDeps> = {}): Promise<ApiWorl
     store,
     api,
     mayReview: (principal, row) => mayReview(config, principal, row).allowed,
+    reviewable: (principal, wish) => reviewablePage(api, principal, wish),
     kept: async all =>
       all.map(({ id }) => (id === sessions.ssh ? (shared.knobs?.kept ?? unlimitedView) : unlimitedView)),
   })

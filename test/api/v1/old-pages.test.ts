@@ -1,6 +1,7 @@
 /** The pages without scripts beside the interface: a reading is a reading, wherever it is done. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { OwnData } from '../../../src/api/schema.ts'
+import { sessionRow } from '../world.ts'
 import { type ApiWorld, openApiWorld, sessions } from './api-world.ts'
 
 let world: ApiWorld
@@ -33,4 +34,16 @@ test('whoever reads a transcript on a page without scripts is among those whom t
   expect(views).toContainEqual(
     expect.objectContaining({ by: 'reviewer@example.com', session: sessions.ssh, purpose: 'web transcript' }),
   )
+})
+
+test('the list leads on from what its reader sees, and says nothing of the many that they do not', async () => {
+  const hidden = Array.from({ length: 2050 }, (_, at) =>
+    sessionRow({ id: `hidden-${at}`, target: 'lab1', openedAtMs: Date.now() - at, subject: 'eve' }),
+  )
+  for (const row of hidden) await world.store.sessions.insert(row)
+  const { Cookie = '' } = await world.headers('reviewer')
+  const page = await (await fetch(`${world.url}/sessions`, { headers: { Cookie } })).text()
+  expect(page).not.toContain('hidden-')
+  expect(page).toContain(sessions.sql)
+  expect(page).not.toContain('before=')
 })
