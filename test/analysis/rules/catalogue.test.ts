@@ -93,19 +93,22 @@ const hasData = existsSync(join(data, 'nl2bash-dev.txt'))
 const isAtLeastMedium = (text: string): boolean =>
   catalogue.ofLine(text).some(({ severity }) => severities.indexOf(severity) >= severities.indexOf('medium'))
 
-describe.skipIf(!hasData)('on public lists of commands (missing: ../shared/data)', () => {
-  test('at least 85 of 100 lines of attack techniques are medium or above', () => {
-    const lines = (
-      JSON.parse(readFileSync(join(data, 'atomic-linux-dev.json'), 'utf8')) as { command: string }[]
-    ).map(({ command }) => command)
-    expect(lines.filter(isAtLeastMedium).length / lines.length).toBeGreaterThanOrEqual(0.85)
-  })
+describe.skipIf(!hasData)(
+  hasData ? 'on public lists of commands' : 'public lists of commands are missing (../shared/data)',
+  () => {
+    test('at least 85 of 100 lines of attack techniques are medium or above', () => {
+      const lines = (
+        JSON.parse(readFileSync(join(data, 'atomic-linux-dev.json'), 'utf8')) as { command: string }[]
+      ).map(({ command }) => command)
+      expect(lines.filter(isAtLeastMedium).length / lines.length).toBeGreaterThanOrEqual(0.85)
+    })
 
-  test('at most 2 of 100 everyday lines are', () => {
-    const lines = readFileSync(join(data, 'nl2bash-dev.txt'), 'utf8').trimEnd().split('\n')
-    expect(lines.filter(isAtLeastMedium).length / lines.length).toBeLessThanOrEqual(0.02)
-  })
-})
+    test('at most 2 of 100 everyday lines are', () => {
+      const lines = readFileSync(join(data, 'nl2bash-dev.txt'), 'utf8').trimEnd().split('\n')
+      expect(lines.filter(isAtLeastMedium).length / lines.length).toBeLessThanOrEqual(0.02)
+    })
+  },
+)
 
 test('no line makes the rules slow or fail', () => {
   for (const text of [
