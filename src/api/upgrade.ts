@@ -12,6 +12,9 @@ const maxMessageBytes = 1024
 /** Bytes of a refusal that are sent. */
 const maxRefusalBytes = 16 * 1024
 
+/** For the last bytes of a refusal to be taken, in milliseconds. */
+const maxLeavingMs = 10_000
+
 /** Offered to the route of a request for a WebSocket. */
 export type Upgrade = {
   /** `take` has the socket; undefined: the client was gone before it was there. Return what this gives. */
@@ -71,7 +74,14 @@ async function refuse(socket: Duplex, response: Response): Promise<void> {
     `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? ''}\r\nConnection: close\r\nContent-Type: ${type}\r\n` +
       `Content-Length: ${body.length}\r\n\r\n`,
   )
-  socket.end(body)
+  leave(socket, body)
+}
+
+/** The server's own limits hold no more once somebody has asked for a WebSocket: who stays when all is said, or takes none of it, is left. */
+function leave(socket: Duplex, last: Buffer): void {
+  socket.once('finish', () => socket.destroy())
+  setTimeout(() => socket.destroy(), maxLeavingMs).unref()
+  socket.end(last)
 }
 
 /** What answers may be a download as well, of any length: the rest is not made. */

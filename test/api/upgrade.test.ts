@@ -1,6 +1,6 @@
 /** Requests for WebSockets that are answered with something else. */
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
@@ -40,3 +40,28 @@ test('of what answers a request for a WebSocket no more is read than is sent', a
     server.close()
   }
 })
+
+test('whoever is refused a WebSocket and stays keeps no connection of the server', async () => {
+  const app = new Hono<NodeEnv>().get('/', c => c.text('no', 401))
+  const server = createServer()
+  acceptUpgrades(server, app)
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const staying = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  try {
+    staying.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    staying.resume()
+    staying.on('error', () => {})
+    await once(staying, 'end') // we are told that nothing more comes, and do not leave
+    await expect.poll(() => connectionsOf(server), { timeout: 3000 }).toBe(0)
+  } finally {
+    staying.destroy()
+    server.close()
+  }
+})
+
+function connectionsOf(server: Server): Promise<number> {
+  return new Promise((resolve, reject) =>
+    server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
+  )
+}
