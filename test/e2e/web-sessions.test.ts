@@ -197,6 +197,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       await page.reload()
       const warning = page.getByRole('alert').filter({ hasText: /^Your sign-in ends at .* UTC/ })
       await warning.waitFor()
+      await rowsOf(at).first().waitFor()
       expect(await warning.getByRole('link').getAttribute('target')).toBe('_blank')
       expect(await at.axe()).toEqual([])
       leftMs = 3_600_000
@@ -214,9 +215,12 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       expect(await rowsOf(at).count()).toBe(1)
       await at.context.setOffline(false)
       await at.page.getByText(/^This list is as it was/).waitFor({ state: 'hidden' })
+      await at.goto('/app/sessions')
+      await rowsOf(at).getByText('live', { exact: true }).waitFor()
       shell.type('exit\r')
       await shell.exit()
       await world.lastEnded()
+      await rowsOf(at).getByText('live', { exact: true }).waitFor({ state: 'hidden' })
     })
 
     test.each([

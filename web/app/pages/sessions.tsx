@@ -6,6 +6,7 @@ import { ProblemError, type Query, usePages, useResource } from '../api.ts'
 import { Bulk } from '../list/bulk.tsx'
 import { FilterChips } from '../list/chips.tsx'
 import { hasFilters, instantText, queryOf, type ValueFilter } from '../list/filters.ts'
+import { useLiveRows } from '../list/live-rows.ts'
 import { HistogramStrip } from '../list/histogram.tsx'
 import { SessionTable } from '../list/session-table.tsx'
 import { ViewsMenu } from '../list/views-menu.tsx'
@@ -70,6 +71,7 @@ export function SessionsPage({
   const isRefused = pages.error instanceof ProblemError && [401, 403].includes(pages.error.status)
   const isOld = pages.first === undefined && refreshMs !== undefined && !isRefused
   const shown = isOld ? (known?.pages ?? pages) : pages
+  const rows = useLiveRows(shown.items, refreshMs === undefined)
   const choose = (id: string, isChosen: boolean): void => {
     const next = new Set(chosen)
     if (isChosen) next.add(id)
@@ -113,7 +115,7 @@ export function SessionsPage({
         </p>
       ) : null}
       <Bulk
-        chosen={shown.items.filter(({ id }) => chosen.has(id))}
+        chosen={rows.filter(({ id }) => chosen.has(id))}
         onReview={setReviewing}
         onAssigned={refresh}
         onClear={() => {
@@ -123,7 +125,7 @@ export function SessionsPage({
       />
       <Rows pages={shown} isFiltered={hasFilters(query)} title={title}>
         <SessionTable
-          rows={shown.items}
+          rows={rows}
           total={shown.first?.isTotalExact === true ? shown.first.total : -1}
           chosen={chosen}
           onChoose={choose}
