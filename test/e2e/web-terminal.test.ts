@@ -1,10 +1,11 @@
 /** The auditors' pages for sessions at a terminal: made by plain ssh, replayed, watched, judged and ended in a real browser. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Locator } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { people } from '../support/issuer.ts'
+import { isolatedSshOptions } from '../support/openssh.ts'
 import { startChromium, Visitor, whatPagesNeed } from '../support/pages.ts'
 import { World } from '../support/world.ts'
 
@@ -24,6 +25,9 @@ const hostile = [
   'left\\342\\200\\256right\\342\\200\\254 zero\\342\\200\\213width\\n',
 ].join('')
 
+/** Ends its lines as programs do that write to no terminal. */
+const execOutput = "printf 'exec-output\\nsecond-line\\n'"
+
 let world: World
 let chrome: Browser
 let visitor: Visitor | undefined
@@ -35,7 +39,7 @@ async function newest(): Promise<string> {
 
 /** What somebody did at a terminal: with a pause, a password and a file. */
 async function makeSessions(): Promise<void> {
-  await world.ssh(`${world.login}@web1`, { command: ['printf exec-output; exit 3'] })
+  await world.ssh(`${world.login}@web1`, { command: [`cat /etc/shadow >/dev/null; ${execOutput}; exit 3`] })
   sessions.exec = await newest()
   const bad = await world.terminal(`${world.login}@web1`)
   await bad.waitFor(/[$#] $/)
@@ -198,6 +202,64 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     expect([...seen].some(one => one.includes('verdict'))).toBe(true)
   })
 
+  test('what could not be fetched is said, and two sessions are not compared by it', async () => {
+    visitor = await Visitor.open(chrome, world)
+    const { page } = visitor
+    const problem = { title: 'Away', detail: 'The index is away.' }
+    const isAway = { now: true }
+    await page.route(/\/(commands|files|findings)\?/, route =>
+      isAway.now
+        ? route.fulfill({
+            status: 500,
+            contentType: 'application/problem+json',
+            body: JSON.stringify(problem),
+          })
+        : route.continue(),
+    )
+    await visitor.signIn(people.ben, `/app/compare?a=${sessions.work}&b=${sessions.exec}`)
+    await page.getByText('The index is away.').first().waitFor()
+    expect(await page.locator('#main').textContent()).not.toContain('only here')
+    await visitor.goto(`/app/sessions/${sessions.work}`)
+    await page.getByText('Marks are missing above').waitFor()
+    expect(await page.locator('#main').textContent()).not.toContain('No command was found')
+    isAway.now = false
+    await page.getByRole('tabpanel').getByRole('button', { name: 'Try again' }).click()
+    await page.getByText('echo first-').waitFor()
+  })
+
+  test('lines of a program without a terminal begin at the left', async () => {
+    const at = await openSession(sessions.exec, '?t=0:00:09')
+    await expect.poll(() => screenText(at)).toMatch(/^exec-output$/m)
+    expect(await screenText(at)).toMatch(/^second-line$/m)
+  })
+
+  test('a mark says why, and is acknowledged where it is, by keys', async () => {
+    const at = await openSession(sessions.exec)
+    const { page } = at
+    const mark = page.locator('.mark').first()
+    await expect
+      .poll(async () => {
+        if ((await mark.count()) > 0) return true
+        await page.reload()
+        await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+        await page.waitForTimeout(500)
+        return (await mark.count()) > 0
+      })
+      .toBe(true)
+    await mark.focus()
+    await page.keyboard.press('Enter')
+    const list = page.getByRole('group', { name: /^Marks at/ })
+    await list.getByRole('button', { name: 'Acknowledge' }).first().waitFor()
+    expect(await list.textContent()).toMatch(/high|medium|low/)
+    expect(await at.axe()).toEqual([])
+    await list.getByRole('button', { name: 'Acknowledge' }).first().press('Enter')
+    await list.getByText('acknowledged').waitFor()
+    await page.keyboard.press('Escape')
+    await list.waitFor({ state: 'hidden' })
+    expect(await page.evaluate(`document.activeElement.classList.contains('mark')`)).toBe(true)
+    expect(at.complaints).toEqual([])
+  })
+
   test('a verdict needs a word and a reason, and is kept', async () => {
     const at = await openSession(sessions.exec)
     const { page } = at
@@ -303,11 +365,26 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await secret.waitFor(/sealed-42/)
     secret.type('exit\r')
     await secret.exit()
+    const sealed = await newest()
+    const sentFile = join(world.folder, 'sent.txt')
+    writeFileSync(sentFile, 'sent')
+    await world.runClient(
+      'scp',
+      [
+        ...isolatedSshOptions(world.sshPort).map(one => (one === '-p' ? '-P' : one)),
+        '-o',
+        `User=${world.login}@web1`,
+        sentFile,
+        '127.0.0.1:/dev/null',
+      ],
+      {},
+    )
+    const moved = await newest()
     visitor = await Visitor.open(chrome, world)
     const { page } = visitor
     const asked: string[] = []
     page.on('request', request => asked.push(request.postData() ?? ''))
-    await visitor.signIn(people.ben, `/app/sessions/${await newest()}`)
+    await visitor.signIn(people.ben, `/app/sessions/${sealed}`)
     await page.getByLabel('Key file').setInputFiles(other)
     await page.getByText('This key does not open the recording').waitFor()
     await page.getByLabel('Key file').setInputFiles(file)
@@ -321,6 +398,15 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await page.keyboard.press('End')
     await expect.poll(() => screenText(visitor as Visitor)).toContain('sealed-42')
     expect(await visitor.axe()).toEqual([])
+    await page.getByText('echo sealed-$').first().waitFor()
+    await page.getByLabel('Where').selectOption('shown')
+    await page.getByLabel('Search in this session').fill('sealed-42')
+    await page.locator('.hits').getByText('sealed-42').waitFor()
+    await page.getByRole('tab', { name: 'Details' }).click()
+    expect(await page.locator('dt:text-is("client") + dd').textContent()).toMatch(/^SSH-2\.0-OpenSSH/)
+    await visitor.goto(`/app/sessions/${moved}`)
+    await page.getByLabel('Key file').setInputFiles(file)
+    await page.getByText('sent to the target').first().waitFor()
     const { d } = JSON.parse(readFileSync(file, 'utf8')) as { d: string }
     expect(asked.join()).not.toContain(d)
     expect(

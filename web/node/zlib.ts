@@ -10,10 +10,20 @@ export function crc32(bytes: Uint8Array, value = 0): number {
 
 /** What somebody typed was compressed: browsers inflate asynchronously only, so it stays as it was typed. */
 export function gunzipSync(): never {
-  throw new Error('there is no such thing in a browser')
+  return refuse()
 }
 
 /** Nothing is parked in a browser (src/recorder/park.ts): a recording is read in one go. */
 export const constants = { ZSTD_c_compressionLevel: 100 }
-export const zstdCompressSync: typeof gunzipSync = gunzipSync
-export const zstdDecompressSync: typeof gunzipSync = gunzipSync
+
+export function zstdCompressSync(): never {
+  return refuse()
+}
+
+export function zstdDecompressSync(): never {
+  return refuse()
+}
+
+function refuse(): never {
+  throw new Error('there is no such thing in a browser')
+}

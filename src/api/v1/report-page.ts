@@ -101,10 +101,15 @@ ${verdicts.map(
 }
 ${
   watched.length === 0
-    ? html`<p>Nobody has played it.</p>`
-    : html`<ul>${watched.map(({ by, lastMs, stretches }) => html`<li>${visibleLine(by)} played ${seconds(stretches)} seconds of it, last on ${instant(lastMs)}.</li>`)}</ul>`
+    ? html`<p>Nobody has looked at it.</p>`
+    : html`<ul>${watched.map(({ by, lastMs, stretches }) => html`<li>${visibleLine(by)} ${seenText(detail, stretches)}, last on ${instant(lastMs)}.</li>`)}</ul>`
 }
 </section>`
+}
+
+/** Statements are read, and take no time worth telling. */
+function seenText({ protocol }: SessionDetail, stretches: Watched['stretches']): string {
+  return protocol === 'postgres' ? 'looked at statements of it' : `played ${seconds(stretches)} seconds of it`
 }
 
 function seconds(stretches: Watched['stretches']): number {

@@ -119,7 +119,15 @@ function hitsIn(entries: readonly EntryView[], wanted: string): readonly Hit[] {
   return entries
     .filter(entry => entry.text.toLowerCase().includes(wanted.toLowerCase()))
     .slice(0, maxHits)
-    .map(({ number, offsetMs, text }) => ({ entry: number, offsetMs, text, marks: marksIn(text, wanted) }))
+    .map(({ number, offsetMs, text }) => {
+      const line = lineWith(text, wanted)
+      return { entry: number, offsetMs, text: line, marks: marksIn(line, wanted) }
+    })
+}
+
+/** Of a screen, the line that has it. */
+function lineWith(text: string, wanted: string): string {
+  return text.split('\n').find(line => line.toLowerCase().includes(wanted.toLowerCase())) ?? text
 }
 
 function countText(count: number): string {

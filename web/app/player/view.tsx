@@ -338,6 +338,11 @@ function useHistory(player: Player, screen: Playing['screen'], at: Snapshot): vo
   }, [player, at.state])
 }
 
+/** Who only moved files ran no commands. */
+function firstTab(commands: Entries, files: Entries): string {
+  return commands.isComplete && commands.items.length === 0 && files.items.length > 0 ? 'files' : 'commands'
+}
+
 /** Nothing where it is not known. */
 function countOf({ items, error }: Entries): number | undefined {
   return error !== undefined && items.length === 0 ? undefined : items.length
@@ -415,8 +420,8 @@ function Side({
       <Tabs
         label="About this session"
         tabs={tabs}
-        selected={query.get('tab') ?? undefined}
-        onSelect={key => changeQuery({ tab: key === 'commands' ? undefined : key }, { replace: true })}
+        selected={query.get('tab') ?? firstTab(commands, files)}
+        onSelect={key => changeQuery({ tab: key }, { replace: true })}
       />
     </aside>
   )
