@@ -6,6 +6,7 @@ import {
 } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
 import { Fault, reasonOf } from '../errors.ts'
 import type { WebApp } from './answers.ts'
@@ -17,6 +18,8 @@ const limits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 20_000,
   keepAliveTimeoutMs: 10_000,
+  /** Of a connection that takes nothing of what is sent to it: as long as a download that somebody has paused. */
+  idleMs: 5 * 60_000,
   maxConnections: 1000,
   maxRequestsPerSocket: 1000,
 }
@@ -25,20 +28,29 @@ export type WebListenOptions = {
   readonly listen: { readonly host: string; readonly port: number }
   /** PEM texts. Without them the listener speaks plain HTTP (loopback, or behind a proxy that ends TLS). */
   readonly tls?: { readonly certificate: { reveal(): string }; readonly key: { reveal(): string } }
+  /** How long a connection may stand still; shorter in tests. */
+  readonly idleMs?: number
 }
 
-export type WebServer = { readonly port: number; close(): Promise<void> }
+export type WebServer = {
+  readonly port: number
+  /** Open ones. */
+  connections(): Promise<number>
+  close(): Promise<void>
+}
 
 /** Listens for browsers. Throws Fault PORT_IN_USE. */
 export async function serveWeb(app: WebApp, web: WebListenOptions): Promise<WebServer> {
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false }) as RequestListener
   const server = createServer(web, listener)
   acceptUpgrades(server, app)
+  server.timeout = web.idleMs ?? limits.idleMs
   server.maxConnections = limits.maxConnections
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket
   await listen(server, web.listen)
   const { port } = server.address() as AddressInfo
-  return { port, close: () => closeServer(server) }
+  const connections = promisify(server.getConnections.bind(server))
+  return { port, connections, close: () => closeServer(server) }
 }
 
 function createServer(web: WebListenOptions, listener: RequestListener): Server {
