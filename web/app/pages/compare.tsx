@@ -97,8 +97,8 @@ function Both({ one, other }: { one: SessionDetail; other: string }) {
         const isWhole = isRead && !one.encrypted && !detail.encrypted
         return (
           <div class="compared">
-            <Side detail={one} entries={left} others={isWhole ? right.items : undefined} />
-            <Side detail={detail} entries={right} others={isWhole ? left.items : undefined} />
+            <Side name="First" detail={one} entries={left} others={isWhole ? right.items : undefined} />
+            <Side name="Second" detail={detail} entries={right} others={isWhole ? left.items : undefined} />
           </div>
         )
       }}
@@ -107,10 +107,13 @@ function Both({ one, other }: { one: SessionDetail; other: string }) {
 }
 
 function Side({
+  name,
   detail,
   entries,
   others,
 }: {
+  /** Both may have begun in the same second. */
+  name: string
   detail: SessionDetail
   entries: Entries
   /** Undefined until both lists are whole: nothing can be said of what is in one of them only. */
@@ -123,6 +126,7 @@ function Side({
   return (
     <section class="card" aria-labelledby={`compare-${detail.id}`}>
       <h2 id={`compare-${detail.id}`}>
+        <span class="unseen">{name}: </span>
         <Link to={`/sessions/${detail.id}`}>
           <Time ms={detail.openedAtMs} />
         </Link>{' '}
