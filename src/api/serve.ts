@@ -10,6 +10,7 @@ import { promisify } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
 import { Fault, reasonOf } from '../errors.ts'
 import type { WebApp } from './answers.ts'
+import { limitSources } from './connection-sources.ts'
 import { acceptUpgrades } from './upgrade.ts'
 
 /** Limits of the web listener; the pages are small and nobody uploads. */
@@ -28,6 +29,8 @@ export type WebListenOptions = {
   readonly listen: { readonly host: string; readonly port: number }
   /** PEM texts. Without them the listener speaks plain HTTP (loopback, or behind a proxy that ends TLS). */
   readonly tls?: { readonly certificate: { reveal(): string }; readonly key: { reveal(): string } }
+  /** All come from the proxy, which has limits of its own. */
+  readonly behindProxy?: boolean
   /** How long a connection may stand still; shorter in tests. */
   readonly idleMs?: number
 }
@@ -45,6 +48,7 @@ export async function serveWeb(app: WebApp, web: WebListenOptions): Promise<WebS
   const server = createServer(web, listener)
   acceptUpgrades(server, app)
   server.timeout = web.idleMs ?? limits.idleMs
+  if (web.behindProxy !== true) limitSources(server)
   server.maxConnections = limits.maxConnections
   server.maxRequestsPerSocket = limits.maxRequestsPerSocket
   await listen(server, web.listen)
