@@ -84,17 +84,20 @@ export function runPostgresWorker({ append }: { append?: AppendSync } = {}): voi
   })
   // Signals of a terminal or a service manager come to all of its processes: the gateway says what becomes of us.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-  process.once('disconnect', () => {
-    setTimeout(() => process.exit(1), orphanMs).unref()
-    const ending = worker === undefined ? Promise.resolve() : worker.close('the gateway is gone')
-    ending.then(
-      () => process.exit(0),
-      (cause: unknown) => {
-        log.error({ cause: reasonOf(cause) }, 'a worker without a gateway could not close')
-        process.exit(1)
-      },
-    )
-  })
+  process.once('disconnect', () => endAlone(worker, log))
+}
+
+/** The gateway is gone: nobody else ends this process. */
+function endAlone(worker: PostgresWorker | undefined, log: Log): void {
+  setTimeout(() => process.exit(1), orphanMs).unref()
+  const ending = worker === undefined ? Promise.resolve() : worker.close('the gateway is gone')
+  ending.then(
+    () => process.exit(0),
+    (cause: unknown) => {
+      log.error({ cause: reasonOf(cause) }, 'a worker without a gateway could not close')
+      process.exit(1)
+    },
+  )
 }
 
 class PostgresWorker {

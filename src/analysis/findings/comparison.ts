@@ -115,24 +115,24 @@ function hourOfWeek(ms: number): string {
   return `${day}, ${String(date.getUTCHours()).padStart(2, '0')}:00 UTC`
 }
 
+/** What else there is to say of a comparison. */
+type Circumstances = {
+  readonly config: AnalysisConfig['baselines']
+  readonly versions: Readonly<Record<string, string>>
+  readonly quality: readonly string[]
+  /** Since its opening, of a session that goes on. */
+  readonly soFarMs?: number
+}
+
 /** Undefined if it does not differ enough. */
 export function draftOf(
   session: string,
-  { total, terms, profileEvents }: Comparison,
+  comparison: Comparison,
   facts: SessionFacts,
-  {
-    config,
-    versions,
-    quality,
-    soFarMs,
-  }: {
-    readonly config: AnalysisConfig['baselines']
-    readonly versions: Readonly<Record<string, string>>
-    readonly quality: readonly string[]
-    /** Since its opening, of a session that goes on. */
-    readonly soFarMs?: number
-  },
+  circumstances: Circumstances,
 ): FindingDraft | undefined {
+  const { total, terms } = comparison
+  const { config } = circumstances
   const [top] = terms
   if (top === undefined || total < config.score) return undefined
   return {
@@ -143,27 +143,34 @@ export function draftOf(
     unusualness: Math.round(total * 100) / 100,
     rules: [],
     atMs: facts.openedAtMs,
-    body: {
-      sentence: `${soFarMs === undefined ? '' : `In its first ${lasting(soFarMs)}: `}${sentenceOf(terms)}`,
-      why: terms.slice(0, maxReasons).map(reasonOf),
-      quotes: [],
-      techniques: [],
-      benign: [...new Set(terms.slice(0, maxReasons).flatMap(({ signal }) => harmless[signal]))],
-      quality: [
-        ...(profileEvents === 0
-          ? []
-          : [
-              `Known of this person: ${counted(profileEvents, 'command or statement', 'commands and statements')}.`,
-            ]),
-        ...quality,
-        ...(soFarMs === undefined
-          ? []
-          : ['Looked at while the session was open. At its end it is compared again, as a whole.']),
-        'A difference is no proof of anything; people change what they do for many good reasons.',
-      ],
-      versions: { baseline: String(scoringVersion), ...versions },
-    },
+    body: bodyOf(comparison, circumstances),
   }
+}
+
+function bodyOf(comparison: Comparison, circumstances: Circumstances): FindingDraft['body'] {
+  const { soFarMs, versions } = circumstances
+  const told = comparison.terms.slice(0, maxReasons)
+  return {
+    sentence: `${soFarMs === undefined ? '' : `In its first ${lasting(soFarMs)}: `}${sentenceOf(comparison.terms)}`,
+    why: told.map(reasonOf),
+    quotes: [],
+    techniques: [],
+    benign: [...new Set(told.flatMap(({ signal }) => harmless[signal]))],
+    quality: qualityOf(comparison, circumstances),
+    versions: { baseline: String(scoringVersion), ...versions },
+  }
+}
+
+function qualityOf({ profileEvents }: Comparison, { quality, soFarMs }: Circumstances): readonly string[] {
+  const known = counted(profileEvents, 'command or statement', 'commands and statements')
+  return [
+    ...(profileEvents === 0 ? [] : [`Known of this person: ${known}.`]),
+    ...quality,
+    ...(soFarMs === undefined
+      ? []
+      : ['Looked at while the session was open. At its end it is compared again, as a whole.']),
+    'A difference is no proof of anything; people change what they do for many good reasons.',
+  ]
 }
 
 function sentenceOf(terms: readonly Compared[]): string {

@@ -56,13 +56,10 @@ function draft(
   others: number,
   config: AnalysisConfig['baselines'],
 ): readonly FindingDraft[] {
-  const compared = [own, pooled].filter(counts => counts.length >= minHours)
+  const nats = natsOf(sessions, [own, pooled])
   const row = rows.at(-1)
-  if (compared.length === 0 || row === undefined) return []
-  const deviations = compared.map(counts => deviation(sessions, counts.map(Math.log1p)))
-  const z = deviations.reduce((sum, one) => sum + one, 0) / deviations.length
-  const nats = Math.min(maxNats, (z - freeDeviations) * natsOfDeviation)
-  if (nats < config.score) return []
+  if (nats === undefined || row === undefined || nats < config.score) return []
+  const unusualness = Math.round(nats * 100) / 100
   const observed = `A reviewer opened ${counted(sessions, 'session')} within an hour, more than is usual`
   return [
     {
@@ -71,22 +68,12 @@ function draft(
       group: 'reviewing',
       kind: 'baseline',
       severity: config.severity.reviewing,
-      unusualness: Math.round(nats * 100) / 100,
+      unusualness,
       rules: [],
       atMs: row.atMs,
       body: {
         sentence: `${observed}.`,
-        why: [
-          {
-            observed,
-            own: `${own.length < minHours ? 'too few hours to compare with' : `median ${counted(median(own) ?? 0, 'session')} an hour`}; ${counted(own.length, 'hour')} in 90 days`,
-            peers:
-              pooled.length < minHours
-                ? `too few other reviewers to compare with`
-                : `median ${counted(median(pooled) ?? 0, 'session')} an hour, of ${counted(others, 'other reviewer')}, ${counted(pooled.length, 'hour')}`,
-            adds: Math.round(nats * 100) / 100,
-          },
-        ],
+        why: [{ observed, own: ownText(own), peers: peersText(pooled, others), adds: unusualness }],
         quotes: [],
         techniques: [],
         benign: harmless.reviewing,
@@ -98,4 +85,28 @@ function draft(
       },
     },
   ]
+}
+
+/** How unusual so many sessions in an hour are; undefined if there is too little to compare with. */
+function natsOf(sessions: number, usual: readonly (readonly number[])[]): number | undefined {
+  const compared = usual.filter(counts => counts.length >= minHours)
+  if (compared.length === 0) return undefined
+  const deviations = compared.map(counts => deviation(sessions, counts.map(Math.log1p)))
+  const z = deviations.reduce((sum, one) => sum + one, 0) / deviations.length
+  return Math.min(maxNats, (z - freeDeviations) * natsOfDeviation)
+}
+
+function ownText(own: readonly number[]): string {
+  const usual = own.length < minHours ? 'too few hours to compare with' : medianText(own)
+  return `${usual}; ${counted(own.length, 'hour')} in 90 days`
+}
+
+function peersText(pooled: readonly number[], others: number): string {
+  return pooled.length < minHours
+    ? `too few other reviewers to compare with`
+    : `${medianText(pooled)}, of ${counted(others, 'other reviewer')}, ${counted(pooled.length, 'hour')}`
+}
+
+function medianText(counts: readonly number[]): string {
+  return `median ${counted(median(counts) ?? 0, 'session')} an hour`
 }

@@ -163,51 +163,16 @@ function wordTests(clause: Clause): Test[] {
   const add = (patterns: readonly string[] | undefined, test: (glob: Glob) => Test): void => {
     if (patterns !== undefined) tests.push(test(compileGlobs(patterns)))
   }
-  const isArgument = (glob: Glob) => (word: string, at: number) => at > 0 && glob(word)
-  add(
-    clause.programPath,
-    glob =>
-      ({ command }) =>
-        glob(command.argv[0] ?? ''),
-  )
-  add(
-    clause.first,
-    glob =>
-      ({ operands }) =>
-        glob(operands[0] ?? ''),
-  )
-  for (const patterns of clause.arguments ?? [])
-    add(
-      patterns,
-      glob =>
-        ({ command }) =>
-          command.argv.some(isArgument(glob)),
-    )
-  add(
-    clause.noArguments,
-    glob =>
-      ({ command }) =>
-        !command.argv.some(isArgument(glob)),
-  )
+  const hasArgument = (seen: SeenCommand, glob: Glob) =>
+    seen.command.argv.some((word, at) => at > 0 && glob(word))
+  add(clause.programPath, glob => seen => glob(seen.command.argv[0] ?? ''))
+  add(clause.first, glob => seen => glob(seen.operands[0] ?? ''))
+  for (const patterns of clause.arguments ?? []) add(patterns, glob => seen => hasArgument(seen, glob))
+  add(clause.noArguments, glob => seen => !hasArgument(seen, glob))
   for (const options of clause.options ?? []) tests.push(optionTest(options))
-  add(
-    clause.wrapped,
-    glob =>
-      ({ command }) =>
-        command.wrappers.some(glob),
-  )
-  add(
-    clause.source,
-    glob =>
-      ({ command }) =>
-        glob(command.source),
-  )
-  add(
-    clause.input,
-    glob =>
-      ({ command: { input } }) =>
-        input !== '' && glob(input),
-  )
+  add(clause.wrapped, glob => seen => seen.command.wrappers.some(glob))
+  add(clause.source, glob => seen => glob(seen.command.source))
+  add(clause.input, glob => seen => seen.command.input !== '' && glob(seen.command.input))
   if (clause.bare !== undefined) tests.push(({ operands }) => (operands.length === 0) === clause.bare)
   if (clause.contains !== undefined) tests.push(containsTest(clause.contains))
   if (clause.assigns !== undefined) tests.push(assignsTest(clause.assigns, clause.value ?? ['*']))
