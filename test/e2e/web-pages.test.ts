@@ -135,6 +135,23 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       await expect.poll(() => text.textContent()).toContain('from customers\nwhere id < 4')
     })
 
+    test('its keys are listed, and what somebody had before them is told to the next reader', async () => {
+      const page = await visit(`/sessions/${sessions.sql}`)
+      await row(page, 'no_such_table').waitFor()
+      await page.keyboard.press('?')
+      await page.getByRole('dialog', { name: 'Keys of this page' }).waitFor()
+      await page.keyboard.press('Escape')
+      await page.keyboard.press('j')
+      const told = page.waitForRequest(/\/watched$/)
+      await page.waitForTimeout(1500) // a statement counts as read after a second
+      await page.getByRole('link', { name: /^Live/ }).click()
+      await told
+      await visitor.goto(`/app/sessions/${sessions.sql}?tab=details`)
+      await page.getByText(/looked at the moments of [1-9]\d* of \d+ statements/).waitFor()
+      await page.keyboard.press('m')
+      await expect.poll(() => focusOn(page)).toContain('Comment')
+    })
+
     test('the slider says where it is, and moves to each statement', async () => {
       const page = await visit(`/sessions/${sessions.sql}`)
       const slider = page.getByRole('slider', { name: 'Statement' })
