@@ -1,10 +1,10 @@
 /** The statements of a session by their shape: how often, how much, when. */
 import { Line } from '../../parts/hidden.tsx'
 import { Table } from '../../parts/table.tsx'
-import { offsetOf } from '../../parts/time.tsx'
 import { changeQuery } from '../../router.tsx'
 import { NewBadge } from '../../session/new-badge.tsx'
 import { type Group, groupsOf, sparkline } from './group.ts'
+import { placeOf } from './place.ts'
 import { size, took } from './rows.tsx'
 import { LookName } from './shape.tsx'
 import type { Statement } from './statement.ts'
@@ -61,7 +61,7 @@ export function GroupRows({
             head: 'First – last',
             cell: ({ firstMs, lastMs }) => (
               <span class="time">
-                {offsetOf(firstMs - openedAtMs)} – {offsetOf(lastMs - openedAtMs)}
+                {placeOf(firstMs - openedAtMs, durationMs)} – {placeOf(lastMs - openedAtMs, durationMs)}
               </span>
             ),
           },

@@ -7,7 +7,7 @@ import { Copy, copyText } from '../../parts/copy.tsx'
 import { say } from '../../parts/said.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
-import { duration, offsetOf, textOf } from '../../parts/time.tsx'
+import { duration, textOf } from '../../parts/time.tsx'
 import { KeysDialog } from '../../player/help.tsx'
 import { changeQuery, useRoute } from '../../router.tsx'
 import { CommentsPart } from '../../session/comments.tsx'
@@ -22,6 +22,7 @@ import { Filters } from './filters.tsx'
 import { filterOf, matches, statementAt } from './filter.ts'
 import { GroupRows } from './group-rows.tsx'
 import { type Clock, speeds, useClock } from './play.ts'
+import { placeOf } from './place.ts'
 import { StatementRows } from './rows.tsx'
 import type { OpenedStatements } from './sealed.ts'
 import { StatementPart } from './statement-part.tsx'
@@ -320,11 +321,6 @@ const keysHelp = [
 ] as const
 
 const noFilters = { class: undefined, only: undefined, text: undefined, fingerprint: undefined }
-
-/** Sessions of programs take less than a second, as a rule. */
-function placeOf(offsetMs: number, durationMs: number): string {
-  return durationMs < 60_000 ? `${(offsetMs / 1000).toFixed(2)} s` : offsetOf(offsetMs)
-}
 
 function Transport({
   detail,
