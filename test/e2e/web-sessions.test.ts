@@ -179,6 +179,13 @@ describe.skipIf(missing !== undefined)(missing ?? 'the list of sessions', () => 
       if (await allow.isVisible()) await allow.click()
       await beside.locator('.frame #main h1').first().waitFor()
       expect(await dialog.getByLabel('Why').inputValue()).toBe('A long thought, typed once.')
+      await page.route(/api\/v1\/me$/, async route => {
+        const me = (await (await route.fetch()).json()) as Me
+        await route.fulfill({ json: { ...me, name: 'cleo@example.com' } })
+      })
+      await send.click()
+      await dialog.getByText('This page is not of cleo@example.com').waitFor()
+      await page.unroute(/api\/v1\/me$/)
       await send.click()
       await dialog.waitFor({ state: 'hidden' })
       // The window was asked for, and the first token was of the sign-in before.

@@ -24,8 +24,12 @@ export class OfflineError extends Error {}
 
 /** Goes with every request that changes something. */
 let formToken = ''
-export function setFormToken(token: string): void {
+/** Whom the page was loaded for. */
+let signedInAs = ''
+
+export function setSignedIn({ formToken: token, name }: Pick<Me, 'formToken' | 'name'>): void {
   formToken = token
+  signedInAs = name
 }
 
 export function addressOf(path: string, query: Query = {}): string {
@@ -97,10 +101,11 @@ async function askToChange(method: string, path: string, body: string | null): P
     return await send(used)
   } catch (thrown) {
     if (!(thrown instanceof ProblemError) || thrown.status !== 403) throw thrown
-    const { formToken: now } = await get<Pick<Me, 'formToken'>>('/me')
-    if (now === used) throw thrown
-    setFormToken(now)
-    return send(now)
+    const me = await get<Pick<Me, 'formToken' | 'name'>>('/me')
+    if (me.formToken === used) throw thrown
+    if (me.name !== signedInAs) throw new ProblemError(403, 'Somebody else', somebodyElse(me.name))
+    setSignedIn(me)
+    return send(me.formToken)
   }
 }
 
@@ -124,6 +129,11 @@ async function ask(address: string, init: RequestInit): Promise<Response> {
   }
   if (!answer.ok) throw await problemOf(answer)
   return answer
+}
+
+/** Nobody decides in another one's name. */
+function somebodyElse(name: string): string {
+  return `This page is not of ${name}, who is signed in now, so nothing was changed. Load it again.`
 }
 
 /** What forms say then; `Problem` adds the way back. */

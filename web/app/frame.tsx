@@ -2,7 +2,7 @@
 import type { ComponentType } from 'preact'
 import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks'
 import type { FindingCounts, Me, SessionPage } from '../../src/api/schema.ts'
-import { get, setFormToken, useResource } from './api.ts'
+import { get, setSignedIn, useResource } from './api.ts'
 import { signedIn } from './me.ts'
 import { Line } from './parts/hidden.tsx'
 import { Said } from './parts/said.tsx'
@@ -50,7 +50,7 @@ function skip(event: MouseEvent): void {
 }
 
 function SignedIn({ me }: { me: Me }) {
-  setFormToken(me.formToken)
+  setSignedIn(me)
   const { path } = useRoute()
   const counts = useCounts(me.mayReview)
   return (
@@ -128,7 +128,8 @@ function SignInEnds({ me }: { me: Me }) {
     const look = (): void => {
       get<Me>('/me').then(
         now => {
-          setFormToken(now.formToken)
+          if (now.name !== me.name) return
+          setSignedIn(now)
           setMe(now)
         },
         () => {}, // it is said where something is asked for; what is written here stays
