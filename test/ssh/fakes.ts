@@ -1,5 +1,6 @@
 /** Stand-ins at the seams of the relay: two transports and a recording that show in which order things happened. */
 import { pino } from 'pino'
+import { afterEach, beforeEach, vi } from 'vitest'
 import type { AuditEvent, AuditLog } from '../../src/audit/audit-log.ts'
 import { Fault } from '../../src/errors.ts'
 import { type Principal, restorePrincipal } from '../../src/identity/principal.ts'
@@ -286,6 +287,8 @@ export const relayLimits: RelayLimits = { maxChannels: 4, keepOutputBytes: 1000,
 
 /** A relay between two fake transports. */
 export class RelayWorld {
+  /** Of the test that runs, where somebody ends them behind it. */
+  static #started: RelayWorld[] | undefined
   readonly ground: FakeGround
   readonly session: Session
   readonly recording: FakeRecording
@@ -312,7 +315,16 @@ export class RelayWorld {
   }
 
   static async start(limits: Partial<RelayLimits> = {}, ground = new FakeGround()): Promise<RelayWorld> {
-    return new RelayWorld(ground, await ground.open(), { ...relayLimits, ...limits })
+    const world = new RelayWorld(ground, await ground.open(), { ...relayLimits, ...limits })
+    RelayWorld.#started?.push(world)
+    return world
+  }
+
+  /** From now on worlds are remembered; those that were so far are ended. */
+  static endAll(): void {
+    for (const { session } of RelayWorld.#started ?? [])
+      session.end({ reason: 'the test is over', userText: '' })
+    RelayWorld.#started = []
   }
 
   /** Messages of the client, and the end of the turn. */
@@ -326,8 +338,27 @@ export class RelayWorld {
     this.recording.commit()
   }
 
+  /** What was sent so far is looked at no more. */
+  forgetSent(): void {
+    this.client.take()
+    this.target.take()
+  }
+
   /** Why the session ended, or undefined while it lives. */
   get endReason(): string | undefined {
     return this.recording.sealed[0]
   }
+}
+
+/** Each test gets a world of its own, in which timers that repeat are advanced by hand. */
+export function inEachWorld(take: (world: RelayWorld) => void, groundOf = () => new FakeGround()): void {
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    RelayWorld.endAll()
+    take(await RelayWorld.start({}, groundOf()))
+  })
+  afterEach(() => {
+    RelayWorld.endAll()
+    vi.useRealTimers()
+  })
 }

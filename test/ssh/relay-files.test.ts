@@ -1,43 +1,36 @@
 /** SFTP and copying commands through the relay: what goes on, what ends, and what the recording hears first. */
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { string } from '../../src/wire.ts'
 import { close, confirm, data, eof, exec, open, pty, request, success } from './channel-messages.ts'
-import { FakeGround, policyOf, RelayWorld } from './fakes.ts'
+import { FakeGround, policyOf, inEachWorld, RelayWorld } from './fakes.ts'
 import * as sftp from './sftp/wire.ts'
 
 const [atClient, at, atTarget] = [7, 0, 42]
 
 let ground: FakeGround
 let world: RelayWorld
-beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-  ground = new FakeGround()
-  ground.policy = policyOf({ channels: ['shell', 'exec', 'sftp'] })
-  world = await RelayWorld.start({}, ground)
-})
-afterEach(() => {
-  world.session.end({ reason: 'the test is over', userText: '' })
-  vi.useRealTimers()
-})
+inEachWorld(
+  next => (world = next),
+  () => {
+    ground = new FakeGround()
+    ground.policy = policyOf({ channels: ['shell', 'exec', 'sftp'] })
+    return ground
+  },
+)
 
 const subsystem = (name: string): Buffer => request(at, 'subsystem', true, string(name))
 
 function openChannel(window = 100_000): void {
   world.fromClient(open(atClient, { window }))
   world.fromTarget(confirm(at, atTarget))
-  forgetSent()
+  world.forgetSent()
 }
 
 function openSftp(window?: number): void {
   openChannel(window)
   world.fromClient(subsystem('sftp'))
   world.fromTarget(success(at))
-  forgetSent()
-}
-
-function forgetSent(): void {
-  world.client.take()
-  world.target.take()
+  world.forgetSent()
 }
 
 const types = (side: 'client' | 'target'): string[] => world[side].take().map(({ type }) => type)
@@ -130,7 +123,7 @@ describe('SFTP', () => {
   test('that is broken off hears no more from either side, until both have closed', () => {
     openSftp()
     world.fromClient(problem)
-    forgetSent()
+    world.forgetSent()
     world.fromClient(data(at, sftp.init()))
     world.fromTarget(data(at, sftp.version()), eof(at), close(at))
     world.fromClient(close(at))

@@ -1,6 +1,6 @@
 /** A session that waits: nothing of its client goes on, its user is told, and the recording holds neither. */
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { encodeGlobalRequest } from '../../src/ssh/messages.ts'
 import { type HoldWish, maxWaitingInputBytes } from '../../src/session/hold.ts'
 import {
@@ -16,21 +16,14 @@ import {
   stderr,
   success,
 } from './channel-messages.ts'
-import { RelayWorld } from './fakes.ts'
+import { inEachWorld, RelayWorld } from './fakes.ts'
 
 const [atClient, at, atTarget] = [7, 0, 42]
 const none = Buffer.alloc(0)
 const wish: HoldWish = { kind: 'pause', waitMs: 600_000, userText: 'A reviewer has paused it: case 9.' }
 
 let world: RelayWorld
-beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-  world = await RelayWorld.start()
-})
-afterEach(() => {
-  world.session.end({ reason: 'the test is over', userText: '' })
-  vi.useRealTimers()
-})
+inEachWorld(next => (world = next))
 
 function openChannel(window = 100_000): void {
   world.fromClient(open(atClient, { window }))
@@ -41,12 +34,7 @@ function openTerminal(window?: number): void {
   openChannel(window)
   world.fromClient(pty(at), shell(at))
   world.fromTarget(success(at), success(at))
-  forgetSent()
-}
-
-function forgetSent(): void {
-  world.client.take()
-  world.target.take()
+  world.forgetSent()
 }
 
 function hold(more: Partial<HoldWish> = {}): void {

@@ -1,8 +1,8 @@
 /** A terminal through which files are not to pass: what each end hears, and that their windows stay true. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { cancelSequence, frameType } from '../../src/ssh/zmodem/frames.ts'
 import { adjust, close, confirm, data, eof, open, pty, shell, success } from './channel-messages.ts'
-import { FakeGround, policyOf, RelayWorld } from './fakes.ts'
+import { FakeGround, policyOf, inEachWorld, RelayWorld } from './fakes.ts'
 import { hexHeader } from './zmodem/wire.ts'
 
 const [atClient, at, atTarget] = [7, 0, 42]
@@ -10,16 +10,14 @@ const window = 100_000
 
 let ground: FakeGround
 let world: RelayWorld
-beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-  ground = new FakeGround()
-  ground.policy = policyOf({ channels: ['shell'], zmodem: 'deny' })
-  world = await RelayWorld.start({}, ground)
-})
-afterEach(() => {
-  world.session.end({ reason: 'the test is over', userText: '' })
-  vi.useRealTimers()
-})
+inEachWorld(
+  next => (world = next),
+  () => {
+    ground = new FakeGround()
+    ground.policy = policyOf({ channels: ['shell'], zmodem: 'deny' })
+    return ground
+  },
+)
 
 /** A shell in a terminal, with a window of that size each way. */
 function openTerminal(bytes = window): void {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { maxPendingReplies } from '../../src/ssh/reply-queue.ts'
 import { encodeGlobalRequest, encodeRequestFailure, messageNumber } from '../../src/ssh/messages.ts'
 import { maxRefusals } from '../../src/ssh/relay/circuit.ts'
@@ -23,32 +23,20 @@ import {
   stderr,
   success,
 } from './channel-messages.ts'
-import { FakeGround, policyOf, RelayWorld } from './fakes.ts'
+import { FakeGround, policyOf, inEachWorld, RelayWorld } from './fakes.ts'
 
 /** The client's number, the gateway's and the target's differ, so that a mix-up shows. */
 const [atClient, at, atTarget] = [7, 0, 42]
 const none = Buffer.alloc(0)
 
 let world: RelayWorld
-beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-  world = await RelayWorld.start()
-})
-afterEach(() => {
-  world.session.end({ reason: 'the test is over', userText: '' })
-  vi.useRealTimers()
-})
+inEachWorld(next => (world = next))
 
 /** A channel that both ends have opened; what was said so far is taken away. */
 function openChannel(o: { clientWindow?: number; targetWindow?: number } = {}): void {
   world.fromClient(open(atClient, o.clientWindow === undefined ? {} : { window: o.clientWindow }))
   world.fromTarget(confirm(at, atTarget, o.targetWindow === undefined ? {} : { window: o.targetWindow }))
-  forgetSent()
-}
-
-function forgetSent(): void {
-  world.client.take()
-  world.target.take()
+  world.forgetSent()
 }
 
 describe('the session ends when', () => {
@@ -391,7 +379,7 @@ describe('the end of a channel', () => {
     openChannel()
     world.fromClient(pty(at))
     world.fromTarget(success(at))
-    forgetSent()
+    world.forgetSent()
     world.fromClient(close(at), resize(at, 100, 30))
     world.fromTarget(close(at))
     world.fromClient(resize(at, 101, 30))
@@ -529,7 +517,7 @@ describe('a terminal that the target does not give', () => {
     openChannel()
     world.fromClient(exec(at, 'bash'))
     world.fromTarget(success(at))
-    forgetSent()
+    world.forgetSent()
     world.fromClient(pty(at), data(at, 'id\n'))
     expect(world.client.take()).toMatchObject([{ type: 'channel-failure' }])
     expect(world.target.take()).toMatchObject([{ type: 'data' }])
@@ -641,7 +629,7 @@ describe('a command that policy refuses', () => {
   test('lets nothing through that the target says on the channel afterwards, and nothing that the client sends', () => {
     openChannel()
     world.fromClient(exec(at, 'bash'))
-    forgetSent()
+    world.forgetSent()
     world.fromTarget(data(at, 'surprise'), eof(at))
     world.fromClient(data(at, 'more'), request(at, 'shell', true), close(at))
     world.fromTarget(close(at))
@@ -737,7 +725,7 @@ describe('byte for byte pass', () => {
     openChannel()
     world.fromClient(pty(at), exec(at, 'less'))
     world.fromTarget(success(at), success(at))
-    forgetSent()
+    world.forgetSent()
     world.fromClient(eof(at), request(at, 'signal', false, string('TERM')), resize(at, 100, 30))
     world.fromClient(request(at, 'break', true, uint32(500)), env(at, 'LANG', 'C', true))
     expect(world.target.take()).toMatchObject([
