@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { reviewablePage } from '../../src/api/v1/visible-sessions.ts'
 import type { Policy } from '../../src/policy/rules.ts'
 import { mayReview } from '../../src/policy/review.ts'
+import { openSessionCatalogue } from '../../src/store/session-catalogue.ts'
 import { openStore } from '../../src/store/sqlite-store.ts'
 import { Browser } from '../support/browser.ts'
 import { people } from '../support/issuer.ts'
@@ -41,8 +43,10 @@ const policy: Policy = {
 test('with the real store and the real policy: pages of what a role reviews, and a sign-in that the store keeps as a hash', async () => {
   const folder = scratchFolder()
   const store = await openStore(folder.path)
+  const catalogue = openSessionCatalogue(folder.path)
   const world = await openWorld({
     store,
+    reviewable: (principal, wish) => reviewablePage({ catalogue, policy: () => policy }, principal, wish),
     mayReview: (principal, session) => mayReview(policy, principal, session).allowed,
   })
   try {
@@ -77,6 +81,7 @@ test('with the real store and the real policy: pages of what a role reviews, and
     expect((await eve.open(`${world.url}/sessions`)).status).toBe(503)
   } finally {
     await world.close()
+    await catalogue.close()
     await store.close()
     folder.remove()
   }
