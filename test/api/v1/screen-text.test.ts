@@ -95,6 +95,14 @@ test('a screen that is drawn from its text shows the same', () => {
   )
 })
 
+test('half of a wide character that was written over shows as it did', () => {
+  for (const style of ['\x1b[7m', '\x1b[4m', '\x1b[31;7m', '\x1b[42m']) {
+    const screen = new Screen(size)
+    screen.write(Buffer.from(`${style}漢字\rx\x1b[m`))
+    expect(seen(redrawn(screen))).toEqual(seen(screen))
+  }
+})
+
 test('and later output does to it what it does to the original', () => {
   fc.assert(
     fc.property(writes, writes, (before, after) => {

@@ -114,11 +114,16 @@ function drawRow(pen: Pen, cells: Cells, { row, columns, isWrapped, goesOn }: Ro
     const attributes = cells.attributes(row, column)
     const isFirst = isWrapped && column === 0
     if (text !== '') pen.write(row, column, text, width, attributes, isFirst)
-    else if (isFirst || (goesOn && column === columns - 1))
+    else if (isFirst || (goesOn && column === columns - 1) || isMarked(attributes))
       pen.write(row, column, ' ', 1, attributes, isFirst)
     else pen.blank(row, column, attributes)
   }
   pen.endRow()
+}
+
+/** More than its background shows of an empty cell: it is left of a wide character that was written over, inverse or underlined. */
+function isMarked(attributes: Attributes): boolean {
+  return sgr(attributes) !== sgr({ fg: 0, bg: attributes.bg, ext: 0 })
 }
 
 /** Characters that terminals disagree about: what follows them is put in its place again. */
