@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type Expression, type ExpressionBuilder, type Kysely, type SqlBool, sql } from 'kysely'
 import type { FindingEventRow, FindingRow, Severity, SuppressionRow, UnmaskRow } from '../model.ts'
 import type { FindingEventTable, FindingTable, SuppressionTable, Tables, UnmaskTable } from './schema.ts'
 import type { Statements } from './statements.ts'
@@ -6,7 +6,9 @@ import type {
   FindingDecision,
   FindingFrom,
   FindingQuery,
+  FindingsSeen,
   FindingStore,
+  FindingTarget,
   KeyOwner,
   PlacedFinding,
 } from './store.ts'
@@ -150,6 +152,9 @@ function findings(db: Db, statements: Statements, guarded: Guard, kept: Guard): 
   const named = statements.query<{ name: string }, { by: string }>(
     'select distinct "by" from findingEvents where byName = @name order by "by"',
   )
+  const targets = statements.query<Record<string, never>, FindingTarget>(
+    `select distinct protocol, target from findings where session != '${noSession}'`,
+  )
   const decide = decideIn(statements, note)
   return {
     put: row => guarded(async () => void insert(toTable(row))),
@@ -157,7 +162,15 @@ function findings(db: Db, statements: Statements, guarded: Guard, kept: Guard): 
     ofSession: session => guarded(async () => of({ session, limit: maxOfSession }).map(fromTable)),
     ofSessions: sessions =>
       guarded(async () => sessions.flatMap(session => of({ session, limit: maxOfSession }).map(fromTable))),
-    list: query => guarded(async () => (await select(db, query).execute()).map(fromTable)),
+    list: query => guarded(async () => (await page(db, query).execute()).map(fromTable)),
+    count: query =>
+      guarded(async () => {
+        const counted = await select(db, query)
+          .select(eb => eb.fn.countAll<number>().as('findings'))
+          .executeTakeFirst()
+        return Number(counted?.findings ?? 0)
+      }),
+    targets: () => guarded(async () => targets({})),
     between: (fromMs, untilMs, limit) =>
       guarded(async () => between({ fromMs, untilMs, limit }).map(fromTable)),
     ofGroup: (session, group) => guarded(async () => ofGroup({ session, group }).map(fromTable)[0]),
@@ -228,9 +241,40 @@ function decideIn(statements: Statements, note: (event: FindingEventTable) => nu
   )
 }
 
-function select(db: Db, query: FindingQuery) {
-  let rows = db.selectFrom('findings').selectAll()
-  const { states, severities: wanted, kinds, sessions, places, group, sinceMs, after } = query
+type FindingExpressions = ExpressionBuilder<Tables, 'findings'>
+
+/** A finding about the gateway itself, or about logs, has the empty one. */
+const noSession = ''
+
+function seenIn(
+  eb: FindingExpressions,
+  { targets, butNotOf: { issuer, subject }, ofNoSession }: FindingsSeen,
+): Expression<SqlBool> {
+  const names = JSON.stringify(targets.map(({ protocol, target }) => `${protocol} ${target}`))
+  const ofOthers = eb.and([
+    eb('session', '!=', noSession),
+    eb.not(eb.and([eb('issuer', '=', issuer), eb('subject', '=', subject)])),
+    sql<SqlBool>`(protocol || ' ' || target) in (select value from json_each(${names}))`,
+  ])
+  return ofNoSession ? eb.or([eb('session', '=', noSession), ofOthers]) : ofOthers
+}
+
+function page(db: Db, query: FindingQuery) {
+  let rows = select(db, query).selectAll()
+  if (query.after !== undefined) {
+    const { createdAtMs, id } = query.after
+    const rank = rankOf(query.after)
+    rows = rows.where(eb =>
+      eb(eb.refTuple('rank', 'createdAtMs', 'id'), '<', eb.tuple(rank, createdAtMs, id)),
+    )
+  }
+  return rows.orderBy('rank', 'desc').orderBy('createdAtMs', 'desc').orderBy('id', 'desc').limit(query.limit)
+}
+
+function select(db: Db, query: Omit<FindingQuery, 'limit' | 'after'>) {
+  let rows = db.selectFrom('findings')
+  const { seen, states, severities: wanted, kinds, sessions, places, group, sinceMs } = query
+  if (seen !== undefined) rows = rows.where(eb => seenIn(eb, seen))
   if (states !== undefined) rows = rows.where('state', 'in', [...states])
   if (wanted !== undefined) rows = rows.where('severity', 'in', [...wanted])
   if (kinds !== undefined) rows = rows.where('kind', 'in', [...kinds])
@@ -259,13 +303,7 @@ function select(db: Db, query: FindingQuery) {
         assignees.map(one => (one === undefined ? eb('assignee', 'is', null) : eb('assignee', '=', one))),
       ),
     )
-  if (after !== undefined) {
-    const { createdAtMs, id } = after
-    rows = rows.where(eb =>
-      eb(eb.refTuple('rank', 'createdAtMs', 'id'), '<', eb.tuple(rankOf(after), createdAtMs, id)),
-    )
-  }
-  return rows.orderBy('rank', 'desc').orderBy('createdAtMs', 'desc').orderBy('id', 'desc').limit(query.limit)
+  return rows
 }
 
 function suppressions(

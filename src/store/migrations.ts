@@ -21,6 +21,7 @@ export const migrations: readonly Migration[] = [
   { version: 8, name: 'reviews that were asked for', up: createReviewWishes },
   { version: 9, name: 'findings that are put off', up: addSnoozing },
   { version: 10, name: 'sessions that are given to a reviewer', up: createSessionAssignees },
+  { version: 11, name: 'findings by target', up: indexFindingsByTarget },
 ]
 
 /**
@@ -429,4 +430,8 @@ async function createSessionAssignees(db: Kysely<Tables>): Promise<void> {
     .addColumn('atMs', 'bigint', column => column.notNull())
     .execute()
   await db.schema.createIndex('readingsByName').on('readings').columns(['name']).execute()
+}
+
+async function indexFindingsByTarget(db: Kysely<Tables>): Promise<void> {
+  await db.schema.createIndex('findingsByTarget').on('findings').columns(['protocol', 'target']).execute()
 }

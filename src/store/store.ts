@@ -151,6 +151,10 @@ export interface FindingStore {
   ofSessions(sessions: readonly string[]): Promise<readonly FindingRow[]>
   /** Ranked: severity, then unusualness, then the newest. */
   list(query: FindingQuery): Promise<readonly FindingRow[]>
+  /** How many a list without an end would have. */
+  count(query: Omit<FindingQuery, 'limit' | 'after'>): Promise<number>
+  /** All on whose sessions there are findings. */
+  targets(): Promise<readonly FindingTarget[]>
   /** Those that were noticed in that time, the oldest first. */
   between(fromMs: number, untilMs: number, limit: number): Promise<readonly FindingRow[]>
   /** What a session has of a group. */
@@ -226,9 +230,20 @@ export type FindingDecision = Pick<
   | 'snoozedUntilMs'
 >
 
+export type FindingTarget = Pick<FindingRow, 'protocol' | 'target'>
+
+/** Findings about sessions on these targets, but not about this person's; and those of no session, if so told. */
+export type FindingsSeen = {
+  readonly targets: readonly FindingTarget[]
+  readonly butNotOf: KeyOwner
+  readonly ofNoSession: boolean
+}
+
 /** Several values of one kind are alternatives. */
 export type FindingQuery = {
   readonly limit: number
+  /** Undefined: all. */
+  readonly seen?: FindingsSeen | undefined
   readonly states?: readonly FindingState[] | undefined
   readonly severities?: readonly Severity[] | undefined
   readonly kinds?: readonly FindingKind[] | undefined

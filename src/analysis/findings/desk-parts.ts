@@ -7,7 +7,7 @@ import type { Log } from '../../log.ts'
 import type { FindingRow, Protocol, SessionRow } from '../../model.ts'
 import { mayReview, reviewsAnything } from '../../policy/review.ts'
 import { isMember } from '../../policy/rules.ts'
-import type { FindingStore, SessionStore } from '../../store/store.ts'
+import type { FindingsSeen, FindingStore, SessionStore } from '../../store/store.ts'
 import type { Aliases } from './aliases.ts'
 import type { Answer, Asker, OwnRecord } from './desk.ts'
 import { noSession } from './integrity-findings.ts'
@@ -53,6 +53,18 @@ export function maySee(parts: DeskParts, row: FindingRow, asker: Asker): boolean
   if (row.session === noSession)
     return asker.kind === 'local' || reviewsAnything(parts.config(), asker.principal)
   return asker.kind === 'local' || mayReview(parts.config(), asker.principal, row).allowed
+}
+
+/** The same as a condition of the store, so that what one may not see takes no place in lists and counts. Undefined: all. */
+export async function seenBy(parts: DeskParts, asker: Asker): Promise<FindingsSeen | undefined> {
+  if (asker.kind === 'local') return undefined
+  const { issuer, subject } = asker.principal.fields
+  const all = await parts.store.targets()
+  return {
+    targets: all.filter(({ target, protocol }) => reviewsTarget(parts, asker, target, protocol)),
+    butNotOf: { issuer, subject },
+    ofNoSession: reviewsAnything(parts.config(), asker.principal),
+  }
 }
 
 /** Whether the asker reviews sessions of others on the target. */

@@ -1,7 +1,7 @@
 /** Findings as the asker sees them: with a pseudonym where names are hidden, and without the person's names in what is quoted. */
 import type { FindingRow, Severity, UnmaskRow } from '../../model.ts'
 import type { Asker, FindingFilter, FindingInFull, FindingPage, FindingView } from './desk.ts'
-import { type DeskParts, isApprover, isConcerned, keyOf, maySee } from './desk-parts.ts'
+import { type DeskParts, isApprover, isConcerned, keyOf, maySee, seenBy } from './desk-parts.ts'
 import { bodyOf, severityOrder } from './finding.ts'
 import { noSession } from './integrity-findings.ts'
 import { namesOf, scrubbed } from './scrub.ts'
@@ -11,7 +11,7 @@ type Shown = Exclude<FindingRow['place'], 'shadow'>
 
 const defaultPage = 50
 const maxPage = 200
-/** Rows that are looked at for one page: what the asker may not see is passed over. */
+/** Rows that are looked at for one page: of a person whose name is hidden, others' are passed over. */
 const maxScanned = 5000
 const batch = 250
 /** How far back others of the same group count as similar, and how many are counted. */
@@ -28,8 +28,9 @@ export async function listFindings(
   let after = filter.cursor === undefined ? undefined : await parts.store.get(filter.cursor)
   if (filter.cursor !== undefined && after === undefined) return { items: [] }
   let next: string | undefined
+  const query = { ...(await queryOf(parts, filter, asker)), seen: await seenBy(parts, asker) }
   for (let scanned = 0; scanned < maxScanned && items.length <= limit; scanned += batch) {
-    const rows = await parts.store.list({ ...(await queryOf(parts, filter, asker)), limit: batch, after })
+    const rows = await parts.store.list({ ...query, limit: batch, after })
     for (const row of rows) {
       after = row
       if (!maySee(parts, row, asker) || !(await isOf(parts, row, filter.principal, asker))) continue
@@ -156,7 +157,7 @@ function snoozedOf({ snoozedUntilMs = 0 }: FindingRow, nowMs: number): Pick<Find
 
 async function countOf(parts: DeskParts, group: string, asker: Asker): Promise<number> {
   const sinceMs = parts.clock.nowMs() - similarMs
-  const rows = await parts.store.list({ group, sinceMs, limit: maxSimilar })
+  const rows = await parts.store.list({ seen: await seenBy(parts, asker), group, sinceMs, limit: maxSimilar })
   return rows.filter(row => maySee(parts, row, asker)).length
 }
 
@@ -237,7 +238,8 @@ async function contextOf(
   const session = await parts.sessions.get(row.session)
   const { config, clock } = parts
   const since = clock.nowMs() - similarMs
-  const others = await parts.store.list({ sinceMs: since, limit: maxSimilar, person: row })
+  const seen = await seenBy(parts, asker)
+  const others = await parts.store.list({ seen, sinceMs: since, limit: maxSimilar, person: row })
   const same = others.filter(other => other.id !== row.id && maySee(parts, other, asker))
   const sensitive = config().targets.find(({ name }) => name === row.target)
   return [

@@ -4,12 +4,9 @@ import type { FindingState } from '../../model.ts'
 import type { Answer, Asker, FindingCounts, FindingDesk, FindingInFull } from './desk.ts'
 import { Decisions } from './desk-decisions.ts'
 import { contest, ownRecord } from './desk-own.ts'
-import { type DeskParts, isApprover, isConcerned, maySee, noFinding } from './desk-parts.ts'
+import { type DeskParts, isApprover, isConcerned, maySee, noFinding, seenBy } from './desk-parts.ts'
 import { inFull, listFindings, summaries } from './desk-views.ts'
 import { Intake } from './intake.ts'
-
-/** Counted at most. */
-const maxCounted = 2000
 
 export function openFindingDesk(parts: DeskParts): FindingDesk {
   const decisions = new Decisions(parts)
@@ -64,15 +61,11 @@ async function approvals(parts: DeskParts, asker: Asker): Promise<readonly Findi
 }
 
 async function counts(parts: DeskParts, asker: Asker): Promise<FindingCounts> {
-  const of = async (place: 'queue' | 'below', states: readonly FindingState[]): Promise<number> => {
-    const rows = await parts.store.list({
-      states,
-      places: [place],
-      awakeAtMs: parts.clock.nowMs(),
-      limit: maxCounted,
-    })
-    return rows.filter(row => maySee(parts, row, asker)).length
-  }
+  if (parts.config().analysis.shadow) return { new: 0, acknowledged: 0, closed: 0, below: 0 }
+  const seen = await seenBy(parts, asker)
+  const awakeAtMs = parts.clock.nowMs()
+  const of = (place: 'queue' | 'below', states: readonly FindingState[]): Promise<number> =>
+    parts.store.count({ seen, states, places: [place], awakeAtMs })
   return {
     new: await of('queue', ['new']),
     acknowledged: await of('queue', ['acknowledged']),
