@@ -168,7 +168,7 @@ function findings(db: Db, statements: Statements, guarded: Guard, kept: Guard): 
         const counted = await select(db, query)
           .select(eb => eb.fn.countAll<number>().as('findings'))
           .executeTakeFirst()
-        return Number(counted?.findings ?? 0)
+        return counted?.findings ?? 0
       }),
     targets: () => guarded(async () => targets({})),
     between: (fromMs, untilMs, limit) =>
