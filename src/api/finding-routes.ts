@@ -58,6 +58,7 @@ const suppressBody = byBody.extend({
   untilMs: z.int().positive(),
   rationale: paragraph,
 })
+const liftBody = byBody.extend({ rationale: paragraph })
 const snoozeBody = byBody.extend({ untilMs: z.int().positive() })
 const unmaskBody = byBody.extend({ caseId: sentence, reason: paragraph })
 const daysQuery = z.strictObject({ days: z.coerce.number().int().min(1).max(maxDays).default(30) })
@@ -103,6 +104,7 @@ export function addFindingRoutes(
   post('suppress', suppressBody, (id, { scope, untilMs, rationale }, asker) =>
     desk.suppress(id, { scope, untilMs, rationale }, asker),
   )
+  post('lift', liftBody, (id, { rationale }, asker) => desk.lift(id, rationale, asker))
   post('snooze', snoozeBody, (id, { untilMs }, asker) => desk.snooze(id, untilMs, asker))
   post('unmask', unmaskBody, (id, { caseId, reason }, asker) => desk.unmask(id, { caseId, reason }, asker))
 }

@@ -359,6 +359,13 @@ export type FindingDetail = FindingSummary & {
   readonly mayDecide: boolean
   readonly refusal?: string
   readonly isMasked: boolean
+  /** What keeps findings like it quiet: POST /findings/:id/lift (LiftWish) ends that before its time. */
+  readonly suppressions: readonly {
+    readonly by: string
+    readonly scope: SuppressWish['scope']
+    readonly untilMs: number
+    readonly rationale: string
+  }[]
   /** Requests to see the name that wait for somebody else's approval: POST /findings/:id/unmaskings/:request (UnmaskDecision). */
   readonly unmaskings: readonly {
     readonly id: string
@@ -373,7 +380,7 @@ export type FindingDetail = FindingSummary & {
 
 export type CloseReason = 'true-positive' | 'benign-expected' | 'rule-too-broad' | 'duplicate'
 
-/** POST /findings/:id/{acknowledge, assign, close, reopen, snooze, suppress, unmask, verdict}: each answers with the FindingDetail as it is then. */
+/** POST /findings/:id/{acknowledge, assign, close, lift, reopen, snooze, suppress, unmask, verdict}: each answers with the FindingDetail as it is then. */
 export type CloseWish = { readonly reason: CloseReason; readonly rationale: string }
 export type AssignWish = { readonly to: string }
 export type SuppressWish = {
@@ -383,6 +390,7 @@ export type SuppressWish = {
 }
 /** Two weeks from now at most. */
 export type SnoozeWish = { readonly untilMs: number }
+export type LiftWish = { readonly rationale: string }
 export type ReopenWish = { readonly rationale: string }
 export type UnmaskDecision = { readonly approve: boolean }
 export type UnmaskWish = { readonly caseId: string; readonly reason: string }

@@ -63,6 +63,7 @@ export const auditKinds = [
   'finding-noticed',
   'finding-decided',
   'finding-suppressed',
+  'finding-unsuppressed',
   'finding-contested',
   'findings-removed',
   'name-asked',

@@ -116,6 +116,9 @@ function addDecisions(findings: Command): void {
         rationale: options.why,
       })),
     )
+  decide('lift', 'end what suppresses it, before its time')
+    .requiredOption('--why <text>', 'the rationale')
+    .action(act<WithJson & { why: string }>('lift', ({ why }) => ({ rationale: why })))
   decide('snooze', 'put it off: it leaves the queue and comes back by itself')
     .requiredOption('--for <duration>', 'for how long, such as 4h or 1d; two weeks at most')
     .action(

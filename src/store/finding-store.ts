@@ -310,8 +310,14 @@ function suppressions(
   statements: Statements,
   guarded: Guard,
   kept: Guard,
-): Pick<FindingStore, 'suppress' | 'suppressions'> {
+): Pick<FindingStore, 'suppress' | 'suppressions' | 'liftSuppressions'> {
   const insert = statements.insert('suppressions', SUPPRESSION_COLUMNS)
+  const lift = statements.change<{ id: string; nowMs: number }>(
+    'update suppressions set liftedAtMs = @nowMs where id = @id and liftedAtMs is null',
+  )
+  const liftAll = statements.atOnce((ids: readonly string[], nowMs: number) => {
+    for (const id of ids) lift({ id, nowMs })
+  })
   const inForce = statements.query<{ nowMs: number }, SuppressionTable>(
     'select * from suppressions where untilMs > @nowMs and liftedAtMs is null order by createdAtMs, id',
   )
@@ -329,6 +335,7 @@ function suppressions(
             liftedAtMs: row.liftedAtMs ?? null,
           }),
       ),
+    liftSuppressions: (ids, nowMs) => kept(async () => liftAll(ids, nowMs)),
     suppressions: nowMs =>
       guarded(async () =>
         inForce({ nowMs }).map(

@@ -173,6 +173,8 @@ export interface FindingStore {
   note(event: FindingEventRow): Promise<void>
   historyOf(id: string): Promise<readonly FindingEventRow[]>
   suppress(row: SuppressionRow): Promise<void>
+  /** On the disk when it returns. */
+  liftSuppressions(ids: readonly string[], nowMs: number): Promise<void>
   /** In force at that instant. */
   suppressions(nowMs: number): Promise<readonly SuppressionRow[]>
   askUnmask(row: UnmaskRow): Promise<void>

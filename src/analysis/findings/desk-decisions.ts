@@ -18,6 +18,7 @@ import {
 } from './desk-parts.ts'
 import { inFull, mayApprove, type Proposal, proposalOf } from './desk-views.ts'
 import { isAtLeast } from './finding.ts'
+import { suppressionsOf } from './suppression.ts'
 
 type Decided = Promise<Answer<FindingInFull>>
 
@@ -160,6 +161,52 @@ export class Decisions {
     for (const one of targets) await store.suppress({ ...suppression, id: newId(), target: one })
     await this.#note(row.value, asker, `suppressed (${scope}) until ${day(untilMs)}`, checked.value)
     return this.#seen(id, asker)
+  }
+
+  async lift(id: string, rationale: string, asker: Asker): Decided {
+    const row = await this.#row(id, asker)
+    if (!row.ok) return row
+    const checked = checkText(rationale, 'the rationale')
+    if (!checked.ok) return checked
+    const { store, clock, audit } = this.#parts
+    const covering = await suppressionsOf(this.#parts, row.value)
+    if (covering.length === 0) return refused('conflict', 'Nothing suppresses this finding, or no more.')
+    const wider = covering.find(one => !this.#mayLift(one, asker))
+    if (wider !== undefined)
+      return refused(
+        'not-allowed',
+        `This suppression also covers targets that you do not review. ${wider.ownerName}, who owns it, can lift it.`,
+      )
+    for (const { scope, group, ownerName } of covering)
+      audit.append({
+        kind: 'finding-unsuppressed',
+        finding: id,
+        group,
+        scope,
+        owner: ownerName,
+        rationale: checked.value,
+        by: nameOf(asker),
+        byKey: keyOf(asker),
+      })
+    await store.liftSuppressions(
+      covering.map(one => one.id),
+      clock.nowMs(),
+    )
+    return this.#change(id, asker, {
+      from: [...openStates, 'closed'],
+      to: before =>
+        before.place === 'suppressed' ? { ...before, place: 'queue', placeReason: undefined } : before,
+      what: 'suppression lifted',
+      note: checked.value,
+    })
+  }
+
+  /** Whoever owns it, and whoever reviews all that it covers. */
+  #mayLift({ owner, target }: SuppressionRow, asker: Asker): boolean {
+    if (owner === keyOf(asker) || target !== undefined) return true
+    return this.#parts
+      .config()
+      .targets.every(one => reviewsTarget(this.#parts, asker, one.name, one.protocol))
   }
 
   async snooze(id: string, untilMs: number, asker: Asker): Decided {

@@ -5,6 +5,7 @@ import { type DeskParts, isApprover, isConcerned, keyOf, maySee, seenBy } from '
 import { bodyOf, severityOrder } from './finding.ts'
 import { noSession } from './integrity-findings.ts'
 import { namesOf, scrubbed } from './scrub.ts'
+import { suppressionsOf } from './suppression.ts'
 import { lasting } from './words.ts'
 
 type Shown = Exclude<FindingRow['place'], 'shadow'>
@@ -182,6 +183,12 @@ export async function inFull(parts: DeskParts, row: FindingRow, asker: Asker): P
     quality: body.quality,
     versions: body.versions,
     context: await contextOf(parts, row, isHidden, asker),
+    suppressions: (await suppressionsOf(parts, row)).map(({ ownerName, scope, untilMs, rationale }) => ({
+      by: ownerName,
+      scope,
+      untilMs,
+      rationale: tidy(rationale),
+    })),
     history: history.map(({ atMs, by, byName, what, note }) => ({
       atMs,
       by: isHidden && by === `${row.issuer}\n${row.subject}` ? 'the person concerned' : byName,

@@ -61,6 +61,13 @@ export type FindingView = {
 
 export type FindingInFull = FindingView &
   Omit<FindingBody, 'sentence'> & {
+    /** Those in force that cover it. */
+    readonly suppressions: readonly {
+      readonly by: string
+      readonly scope: Suppressing['scope']
+      readonly untilMs: number
+      readonly rationale: string
+    }[]
     readonly context: readonly { readonly name: string; readonly value: string }[]
     readonly history: readonly {
       readonly atMs: number
@@ -134,6 +141,8 @@ export type FindingDesk = {
   readonly verdict: (id: string, verdict: VerdictOn, asker: Asker) => Promise<Answer<FindingInFull>>
   readonly reopen: (id: string, rationale: string, asker: Asker) => Promise<Answer<FindingInFull>>
   readonly suppress: (id: string, wish: Suppressing, asker: Asker) => Promise<Answer<FindingInFull>>
+  /** Ends the suppressions that cover this finding, which comes back to the queue if it was suppressed. */
+  readonly lift: (id: string, rationale: string, asker: Asker) => Promise<Answer<FindingInFull>>
   /** Puts one finding off until an instant, two weeks from now at most. It comes back earlier if it becomes graver, or somebody decides on it. */
   readonly snooze: (id: string, untilMs: number, asker: Asker) => Promise<Answer<FindingInFull>>
   /** Asks for the name; nothing shows until somebody else approves. */

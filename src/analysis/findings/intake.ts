@@ -7,6 +7,7 @@ import { type DeskParts, gatewayName } from './desk-parts.ts'
 import { type FindingDraft, isWorse } from './finding.ts'
 import { noSession } from './integrity-findings.ts'
 import { personOf, placesOf } from './queue.ts'
+import { covers, type Suppressible } from './suppression.ts'
 
 const dayMs = 86_400_000
 /** Findings of one day that compete for its budget, the worst first; those after them stand below the line. */
@@ -129,7 +130,7 @@ export class Intake {
   }
 
   async #suppressionOf(finding: Suppressible, nowMs: number): Promise<SuppressionRow | undefined> {
-    return (await this.#parts.store.suppressions(nowMs)).find(one => isSuppressed(finding, one))
+    return (await this.#parts.store.suppressions(nowMs)).find(one => covers(one, finding))
   }
 
   /** Something worse than what was closed: whoever closed it had not seen that. */
@@ -200,27 +201,8 @@ function hasSameRules(a: FindingRow, b: FindingRow): boolean {
   return a.rules.join() === b.rules.join()
 }
 
-type Suppressible = Pick<
-  FindingRow,
-  'group' | 'kind' | 'severity' | 'rules' | 'issuer' | 'subject' | 'target'
->
-
 function withoutName({ issuer, subject }: Pick<SessionRow, 'issuer' | 'subject'>) {
   return { issuer, subject }
-}
-
-/** A suppression covers what somebody looked at when they made it: nothing worse, and no other rule of the group. */
-function isSuppressed(finding: Suppressible, suppression: SuppressionRow): boolean {
-  const { group, scope, severity, rules, target } = suppression
-  if (finding.kind === 'sample' || finding.kind === 'integrity' || finding.group !== group) return false
-  if (severity !== undefined && isWorse(finding.severity, severity)) return false
-  if (rules !== undefined && finding.rules.some(rule => !rules.includes(rule))) return false
-  if (target !== undefined && target !== finding.target) return false
-  // Nobody decides on what is about themselves, nor beforehand.
-  if (suppression.owner === personOf(finding)) return false
-  if (scope === 'rule-person')
-    return suppression.issuer === finding.issuer && suppression.subject === finding.subject
-  return true
 }
 
 /** Drawn by chance, so that what rules and baselines miss is seen, too; it says nothing of the session. */

@@ -21,6 +21,7 @@ export function openFindingDesk(parts: DeskParts): FindingDesk {
     verdict: (id, verdict, asker) => decisions.verdict(id, verdict, asker),
     reopen: (id, rationale, asker) => decisions.reopen(id, rationale, asker),
     suppress: (id, wish, asker) => decisions.suppress(id, wish, asker),
+    lift: (id, rationale, asker) => decisions.lift(id, rationale, asker),
     snooze: (id, untilMs, asker) => decisions.snooze(id, untilMs, asker),
     unmask: (id, wish, asker) => decisions.unmask(id, wish, asker),
     decideUnmask: (request, isApproved, asker) => decisions.decideUnmask(request, isApproved, asker),

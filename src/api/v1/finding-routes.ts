@@ -90,6 +90,9 @@ function decisions(desk: FindingDesk): readonly Route[] {
     decision('suppress', 'Show no more like it for a while', suppressBody, (id, wish, asker) =>
       desk.suppress(id, wish, asker),
     ),
+    decision('lift', 'End what suppresses it', reopenBody, (id, { rationale: why }, asker) =>
+      desk.lift(id, why, asker),
+    ),
     decision('snooze', 'Put it off until an instant', snoozeBody, (id, { untilMs }, asker) =>
       desk.snooze(id, untilMs, asker),
     ),

@@ -207,6 +207,14 @@ export const findingDetail: z.ZodType<said.FindingDetail> = z.strictObject({
   mayDecide: z.boolean(),
   refusal: opt(z.string()),
   isMasked: z.boolean(),
+  suppressions: z.array(
+    z.strictObject({
+      by: z.string(),
+      scope: z.enum(['rule-person', 'rule-target', 'rule']),
+      untilMs: ms,
+      rationale: z.string(),
+    }),
+  ),
   unmaskings: z.array(
     z.strictObject({
       id: z.string(),

@@ -1,7 +1,7 @@
 /** A desk over a real store, with people around it. */
 import { pino } from 'pino'
 import { Aliases } from '../../../src/analysis/findings/aliases.ts'
-import type { Asker, FindingDesk } from '../../../src/analysis/findings/desk.ts'
+import type { Answer, Asker, FindingDesk } from '../../../src/analysis/findings/desk.ts'
 import type { FindingDraft } from '../../../src/analysis/findings/finding.ts'
 import { openFindingDesk } from '../../../src/analysis/findings/open-desk.ts'
 import type { AuditEvent } from '../../../src/audit/audit-log.ts'
@@ -37,6 +37,12 @@ export const bob: Asker = {
   principal: personWith({ subject: 'bob-2', name: 'bob@example.com', groups: ['audit', 'ops', 'dpo'] }),
 }
 export const local: Asker = { kind: 'local', name: 'local user 0' }
+
+/** Of an answer that is no refusal. */
+export function valueOf<T>(answer: Answer<T>): T {
+  if (!answer.ok) throw new Error(answer.text)
+  return answer.value
+}
 
 export type DeskWorld = {
   readonly desk: FindingDesk

@@ -1,17 +1,23 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Answer, Asker, FindingInFull } from '../../../src/analysis/findings/desk.ts'
 import { HOUR, NOON } from '../../policy/people.ts'
-import { ann, bob, carl, closeDesks, deskWith, type DeskWorld, dora, draftOf, local } from './desk-world.ts'
+import {
+  ann,
+  bob,
+  carl,
+  closeDesks,
+  deskWith,
+  type DeskWorld,
+  dora,
+  draftOf,
+  local,
+  valueOf,
+} from './desk-world.ts'
 
 afterEach(closeDesks)
 
 const reasoned = { reason: 'true-positive', rationale: 'talked to the team' } as const
 const pseudonyms = { approvers: ['dpo'], forMs: HOUR, rotateMs: 30 * 24 * HOUR }
-
-function valueOf<T>(answer: Answer<T>): T {
-  if (!answer.ok) throw new Error(answer.text)
-  return answer.value
-}
 
 function whyNot(answer: Answer<unknown>): string {
   return answer.ok ? 'it was allowed' : answer.why

@@ -1,18 +1,12 @@
 /** People who decide for themselves, beyond what they review, alone where it takes two, or by saying too much. */
 import { afterEach, expect, test } from 'vitest'
-import type { Answer } from '../../../src/analysis/findings/desk.ts'
 import { HOUR, NOON } from '../../policy/people.ts'
-import { ann, bob, carl, closeDesks, deskWith, dora } from './desk-world.ts'
+import { ann, bob, carl, closeDesks, deskWith, dora, valueOf } from './desk-world.ts'
 
 afterEach(closeDesks)
 
 const eve = { subject: 'eve-5', principalName: 'eve@example.com' }
 const until = { untilMs: NOON + HOUR, rationale: 'noise' } as const
-
-function valueOf<T>(answer: Answer<T>): T {
-  if (!answer.ok) throw new Error(answer.text)
-  return answer.value
-}
 
 test.each(['rule', 'rule-target'] as const)(
   'what somebody suppressed (%s) hides nothing about themselves',

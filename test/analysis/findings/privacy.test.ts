@@ -2,11 +2,10 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Aliases } from '../../../src/analysis/findings/aliases.ts'
-import type { Answer } from '../../../src/analysis/findings/desk.ts'
 import { namesOf, scrubbed } from '../../../src/analysis/findings/scrub.ts'
 import { Fault } from '../../../src/errors.ts'
 import { HOUR, NOON } from '../../policy/people.ts'
-import { ann, bob, carl, closeDesks, deskWith, dora, local } from './desk-world.ts'
+import { ann, bob, carl, closeDesks, deskWith, dora, local, valueOf } from './desk-world.ts'
 import { newFolder } from '../../support/scratch.ts'
 
 afterEach(closeDesks)
@@ -14,11 +13,6 @@ afterEach(closeDesks)
 const pseudonyms = { approvers: ['dpo'], forMs: HOUR, rotateMs: 30 * 24 * HOUR }
 const wish = { caseId: 'CASE-7', reason: 'to ask what happened' }
 const alice = { issuer: 'https://login.example.com', subject: 'alice-1' }
-
-function valueOf<T>(answer: Answer<T>): T {
-  if (!answer.ok) throw new Error(answer.text)
-  return answer.value
-}
 
 function keysFolder(): string {
   return newFolder('keys')

@@ -1,14 +1,10 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Answer } from '../../../src/analysis/findings/desk.ts'
 import { HOUR, NOON } from '../../policy/people.ts'
-import { ann, bob, carl, closeDesks, deskWith, draftOf } from './desk-world.ts'
+import { ann, bob, carl, closeDesks, deskWith, draftOf, valueOf } from './desk-world.ts'
 
 afterEach(closeDesks)
 
-function valueOf<T>(answer: Answer<T>): T {
-  if (!answer.ok) throw new Error(answer.text)
-  return answer.value
-}
 const whyNot = (answer: Answer<unknown>): string => (answer.ok ? 'it was allowed' : answer.why)
 
 test('nothing is put off into the past, for ever, by the person concerned, or once it is closed', async () => {

@@ -131,6 +131,7 @@ export const samples: Readonly<Record<string, readonly Sample[]>> = {
       status: 200,
     },
   ],
+  [`POST ${finding}/lift`]: [{ path: `${finding}/lift`, body: { rationale: 'It is over.' }, status: 200 }],
   [`POST ${finding}/unmask`]: [
     { path: `${finding}/unmask`, body: { caseId: 'C-1', reason: 'A question.' }, status: 409 },
   ],

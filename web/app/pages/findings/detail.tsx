@@ -17,6 +17,7 @@ import {
   CloseDialog,
   EscalateDialog,
   ReopenDialog,
+  LiftDialog,
   SuppressDialog,
   UnmaskDialog,
 } from './dialogs.tsx'
@@ -64,6 +65,7 @@ function Finding(props: Props) {
         </p>
       )}
       <Unmaskings {...props} />
+      <Suppressions finding={finding} />
       <Proposal finding={finding} />
       <Why finding={finding} />
       <Evidence finding={finding} session={session} />
@@ -134,7 +136,7 @@ function Head({ finding }: { finding: FindingDetail }) {
   )
 }
 
-type Asking = 'assign' | 'close' | 'suppress' | 'escalate' | 'unmask' | 'reopen' | 'end'
+type Asking = 'assign' | 'close' | 'suppress' | 'lift' | 'escalate' | 'unmask' | 'reopen' | 'end'
 
 /** Undefined while it is not known, or is not for the asker. */
 type WithSession = { readonly session: SessionDetail | undefined }
@@ -185,6 +187,11 @@ function Actions({ finding, session, onAcknowledge, onAssign, onSnooze, onChange
           </button>
         </>
       )}
+      {finding.suppressions.length === 0 ? null : (
+        <button type="button" class="button" onClick={() => ask('lift')}>
+          Show again…
+        </button>
+      )}
       {finding.isMasked ? (
         <button type="button" class="button" onClick={() => ask('unmask')}>
           Ask for the name…
@@ -198,12 +205,33 @@ function Actions({ finding, session, onAcknowledge, onAssign, onSnooze, onChange
       {asking === 'assign' ? <AssignDialog {...dialog} /> : null}
       {asking === 'close' ? <CloseDialog {...dialog} /> : null}
       {asking === 'suppress' ? <SuppressDialog {...dialog} /> : null}
+      {asking === 'lift' ? <LiftDialog {...dialog} /> : null}
       {asking === 'escalate' ? <EscalateDialog {...dialog} /> : null}
       {asking === 'reopen' ? <ReopenDialog {...dialog} /> : null}
       {asking === 'unmask' ? <UnmaskDialog {...dialog} /> : null}
       {asking === 'end' && live !== undefined ? <EndDialog session={live} onClose={close} /> : null}
     </div>
   )
+}
+
+/** What keeps others like it out of the queue: whose word that is, and until when. */
+function Suppressions({ finding }: { finding: FindingDetail }) {
+  return (
+    <>
+      {finding.suppressions.map(({ by, scope, untilMs, rationale }) => (
+        <p key={`${by} ${untilMs} ${scope}`} class="note" role="note">
+          <Line text={by} /> suppresses what is like it {scopeWords[scope]} until <Time ms={untilMs} />:{' '}
+          <Line text={rationale} />
+        </p>
+      ))}
+    </>
+  )
+}
+
+const scopeWords: Readonly<Record<FindingDetail['suppressions'][number]['scope'], string>> = {
+  'rule-person': 'of this person',
+  'rule-target': 'on this target',
+  rule: 'everywhere that they review',
 }
 
 /** Whoever approves is somebody else than who asked: the gateway says who may. */

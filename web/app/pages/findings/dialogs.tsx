@@ -6,6 +6,7 @@ import type {
   CloseReason,
   CloseWish,
   FindingSummary,
+  LiftWish,
   ReopenWish,
   SuppressWish,
   UnmaskWish,
@@ -284,6 +285,27 @@ export function ReopenDialog(asked: Asked) {
         isWhole={rationale.trim() !== ''}
         button="Open again"
       >
+        <Rationale label="Why" value={rationale} onChange={setRationale} />
+      </Form>
+    </Dialog>
+  )
+}
+
+export function LiftDialog(asked: Asked) {
+  const decision = useDecision('lift', asked, 'Shown again')
+  const [rationale, setRationale] = useState('')
+  return (
+    <Dialog title="Show what is like this again" onClose={() => asked.onClose(false)}>
+      <Form
+        decision={decision}
+        wish={() => ({ rationale: rationale.trim() }) satisfies LiftWish}
+        isWhole={rationale.trim() !== ''}
+        button="Show again"
+      >
+        <p>
+          The suppression ends now, and this finding is in the queue again. What it kept quiet before stays
+          listed as suppressed.
+        </p>
         <Rationale label="Why" value={rationale} onChange={setRationale} />
       </Form>
     </Dialog>
