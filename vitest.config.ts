@@ -4,8 +4,12 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    // Every test's gateways and commands start with the code that earlier ones compiled: it is half of what they cost.
-    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/sallyport') },
+    env: {
+      // Every test's gateways and commands start with the code that earlier ones compiled: it is half of what they cost.
+      NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/sallyport'),
+      // A bare machine names no locale, and Java and others then write question marks for what is not ASCII.
+      LC_ALL: 'C.UTF-8',
+    },
     projects: [
       {
         test: {

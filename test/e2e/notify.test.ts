@@ -98,6 +98,7 @@ test('kill -9 in the middle of a delivery: every opening and closing arrives at 
   await Promise.all(running)
   await world.startGateway()
   await sshTrue()
+  await quiet() // its end is told of last
   await world.until(() => told().length === sessionEntries().length)
   expect(sessionEntries().length).toBeGreaterThan(5)
   expect(told()).toEqual(sessionEntries())

@@ -391,7 +391,9 @@ let compiling: Promise<string> | undefined
 function compiled(): Promise<string> {
   const source = join(clients, 'WithJdbc.java')
   const compile = async (): Promise<string> => {
-    const javac = spawn('javac', ['-cp', jdbcDriver, '-d', classes.path, source], { stdio: 'pipe' })
+    const javac = spawn('javac', ['-encoding', 'UTF-8', '-cp', jdbcDriver, '-d', classes.path, source], {
+      stdio: 'pipe',
+    })
     expect(await finish(javac, '')).toMatchObject({ code: 0, stderr: '' })
     return classes.path
   }
