@@ -131,6 +131,7 @@ class Seen {
   }
 
   async look(page: Page, name: string): Promise<void> {
+    await page.waitForLoadState() // without its styles a page is as wide as its longest word
     if (pictures !== undefined)
       await page.screenshot({ path: join(pictures, `${this.#name}-${name}.png`), fullPage: true })
     const tools = await this.#context.newCDPSession(page)

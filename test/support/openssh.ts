@@ -258,6 +258,12 @@ export async function startSshd(o: SshdOptions = {}): Promise<Sshd> {
   return { host: '127.0.0.1', port, user, pid: child.pid ?? 0, hostKeys, folder, log, stop }
 }
 
+function homeIn(folder: string): string {
+  const home = join(folder, 'home')
+  mkdirSync(home, { mode: 0o755 })
+  return home
+}
+
 function sshdConfig(
   folder: string,
   port: number,
@@ -286,6 +292,8 @@ function sshdConfig(
     'MaxSessions 200',
     'AcceptEnv LANG LC_*',
     'PrintMotd no',
+    // Shells read no start files of whoever runs the tests.
+    ...(o.extraConfig?.includes('SetEnv ') === true ? [] : [`SetEnv HOME=${homeIn(folder)}`]),
     ...(o.extraConfig?.includes('Subsystem sftp ') === true ? [] : ['Subsystem sftp internal-sftp']),
     ...(o.authorizedKeys === undefined
       ? ['AuthorizedKeysFile none']
