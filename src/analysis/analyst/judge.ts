@@ -1,23 +1,13 @@
-/** Makes entries of drafts: what the grammar says of statements, which rules are met, and all texts without secrets. */
-import type { StatementFacts, StatementTable } from '../../model.ts'
-import type { CommandDetail, Entry, EntryHit, StatementDetail } from '../entry.ts'
+/** Makes entries of drafts: what the grammar says of statements, and which rules are met. */
+import type { StatementFacts } from '../../model.ts'
+import type { Entry, EntryHit } from '../entry.ts'
 import type { Catalogue, RuleHit } from '../rules/catalogue.ts'
 import type { Grammar } from '../sql/grammar.ts'
-import { redact, redactStatement } from './redact.ts'
+import { cut, type EntryPlace, entryOf } from './drafted-entry.ts'
 import type { Draft, Told } from './teller.ts'
 
-/** Characters of a text that is stored; the recording has all of it. */
-export const maxTextLength = 8192
 /** Of what stands in a hit. */
 const maxQuoteLength = 500
-/** Tables of one statement. */
-const maxTables = 200
-/** Programs at a terminal that read SQL, and the one whose SQL is PostgreSQL's. */
-const sqlPrograms: ReadonlySet<string> = new Set(['psql', 'mysql', 'sqlite3'])
-
-/** The session, as far as entries name it. */
-export type EntryPlace = { readonly session: string; readonly openedAtMs: number }
-
 export type Judged = { readonly entry: Entry; readonly hits: readonly EntryHit[]; readonly isOver: boolean }
 
 export class Judge {
@@ -31,7 +21,7 @@ export class Judge {
 
   async judge({ number, draft, isOver }: Told, place: EntryPlace): Promise<Judged> {
     const { rules, facts } = await this.#rulesOf(draft, place.session)
-    const entry = entryOf(number, draft, facts, place)
+    const entry = entryOf({ number, draft }, place, facts)
     return { entry, hits: rules.map(rule => hitOf(entry, rule)), isOver }
   }
 
@@ -67,57 +57,6 @@ function together(a: readonly RuleHit[], b: readonly RuleHit[]): readonly RuleHi
   return b.length === 0 ? a : [...a, ...b.filter(({ id }) => !a.some(known => known.id === id))]
 }
 
-function entryOf(number: number, draft: Draft, facts: StatementFacts | undefined, place: EntryPlace): Entry {
-  const { kind, us, command, statement, file } = draft
-  const offsetMs = Math.floor(us / 1000)
-  return {
-    session: place.session,
-    number,
-    kind,
-    atMs: place.openedAtMs + offsetMs,
-    offsetMs,
-    text: textOf(draft),
-    ...(command === undefined ? {} : { command: withoutSecrets(command) }),
-    ...(statement === undefined ? {} : { statement: withFacts(statement, facts) }),
-    ...(file === undefined ? {} : { file }),
-  }
-}
-
-function textOf({ kind, text, runs, command }: Draft): string {
-  const whole =
-    runs === undefined
-      ? text
-      : kind === 'statement'
-        ? `${text}\n-- runs: ${runs}`
-        : `${text}\n# runs: ${runs}`
-  if (kind === 'screen') return whole // redacted line by line, as it was shown
-  const isSql = kind === 'statement' || sqlPrograms.has(command?.program ?? '')
-  return cut(isSql ? redactStatement(whole) : redact(whole), maxTextLength)
-}
-
-function withoutSecrets(command: CommandDetail): CommandDetail {
-  const { decoded } = command
-  return decoded === undefined
-    ? command
-    : { ...command, decoded: decoded.map(text => cut(redact(text), maxTextLength)) }
-}
-
-function withFacts(statement: StatementDetail, facts: StatementFacts | undefined): StatementDetail {
-  const { message } = statement
-  return {
-    ...statement,
-    ...(facts === undefined ? {} : { class: facts.class, tables: tablesOf(facts.tables) }),
-    ...(facts?.reason === undefined ? {} : { unparsed: redactStatement(facts.reason) }),
-    ...(facts?.fingerprint === undefined ? {} : { fingerprint: facts.fingerprint }),
-    ...(message === undefined ? {} : { message: redactStatement(message) }),
-  }
-}
-
-function tablesOf(tables: readonly StatementTable[]): string[] {
-  const names = tables.map(({ schema, name }) => (schema === undefined ? name : `${schema}.${name}`))
-  return [...new Set(names)].slice(0, maxTables)
-}
-
 function hitOf(
   { session, number, atMs, offsetMs, text }: Entry,
   { id, severity, technique }: RuleHit,
@@ -132,8 +71,4 @@ function hitOf(
     technique,
     quote: cut(text, maxQuoteLength),
   }
-}
-
-function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`
 }

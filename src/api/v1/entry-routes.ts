@@ -6,7 +6,7 @@ import type { ApiParts } from './deps.ts'
 import { cursor, whole } from './fields.ts'
 import { withRecording } from './recordings.ts'
 import { notThere } from './refusals.ts'
-import { viewOf } from './replay/told-entry.ts'
+import { viewOf } from './replay/entry-view.ts'
 import { type Answer, type Refused, type Route, type SessionAsk, sessionRoute } from './route.ts'
 import { entryPage, statementText } from './shapes.ts'
 

@@ -3,7 +3,8 @@ import { EntryReader } from '../../../src/analysis/analyst/entry-reader.ts'
 import type { Told } from '../../../src/analysis/analyst/teller.ts'
 import type { EntryView, SessionFact } from '../../../src/api/schema.ts'
 import { openingFactsIn } from '../../../src/api/v1/replay/opening-words.ts'
-import { entryOf, viewOf } from '../../../src/api/v1/replay/told-entry.ts'
+import { entryOf } from '../../../src/analysis/analyst/drafted-entry.ts'
+import { viewOf } from '../../../src/api/v1/replay/entry-view.ts'
 import type { EventRecord } from '../../../src/recorder/event.ts'
 
 /** Of each kind, in order of time. */

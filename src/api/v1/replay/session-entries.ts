@@ -3,13 +3,13 @@
  * grammar's words as far as they were recorded.
  */
 import { statSync } from 'node:fs'
+import { entryOf } from '../../../analysis/analyst/drafted-entry.ts'
 import { EntryReader } from '../../../analysis/analyst/entry-reader.ts'
 import type { Told } from '../../../analysis/analyst/teller.ts'
 import type { Entry, EntryKind } from '../../../analysis/entry.ts'
 import { carriesData, type EventRecord, type TextEvent } from '../../../recorder/event.ts'
 import { FormatProblem } from '../../../recorder/format.ts'
 import { type ChunkPlace, headerOf, readRecording } from '../../../recorder/reader.ts'
-import { entryOf } from './told-entry.ts'
 
 /** Entries of one session that are kept for those who ask next: more is what the index is for. */
 const maxEntries = 100_000
