@@ -4,7 +4,7 @@ import type { Draft } from '../../../src/analysis/analyst/teller.ts'
 
 const place = { session: 's1', openedAtMs: 1_000_000 }
 const entry = (draft: Partial<Draft>) =>
-  entryOf({ number: 1, draft: { us: 1500, kind: 'command', text: '', ...draft } as Draft }, place)
+  entryOf({ number: 1, draft: { us: 1500, kind: 'command', text: '', ...draft } }, place)
 
 test('no secret is in what an entry says, whether the index has it or it is read from the recording', () => {
   const psql = entry({
