@@ -57,6 +57,8 @@ export type SessionSummary = {
     readonly files: number
     readonly rows: number
     readonly bytes: number
+    /** Of its duration: stretches of more than ten seconds without input and output are left out. */
+    readonly activeMs: number
   }
   readonly findings: number
   readonly worst?: Severity

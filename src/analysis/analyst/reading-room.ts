@@ -269,9 +269,10 @@ export class ReadingRoom {
   }
 
   /** What is known at the end is handed over before it is noted that it was: after a crash in between it is told once more. */
-  async #store({ session, problem }: SessionReading, step: Step): Promise<void> {
+  async #store({ session, problem, activeMs }: SessionReading, step: Step): Promise<void> {
     const { writer, post } = this.#parts
     const fresh = writer.write(session.id, step.entries, step.hits)
+    if (!step.isIdle || step.isEnd) writer.setActive(session.id, activeMs)
     const met = new Set(fresh.hits.map(({ entry }) => entry))
     const entries = fresh.entries.filter(({ number }) => met.has(number))
     const { drafts, isEnd: isSealed } = step

@@ -3,6 +3,7 @@ import type { ContentKeys } from '../../recorder/encryption/content-keys.ts'
 import type { EventRecord } from '../../recorder/event.ts'
 import type { Entry, EntryHit } from '../entry.ts'
 import type { FindingDraft } from '../findings/finding.ts'
+import { ActiveTime } from './active-time.ts'
 import { EntryReader } from './entry-reader.ts'
 import type { Judge } from './judge.ts'
 import { type Piece, RecordingTail } from './recording-tail.ts'
@@ -47,6 +48,7 @@ export class SessionReading {
   readonly #parts: ReadingParts
   readonly #windows: SessionWindows
   readonly #openedAtMs: number
+  readonly #active = new ActiveTime()
   #drafts: FindingDraft[] = []
   #isSealed = false
   #isCut = false
@@ -114,6 +116,11 @@ export class SessionReading {
     return { bytes, sinceMs: this.#behindSinceMs ?? nowMs }
   }
 
+  /** Of the time that was read, what was not idle. */
+  get activeMs(): number {
+    return this.#active.ms
+  }
+
   /** What is not whole, for people. */
   get problem(): string | undefined {
     const { damage } = this.#tail
@@ -173,7 +180,10 @@ export class SessionReading {
 
   #take(events: readonly EventRecord[], told: Told[]): void {
     this.#parkedCells = undefined
-    for (const record of events) told.push(...this.#entries.take(record))
+    for (const record of events) {
+      this.#active.take(record)
+      told.push(...this.#entries.take(record))
+    }
   }
 
   /** Nothing was recorded for a while: what goes on is told. */

@@ -299,8 +299,8 @@ export class IndexReader {
     for (const id of ids) {
       const row = this.#sql.session.get(id) as CountRow | undefined
       if (row === undefined) continue
-      const { state, problem, commands, statements, files, rows, bytes } = row
-      const counts = { commands, statements, files, rows, bytes }
+      const { state, problem, commands, statements, files, rows, bytes, activeMs } = row
+      const counts = { commands, statements, files, rows, bytes, activeMs }
       known.set(id, problem === null ? { state, counts } : { state, problem, counts })
     }
     return known
@@ -438,7 +438,7 @@ function statementsOf(database: Database.Database) {
     targets: sql('select no, protocol, name from targets'),
     rules: sql('select no, id from rules'),
     session: sql(
-      'select no, person, target, openedAtMs, state, problem, commands, statements, files, rows, bytes from sessions where id = ?',
+      'select no, person, target, openedAtMs, state, problem, commands, statements, files, rows, bytes, activeMs from sessions where id = ?',
     ),
     entries: sql(
       'select id, number, kind, offsetMs, text, detail, rules from entries where session = ? and kind = ? and number > ? order by number limit ?',

@@ -107,6 +107,11 @@ export class IndexWriter {
     this.#sql.forgive.run()
   }
 
+  /** How much of it was not idle, as far as it was read. */
+  setActive(id: string, activeMs: number): void {
+    this.#sql.setActive.run({ id, activeMs })
+  }
+
   setState(id: string, state: IndexState, problem?: string): void {
     this.#sql.setState.run({ id, state, problem: problem ?? null })
     if (isFinal(state)) this.#letGo(id)
@@ -336,6 +341,7 @@ function statementsOf(database: Database.Database) {
     ),
     setOver: sql('update sessions set isOver = 1 where id = ?'),
     setState: sql('update sessions set state = @state, problem = @problem where id = @id'),
+    setActive: sql('update sessions set activeMs = @activeMs where id = @id'),
     begin: sql("update sessions set state = 'reading', attempts = attempts + 1 where id = ?"),
     rest: sql("update sessions set state = 'waiting', attempts = 1 where id = ?"),
     forgive: sql("update sessions set attempts = 1 where attempts > 1 and state in ('waiting', 'reading')"),

@@ -11,7 +11,7 @@ export const indexFile = 'index.db'
  * Counts up when the tables, or what the analysis makes of a recording, changes: an index of another version is thrown away and built
  * again.
  */
-const version = 3
+const version = 4
 
 /** Memory for pages (KiB): the inner pages of ten million entries. */
 const cacheKib = 65_536
@@ -68,7 +68,8 @@ create table sessions (
   statements integer not null default 0,
   files integer not null default 0,
   rows integer not null default 0,
-  bytes integer not null default 0
+  bytes integer not null default 0,
+  activeMs integer not null default 0
 );
 create index sessionsByPerson on sessions (person);
 create index sessionsByState on sessions (state) where state in ('waiting', 'reading');

@@ -86,6 +86,8 @@ export type SessionCounts = {
   /** Of all statements; of statements and files. */
   readonly rows: number
   readonly bytes: number
+  /** Of its duration, what was not idle, as far as it was read. */
+  readonly activeMs: number
 }
 
 export type IndexedSession = {

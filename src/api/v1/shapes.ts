@@ -52,6 +52,7 @@ const summaryFields = {
       files: z.int(),
       rows: z.int(),
       bytes: z.int(),
+      activeMs: z.int(),
     }),
   ),
   findings: z.int(),

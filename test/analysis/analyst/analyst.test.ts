@@ -7,7 +7,7 @@ import { SearchThread } from '../../../src/analysis/index/search-thread.ts'
 import type { IndexedEntry, IndexedSession } from '../../../src/analysis/index/search-types.ts'
 import { Fault } from '../../../src/errors.ts'
 import { newAuditor } from '../../recorder/encryption/support.ts'
-import { newFolder, quiet } from '../../recorder/support.ts'
+import { HeldClock, newFolder, quiet } from '../../recorder/support.ts'
 import { exec, Recordings, shell, shown, statement, typed } from './recordings.ts'
 
 let recordings: Recordings
@@ -281,6 +281,29 @@ test('statements have what the grammar says of them', async () => {
     unparsed: 'longer than 262144 characters',
   })
   expect(last?.entry.statement?.class).toBe('ddl')
+})
+
+test('the time in which nothing came or went is not active', async () => {
+  await recordings.recorder.close()
+  const clock = new HeldClock()
+  recordings = new Recordings({ clock })
+  analyst = newAnalyst()
+  const recording = await recordings.open('s1')
+  await recordings.record(recording, shell())
+  for (const [pauseMs, line] of [
+    [10_000, 'ls'],
+    [10_001, 'id'],
+    [3_600_000, 'w'],
+    [4_000, 'pwd'],
+  ] as const) {
+    clock.advance(pauseMs)
+    await recordings.record(recording, typed(line))
+  }
+  clock.advance(30_000)
+  await recording.seal('done')
+  recordings.ended('s1')
+  analyst.start()
+  expect((await untilState('s1', 'done')).counts).toMatchObject({ commands: 4, activeMs: 14_000 })
 })
 
 test('a recording that is gone, or damaged, says so, and what can be read of it is', async () => {

@@ -215,6 +215,8 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
   ]
 }
 
+/** As long as one stretch that the player skips. Milliseconds. */
+const idleWorthMs = 10_000
 /** Ends that nobody needs to read about in a list. */
 const ordinary = /^(?:closed by the client|the client (?:said goodbye|closed the connection))$/
 
@@ -223,7 +225,9 @@ function durationCell(row: SessionSummary): ComponentChildren {
     return (
       <>
         {duration(row.endedAtMs - row.openedAtMs)}
-        {row.endReason === undefined || ordinary.test(row.endReason) ? null : (
+        {row.endReason === undefined || ordinary.test(row.endReason) ? (
+          activeOf(row, row.endedAtMs - row.openedAtMs)
+        ) : (
           <span class="under" title={row.endReason}>
             <Line text={row.endReason} max={80} />
           </span>
@@ -232,6 +236,16 @@ function durationCell(row: SessionSummary): ComponentChildren {
     )
   if (row.held !== undefined) return <HeldBadge held={row.held} />
   return row.state === 'open' ? <span class="live-word">live</span> : <span class="quiet">unknown</span>
+}
+
+/** Only where it is worth a look: a good part of the session was idle. */
+function activeOf({ counts }: SessionSummary, durationMs: number): ComponentChildren {
+  if (counts === undefined || durationMs - counts.activeMs < idleWorthMs) return null
+  return (
+    <span class="under" title="The rest are stretches of more than ten seconds without input and output.">
+      {duration(counts.activeMs)} active
+    </span>
+  )
 }
 
 function counted(count: number, noun: string): string {
