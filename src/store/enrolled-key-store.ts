@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { EnrolledKeyRow } from '../model.ts'
 import { principalFromJson } from './principal-json.ts'
 import type { EnrolledKeyTable, Tables } from './schema.ts'
-import type { Statements } from './statements.ts'
+import type { Guard, Statements } from './statements.ts'
 import type { EnrolledKeyStore, KeyOwner } from './store.ts'
 
 type Db = Kysely<Tables>
@@ -25,8 +25,8 @@ const COLUMNS = [
 export function enrolledKeyStore(
   db: Db,
   statements: Statements,
-  guarded: <T>(action: () => Promise<T>) => Promise<T>,
-  kept: typeof guarded,
+  guarded: Guard,
+  kept: Guard,
 ): EnrolledKeyStore {
   const find = statements.query<{ fingerprint: string; nowMs: number }, EnrolledKeyTable>(
     'select * from enrolledKeys where fingerprint = @fingerprint and expiresAtMs > @nowMs and revokedAtMs is null order by createdAtMs desc, id',

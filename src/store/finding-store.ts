@@ -1,7 +1,7 @@
 import { type Expression, type ExpressionBuilder, type Kysely, type SqlBool, sql } from 'kysely'
-import type { FindingEventRow, FindingRow, Severity, SuppressionRow, UnmaskRow } from '../model.ts'
-import type { FindingEventTable, FindingTable, SuppressionTable, Tables, UnmaskTable } from './schema.ts'
-import type { Statements } from './statements.ts'
+import type { FindingEventRow, FindingRow, Severity } from '../model.ts'
+import type { FindingEventTable, FindingTable, Tables } from './schema.ts'
+import type { Guard, Statements } from './statements.ts'
 import type {
   FindingDecision,
   FindingFrom,
@@ -12,9 +12,10 @@ import type {
   KeyOwner,
   PlacedFinding,
 } from './store.ts'
+import { suppressions } from './suppression-store.ts'
+import { unmaskings } from './unmasking-store.ts'
 
 type Db = Kysely<Tables>
-type Guard = <T>(action: () => Promise<T>) => Promise<T>
 
 /** Events of one finding that are shown. */
 const maxHistory = 500
@@ -59,36 +60,6 @@ const EVENT_COLUMNS = [
   'what',
   'note',
 ] as const satisfies readonly (keyof FindingEventTable)[]
-const SUPPRESSION_COLUMNS = [
-  'id',
-  'scope',
-  'group',
-  'issuer',
-  'subject',
-  'target',
-  'severity',
-  'rules',
-  'untilMs',
-  'owner',
-  'ownerName',
-  'rationale',
-  'createdAtMs',
-  'liftedAtMs',
-] as const satisfies readonly (keyof SuppressionTable)[]
-const UNMASK_COLUMNS = [
-  'id',
-  'finding',
-  'caseId',
-  'reason',
-  'askedBy',
-  'askedByName',
-  'askedAtMs',
-  'decidedBy',
-  'decidedByName',
-  'decidedAtMs',
-  'untilMs',
-] as const satisfies readonly (keyof UnmaskTable)[]
-
 const severities: readonly Severity[] = ['info', 'low', 'medium', 'high', 'critical']
 /** Between two severities no unusualness reaches. */
 const severityStep = 1000
@@ -306,81 +277,6 @@ function select(db: Db, query: Omit<FindingQuery, 'limit' | 'after'>) {
   return rows
 }
 
-function suppressions(
-  statements: Statements,
-  guarded: Guard,
-  kept: Guard,
-): Pick<FindingStore, 'suppress' | 'suppressions' | 'liftSuppressions'> {
-  const insert = statements.insert('suppressions', SUPPRESSION_COLUMNS)
-  const lift = statements.change<{ id: string; nowMs: number }>(
-    'update suppressions set liftedAtMs = @nowMs where id = @id and liftedAtMs is null',
-  )
-  const liftAll = statements.atOnce((ids: readonly string[], nowMs: number) => {
-    for (const id of ids) lift({ id, nowMs })
-  })
-  const inForce = statements.query<{ nowMs: number }, SuppressionTable>(
-    'select * from suppressions where untilMs > @nowMs and liftedAtMs is null order by createdAtMs, id',
-  )
-  return {
-    suppress: row =>
-      kept(
-        async () =>
-          void insert({
-            ...row,
-            issuer: row.issuer ?? null,
-            subject: row.subject ?? null,
-            target: row.target ?? null,
-            severity: row.severity ?? null,
-            rules: row.rules === undefined ? null : JSON.stringify(row.rules),
-            liftedAtMs: row.liftedAtMs ?? null,
-          }),
-      ),
-    liftSuppressions: (ids, nowMs) => kept(async () => liftAll(ids, nowMs)),
-    suppressions: nowMs =>
-      guarded(async () =>
-        inForce({ nowMs }).map(
-          (row): SuppressionRow => ({
-            ...row,
-            issuer: row.issuer ?? undefined,
-            subject: row.subject ?? undefined,
-            target: row.target ?? undefined,
-            severity: row.severity ?? undefined,
-            rules: row.rules === null ? undefined : (JSON.parse(row.rules) as string[]),
-            liftedAtMs: row.liftedAtMs ?? undefined,
-          }),
-        ),
-      ),
-  }
-}
-
-type UnmaskPart = Pick<
-  FindingStore,
-  'askUnmask' | 'unmasking' | 'unmaskingsOf' | 'unmaskingsSince' | 'decideUnmask'
->
-
-function unmaskings(statements: Statements, guarded: Guard, kept: Guard): UnmaskPart {
-  const insert = statements.insert('unmaskings', UNMASK_COLUMNS)
-  const get = statements.query<{ id: string }, UnmaskTable>('select * from unmaskings where id = @id')
-  const of = statements.query<{ finding: string }, UnmaskTable>(
-    'select * from unmaskings where finding = @finding order by askedAtMs, id',
-  )
-  const since = statements.query<{ sinceMs: number }, UnmaskTable>(
-    'select * from unmaskings where askedAtMs >= @sinceMs order by askedAtMs, id',
-  )
-  const decide = statements.change<Record<string, string | number | null>>(
-    `update unmaskings set decidedBy = @by, decidedByName = @byName, decidedAtMs = @atMs, untilMs = @untilMs
-      where id = @id and decidedAtMs is null`,
-  )
-  return {
-    askUnmask: row => kept(async () => void insert(unmaskToTable(row))),
-    unmasking: id => guarded(async () => get({ id }).map(unmaskFromTable)[0]),
-    unmaskingsOf: finding => guarded(async () => of({ finding }).map(unmaskFromTable)),
-    unmaskingsSince: sinceMs => guarded(async () => since({ sinceMs }).map(unmaskFromTable)),
-    decideUnmask: (id, by, byName, atMs, untilMs) =>
-      kept(async () => decide({ id, by, byName, atMs, untilMs: untilMs ?? null }) > 0),
-  }
-}
-
 type RemovalPart = Pick<FindingStore, 'removeBefore' | 'removeUnmaskingsBefore' | 'removeOfPerson'>
 
 function removals(statements: Statements, kept: Guard): RemovalPart {
@@ -453,24 +349,4 @@ function eventToTable(event: FindingEventRow): FindingEventTable {
 
 function eventFromTable(event: FindingEventTable): FindingEventRow {
   return { ...event, note: event.note ?? undefined }
-}
-
-function unmaskToTable(row: UnmaskRow): UnmaskTable {
-  return {
-    ...row,
-    decidedBy: row.decidedBy ?? null,
-    decidedByName: row.decidedByName ?? null,
-    decidedAtMs: row.decidedAtMs ?? null,
-    untilMs: row.untilMs ?? null,
-  }
-}
-
-function unmaskFromTable(row: UnmaskTable): UnmaskRow {
-  return {
-    ...row,
-    decidedBy: row.decidedBy ?? undefined,
-    decidedByName: row.decidedByName ?? undefined,
-    decidedAtMs: row.decidedAtMs ?? undefined,
-    untilMs: row.untilMs ?? undefined,
-  }
 }

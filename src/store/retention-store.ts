@@ -1,9 +1,7 @@
 import type { HoldRow, PurgeRow } from '../model.ts'
 import type { HoldTable, PurgeTable } from './schema.ts'
-import type { Statements } from './statements.ts'
+import type { Guard, Statements } from './statements.ts'
 import type { HoldStore, KeyOwner, PurgeStore } from './store.ts'
-
-type Guard = <T>(action: () => Promise<T>) => Promise<T>
 
 const HOLD_COLUMNS = [
   'id',

@@ -11,10 +11,8 @@ import type {
   WatchedStretch,
 } from '../model.ts'
 import type { CheckTable, ReadingTable, WatchedTable } from './schema.ts'
-import type { Statements } from './statements.ts'
+import type { Guard, Statements } from './statements.ts'
 import type { KeyOwner, ReviewStore } from './store.ts'
-
-type Guard = <T>(action: () => Promise<T>) => Promise<T>
 
 /** Of one session, the newest: what more people wrote than anybody reads is still in the store. */
 const maxShown = 1000

@@ -12,7 +12,7 @@ import { reviewStore } from './review-store.ts'
 import { sessionFromTable, sessionToTable } from './session-row.ts'
 import { type Migration, migrate, migrations } from './migrations.ts'
 import type { HostKeyTable, LeaseTable, SessionTable, Tables } from './schema.ts'
-import { Statements } from './statements.ts'
+import { type Guard, Statements } from './statements.ts'
 import type {
   HostKeyStore,
   LeaseStore,
@@ -24,9 +24,6 @@ import type {
 } from './store.ts'
 import { anyDisk, type StoreDisk, watchDatabase } from './watched-database.ts'
 import { WriteAheadLog } from './write-ahead-log.ts'
-
-/** Runs an action and resolves once what it wrote is on the disk: for what must outlive a loss of power. */
-type Kept = <T>(action: () => Promise<T>) => Promise<T>
 
 /** Another process (a backup) may hold the file for a moment; longer would stand still on the event loop. */
 const BUSY_TIMEOUT_MS = 250
@@ -46,7 +43,8 @@ export async function openStore(
     throw thrown instanceof Fault ? thrown : unusable(`state.db in ${dataFolder}`, thrown)
   })
   const log = new WriteAheadLog(file)
-  const kept: Kept = action =>
+  /** Resolves once what the action wrote is on the disk: for what must outlive a loss of power. */
+  const kept: Guard = action =>
     guarded(async () => {
       const done = await action()
       await log.flush()
@@ -215,7 +213,7 @@ const LEASE_COLUMNS = [
   'expiresAtMs',
 ] as const satisfies readonly (keyof LeaseTable)[]
 
-function leaseStore(db: Db, statements: Statements, kept: Kept): LeaseStore {
+function leaseStore(db: Db, statements: Statements, kept: Guard): LeaseStore {
   const insert = statements.insert('leases', LEASE_COLUMNS)
   const toState = LEASE_ORDER.map((state, index) => {
     const upToHere = LEASE_ORDER.slice(0, index + 1).map(name => `'${name}'`)
@@ -241,7 +239,7 @@ function leaseStore(db: Db, statements: Statements, kept: Kept): LeaseStore {
   }
 }
 
-function hostKeyStore(statements: Statements, kept: Kept): HostKeyStore {
+function hostKeyStore(statements: Statements, kept: Guard): HostKeyStore {
   const of = statements.query<{ target: string }, HostKeyRow>(
     'select * from hostKeys where target = @target order by algorithm',
   )
@@ -258,7 +256,7 @@ function hostKeyStore(statements: Statements, kept: Kept): HostKeyStore {
   }
 }
 
-function signInStore(db: Db, kept: Kept): SignInStore {
+function signInStore(db: Db, kept: Guard): SignInStore {
   return {
     insert: row =>
       guarded(async () => {

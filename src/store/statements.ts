@@ -6,6 +6,8 @@ type Row = Readonly<Record<string, string | number | null>>
 
 /** Runs a statement that gives nothing back; says how many rows it changed. */
 export type Change<Values extends object> = (values: Values) => number
+/** Runs an action of the store: turns what the database throws into a Fault, or waits for the disk besides. */
+export type Guard = <T>(action: () => Promise<T>) => Promise<T>
 export type Query<Values extends object, Found> = (values: Values) => Found[]
 
 /**

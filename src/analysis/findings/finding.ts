@@ -1,4 +1,5 @@
 /** What a finding says: observed, compared with what, and what it does not know. Of sessions, never of what somebody is like. */
+import { randomBytes } from 'node:crypto'
 import type { FindingKind, FindingRow, Severity } from '../../model.ts'
 
 /** One observation, in three scopes as far as they are known. */
@@ -58,4 +59,11 @@ export function isWorse(severity: Severity, than: Severity): boolean {
 /** A body as it was stored. */
 export function bodyOf(row: FindingRow): FindingBody {
   return JSON.parse(row.body) as FindingBody
+}
+
+const idBytes = 10
+
+/** Of a finding, or of what somebody decided about some. */
+export function newId(): string {
+  return randomBytes(idBytes).toString('hex')
 }

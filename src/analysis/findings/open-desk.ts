@@ -2,14 +2,20 @@
 import type { Principal } from '../../identity/principal.ts'
 import type { FindingState } from '../../model.ts'
 import type { Answer, Asker, FindingCounts, FindingDesk, FindingInFull } from './desk.ts'
+import { Changes } from './desk-changes.ts'
 import { Decisions } from './desk-decisions.ts'
 import { contest, ownRecord } from './desk-own.ts'
 import { type DeskParts, isApprover, isConcerned, maySee, noFinding, seenBy } from './desk-parts.ts'
+import { SuppressionDesk } from './desk-suppressions.ts'
+import { UnmaskingDesk } from './desk-unmaskings.ts'
 import { inFull, listFindings, summaries } from './desk-views.ts'
 import { Intake } from './intake.ts'
 
 export function openFindingDesk(parts: DeskParts): FindingDesk {
-  const decisions = new Decisions(parts)
+  const changes = new Changes(parts)
+  const decisions = new Decisions(parts, changes)
+  const suppressions = new SuppressionDesk(parts, changes)
+  const unmaskings = new UnmaskingDesk(parts, changes)
   const intake = new Intake(parts)
   return {
     list: (filter, asker) => listFindings(parts, filter, asker),
@@ -20,11 +26,11 @@ export function openFindingDesk(parts: DeskParts): FindingDesk {
     close: (id, closing, asker) => decisions.close(id, closing, asker),
     verdict: (id, verdict, asker) => decisions.verdict(id, verdict, asker),
     reopen: (id, rationale, asker) => decisions.reopen(id, rationale, asker),
-    suppress: (id, wish, asker) => decisions.suppress(id, wish, asker),
-    lift: (id, rationale, asker) => decisions.lift(id, rationale, asker),
+    suppress: (id, wish, asker) => suppressions.suppress(id, wish, asker),
+    lift: (id, rationale, asker) => suppressions.lift(id, rationale, asker),
     snooze: (id, untilMs, asker) => decisions.snooze(id, untilMs, asker),
-    unmask: (id, wish, asker) => decisions.unmask(id, wish, asker),
-    decideUnmask: (request, isApproved, asker) => decisions.decideUnmask(request, isApproved, asker),
+    unmask: (id, wish, asker) => unmaskings.ask(id, wish, asker),
+    decideUnmask: (request, isApproved, asker) => unmaskings.decide(request, isApproved, asker),
     approvals: asker => approvals(parts, asker),
     ownRecord: (principal: Principal) => ownRecord(parts, principal),
     contest: (principal, wish) => contest(parts, principal, wish),
