@@ -32,7 +32,8 @@ export default defineConfig({
           expect: { poll: { timeout: 20_000 } },
           hookTimeout: 120_000,
           pool: 'forks',
-          maxWorkers: Math.min(Math.max(availableParallelism(), 2), 4), // each starts some ten processes
+          // One more than there are cores: a quarter of the time all of them wait. Each starts some ten processes.
+          maxWorkers: Math.min(availableParallelism() + 1, 4),
           sequence: { groupOrder: 1 },
         },
       },

@@ -24,7 +24,7 @@ function configure(config: RawConfig): void {
   execFileSync(process.execPath, ['src/main.ts', 'keys', 'auditor', '--out', file])
   config['recording'] = { ...config['recording'], encryptTo: [`file:${join(folder, 'one.pub.jwk')}`] }
   config['postgres'].workers = 1
-  config['analysis'] = { sample: 0, budget: 50, baselines: { enabled: false } }
+  config['analysis'] = { budget: 50, baselines: { enabled: false } }
   config['roles'].admin.on = [{ finding: { rule: 'SSH-02' }, do: 'end' }]
 }
 

@@ -19,7 +19,7 @@ beforeAll(async () => {
   company = await PostgresWorld.start({
     sshd: true,
     configure: config => {
-      config['analysis'] = { sample: 0, budget: 50, baselines: { enabled: false } }
+      config['analysis'] = { budget: 50, baselines: { enabled: false } }
       config['roles'].database.on = [{ finding: { rule: 'PG-17' }, do: 'pause', wait: '5m' }]
       config['roles'].admin.on = [
         { finding: { rule: 'SSH-02' }, do: 'end' },

@@ -23,7 +23,7 @@ beforeAll(async () => {
     sshd: true,
     configure: config => {
       config['postgres'].workers = 1
-      config['analysis'] = { sample: 0, budget: 50, baselines: { enabled: false } }
+      config['analysis'] = { budget: 50, baselines: { enabled: false } }
       config['roles'].database.on = [
         { finding: { rule: 'PG-17' }, do: 'pause', wait: '5m' },
         { finding: { rule: 'PG-03' }, do: 'step-up', wait: '5m' },

@@ -17,7 +17,7 @@ beforeAll(async () => {
     configure: config => {
       const [web1] = config['targets']
       config['targets'] = ['web1', 'web2', 'web3', 'web4'].map(name => ({ ...web1, name }))
-      config['analysis'] = { sample: 0, baselines: { enabled: false } }
+      config['analysis'] = { baselines: { enabled: false } }
       const logins = config['roles'].admin.allow[0].logins
       config['roles'].admin.allow = [
         { targets: { name: 'web1' }, logins },

@@ -44,7 +44,7 @@ async function openFinding(of: Visitor): Promise<Page> {
 describe.skipIf(missing !== undefined)(missing ?? 'findings with hidden names', () => {
   beforeAll(async () => {
     const configure = (config: { analysis?: unknown }): void => {
-      config.analysis = { pseudonyms: { approvers: ['auditor'] }, sample: 0 }
+      config.analysis = { pseudonyms: { approvers: ['auditor'] } }
     }
     ;[world, chrome] = await Promise.all([World.start({ configure }), startChromium()])
     const shell = await world.terminal(`${world.login}@web1`, { columns: 90, rows: 25 })
