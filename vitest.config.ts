@@ -1,9 +1,23 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** Short to read and long to run: without their names the runner starts them last, and then everything waits for them. */
+const slowest = /\/e2e\/(?:kills|postgres-soak|conformance|disks|rekey|limits)\.test\.ts$/
+
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- the runner's, not an array's
+    const sorted = await super.sort(files)
+    const isSlow = ({ moduleId }: TestSpecification): boolean => slowest.test(moduleId)
+    return [...sorted.filter(isSlow), ...sorted.filter(file => !isSlow(file))]
+  }
+}
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowestFirst },
     env: {
       // Every test's gateways and commands start with the code that earlier ones compiled: it is half of what they cost.
       NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/sallyport'),
