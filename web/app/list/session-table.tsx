@@ -156,7 +156,7 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
         </>
       ),
     },
-    { key: 'duration', head: 'Duration', width: '5.6rem', cell: durationCell },
+    { key: 'duration', head: 'Duration', width: '7rem', cell: durationCell },
     {
       key: 'principal',
       head: 'User',
