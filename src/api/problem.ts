@@ -30,6 +30,7 @@ const faultStatus: Partial<Record<FaultCode, { status: ContentfulStatusCode; tit
   TOKEN_REFUSED: { status: 403, title: 'Not signed in' },
   ISSUER_UNAVAILABLE: { status: 503, title: 'The identity provider is away' },
   STORE_UNAVAILABLE: { status: 503, title: 'The gateway cannot look that up' },
+  SEARCH_UNAVAILABLE: { status: 503, title: 'The search has no answer for now' },
   AUDIT_APPEND_FAILED: { status: 503, title: 'The gateway cannot keep its records' },
   RECORDING_FORMAT: { status: 500, title: 'The recording cannot be read' },
   RECORDING_STORE_UNAVAILABLE: { status: 503, title: 'The storage of recordings is away' },

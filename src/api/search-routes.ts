@@ -31,14 +31,15 @@ export function addSearchRoutes(
   app.get('/search', async c => {
     const { q: text, by, kind, session, cursor, limit } = searchQuery.parse(c.req.query())
     audit.append({ kind: 'search', query: text, by, ...(session === undefined ? {} : { session }) })
-    const answer = await door.search.search({
+    const wish = {
       text,
-      scope: { targets: 'all' },
+      scope: { targets: 'all' as const },
       limit,
       ...(kind === undefined ? {} : { kinds: kinds.filter(each => each === kind) }),
       ...(session === undefined ? {} : { session }),
       ...(cursor === undefined ? {} : { cursor }),
-    })
+    }
+    const answer = await door.search.search(wish, `local ${by}`)
     if (answer.ok) return c.json(answer.page)
     return problemDocument(c, { status: 400, title: 'This search cannot be used', detail: answer.problem })
   })

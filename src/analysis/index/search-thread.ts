@@ -3,7 +3,9 @@
  * question that takes too long costs its own thread only.
  */
 import { Worker } from 'node:worker_threads'
+import { Fault } from '../../errors.ts'
 import type { EntryHit } from '../entry.ts'
+import { type Queued, QuestionQueue } from './question-queue.ts'
 import type { Answered, Answers, Asked, Question, SearchWorkerData } from './search-messages.ts'
 import type {
   EntriesWish,
@@ -15,8 +17,6 @@ import type {
   TargetName,
 } from './search-types.ts'
 
-/** Questions that wait, of everybody. */
-const maxWaiting = 64
 /** The thread gives a search up by itself before; one that does not even see its matches is given up with the thread. */
 const maxAnswerMs = 10_000
 const maxHeapMegabytes = 256
@@ -30,12 +30,12 @@ const tooLong = 'This search took too long. Say more of what you look for: anoth
 
 type Waiting = { readonly resolve: (answer: unknown) => void; readonly reject: (cause: Error) => void }
 
-/** What cannot be answered for now; its text may be shown. */
-export class SearchUnavailable extends Error {}
-
 export class SearchThread {
   readonly #dataFolder: string
   readonly #waiting = new Map<number, Waiting>()
+  readonly #queue = new QuestionQueue()
+  /** What the thread is at. It has one question at a time. */
+  #asked: Queued | undefined
   #worker: Worker | undefined
   #lastId = 0
   #warmedAtMs = Number.NEGATIVE_INFINITY
@@ -47,13 +47,9 @@ export class SearchThread {
     this.#dataFolder = dataFolder
   }
 
-  async search(wish: SearchWish, nowMs: number = Date.now()): Promise<SearchAnswer> {
-    try {
-      return await this.#ask({ kind: 'search', wish, nowMs })
-    } catch (cause) {
-      if (cause instanceof SearchUnavailable) return { ok: false, problem: cause.message }
-      throw cause
-    }
+  /** `asker`: those who ask take turns. Every question throws Fault SEARCH_UNAVAILABLE where it cannot be answered for now. */
+  search(wish: SearchWish, asker: string, nowMs: number = Date.now()): Promise<SearchAnswer> {
+    return this.#ask({ kind: 'search', wish, nowMs }, asker)
   }
 
   /** In the order in which they became known; nothing for a session that is not indexed. Whoever asks has checked that it may be seen. */
@@ -90,20 +86,51 @@ export class SearchThread {
   }
 
   async close(): Promise<void> {
-    await this.#stop(new SearchUnavailable('The gateway stops.'))
+    await this.#stop(unavailable('The gateway stops.'))
   }
 
-  #ask<Q extends Question>(question: Q): Promise<Answers[Q['kind']]> {
-    if (this.#waiting.size >= maxWaiting) return Promise.reject(new SearchUnavailable(busy))
-    clearTimeout(this.#idle)
+  #ask<Q extends Question>(question: Q, asker?: string): Promise<Answers[Q['kind']]> {
     const id = ++this.#lastId
+    if (!this.#queue.add({ id, question }, asker)) return Promise.reject(unavailable(busy))
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     this.#waiting.set(id, { resolve, reject })
+    this.#askNext()
+    return promise as Promise<Answers[Q['kind']]>
+  }
+
+  #askNext(): void {
+    if (this.#asked !== undefined) return
+    this.#asked = this.#queue.next()
+    if (this.#asked === undefined) return this.#rest()
+    clearTimeout(this.#idle)
     this.#worker ??= this.#start()
     this.#worker.ref()
-    this.#tell({ id, question })
-    this.#limit ??= setTimeout(() => void this.#stop(new SearchUnavailable(tooLong)), maxAnswerMs)
-    return promise as Promise<Answers[Q['kind']]>
+    this.#tell(this.#asked)
+    this.#limit = setTimeout(() => this.#giveUp(), maxAnswerMs)
+  }
+
+  #rest(): void {
+    clearTimeout(this.#idle)
+    this.#worker?.unref() // an idle thread keeps no process alive
+    this.#idle = setTimeout(() => void this.#stop(unavailable(busy)), idleMs).unref()
+  }
+
+  /** The question, and the thread with it. Those that wait are asked of another one. */
+  #giveUp(): void {
+    const worker = this.#worker
+    this.#worker = undefined
+    void worker?.terminate()
+    this.#settle(({ reject }) => reject(unavailable(tooLong)))
+    this.#askNext()
+  }
+
+  #settle(how: (waiting: Waiting) => void): void {
+    clearTimeout(this.#limit)
+    const id = this.#asked?.id ?? 0
+    const waiting = this.#waiting.get(id)
+    this.#asked = undefined
+    this.#waiting.delete(id)
+    if (waiting !== undefined) how(waiting)
   }
 
   #tell(asked: Asked): void {
@@ -120,25 +147,19 @@ export class SearchThread {
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMegabytes },
     })
-    worker.on('message', (answered: Answered) => this.#take(answered))
+    worker.on('message', (answered: Answered) => this.#take(worker, answered))
     worker.on('error', cause => this.#lose(worker, cause))
-    worker.on('exit', () => this.#lose(worker, new SearchUnavailable('The search has ended.')))
+    worker.on('exit', () => this.#lose(worker, unavailable('The search has ended.')))
     return worker
   }
 
-  #take(answered: Answered): void {
-    const waiting = this.#waiting.get(answered.id)
-    this.#waiting.delete(answered.id)
-    clearTimeout(this.#limit)
-    this.#limit = undefined
-    if ('problem' in answered) waiting?.reject(new Error(answered.problem))
-    else waiting?.resolve(answered.answer)
-    if (this.#waiting.size > 0) {
-      this.#limit = setTimeout(() => void this.#stop(new SearchUnavailable(tooLong)), maxAnswerMs)
-      return
-    }
-    this.#worker?.unref() // an idle thread keeps no process alive
-    this.#idle = setTimeout(() => void this.#stop(new SearchUnavailable(busy)), idleMs).unref()
+  #take(worker: Worker, answered: Answered): void {
+    if (this.#worker !== worker || this.#asked?.id !== answered.id) return
+    this.#settle(({ resolve, reject }) => {
+      if ('problem' in answered) reject(new Error(answered.problem))
+      else resolve(answered.answer)
+    })
+    this.#askNext()
   }
 
   #lose(worker: Worker, cause: Error): void {
@@ -157,8 +178,13 @@ export class SearchThread {
   #refuse(cause: Error): void {
     clearTimeout(this.#limit)
     clearTimeout(this.#idle)
-    this.#limit = undefined
+    this.#asked = undefined
+    this.#queue.clear()
     for (const { reject } of this.#waiting.values()) reject(cause)
     this.#waiting.clear()
   }
+}
+
+function unavailable(text: string): Fault {
+  return new Fault('SEARCH_UNAVAILABLE', text)
 }

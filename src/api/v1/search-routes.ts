@@ -67,14 +67,15 @@ async function search(
     ({ protocol, name }) => mayReview(policy, person.principal, sessionOfNobody(protocol, name)).allowed,
   )
   const { issuer, subject } = person.principal.fields
-  const found = await index.search({
+  const wish = {
     text: q,
     scope: { targets, except: [{ issuer, subject }] },
     limit: most,
     ...(kind === undefined ? {} : { kinds: kind }),
     ...(session === undefined ? {} : { session }),
     ...(at === undefined ? {} : { cursor: at }),
-  })
+  }
+  const found = await index.search(wish, person.key)
   if (!found.ok) return new Refused({ status: 400, title: 'Not a search', detail: found.problem })
   const { items, next, ...about } = found.page
   const isForNames = at === undefined && kind === undefined && session === undefined

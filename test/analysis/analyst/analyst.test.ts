@@ -58,7 +58,7 @@ async function restart(more: Partial<AnalystParts> = {}): Promise<void> {
 }
 
 async function found(text: string): Promise<string[]> {
-  const answer = await search.search({ text, scope: { targets: 'all' } })
+  const answer = await search.search({ text, scope: { targets: 'all' } }, 'ada')
   if (!answer.ok) throw new Error(answer.problem)
   return answer.page.items.map(item => item.text)
 }

@@ -237,6 +237,7 @@ test('an entry that is told again replaces itself, also in what is found and cou
     files: 0,
     rows: 7,
     bytes: 100,
+    activeMs: 0,
   })
 })
 

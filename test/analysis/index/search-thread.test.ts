@@ -29,20 +29,39 @@ function write(text: string): void {
   writer.write('s1', [command('s1', 0, text)], [])
 }
 
-function ask(text: string): Promise<SearchAnswer> {
-  return search.search({ text, scope: { targets: 'all' } })
+function ask(text: string, asker = 'ada'): Promise<SearchAnswer> {
+  return search.search({ text, scope: { targets: 'all' } }, asker)
 }
 
 function textsOf(answer: SearchAnswer): readonly string[] {
   return answer.ok ? answer.page.items.map(item => item.text) : [answer.problem]
 }
 
-test('more questions than may wait are refused with a text for who asked', async () => {
-  const answers = await Promise.all(Array.from({ length: 80 }, () => ask('cat')))
-  const refused = answers.filter(answer => !answer.ok)
-  expect(refused).toHaveLength(16)
-  expect(textsOf(refused[0] ?? { ok: false, problem: '' })[0]).toContain('Try again in a moment')
+test('more questions than may wait are refused with a text for who asked, of one person or of all', async () => {
+  const refused = async (asks: readonly Promise<unknown>[]): Promise<unknown[]> =>
+    (await Promise.allSettled(asks)).flatMap(one => (one.status === 'rejected' ? [one.reason] : []))
+  const tooMany = expect.objectContaining({
+    code: 'SEARCH_UNAVAILABLE',
+    userText: expect.stringContaining('Try again in a moment'),
+  })
+  // One is asked, and eight wait.
+  expect(await refused(Array.from({ length: 11 }, () => ask('cat')))).toEqual([tooMany, tooMany])
+  expect(await refused(Array.from({ length: 67 }, (_, n) => ask('cat', `p${n}`)))).toEqual([tooMany, tooMany])
   expect(await search.progress()).toEqual({ entries: 0 })
+})
+
+test('people take turns with their searches, and what draws a page goes before all of them', async () => {
+  const order: string[] = []
+  const noted = async (name: string, asked: Promise<unknown>): Promise<void> => {
+    await asked
+    order.push(name)
+  }
+  await Promise.all([
+    ...[1, 2, 3, 4].map(n => noted(`mallory ${n}`, ask('cat', 'mallory'))),
+    noted('ada', ask('cat', 'ada')),
+    noted('rows', search.sessions(['s1'])),
+  ])
+  expect(order).toEqual(['mallory 1', 'rows', 'mallory 2', 'ada', 'mallory 3', 'mallory 4'])
 })
 
 test('without an index nothing is found, and as soon as there is one something is', async () => {
@@ -64,7 +83,7 @@ test('an index that was made anew is the one that is searched once it is opened 
 })
 
 test('who asked when it is closed hears that, and nothing is left running', async () => {
-  const asked = ask('cat')
+  const asked = [ask('cat'), ask('dog')].map(one => expect(one).rejects.toThrow('The gateway stops.'))
   await search.close()
-  expect(textsOf(await asked)).toEqual(['The gateway stops.'])
+  await Promise.all(asked)
 })
