@@ -4,12 +4,16 @@ import { emergencyRule } from '../../policy/reaction.ts'
 import type { Answer, Asker, Closing, VerdictOn } from './desk.ts'
 import { type Changes, type Decided, OwnFinding } from './desk-changes.ts'
 import { checkText, type DeskParts, keyOf, nameOf, refused } from './desk-parts.ts'
-import { type Proposal, proposalOf } from './desk-views.ts'
+import { isMasked, type Proposal, proposalOf } from './desk-views.ts'
 import { isAtLeast } from './finding.ts'
 
 /** Nobody puts a finding off for longer: what can wait for weeks can be closed. */
 const maxSnoozeMs = 14 * 86_400_000
 const openStates: readonly FindingState[] = ['new', 'acknowledged']
+
+/** Whom it cannot be given to would tell whose it is. */
+const whileHidden =
+  'While the name is hidden, findings are taken and not given: ask them to take it, or ask for the name.'
 
 export class Decisions {
   readonly #parts: DeskParts
@@ -37,6 +41,8 @@ export class Decisions {
     const found = await this.#assignee(to, asker)
     if (!found.ok) return found
     const { key, name } = found.value
+    if (key !== undefined && key !== keyOf(asker) && (await this.#isHidden(id, asker)))
+      return refused('not-allowed', whileHidden)
     return this.#changes.change(id, asker, {
       from: openStates,
       to: row => {
@@ -158,6 +164,11 @@ export class Decisions {
       note: rationale,
       audit: { reason, rationale },
     })
+  }
+
+  async #isHidden(id: string, asker: Asker): Promise<boolean> {
+    const row = await this.#changes.row(id, asker)
+    return row.ok && isMasked(this.#parts, row.value, asker)
   }
 
   async #assignee(

@@ -108,7 +108,7 @@ async function isOf(
 }
 
 /** Whether the asker sees a pseudonym. */
-async function isMasked(parts: DeskParts, row: FindingRow, asker: Asker): Promise<boolean> {
+export async function isMasked(parts: DeskParts, row: FindingRow, asker: Asker): Promise<boolean> {
   if (parts.config().analysis.pseudonyms === undefined || row.session === noSession) return false
   return !(await parts.store.unmaskingsOf(row.id)).some(one => isInForce(parts, one, asker))
 }

@@ -56,6 +56,17 @@ test('until it is approved, nothing of a finding tells the name', async () => {
   }
 })
 
+test('whom a finding may be given to tells no hidden name', async () => {
+  const { desk, find, session } = await deskWith({ pseudonyms })
+  await session({ id: 's2', subject: 'eve-5', principalName: 'eve@example.com' })
+  const ofEve = await find({ session: 's2' })
+  valueOf(await desk.acknowledge(ofEve, bob)) // now bob is known here
+  const toBob = await desk.assign(await find(), 'bob@example.com', ann)
+  expect(toBob).toMatchObject({ ok: false, why: 'not-allowed' })
+  expect(await desk.assign(ofEve, 'bob@example.com', ann)).toEqual(toBob)
+  expect(valueOf(await desk.assign(ofEve, 'me', ann)).assignee).toBe('ann@example.com')
+})
+
 test('hidden names cannot be found by asking for them', async () => {
   const { desk, find } = await deskWith({ pseudonyms })
   const id = await find()

@@ -168,7 +168,7 @@ function Actions({ finding, session, onAcknowledge, onAssign, onSnooze, onChange
             items={[
               { name: 'To me', onSelect: () => onAssign(finding, 'me') },
               { name: 'To nobody', onSelect: () => onAssign(finding, 'nobody') },
-              { name: 'To somebody…', onSelect: () => ask('assign') },
+              ...(finding.isMasked ? [] : [{ name: 'To somebody…', onSelect: () => ask('assign') }]),
             ]}
           />
           <MenuButton
