@@ -371,14 +371,22 @@ const ansiEscapes: Readonly<Record<string, string>> = {
 /** What `$'…'`, `echo -e` and `printf` make of backslashes. Unknown escapes stay as they are. */
 export function unescapeAnsi(text: string): string {
   return text.replaceAll(
-    /\\(?:x([\da-fA-F]{1,2})|u([\da-fA-F]{1,4})|U([\da-fA-F]{1,6})|0?([0-7]{1,3})|([abeEfnrtv])|([\\'"?]))/g,
-    (whole, hex?: string, short?: string, long?: string, octal?: string, letter?: string, plain?: string) => {
-      const digits = hex ?? short ?? long
+    /((?:\\(?:x[\da-fA-F]{1,2}|0?[0-7]{1,3}))+)|\\(?:u([\da-fA-F]{1,4})|U([\da-fA-F]{1,6})|([abeEfnrtv])|([\\'"?]))/g,
+    (whole, bytes?: string, short?: string, long?: string, letter?: string, plain?: string) => {
+      const digits = short ?? long
+      if (bytes !== undefined) return utf8Of(bytes)
       if (digits !== undefined) return codePoint(Number.parseInt(digits, 16), whole)
-      if (octal !== undefined) return codePoint(Number.parseInt(octal, 8) & 0xff, whole)
       return letter === undefined ? (plain ?? whole) : (ansiEscapes[letter] ?? whole)
     },
   )
+}
+
+/** Numbers are bytes, and a character of UTF-8 may be several of them. */
+function utf8Of(escapes: string): string {
+  const bytes = Array.from(escapes.matchAll(/\\(?:x([\da-fA-F]{1,2})|0?([0-7]{1,3}))/g), ([, hex, octal]) =>
+    hex === undefined ? Number.parseInt(octal ?? '', 8) & 0xff : Number.parseInt(hex, 16),
+  )
+  return Buffer.from(bytes).toString('utf8')
 }
 
 function codePoint(code: number, otherwise: string): string {

@@ -131,6 +131,11 @@ describe('one level of encodings is read', () => {
     expect(readShell("printf '\\162\\155\\040\\170'").decoded).toEqual(['rm x'])
   })
 
+  test('numbers of printf are bytes: what reorders a line is not lost in them', () => {
+    expect(readShell(String.raw`printf 'left\342\200\256right'`).decoded).toEqual(['left\u202Eright'])
+    expect(readShell(String.raw`printf 'left\xe2\x80\xaeright'`).decoded).toEqual(['left\u202Eright'])
+  })
+
   test('and what is no text stays as it is', () => {
     expect(readShell(`echo ${Buffer.alloc(64, 0x9d).toString('base64')} | base64 -d | sh`).decoded).toEqual(
       [],

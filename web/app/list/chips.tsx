@@ -1,6 +1,6 @@
 /** What the list is filtered by, and what else it can be. All of it is in the address. */
 import { useState } from 'preact/hooks'
-import { Line } from '../parts/hidden.tsx'
+import { Line, withMarks } from '../parts/hidden.tsx'
 import { Popover } from '../parts/popover.tsx'
 import { textOf } from '../parts/time.tsx'
 import { changeQuery, useRoute } from '../router.tsx'
@@ -283,7 +283,7 @@ function Active({ fixed }: { fixed: readonly ValueFilter[] }) {
           type="button"
           class="chip on"
           key={`${key} ${value}`}
-          aria-label={`Take out: ${filterNames[key]} ${value}`}
+          aria-label={`Take out: ${filterNames[key]} ${withMarks(value)}`}
           onClick={() => changeQuery({ [key]: withoutValue(query, key, value) })}
         >
           {filterNames[key].toLowerCase()}

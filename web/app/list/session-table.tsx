@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { SessionSummary } from '../../../src/api/schema.ts'
 import { useKeys } from '../keys.ts'
-import { Line } from '../parts/hidden.tsx'
+import { Line, withMarks } from '../parts/hidden.tsx'
 import { MenuButton } from '../parts/menu.tsx'
 import { Severity } from '../parts/severity.tsx'
 import type { Column } from '../parts/table.tsx'
@@ -130,7 +130,7 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
         <label class="tick">
           <input
             type="checkbox"
-            aria-label={`Select ${row.principal} at ${row.target}`}
+            aria-label={`Select ${withMarks(row.principal)} at ${withMarks(row.target)}`}
             checked={chosen.has(row.id)}
             onChange={event => onChoose(row.id, event.currentTarget.checked)}
           />
@@ -274,7 +274,7 @@ function reviewedCell(row: SessionSummary): ComponentChildren {
     <>
       {verdictsOf(row)}
       {assignee === undefined ? null : (
-        <span class="under" title={`To be reviewed by ${assignee}`}>
+        <span class="under" title={`To be reviewed by ${withMarks(assignee)}`}>
           for <Line text={assignee} max={40} />
         </span>
       )}
@@ -286,13 +286,13 @@ function verdictsOf({ reviewedBy, reviewWantedBy }: SessionSummary): ComponentCh
   const [first] = reviewedBy
   if (first === undefined && reviewWantedBy.length > 0)
     return (
-      <span class="badge warn" title={`Asked for by ${reviewWantedBy.join(', ')}`}>
+      <span class="badge warn" title={`Asked for by ${withMarks(reviewWantedBy.join(', '))}`}>
         wanted
       </span>
     )
   if (first === undefined) return <span class="quiet">not yet</span>
   return (
-    <span title={reviewedBy.join(', ')}>
+    <span title={withMarks(reviewedBy.join(', '))}>
       <Line text={first} max={40} />
       {reviewedBy.length > 1 ? ` +${reviewedBy.length - 1}` : ''}
     </span>
@@ -316,7 +316,7 @@ function LiveActs({ row, onAct }: { row: SessionSummary; onAct: Doing['onAct'] }
       </Link>
       <MenuButton
         label="⋯"
-        name={`Pause or end the session of ${row.principal} at ${row.target}`}
+        name={`Pause or end the session of ${withMarks(row.principal)} at ${withMarks(row.target)}`}
         class="button small"
         items={liveMenu(row, act => onAct(row, act))}
       />

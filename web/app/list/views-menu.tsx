@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import type { SavedView, SavedViewWish } from '../../../src/api/schema.ts'
 import { post, remove, useResource } from '../api.ts'
-import { Line } from '../parts/hidden.tsx'
+import { Line, withMarks } from '../parts/hidden.tsx'
 import { Popover } from '../parts/popover.tsx'
 import { say } from '../parts/said.tsx'
 import { Problem } from '../parts/problem.tsx'
@@ -69,7 +69,7 @@ function Views({ onDone }: { onDone: () => void }) {
             <button
               type="button"
               class="icon"
-              aria-label={`Forget ${view.name}`}
+              aria-label={`Forget ${withMarks(view.name)}`}
               onClick={() => void change(remove(`/me/views/${view.id}`), 'The view is forgotten.')}
             >
               ×

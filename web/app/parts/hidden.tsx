@@ -11,8 +11,13 @@ const hiddenRun = new RegExp(`${hidden}+`, 'gu')
 const hiddenRunInText = new RegExp(`(?:(?![\\n\\t])${hidden})+`, 'gu')
 
 /** How such characters are shown: each as its number. */
-export function markOf(text: string): string {
+function markOf(text: string): string {
   return Array.from(text, character => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`).join('')
+}
+
+/** The same where only a text can stand: what a title or a label says. One line. */
+export function withMarks(text: string): string {
+  return text.replaceAll(hiddenRun, markOf)
 }
 
 export function hasHidden(text: string): boolean {

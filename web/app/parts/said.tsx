@@ -1,5 +1,6 @@
 /** What happened, said politely at the bottom of the page. Only what may vanish is said here. */
 import { useEffect, useState } from 'preact/hooks'
+import { Line } from './hidden.tsx'
 
 /** Long enough to be read. Milliseconds. */
 const shownMs = 6000
@@ -26,7 +27,7 @@ export function Said() {
   }, [])
   return (
     <p class="said" role="status" aria-live="polite">
-      {text}
+      {text === '' ? null : <Line text={text} />}
     </p>
   )
 }

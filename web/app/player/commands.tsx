@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'preact/hooks'
 import type { EntryView } from '../../../src/api/schema.ts'
 import { Copy } from '../parts/copy.tsx'
-import { Line, MarkedLine } from '../parts/hidden.tsx'
+import { Line, MarkedLine, withMarks } from '../parts/hidden.tsx'
 import { SeverityShape, worstOf } from '../parts/severity.tsx'
 import { offsetOf } from '../parts/time.tsx'
 import { VirtualList } from '../parts/virtual.tsx'
@@ -112,16 +112,16 @@ function Command({
       <button
         type="button"
         class="go"
-        title={aboutOf(entry)}
+        title={withMarks(aboutOf(entry))}
         aria-current={isCurrent ? 'true' : undefined}
         onClick={() => onSeek(Math.max(0, entry.offsetMs - leadMs))}
       >
         <span class="number quiet">{offsetOf(entry.offsetMs)}</span>{' '}
         {worst === undefined ? null : (
-          <span title={entry.hits.map(({ rule }) => rule).join(', ')}>
+          <span title={withMarks(entry.hits.map(({ rule }) => rule).join(', '))}>
             <SeverityShape is={worst} />
             <span class="unseen">
-              {worst}: {entry.hits.map(({ rule }) => rule).join(', ')}
+              {worst}: {withMarks(entry.hits.map(({ rule }) => rule).join(', '))}
             </span>
           </span>
         )}{' '}
@@ -133,7 +133,9 @@ function Command({
           )}
         </code>{' '}
         <NewBadge usage={entry.usage} />
-        <span class="under">{aboutOf(entry)}</span>
+        <span class="under">
+          <Line text={aboutOf(entry)} />
+        </span>
       </button>
       <Copy text={entry.text} label="Copy" name="the command" class="plain small" />
     </div>

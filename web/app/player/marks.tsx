@@ -3,7 +3,7 @@
  * that one looks after it.
  */
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks'
-import { Line } from '../parts/hidden.tsx'
+import { Line, withMarks } from '../parts/hidden.tsx'
 import { Severity, SeverityShape, worstOf } from '../parts/severity.tsx'
 import { offsetOf } from '../parts/time.tsx'
 import { Link } from '../router.tsx'
@@ -47,10 +47,11 @@ export function Marks({ marks, durationMs, width, onSeek, onChanged }: Props) {
           const [first] = group
           const worst = worstOf(group.map(({ severity }) => severity))
           if (first === undefined || worst === undefined) return null
-          const name =
+          const name = withMarks(
             group.length === 1
               ? `${worst}: ${first.text}`
-              : `${group.length} marks, worst ${worst}: ${first.text} …`
+              : `${group.length} marks, worst ${worst}: ${first.text} …`,
+          )
           return (
             <button
               type="button"

@@ -149,7 +149,7 @@ function Controls({
       <span class="clocks number">{offsetOf(at.positionMs)}</span>
       {at.problem === undefined ? null : (
         <span class="bad" role="alert">
-          {at.problem}
+          <Line text={at.problem} />
         </span>
       )}
     </div>

@@ -4,7 +4,7 @@ import type { ConnectView, Password, PasswordWish } from '../../../../src/api/sc
 import { post, useResource } from '../../api.ts'
 import { Copy } from '../../parts/copy.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
-import { Line, Lines } from '../../parts/hidden.tsx'
+import { Line, Lines, withMarks } from '../../parts/hidden.tsx'
 import { Empty, Shown } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
 import { Problem } from '../../parts/problem.tsx'
@@ -32,7 +32,7 @@ export function Page() {
         every session is recorded.
       </p>
       <Shown resource={connect} what="Looking up what you may reach">
-        {({ places }) =>
+        {({ places, browserSignIn }) =>
           places.length === 0 ? (
             <Empty title="There is nothing that you may open now">
               <p>
@@ -54,6 +54,9 @@ export function Page() {
                   />
                 </label>
               )}
+              {places.some(({ protocol }) => protocol === 'postgres') ? (
+                <AboutPassword browserSignIn={browserSignIn} />
+              ) : null}
               <div class="places">
                 {places
                   .filter(place => isMet(place, filter))
@@ -69,6 +72,62 @@ export function Page() {
   )
 }
 
+/** What the lines for PostgreSQL cannot say. */
+function AboutPassword({ browserSignIn }: { browserSignIn: boolean }) {
+  return (
+    <p class="quiet">
+      psql and JDBC tools ask for a password: paste one that you make here.
+      {browserSignIn ? (
+        <>
+          {' '}
+          Or type <code>browser</code> there, and confirm the link that psql shows in a browser on the same
+          machine.
+        </>
+      ) : null}
+    </p>
+  )
+}
+
+type LineToCopy = { readonly name: string; readonly text: string; readonly of: string }
+
+/** What to do where a client does not know who made the gateway's certificate. */
+function Authority({ lines }: { lines: readonly LineToCopy[] }) {
+  if (lines.length === 0) return null
+  return (
+    <details class="authority">
+      <summary>It says that the root certificate does not exist?</summary>
+      <p class="small">
+        Then it does not know whom to trust. <code>authority.pem</code> in these lines stands for the file
+        with the certificate of your company’s authority: ask the people who run this gateway for it. Where a
+        public authority made the gateway’s certificate, psql 16 and later take{' '}
+        <code>sslrootcert=system</code>, and JDBC takes{' '}
+        <code>sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory</code> in its place.
+      </p>
+      <LineList lines={lines} />
+    </details>
+  )
+}
+
+function LineList({ lines }: { lines: readonly LineToCopy[] }) {
+  return (
+    <dl class="lines">
+      {lines.map(({ name, text, of }) => (
+        <div key={`${name} ${text}`}>
+          <dt>
+            <Line text={name} />
+          </dt>
+          <dd>
+            <pre>
+              <Lines text={text} />
+            </pre>
+            <Copy text={text} label="Copy" name={withMarks(`${name} for ${of}`)} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
 function isMet({ target, logins, labels }: Place, filter: string): boolean {
   const text = [target, ...logins, ...Object.entries(labels).flat()].join(' ').toLowerCase()
   return filter
@@ -81,7 +140,7 @@ function PlaceCard({ place }: { place: Place }) {
   const [asking, ask] = useState<string>()
   const labels = Object.entries(place.labels).map(([name, value]) => `${name}: ${value}`)
   return (
-    <section class="card place" aria-label={place.target}>
+    <section class="card place" aria-label={withMarks(place.target)}>
       <header class="row-of">
         <h2>
           <Line text={place.target} />
@@ -91,21 +150,14 @@ function PlaceCard({ place }: { place: Place }) {
           <Line text={labels.join(', ')} />
         </span>
       </header>
-      <dl class="lines">
-        {place.lines.map(({ name, text }) => (
-          <div key={`${name} ${text}`}>
-            <dt>
-              <Line text={name} />
-            </dt>
-            <dd>
-              <pre>
-                <Lines text={text} />
-              </pre>
-              <Copy text={text} label="Copy" name={`${name} for ${place.target}`} />
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <LineList lines={place.lines.map(({ name, text }) => ({ name, text, of: place.target }))} />
+      <Authority
+        lines={place.lines.flatMap(({ name, withAuthority }) =>
+          withAuthority === undefined
+            ? []
+            : [{ name: `${name}, with a private authority`, text: withAuthority, of: place.target }],
+        )}
+      />
       {place.takesPassword ? (
         <p class="row-of">
           {place.logins.map(login => (
@@ -151,15 +203,15 @@ function PasswordDialog({ wish, onClose }: { wish: PasswordWish; onClose: () => 
             </button>
           </>
         ) : (
-          <Made made={made} onClose={onClose} />
+          <Made made={made} wish={wish} onClose={onClose} />
         )}
       </div>
     </Dialog>
   )
 }
 
-function Made({ made, onClose }: { made: Password; onClose: () => void }) {
-  const { password, validUntilMs, connections, line } = made
+function Made({ made, wish, onClose }: { made: Password; wish: PasswordWish; onClose: () => void }) {
+  const { password, validUntilMs, connections, line, lineWithAuthority } = made
   return (
     <>
       <p class="row-of password">
@@ -167,7 +219,7 @@ function Made({ made, onClose }: { made: Password; onClose: () => void }) {
         <Copy text={password} label="Copy" name="the password" />
       </p>
       <p>
-        Paste it where your client asks. Nothing is shown there while you paste. It works{' '}
+        psql asks for a password: paste it there. Nothing is shown there while you paste. It works{' '}
         {connections === 1 ? 'once' : `for ${connections} connections`}, until <Time ms={validUntilMs} />.
       </p>
       <p class="row-of">
@@ -176,6 +228,11 @@ function Made({ made, onClose }: { made: Password; onClose: () => void }) {
         </code>
         <Copy text={line} label="Copy" name="the line" />
       </p>
+      {lineWithAuthority === undefined ? null : (
+        <Authority
+          lines={[{ name: 'psql, with a private authority', text: lineWithAuthority, of: wish.target }]}
+        />
+      )}
       <p class="note warn">
         It is a secret. Whoever has it can work under your name as long as it counts. Do not put it on a
         command line, into a chat or a file.

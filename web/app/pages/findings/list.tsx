@@ -1,7 +1,7 @@
 /** The left side of the inbox: findings in groups, one of them current, some of them ticked. */
 import { useEffect, useRef } from 'preact/hooks'
 import type { FindingSummary } from '../../../../src/api/schema.ts'
-import { Line } from '../../parts/hidden.tsx'
+import { Line, withMarks } from '../../parts/hidden.tsx'
 import { Severity, SeverityShape } from '../../parts/severity.tsx'
 import { Ago, Time } from '../../parts/time.tsx'
 import type { FindingGroup, Grouping } from './groups.ts'
@@ -19,7 +19,7 @@ export function FindingList({ groups, by, ...rest }: ListProps) {
   return (
     <div class="finding-list">
       {groups.map(group => (
-        <section key={group.key} aria-label={by === 'none' ? 'Findings' : titleOf(group, by)}>
+        <section key={group.key} aria-label={by === 'none' ? 'Findings' : withMarks(titleOf(group, by))}>
           {by === 'none' ? null : (
             <h2>
               <SeverityShape is={group.worst} /> <Line text={titleOf(group, by)} />{' '}
@@ -60,7 +60,7 @@ function Item({
     <li ref={item} class={isCurrent ? 'current' : ''}>
       <label class="finding-tick">
         <input type="checkbox" checked={ticked.has(id)} onChange={() => onTick(id)} />
-        <span class="unseen">Select: {sentence}</span>
+        <span class="unseen">Select: {withMarks(sentence)}</span>
       </label>
       <button
         type="button"

@@ -77,7 +77,10 @@ function summaryOf({ total, isTotalExact, tookMs }: SearchPage): string {
 function Within({ session }: { session: string }) {
   return (
     <span class="row-of">
-      in the session <Link to={`/sessions/${encodeURIComponent(session)}`}>{session}</Link>
+      in the session{' '}
+      <Link to={`/sessions/${encodeURIComponent(session)}`}>
+        <Line text={session} max={80} />
+      </Link>
       <button type="button" class="button small" onClick={() => changeQuery({ session: undefined })}>
         Search all sessions
       </button>

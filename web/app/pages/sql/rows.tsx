@@ -1,6 +1,7 @@
 /** The statements in the order in which they ran, one line each. */
+import { rowsShown } from '../../../../src/recorder/sql-tag.ts'
 import type { Statement } from './statement.ts'
-import { Line } from '../../parts/hidden.tsx'
+import { Line, withMarks } from '../../parts/hidden.tsx'
 import { SeverityShape, worstOf } from '../../parts/severity.tsx'
 import type { Column } from '../../parts/table.tsx'
 import { duration, offsetOf, textOf, ZoneName } from '../../parts/time.tsx'
@@ -72,7 +73,7 @@ const columns: readonly Column<Statement>[] = [
     head: 'Tables',
     class: 'tables',
     cell: ({ tables }) => (
-      <span title={tables.join(', ')}>
+      <span title={withMarks(tables.join(', '))}>
         <Line text={tables.join(', ')} max={200} />
       </span>
     ),
@@ -81,7 +82,7 @@ const columns: readonly Column<Statement>[] = [
     key: 'rows',
     head: 'Rows',
     class: 'number rows-count',
-    cell: ({ rows }) => rows?.toLocaleString('en') ?? '',
+    cell: statement => <RowCount statement={statement} />,
   },
   {
     key: 'bytes',
@@ -105,7 +106,7 @@ function State({ statement }: { statement: Statement }) {
   return (
     <span class="sql-state">
       {worst === undefined ? null : (
-        <span title={hits.map(({ rule }) => rule).join(', ')}>
+        <span title={withMarks(hits.map(({ rule }) => rule).join(', '))}>
           <SeverityShape is={worst} />
           <span class="unseen">{worst} rule</span>
         </span>
@@ -114,6 +115,18 @@ function State({ statement }: { statement: Statement }) {
       <NewBadge usage={usage} />
     </span>
   )
+}
+
+/** One number, as psql shows it; what it is made of where it is both. */
+function RowCount({ statement }: { statement: Statement }) {
+  const { rows, affected } = statement
+  const shown = rowsShown(statement)
+  if (shown === undefined) return null
+  const said = [
+    ...(rows === undefined ? [] : [`${rows.toLocaleString('en')} returned`]),
+    ...(affected === undefined ? [] : [`${affected.toLocaleString('en')} affected`]),
+  ]
+  return <span title={said.join(', ')}>{shown.toLocaleString('en')}</span>
 }
 
 export function took(ms: number): string {

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import type { StatementText } from '../../../../src/api/schema.ts'
 import { useResource } from '../../api.ts'
 import { Copy } from '../../parts/copy.tsx'
-import { Line, Lines } from '../../parts/hidden.tsx'
+import { Line, Lines, withMarks } from '../../parts/hidden.tsx'
 import { Severity } from '../../parts/severity.tsx'
 import { Shown } from '../../parts/states.tsx'
 import { offsetOf, Time } from '../../parts/time.tsx'
@@ -190,7 +190,7 @@ function Sample({
             {head.map((row, index) => (
               <tr key={index}>
                 {row.map((value, column) => (
-                  <td key={column} data-label={columns[column]}>
+                  <td key={column} data-label={withMarks(columns[column] ?? '')}>
                     <Value value={value} />
                   </td>
                 ))}
