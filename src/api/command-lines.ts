@@ -20,6 +20,13 @@ export type PlaceName = { readonly login: string; readonly target: string; reado
 
 const sshPort = 22
 const postgresPort = 5432
+/** Where people put the certificate of the gateway's own authority, in the folder that they are in. */
+const authorityFile = 'authority.pem'
+
+export type LineOptions = {
+  /** For a gateway whose certificate is of a private authority: clients look into no store of such by themselves. */
+  readonly withAuthority?: boolean
+}
 
 export function sshLine({ host, port }: ClientEndpoint, { login, target }: PlaceName): string {
   const option = port === sshPort ? '' : `-p ${port} `
@@ -41,13 +48,18 @@ function configWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `"${text.replaceAll(/["\\]/g, '\\$&')}"`
 }
 
-export function psqlLine(endpoint: PostgresEndpoint, place: PlaceName): string {
-  return `psql ${shellWord(connectionString(endpoint, place))}`
+export function psqlLine(endpoint: PostgresEndpoint, place: PlaceName, options: LineOptions = {}): string {
+  return `psql ${shellWord(connectionString(endpoint, place, options))}`
 }
 
-export function oauthPsqlLine(endpoint: OAuthEndpoint, place: PlaceName): string {
+export function oauthPsqlLine(
+  endpoint: OAuthEndpoint,
+  place: PlaceName,
+  { withAuthority = false }: LineOptions = {},
+): string {
   const { issuer, clientId } = endpoint
-  const more = { oauth_issuer: issuer, oauth_client_id: clientId }
+  const authority = withAuthority ? { sslrootcert: authorityFile } : {}
+  const more = { ...authority, oauth_issuer: issuer, oauth_client_id: clientId }
   return `psql ${shellWord(`${connectionString(endpoint, place)} ${keywordValues(more)}`)}`
 }
 
@@ -55,10 +67,12 @@ export function oauthPsqlLine(endpoint: OAuthEndpoint, place: PlaceName): string
 export function jdbcUrl(
   { host, port, tls }: PostgresEndpoint,
   { login, target, database }: PlaceName,
+  { withAuthority = false }: LineOptions = {},
 ): string {
   const query = new URLSearchParams({
     user: `${login}@${target}`,
     ...(tls ? { sslmode: 'verify-full' } : {}),
+    ...(withAuthority ? { sslrootcert: authorityFile } : {}),
   })
   const where = `${host.includes(':') ? `[${host}]` : host}${port === postgresPort ? '' : `:${port}`}`
   return `jdbc:postgresql://${where}/${encodeURIComponent(database)}?${query.toString()}`
@@ -68,6 +82,7 @@ export function jdbcUrl(
 function connectionString(
   { host, port, tls }: Omit<PostgresEndpoint, 'browserSignIn'>,
   place: PlaceName,
+  { withAuthority = false }: LineOptions = {},
 ): string {
   return keywordValues({
     host,
@@ -75,6 +90,7 @@ function connectionString(
     user: `${place.login}@${place.target}`,
     dbname: place.database,
     ...(tls ? { sslmode: 'verify-full' } : {}),
+    ...(withAuthority ? { sslrootcert: authorityFile } : {}),
   })
 }
 

@@ -49,6 +49,8 @@ export type SessionSummary = {
   readonly endReason?: string
   readonly labels: Readonly<Record<string, string>>
   readonly integrity: Integrity
+  /** When that was found; the file has not changed since. */
+  readonly checkedAtMs?: number
   readonly encrypted: boolean
   /** Of what is indexed so far; undefined while nothing is known. */
   readonly counts?: {
@@ -460,10 +462,16 @@ export type ConnectView = {
     readonly protocol: Protocol
     readonly logins: readonly string[]
     readonly labels: Readonly<Record<string, string>>
-    /** Lines to copy: what it is for, and the line. */
-    readonly lines: readonly { readonly name: string; readonly text: string }[]
+    /** Lines to copy: what it is for, and the line; and how it is where the gateway's certificate is of a private authority. */
+    readonly lines: readonly {
+      readonly name: string
+      readonly text: string
+      readonly withAuthority?: string | undefined
+    }[]
     readonly takesPassword: boolean
   }[]
+  /** Whether the word "browser" counts as a password of PostgreSQL clients here. */
+  readonly browserSignIn: boolean
 }
 /** POST /connect/password */
 export type PasswordWish = { readonly target: string; readonly login: string }
@@ -472,6 +480,8 @@ export type Password = {
   readonly validUntilMs: number
   readonly connections: number
   readonly line: string
+  /** The same, where the gateway's certificate is of a private authority. */
+  readonly lineWithAuthority?: string | undefined
 }
 
 /** GET /me/sessions: SessionPage of one's own. GET /me/data: what is stored about the person. */

@@ -75,6 +75,14 @@ describe('lines to copy', () => {
     ).toMatch(/sslmode=verify-full oauth_issuer=https:\/\/login\.example\.com oauth_client_id=psql'$/)
   })
 
+  test('name a file with the certificate of a private authority, for libpq and for JDBC', () => {
+    const options = { withAuthority: true }
+    expect(psqlLine(endpoint, place, options)).toMatch(/ sslmode=verify-full sslrootcert=authority\.pem'$/)
+    expect(jdbcUrl(endpoint, place, options)).toMatch(/&sslmode=verify-full&sslrootcert=authority\.pem$/)
+    const oauth = { ...endpoint, issuer: 'https://login.example.com', clientId: 'psql' }
+    expect(oauthPsqlLine(oauth, place, options)).toContain(' sslrootcert=authority.pem oauth_issuer=')
+  })
+
   test('are one word of a shell and one value of libpq each, whatever a login or database is called', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme-ascii' }), database => {

@@ -1,5 +1,5 @@
 /** The pages of auditors besides the terminal's: SQL, search, findings, integrity, policy and connect, with sessions that real clients made. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Browser, Cookie, Locator, Page } from 'playwright-core'
@@ -62,6 +62,16 @@ async function untilThere(page: Page, what: Locator): Promise<void> {
       return false
     })
     .toBe(true)
+}
+
+/** As somebody runs a line who keeps `authority.pem` in the folder that they are in, and nothing in their home. */
+function inShell(line: string, env: NodeJS.ProcessEnv): SpawnSyncReturns<string> {
+  const cwd = dirname(company.authorityFile)
+  return spawnSync('/bin/sh', ['-c', line], {
+    cwd,
+    env: { PATH: process.env['PATH'], HOME: cwd, ...env },
+    encoding: 'utf8',
+  })
 }
 
 const row = (page: Page, text: string | RegExp) => page.getByRole('row').filter({ hasText: text })
@@ -431,6 +441,28 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
     expect(second.code).not.toBe(0)
     await page.getByRole('button', { name: 'Done' }).click()
     expect(await page.content()).not.toContain(password)
+  })
+
+  test('the lines to copy say what to do about a private authority, and the password’s line then works', async () => {
+    visitor = await Visitor.open(chrome, company.world)
+    const page = await visitor.signIn(people.ada, '/app/connect')
+    const place = page.getByRole('region', { name: 'orders' })
+    await page.getByText('psql and JDBC tools ask for a password').waitFor()
+    await place.getByText('the root certificate does not exist?').click()
+    const jdbc = place.getByText(/^jdbc:.*user=app_readonly.*&sslrootcert=authority\.pem$/)
+    await jdbc.waitFor()
+    expect(await visitor.axe()).toEqual([])
+    await place.getByRole('button', { name: 'Password for app_readonly…' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: 'Make it' }).click()
+    const PGPASSWORD = (await dialog.getByLabel('Password', { exact: true }).textContent()) ?? ''
+    const plain = (await dialog.locator('code', { hasText: /^psql/ }).first().textContent()) ?? ''
+    expect(inShell(plain, { PGPASSWORD }).stderr).toMatch(/root certificate file .* does not exist/)
+    await dialog.getByText('the root certificate does not exist?').click()
+    await dialog.getByRole('button', { name: /^Copy: psql, with a private authority/ }).click()
+    const copied = await page.evaluate(() => navigator.clipboard.readText())
+    expect(inShell(`${copied} -X -A -t -c 'select 40 + 2'`, { PGPASSWORD })).toMatchObject({ stdout: '42\n' })
+    expect(await visitor.axe()).toEqual([])
   })
 
   test('whoever looked at one’s sessions is told on one’s own page', async () => {

@@ -1,7 +1,7 @@
 /** What whoever is signed in may open, how, and passwords for PostgreSQL clients. */
 import { z } from 'zod'
 import { isFresh } from '../browser.ts'
-import { jdbcUrl, oauthPsqlLine, psqlLine, sshConfig, sshLine } from '../command-lines.ts'
+import { jdbcUrl, type LineOptions, oauthPsqlLine, psqlLine, sshConfig, sshLine } from '../command-lines.ts'
 import type { Place } from '../places.ts'
 import type { ConnectView, Password } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
@@ -71,6 +71,7 @@ function connectOf(parts: ApiParts, person: Asking): ConnectView {
         },
       ]
     }),
+    browserSignIn: parts.endpoints().postgres?.browserSignIn === true,
   }
 }
 
@@ -88,11 +89,26 @@ function linesOf(parts: ApiParts, place: Place): ConnectView['places'][number]['
     ...(postgres === undefined
       ? []
       : [
-          { name: `psql ${as}`, text: psqlLine(postgres, place) },
-          { name: `JDBC ${as}`, text: jdbcUrl(postgres, place) },
+          { name: `psql ${as}`, ...bothWays(postgres, options => psqlLine(postgres, place, options)) },
+          { name: `JDBC ${as}`, ...bothWays(postgres, options => jdbcUrl(postgres, place, options)) },
         ]),
-    ...(oauth === undefined ? [] : [{ name: `psql 18 with OAuth ${as}`, text: oauthPsqlLine(oauth, place) }]),
+    ...(oauth === undefined
+      ? []
+      : [
+          {
+            name: `psql 18 with OAuth ${as}`,
+            ...bothWays(oauth, options => oauthPsqlLine(oauth, place, options)),
+          },
+        ]),
   ]
+}
+
+/** Where there is no TLS, there is no certificate to trust. */
+function bothWays(
+  { tls }: { readonly tls: boolean },
+  line: (options: LineOptions) => string,
+): { readonly text: string; readonly withAuthority?: string } {
+  return { text: line({}), ...(tls ? { withAuthority: line({ withAuthority: true }) } : {}) }
 }
 
 /** Only what the page offers, and only PostgreSQL. Shown in this answer and nowhere else. */
@@ -112,5 +128,8 @@ function makePassword(
   const made = parts.passwords.issue({ principal, browserSession, browser, ...body })
   if (made.kind === 'refused') return conflict('No password', made.userText)
   const { firstUseBeforeMs: validUntilMs, connections } = made.view
-  return { password: made.password, validUntilMs, connections, line: psqlLine(postgres, place) }
+  const { text: line, withAuthority: lineWithAuthority } = bothWays(postgres, options =>
+    psqlLine(postgres, place, options),
+  )
+  return { password: made.password, validUntilMs, connections, line, lineWithAuthority }
 }

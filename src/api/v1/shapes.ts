@@ -44,6 +44,7 @@ const summaryFields = {
   endReason: opt(z.string()),
   labels: z.record(z.string(), z.string()),
   integrity,
+  checkedAtMs: opt(ms),
   encrypted: z.boolean(),
   counts: opt(
     z.strictObject({
@@ -235,16 +236,20 @@ export const connectView: z.ZodType<said.ConnectView> = z.strictObject({
       protocol,
       logins: z.array(z.string()),
       labels: z.record(z.string(), z.string()),
-      lines: z.array(z.strictObject({ name: z.string(), text: z.string() })),
+      lines: z.array(
+        z.strictObject({ name: z.string(), text: z.string(), withAuthority: z.string().optional() }),
+      ),
       takesPassword: z.boolean(),
     }),
   ),
+  browserSignIn: z.boolean(),
 })
 export const password: z.ZodType<said.Password> = z.strictObject({
   password: z.string(),
   validUntilMs: ms,
   connections: z.int(),
   line: z.string(),
+  lineWithAuthority: z.string().optional(),
 })
 
 export const policyView: z.ZodType<said.PolicyView> = z.strictObject({
