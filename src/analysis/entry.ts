@@ -44,7 +44,10 @@ export type StatementDetail = {
   readonly unparsed?: string
   readonly fingerprint?: string
   readonly tables: readonly string[]
+  /** Returned to the client. */
   readonly rows?: number
+  /** Changed, or moved without being returned, as the target says. */
+  readonly affected?: number
   readonly bytes?: number
   readonly durationMs?: number
   readonly sqlstate?: string

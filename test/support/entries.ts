@@ -63,7 +63,7 @@ async function entryOf(
       class: facts.class,
       ...(facts.fingerprint === undefined ? {} : { fingerprint: facts.fingerprint }),
       tables: facts.tables.map(({ schema, name }) => (schema === undefined ? name : `${schema}.${name}`)),
-      ...given(one, ['rows', 'bytes', 'sqlstate', 'blocked']),
+      ...given(one, ['rows', 'affected', 'bytes', 'sqlstate', 'blocked']),
     },
   }
 }

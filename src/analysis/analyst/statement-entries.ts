@@ -6,6 +6,7 @@ import {
   type SqlStatement,
   StatementReader,
 } from '../../recorder/sql-statements.ts'
+import { rowCountsOf } from '../../recorder/sql-tag.ts'
 import type { StatementDetail } from '../entry.ts'
 import type { Draft, Going, Teller } from './teller.ts'
 
@@ -16,6 +17,7 @@ const maxMessageLength = 1000
 
 type Outcome = {
   rows?: number
+  affected?: number
   bytes?: number
   durationUs?: number
   sqlstate?: string
@@ -97,8 +99,10 @@ export class StatementEntries {
 }
 
 function add(outcome: Outcome, result: SqlResult): void {
-  const { rows, bytes, copy, durationUs, sqlstate, message, blocked, ran } = result
+  const { bytes, copy, durationUs, sqlstate, message, blocked, ran } = result
+  const { rows, affected } = rowCountsOf(result)
   if (rows !== undefined) outcome.rows = (outcome.rows ?? 0) + rows
+  if (affected !== undefined) outcome.affected = (outcome.affected ?? 0) + affected
   const moved = (bytes ?? 0) + (copy?.bytes ?? 0)
   if (bytes !== undefined || copy !== undefined) outcome.bytes = (outcome.bytes ?? 0) + moved
   if (durationUs !== undefined) outcome.durationUs = (outcome.durationUs ?? 0) + durationUs
@@ -110,12 +114,13 @@ function add(outcome: Outcome, result: SqlResult): void {
 
 /** Class, tables and fingerprint are the grammar's to say. */
 function draftOf({ statement, us, text, function: name, executes }: SqlStatement, outcome: Outcome): Draft {
-  const { rows, bytes, durationUs, sqlstate, message, blocked, ran } = outcome
+  const { rows, affected, bytes, durationUs, sqlstate, message, blocked, ran } = outcome
   const detail: StatementDetail = {
     statement,
     class: 'other',
     tables: [],
     ...(rows === undefined ? {} : { rows }),
+    ...(affected === undefined ? {} : { affected }),
     ...(bytes === undefined ? {} : { bytes }),
     ...(durationUs === undefined ? {} : { durationMs: durationUs / 1000 }),
     ...(sqlstate === undefined ? {} : { sqlstate }),

@@ -1,6 +1,7 @@
 /** Writes the index: one of these, in the analyst's thread. Each call is one transaction. */
 import type Database from 'better-sqlite3'
 import type { WatchedSession } from '../analyst/session-observer.ts'
+import { type RowCounts, rowsShown } from '../../recorder/sql-tag.ts'
 import type { Entry, EntryHit } from '../entry.ts'
 import { detailOf, searchedText } from './entry-row.ts'
 import { anyTag, firstIdAt, kinds, openIndex, removeIndex, wordsTable } from './schema.ts'
@@ -301,8 +302,8 @@ class Tally {
     if (kind === 1) sums.statements += by
     if (kind === 2) sums.files += by
     if (detail === null || (kind !== 1 && kind !== 2)) return
-    const { rows = 0, bytes = 0 } = JSON.parse(detail) as { rows?: number; bytes?: number }
-    if (kind === 1) sums.rows += by * rows
+    const { bytes = 0, ...counts } = JSON.parse(detail) as RowCounts & { bytes?: number }
+    if (kind === 1) sums.rows += by * (rowsShown(counts) ?? 0)
     sums.bytes += by * bytes
   }
 

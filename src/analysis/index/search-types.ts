@@ -83,7 +83,7 @@ export type SessionCounts = {
   readonly commands: number
   readonly statements: number
   readonly files: number
-  /** Of all statements; of statements and files. */
+  /** Returned or changed by all statements; of statements and files. */
   readonly rows: number
   readonly bytes: number
   /** Of its duration, what was not idle, as far as it was read. */

@@ -56,7 +56,8 @@ const counted = z.strictObject({
   least: z.number().int().min(1),
   /** Only different ones count: kinds of step, tables, texts, paths of files. */
   distinct: z.enum(['step', 'table', 'text', 'path']).optional(),
-  sum: z.enum(['rows', 'bytes']).optional(),
+  /** Rows that were returned, rows that were changed, or bytes. */
+  sum: z.enum(['rows', 'affected', 'bytes']).optional(),
   /** Counted apart for each of these. */
   same: z.enum(['fingerprint', 'table']).optional(),
   /** The literals of each text go on from those before, always upwards or always downwards. */
@@ -85,6 +86,7 @@ const exampleEntry = z.union([
     direction: z.enum(['up', 'down']).optional(),
     operation: z.string().optional(),
     rows: z.number().optional(),
+    affected: z.number().optional(),
     bytes: z.number().optional(),
     sqlstate: z.string().optional(),
     /** Why it was refused. */

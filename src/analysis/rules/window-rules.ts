@@ -206,8 +206,9 @@ function advances(group: Group, text: string): boolean {
   return goesOn
 }
 
-function amountOf({ statement, file }: Entry, sum: 'rows' | 'bytes'): number {
-  return (sum === 'rows' ? statement?.rows : (statement?.bytes ?? file?.bytes)) ?? 0
+function amountOf({ statement, file }: Entry, sum: NonNullable<Counted['sum']>): number {
+  if (sum === 'bytes') return statement?.bytes ?? file?.bytes ?? 0
+  return statement?.[sum] ?? 0
 }
 
 function valuesOf(

@@ -1,6 +1,7 @@
 /** The evidence report of a session: one page to read, print and file. All texts of people and targets show every character that they have. */
 import { html, raw } from 'hono/html'
 import type { Entry } from '../../analysis/entry.ts'
+import { rowsShown } from '../../recorder/sql-tag.ts'
 import type { Comment, FindingSummary, SessionDetail, Watched } from '../schema.ts'
 import { type Html, visibleLine, visibleText } from '../visible.ts'
 import { reportStyle } from './report-style.ts'
@@ -145,7 +146,7 @@ function entriesTable(entries: readonly Entry[], isSql: boolean): Html {
   return html`<table><thead><tr><th scope="col">When (UTC)</th><th scope="col">${isSql ? 'Statement' : 'What'}</th>${last}</tr></thead><tbody>
 ${entries.map(
   entry =>
-    html`<tr><td class="time">${instant(entry.atMs)}</td><td class="mono">${visibleText(entry.text.slice(0, maxCell))}</td><td class="number">${isSql ? (entry.statement?.rows ?? '') : entry.kind}</td><td>${visibleLine(outcomeOf(entry), maxCell)}</td></tr>`,
+    html`<tr><td class="time">${instant(entry.atMs)}</td><td class="mono">${visibleText(entry.text.slice(0, maxCell))}</td><td class="number">${isSql ? (rowsShown(entry.statement ?? {}) ?? '') : entry.kind}</td><td>${visibleLine(outcomeOf(entry), maxCell)}</td></tr>`,
 )}
 </tbody></table>`
 }

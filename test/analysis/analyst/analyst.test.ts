@@ -258,12 +258,14 @@ test('statements have what the grammar says of them', async () => {
     ...statement(3, `insert into a values ${'(1,2),'.repeat(40_000)}(3,4)`),
     ...statement(4, `select '${'x'.repeat(300_000)}'`),
     ...statement(5, 'drop table orders'),
+    { type: 'statement', statement: 6, how: 'simple', text: 'update orders set a = 1' },
+    { type: 'result', statement: 6, status: 'done', tag: 'UPDATE 500', us: 10 },
   ])
   await recording.seal('done')
   recordings.ended('q1')
   analyst.start()
   expect(await untilState('q1', 'done')).toMatchObject({
-    counts: { statements: 5, rows: 16, bytes: 160, commands: 0 },
+    counts: { statements: 6, rows: 516, bytes: 160, commands: 0 },
   })
   const [first, second, , long, last] = await entriesOf('q1')
   expect(first?.entry.statement).toMatchObject({

@@ -165,6 +165,42 @@ test('statements are joined with their results', () => {
   ])
 })
 
+test('rows that a statement changes count as well as those that it returns; what is no tag counts nothing', () => {
+  const results: readonly (readonly [string, Record<string, unknown>])[] = [
+    ['update t set a = 1', { tag: 'UPDATE 500' }],
+    ['insert into t select 1', { tag: 'INSERT 0 7' }],
+    ['delete from t returning *', { tag: 'DELETE 3', rows: 3, bytes: 30 }],
+    ['create table u as select 1', { tag: 'SELECT 9' }],
+    ['copy t from stdin', { tag: 'COPY 4', copy: { direction: 'in', bytes: 8, sha256: '' } }],
+    ['copy t to stdout', { tag: 'COPY 5', copy: { direction: 'out', bytes: 8, sha256: '' } }],
+    ['move 6 in c', { tag: 'MOVE 6' }],
+    ['merge into t', { tag: 'MERGE 8' }],
+    ['select 1', { tag: 'SELECT 99', rows: 1, bytes: 5 }],
+    ['hostile', { tag: 'UPDATE 99999999999' }],
+    ['hostile', { tag: 'UPDATE -5' }],
+    ['hostile', { tag: 'UPDATE 5\nDELETE 7' }],
+    ['hostile', { tag: 'DROP TABLE 5' }],
+    ['hostile', { tag: 'INSERT 5' }],
+  ]
+  const events = results.flatMap(([text, result], index): RecordedEvent[] => [
+    { type: 'statement', statement: index + 1, how: 'simple', text },
+    { type: 'result', statement: index + 1, status: 'done', us: 10, ...result },
+  ])
+  const told = read(recordsOf(events), 'postgres')
+  expect(told.map(({ draft: { text, statement } }) => [text, statement?.rows, statement?.affected])).toEqual([
+    ['update t set a = 1', undefined, 500],
+    ['insert into t select 1', undefined, 7],
+    ['delete from t returning *', 3, 3],
+    ['create table u as select 1', undefined, 9],
+    ['copy t from stdin', undefined, 4],
+    ['copy t to stdout', 5, undefined],
+    ['move 6 in c', undefined, 6],
+    ['merge into t', undefined, 8],
+    ['select 1', 1, undefined],
+    ...Array.from({ length: 5 }, () => ['hostile', undefined, undefined]),
+  ])
+})
+
 test('files are told with what passed, and looking is not', () => {
   const events: RecordedEvent[] = [
     { type: 'file-operation', channel: 0, operation: 'stat', status: 'ok', path: '/etc' },

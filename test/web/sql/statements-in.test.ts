@@ -17,6 +17,17 @@ test('statements of a recording come with their outcomes, and their texts under 
   }
 })
 
+test('rows that were changed are told as the gateway tells them', () => {
+  const { entries } = statementsIn(
+    [
+      told(1, { type: 'statement', statement: 1, how: 'simple', text: 'update t set a = 1' }),
+      told(2, { type: 'result', statement: 1, status: 'done', tag: 'UPDATE 500', us: 1 }),
+    ],
+    0,
+  )
+  expect(entries[0]?.detail).toMatchObject({ affected: 500 })
+})
+
 test('grammar, errors, and several results of one text are added up; what was not told stays unknown', () => {
   const { entries, texts } = statementsIn(
     [

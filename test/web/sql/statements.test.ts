@@ -107,6 +107,16 @@ test('statements of one fingerprint stand together, with what they add up to', (
   expect(groups[2]).toMatchObject({ errors: 1, look: 'other' })
 })
 
+test('a shape adds up the rows that its statements changed', () => {
+  const [group] = groupsOf(
+    statementsOf([
+      entry({ detail: { class: 'write', fingerprint: 'a', affected: 500 } }),
+      entry({ detail: { class: 'write', fingerprint: 'a', rows: 2, affected: 2 } }),
+    ]),
+  )
+  expect(group?.rows).toBe(502)
+})
+
 test('a sparkline counts every statement once, also at the very end and beyond it', () => {
   const statements = statementsOf([0, 499, 500, 1000, 1200].map(offsetMs => entry({ offsetMs })))
   expect(sparkline(statements, 1000, 2)).toEqual([2, 3])

@@ -1,5 +1,6 @@
 /** Statements of one shape together: what differs in literals only has one fingerprint. */
 import type { EntryUsage } from '../../../../src/api/schema.ts'
+import { rowsShown } from '../../../../src/recorder/sql-tag.ts'
 import { classLookOf, graver, type Look } from './look.ts'
 import { outcomeOf, type Statement } from './statement.ts'
 
@@ -10,6 +11,7 @@ export type Group = {
   /** The text of the first. */
   readonly text: string
   readonly look: Look
+  /** Returned or changed. */
   readonly rows: number
   readonly bytes: number
   readonly totalMs: number
@@ -43,7 +45,7 @@ function groupOf(key: string, statements: readonly Statement[]): Group {
     statements,
     text: first?.text ?? '',
     look: statements.map(classLookOf).reduce(graver, 'other'),
-    rows: sum(({ rows }) => rows),
+    rows: sum(rowsShown),
     bytes: sum(({ bytes }) => bytes),
     totalMs: sum(({ durationMs }) => durationMs),
     longestMs: Math.max(0, ...statements.map(({ durationMs = 0 }) => durationMs)),

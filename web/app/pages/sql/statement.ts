@@ -10,7 +10,10 @@ export type Statement = {
   readonly class: StatementClass
   readonly fingerprint: string | undefined
   readonly tables: readonly string[]
+  /** Returned to the client. */
   readonly rows: number | undefined
+  /** Changed, or moved without being returned. */
+  readonly affected: number | undefined
   readonly bytes: number | undefined
   readonly durationMs: number | undefined
   readonly sqlstate: string | undefined
@@ -49,6 +52,7 @@ export function statementsOf(entries: readonly EntryView[]): readonly Statement[
       fingerprint: textIn(detail['fingerprint']),
       tables: listIn(detail['tables']),
       rows: numberIn(detail['rows']),
+      affected: numberIn(detail['affected']),
       bytes: numberIn(detail['bytes']),
       durationMs: numberIn(detail['durationMs']),
       sqlstate: textIn(detail['sqlstate']),

@@ -2,6 +2,7 @@
 import type { EntryView, StatementText } from '../../../../src/api/schema.ts'
 import { carriesData, type EventRecord } from '../../../../src/recorder/event.ts'
 import type { SqlValue } from '../../../../src/recorder/sql-event.ts'
+import { rowCountsOf } from '../../../../src/recorder/sql-tag.ts'
 import { sqlEntries, type SqlResult, type SqlStatement } from '../../../../src/recorder/sql-statements.ts'
 
 export type ReadStatements = {
@@ -88,7 +89,8 @@ function outcomeIn(results: readonly SqlResult[]): EntryView['detail'] {
     return known.length === 0 ? undefined : known.reduce((total, value) => total + value, 0)
   }
   const all = {
-    rows: sum(({ rows }) => rows),
+    rows: sum(result => rowCountsOf(result).rows),
+    affected: sum(result => rowCountsOf(result).affected),
     bytes: sum(({ bytes, copy }) =>
       bytes === undefined && copy === undefined ? undefined : (bytes ?? 0) + (copy?.bytes ?? 0),
     ),
