@@ -90,7 +90,7 @@ type FindingsPart = Omit<
 >
 
 function findings(db: Db, statements: Statements, guarded: Guard, kept: Guard): FindingsPart {
-  const insert = statements.change<FindingTable>(putSql())
+  const put = putIn(statements)
   const get = statements.query<{ id: string }, FindingTable>('select * from findings where id = @id')
   const of = statements.query<{ session: string; limit: number }, FindingTable>(
     'select * from findings where session = @session order by rank desc, id limit @limit',
@@ -128,7 +128,7 @@ function findings(db: Db, statements: Statements, guarded: Guard, kept: Guard): 
   )
   const decide = decideIn(statements, note)
   return {
-    put: row => guarded(async () => void insert(toTable(row))),
+    put: row => guarded(async () => put(toTable(row))),
     get: id => guarded(async () => get({ id }).map(fromTable)[0]),
     ofSession: session => guarded(async () => of({ session, limit: maxOfSession }).map(fromTable)),
     ofSessions: sessions =>
@@ -166,6 +166,22 @@ function findings(db: Db, statements: Statements, guarded: Guard, kept: Guard): 
   }
 }
 
+type Wish = Pick<FindingTable, 'proposal'>
+
+/** True if somebody wanted to close it as it was before, which counts no longer. */
+function putIn(statements: Statements): (row: FindingTable) => boolean {
+  const insert = statements.change<FindingTable>(putSql())
+  const wish = statements.query<Pick<FindingTable, 'session' | 'group'>, Wish>(
+    'select proposal from findings where session = @session and "group" = @group',
+  )
+  return statements.atOnce((row: FindingTable) => {
+    const [before] = wish(row)
+    insert(row)
+    const [after] = wish(row)
+    return before !== undefined && before.proposal !== null && after?.proposal === null
+  })
+}
+
 /** What people decided stays, and so does the id by which they know it. */
 function putSql(): string {
   const names = FINDING_COLUMNS.map(name => `"${name}"`).join(', ')
@@ -174,7 +190,11 @@ function putSql(): string {
   const set = renewed.map(name => `"${name}" = excluded."${name}"`).join(', ')
   // What has become graver is not what somebody put off.
   const wake = '"snoozedUntilMs" = iif(excluded.rank > rank, null, "snoozedUntilMs")'
-  return `insert into findings (${names}) values (${values}) on conflict (session, "group") do update set ${wake}, ${set}`
+  // Nor is it what somebody agreed to close. Rules are only ever added.
+  const isMore =
+    'excluded.severity != severity or json_array_length(excluded.rules) != json_array_length(rules)'
+  const consent = `"proposal" = iif(${isMore}, null, "proposal")`
+  return `insert into findings (${names}) values (${values}) on conflict (session, "group") do update set ${wake}, ${consent}, ${set}`
 }
 
 type Decide = (id: string, from: FindingFrom, to: FindingDecision, event: FindingEventRow) => boolean

@@ -144,8 +144,12 @@ export interface PurgeStore {
 
 /** Findings, what people did about them, and what they do not want to see. */
 export interface FindingStore {
-  /** Inserts it, or replaces what the session has of the group: everything but the id and what people decided. */
-  put(row: FindingRow): Promise<void>
+  /**
+   * Inserts it, or renews what the session has of the group: `severity`, `unusualness`, `rules`, `updatedAtMs` and `body`. All else stays as it
+   * was: the id, whom it is about, its place and what people decided. But of another severity or with more rules nobody has agreed to close
+   * it: then the proposal is taken back, and this is true. And nothing is put off any longer that ranks higher than before.
+   */
+  put(row: FindingRow): Promise<boolean>
   get(id: string): Promise<FindingRow | undefined>
   ofSession(session: string): Promise<readonly FindingRow[]>
   ofSessions(sessions: readonly string[]): Promise<readonly FindingRow[]>

@@ -87,6 +87,18 @@ test('what the analysis adds does not undo what people decided', async () => {
   })
 })
 
+test('what somebody wants to close stays so until it is graver or of more rules', async () => {
+  const { findings } = await storeIn()
+  expect(await findings.put(findingOf({ proposal: '{}' }))).toBe(false)
+  expect(await findings.put(findingOf({ body: '{"a":1}', unusualness: 3 }))).toBe(false)
+  expect(await findings.get('f1')).toMatchObject({ proposal: '{}', body: '{"a":1}' })
+  expect(await findings.put(findingOf({ rules: ['SSH-10', 'SSH-10b'] }))).toBe(true)
+  expect((await findings.get('f1'))?.proposal).toBeUndefined()
+  expect(await findings.put(findingOf({ severity: 'critical' }))).toBe(false)
+  await findings.put(findingOf({ session: 's2', id: 'f2', proposal: '{}' }))
+  expect(await findings.put(findingOf({ session: 's2', severity: 'critical' }))).toBe(true)
+})
+
 test('rows come back as they were, in a store that was closed and opened again', async () => {
   const folder = dataFolder()
   const row = findingOf({

@@ -1,5 +1,5 @@
 /** How findings change: who may decide is asked, the audit log has it before the store, and the history afterwards. */
-import type { FindingRow, FindingState, Severity } from '../../model.ts'
+import type { FindingRow, FindingState } from '../../model.ts'
 import type { FindingDecision } from '../../store/store.ts'
 import type { Answer, Asker, FindingInFull } from './desk.ts'
 import {
@@ -24,8 +24,8 @@ export type Change = {
   readonly what: string
   readonly note?: string | undefined
   readonly audit?: Readonly<Record<string, string>>
-  /** As who decides saw it; left out where that does not matter. */
-  readonly severity?: Severity
+  /** As it was when it was asked whether they may; left out where that does not matter. */
+  readonly seen?: Pick<FindingRow, 'severity' | 'proposal'>
 }
 
 export class Changes {
@@ -35,7 +35,7 @@ export class Changes {
     this.#parts = parts
   }
 
-  async change(id: string, asker: Asker, { from, to, what, note, audit, severity }: Change): Decided {
+  async change(id: string, asker: Asker, { from, to, what, note, audit, seen }: Change): Decided {
     const row = await this.row(id, asker)
     if (!row.ok) return row
     const before = row.value
@@ -58,11 +58,7 @@ export class Changes {
     const event = this.#event(before, asker, what, note)
     const isDone = await this.#parts.store.decide(
       id,
-      {
-        states: [before.state],
-        proposal: before.proposal,
-        ...(severity === undefined ? {} : { severity }),
-      },
+      { states: [before.state], proposal: before.proposal, ...seen },
       next,
       event,
     )

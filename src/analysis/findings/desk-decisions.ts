@@ -125,7 +125,7 @@ export class Decisions {
       return refused('not-allowed', 'Closing this finding takes two people, and you were the first.')
     const closed = await this.#changes.change(id, asker, {
       from: openStates,
-      severity: row.value.severity,
+      seen: { severity: row.value.severity, proposal: row.value.proposal },
       to: before => ({
         ...before,
         state: 'closed',

@@ -73,13 +73,16 @@ export class Intake {
       const what = { group, severity, place, rules: draft.rules, techniques }
       audit.append({ kind: 'finding-noticed', finding: id, ...where, ...what })
     }
-    await store.put(row)
+    const isWishVoid = await store.put(row)
     if (isOut) await store.setPlace(row.id, 'below', undefined)
     const isNews = before === undefined || !isSameSeverity(before, row) || !hasSameRules(before, row)
     if (isNews) await this.#note(row, before === undefined ? 'noticed' : 'more was noticed')
+    if (isWishVoid)
+      await this.#note(row, 'closing it has to be proposed anew: the proposal was made before that')
     // Looked up anew: somebody may have closed it meanwhile.
     const isGraver = before !== undefined && !isSameSeverity(before, row)
-    if (isGraver && (await store.get(row.id))?.state === 'closed') await this.#reopen(row)
+    const now = isGraver ? await store.get(row.id) : undefined
+    if (now?.state === 'closed') await this.#reopen(now)
     if (row.place === 'queue' || row.place === 'below' || isOut) await this.#rank(row.createdAtMs)
     if (isNews && isRecent(session, nowMs)) this.#parts.onFinding?.((await store.get(row.id)) ?? row, session)
   }

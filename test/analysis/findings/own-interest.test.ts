@@ -1,11 +1,13 @@
 /** People who decide for themselves, beyond what they review, alone where it takes two, or by saying too much. */
 import { afterEach, expect, test } from 'vitest'
 import { HOUR, NOON } from '../../policy/people.ts'
-import { ann, bob, carl, closeDesks, deskWith, dora, valueOf } from './desk-world.ts'
+import { ann, bob, carl, closeDesks, deskWith, dora, draftOf, valueOf } from './desk-world.ts'
 
 afterEach(closeDesks)
 
 const eve = { subject: 'eve-5', principalName: 'eve@example.com' }
+const closing = { reason: 'duplicate', rationale: 'seen it' } as const
+const anew = 'closing it has to be proposed anew: the proposal was made before that'
 const until = { untilMs: NOON + HOUR, rationale: 'noise' } as const
 
 test.each(['rule', 'rule-target'] as const)(
@@ -46,6 +48,44 @@ test('where closing takes two, nobody suppresses the like of it before two have 
   expect((await desk.suppress(id, { scope: 'rule', ...until }, ann)).ok).toBe(false)
   valueOf(await desk.close(id, closing, carl))
   expect((await desk.suppress(id, { scope: 'rule', ...until }, ann)).ok).toBe(true)
+})
+
+test('whoever agreed to close it has not agreed to what was noticed since', async () => {
+  for (const more of [{ severity: 'critical' }, { rules: ['SSH-10', 'SSH-10b'] }] as const) {
+    const { desk, find } = await deskWith({ fourEyes: 'high' })
+    const id = await find()
+    valueOf(await desk.close(id, closing, ann))
+    await find(more)
+    const alone = valueOf(await desk.close(id, closing, carl))
+    expect(alone).toMatchObject({ state: 'acknowledged', proposal: { by: 'carl@example.com' } })
+    expect(alone.history.map(({ what }) => what)).toContain(anew)
+    expect(valueOf(await desk.close(id, closing, ann)).state).toBe('closed')
+  }
+})
+
+test('what is only told anew takes back nobody’s consent', async () => {
+  const { desk, find } = await deskWith({ fourEyes: 'high' })
+  const id = await find()
+  valueOf(await desk.close(id, closing, ann))
+  await find({ severity: 'low', body: { ...draftOf().body, sentence: 'Seen twice.' } })
+  expect(valueOf(await desk.close(id, closing, carl)).state).toBe('closed')
+})
+
+test('the second of two closes nothing of which more is noticed at the same moment', async () => {
+  for (const more of [{ severity: 'critical' }, { rules: ['SSH-10', 'SSH-10b'] }] as const)
+    for (let turns = 0; turns < 30; turns++) {
+      const { desk, find, store } = await deskWith({ fourEyes: 'high' })
+      const id = await find()
+      valueOf(await desk.close(id, closing, ann))
+      const grown = find(more)
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      await desk.close(id, closing, carl)
+      await grown
+      const { state, proposal = '' } = (await store.findings.get(id)) ?? {}
+      const history = (await store.findings.historyOf(id)).map(({ what }) => what)
+      expect([turns, proposal]).not.toEqual([turns, expect.stringContaining('ann@')])
+      expect([turns, history.includes(anew), state]).not.toEqual([turns, true, 'closed'])
+    }
 })
 
 test('one alone closes nothing that becomes graver at the same moment', async () => {
