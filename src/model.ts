@@ -289,6 +289,8 @@ export type CheckRow = {
   /** Of the key list that it was checked with: another one may say otherwise. */
   readonly keysNumber: number
   readonly checkedAtMs: number
+  /** As `fileStateOf` said before: of another state, the file is another one. */
+  readonly fileState: string
   readonly bytes: number
   readonly sha256: string
   readonly isWhole: boolean

@@ -22,6 +22,7 @@ export const migrations: readonly Migration[] = [
   { version: 9, name: 'findings that are put off', up: addSnoozing },
   { version: 10, name: 'sessions that are given to a reviewer', up: createSessionAssignees },
   { version: 11, name: 'findings by target', up: indexFindingsByTarget },
+  { version: 12, name: 'what checks of recordings looked at', up: addFileState },
 ]
 
 /**
@@ -434,4 +435,12 @@ async function createSessionAssignees(db: Kysely<Tables>): Promise<void> {
 
 async function indexFindingsByTarget(db: Kysely<Tables>): Promise<void> {
   await db.schema.createIndex('findingsByTarget').on('findings').columns(['protocol', 'target']).execute()
+}
+
+/** Of older checks nobody knows: they are made again. */
+async function addFileState(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .alterTable('recordingChecks')
+    .addColumn('fileState', 'text', column => column.notNull().defaultTo(''))
+    .execute()
 }

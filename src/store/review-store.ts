@@ -228,8 +228,8 @@ function readingStore(
 function checkStore(statements: Statements, guarded: Guard): Pick<ReviewStore, 'noteCheck' | 'checksOf'> {
   const put = statements.change<CheckTable>(
     `insert or replace into recordingChecks
-      (session, keysNumber, checkedAtMs, bytes, sha256, isWhole, isSealed, isEncrypted, problem)
-      values (@session, @keysNumber, @checkedAtMs, @bytes, @sha256, @isWhole, @isSealed, @isEncrypted, @problem)`,
+      (session, keysNumber, checkedAtMs, fileState, bytes, sha256, isWhole, isSealed, isEncrypted, problem)
+      values (@session, @keysNumber, @checkedAtMs, @fileState, @bytes, @sha256, @isWhole, @isSealed, @isEncrypted, @problem)`,
   )
   const of = statements.query<{ sessions: string }, CheckTable>(
     'select * from recordingChecks where session in (select value from json_each(@sessions))',

@@ -56,6 +56,7 @@ export const unlimitedView: KeptView = {
   rule: undefined,
   hold: undefined,
   purged: undefined,
+  isBeingPurged: false,
 }
 export const purgedView: KeptView = {
   ...unlimitedView,

@@ -126,6 +126,7 @@ describe('recordings and logs that are not whole', () => {
     session,
     keysNumber: 1,
     checkedAtMs: NOON,
+    fileState: '1 10 0 0',
     bytes: 10,
     sha256: '00',
     isWhole: problem === undefined,

@@ -29,6 +29,8 @@ export type ApiDeps = {
   /** What proves recordings elsewhere: for bundles. */
   readonly proofs: () => Pick<BundleParts, 'keys' | 'keyList' | 'checkpoint' | 'origin'>
   readonly recordings: Pick<RecordingStore, 'fetch'>
+  /** Where those are that were not stored elsewhere. */
+  readonly recordingsFolder: string
   readonly live: {
     /** False if no such session is open. */
     end(id: string, reason: string, by: EndedBy): boolean

@@ -1,3 +1,4 @@
+import { Fault, reasonOf } from '../../errors.ts'
 import type { ReviewWishRow, SessionRow, Severity } from '../../model.ts'
 import type { RecordingHeader } from '../../recorder/header.ts'
 import { headerOf } from '../../recorder/reader.ts'
@@ -10,10 +11,11 @@ import { summariesOf } from './session-views.ts'
 
 /** One session with all that is known of it without reading what happened in it. */
 export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Promise<SessionDetail> {
-  const [summary] = await summariesOf(parts, [row], person)
+  const check = await parts.checks.now(row)
+  const checks = new Map(check === undefined ? [] : [[row.id, check]])
+  const [summary] = await summariesOf(parts, [row], person, { of: async () => checks })
   const [kept] = await parts.kept([row])
   if (summary === undefined) throw new TypeError('a row has a summary')
-  const [check] = await parts.reviews.checksOf([row.id])
   const wishes = await parts.reviews.reviewWishesOf([row.id])
   const refusal = verdictRefusal(row)
   const head = kept?.purged === undefined ? await headOf(parts, row) : undefined
@@ -61,7 +63,20 @@ function verdictsNeeded({ fourEyes }: ApiParts, worst: Severity | undefined): nu
   return worst !== undefined && fourEyes().includes(worst) ? 2 : 1
 }
 
-async function headOf(parts: ApiParts, row: SessionRow) {
+type Head = { readonly encrypted: boolean; readonly facts: readonly SessionFact[] }
+
+/** Who removes a recording does not hide that there was a session. */
+async function headOf(parts: ApiParts, row: SessionRow): Promise<Head> {
+  try {
+    return await readHead(parts, row)
+  } catch (cause) {
+    parts.log.warn({ session: row.id, cause: reasonOf(cause) }, 'the head of a recording could not be read')
+    const value = cause instanceof Fault ? cause.userText : 'Its beginning cannot be read.'
+    return { encrypted: false, facts: [{ name: 'recording', value }] }
+  }
+}
+
+async function readHead(parts: ApiParts, row: SessionRow): Promise<Head> {
   const { path, release } = await parts.recordings.fetch(row.recording)
   try {
     const header = headerOf(path)

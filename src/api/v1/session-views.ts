@@ -6,16 +6,20 @@ import type { Integrity, SessionSummary } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import type { Asking } from './route.ts'
 
+/** What is known of recordings: for a list what was found before, for a page what is found now. */
+type Checked = Pick<ApiParts['checks'], 'of'>
+
 export async function summariesOf(
   parts: ApiParts,
   rows: readonly SessionRow[],
   person: Asking,
+  checked: Checked = parts.checks,
 ): Promise<readonly SessionSummary[]> {
   const ids = rows.map(row => row.id)
   const others = rows.filter(row => !isOwn(row, person)).map(row => row.id)
   const [kept, checks, verdicts, wishes, assignees, indexed, found] = await Promise.all([
     parts.kept(rows),
-    parts.checks.of(rows),
+    checked.of(rows),
     parts.reviews.verdictsOf(ids),
     parts.reviews.reviewWishesOf(others),
     parts.reviews.assigneesOf(others),
@@ -67,6 +71,7 @@ function summaryOf(row: SessionRow, kept: KeptView | undefined, check: CheckRow 
     ...(endReason === undefined ? {} : { endReason }),
     labels: labels ?? {},
     integrity: integrityOf(row, kept, check),
+    ...(check === undefined ? {} : { checkedAtMs: check.checkedAtMs }),
     encrypted: check?.isEncrypted ?? false,
     findings: 0,
     reviewedBy: [],

@@ -35,6 +35,7 @@ export function openApi(pages: PagesParts, configText: () => string, closers: Cl
     reviews: store.reviews,
     audit,
     recordings: storage,
+    recordingsFolder: config().recording.folder,
     live,
     findings: findings.desk,
     ...(config().analysis.index ? { index: pages.analysis.search } : {}),

@@ -11,6 +11,8 @@ export type KeptView = {
   /** `untilMs` undefined: until it is released. */
   readonly hold: { readonly untilMs: number | undefined } | undefined
   readonly purged: PurgedView | undefined
+  /** It was decided, and is not over. */
+  readonly isBeingPurged: boolean
 }
 
 export type PurgedView = { readonly atMs: number; readonly rule: string; readonly cause: PurgeRow['cause'] }
@@ -27,7 +29,7 @@ export function viewOf(
   const { purge } = about
   if (purge?.finishedAtMs !== undefined) {
     const purged = { atMs: purge.finishedAtMs, rule: purge.rule, cause: purge.cause }
-    return { purgeAtMs: undefined, rule: undefined, hold: undefined, purged }
+    return { purgeAtMs: undefined, rule: undefined, hold: undefined, purged, isBeingPurged: false }
   }
   const schedule = scheduleOf(about.rules, session)
   const bound = schedule?.purgeAtMs === schedule?.earliestMs ? schedule?.minRule : schedule?.maxRule
@@ -37,6 +39,7 @@ export function viewOf(
     rule: schedule?.purgeAtMs === undefined || bound === undefined ? undefined : ruleText(bound),
     hold: holds.length === 0 ? undefined : { untilMs: longestOf(holds) },
     purged: undefined,
+    isBeingPurged: purge !== undefined,
   }
 }
 

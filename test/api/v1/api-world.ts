@@ -28,6 +28,7 @@ import type { Held } from '../../../src/session/hold.ts'
 import { openSessionCatalogue } from '../../../src/store/session-catalogue.ts'
 import { openStore } from '../../../src/store/sqlite-store.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { localStore } from '../../../src/recorder/storage/local-store.ts'
 import { newBench, newGrant, output, startRecorder, turn } from '../../recorder/support.ts'
 import { scratchFolder } from '../../support/openssh.ts'
 import { hour, openWorld, sessionRow, unlimitedView, type World } from '../world.ts'
@@ -56,6 +57,8 @@ export type Asked = {
 export type ApiWorld = {
   readonly url: string
   readonly store: Store
+  /** Where recordings lie. */
+  readonly recordings: string
   readonly config: Config
   readonly audit: AuditEvent[]
   readonly desk: FindingDesk
@@ -165,9 +168,8 @@ export async function openApiWorld(more: Partial<ApiDeps> = {}): Promise<ApiWorl
       return await auditLog.appendSigned(event)
     },
     proofs: () => proofsOf(logParts),
-    recordings: {
-      fetch: async recording => ({ path: join(bench.folder, recording), release: () => {} }),
-    },
+    recordingsFolder: bench.folder,
+    recordings: localStore(bench.folder),
     live: {
       end: (id, reason) => {
         ended.push(`${id}: ${reason}`)
@@ -263,6 +265,7 @@ export async function openApiWorld(more: Partial<ApiDeps> = {}): Promise<ApiWorl
   if (openRow === undefined) throw new Error('no open session')
   return {
     url: world.url,
+    recordings: bench.folder,
     store,
     config,
     audit: events,

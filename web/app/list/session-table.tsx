@@ -299,10 +299,10 @@ function verdictsOf({ reviewedBy, reviewWantedBy }: SessionSummary): ComponentCh
   )
 }
 
-function recordingCell({ integrity, encrypted }: SessionSummary): ComponentChildren {
+function recordingCell({ integrity, checkedAtMs, encrypted }: SessionSummary): ComponentChildren {
   return (
     <>
-      <IntegrityBadge is={integrity} />
+      <IntegrityBadge is={integrity} checkedAtMs={checkedAtMs} />
       {encrypted ? <span class="under">encrypted</span> : null}
     </>
   )

@@ -3,8 +3,9 @@ import type { Integrity, SessionDetail } from '../../../src/api/schema.ts'
 import { apiBase } from '../api.ts'
 import { Line } from '../parts/hidden.tsx'
 import { MenuButton } from '../parts/menu.tsx'
-import { duration, Time } from '../parts/time.tsx'
+import { duration, textOf, Time } from '../parts/time.tsx'
 import { Link } from '../router.tsx'
+import { useSetting } from '../settings.ts'
 import { HeldBadge, LiveButtons } from './end.tsx'
 
 const integrityTexts: Readonly<Record<Integrity, { word: string; look: string; says: string }>> = {
@@ -24,11 +25,21 @@ const integrityTexts: Readonly<Record<Integrity, { word: string; look: string; s
   removed: { word: 'Removed', look: 'warn', says: 'The recording was removed by the policy of retention.' },
 }
 
-export function IntegrityBadge({ is, isEncrypted = false }: { is: Integrity; isEncrypted?: boolean }) {
+export function IntegrityBadge({
+  is,
+  checkedAtMs,
+  isEncrypted = false,
+}: {
+  is: Integrity
+  checkedAtMs?: number | undefined
+  isEncrypted?: boolean
+}) {
+  const [zone] = useSetting('zone')
+  const at = checkedAtMs === undefined ? '' : ` Looked at ${textOf(checkedAtMs, zone)}.`
   const { word, look, says } = integrityTexts[is]
   return (
     <span class="row-of">
-      <span class={`badge ${look}`} title={says}>
+      <span class={`badge ${look}`} title={`${says}${at}`}>
         <span aria-hidden="true">
           {is === 'verified' ? '✓' : is === 'failed' ? '✗' : is === 'live' ? '●' : '○'}
         </span>{' '}
@@ -75,7 +86,11 @@ export function SessionHead({ detail, reload }: { detail: SessionDetail; reload:
           <Line text={detail.principal} /> <span aria-hidden="true">→</span>
           <span class="unseen">to</span> <Line text={`${detail.login}@${detail.target}`} />
         </h1>
-        <IntegrityBadge is={detail.integrity} isEncrypted={detail.encrypted} />
+        <IntegrityBadge
+          is={detail.integrity}
+          checkedAtMs={detail.checkedAtMs}
+          isEncrypted={detail.encrypted}
+        />
         <HeldBadge held={detail.held} />
         <div class="row-of push">
           <Link class="button small" to={`/compare?a=${detail.id}`}>

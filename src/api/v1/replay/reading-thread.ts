@@ -45,7 +45,7 @@ export type TaskResult = {
   readonly chunks: Uint8Array<ArrayBuffer> | undefined
 }
 
-export type RecordingCheck = Omit<CheckRow, 'session' | 'keysNumber' | 'checkedAtMs'>
+export type RecordingCheck = Omit<CheckRow, 'session' | 'keysNumber' | 'checkedAtMs' | 'fileState'>
 
 export type Order = { readonly id: number; readonly task: Task }
 export type Given =
