@@ -1,4 +1,4 @@
-/** What was done, one line each, in step with what is played. */
+/** What was done, one row each, in step with what is played, and one of them whole. */
 import { useMemo, useState } from 'preact/hooks'
 import type { EntryView } from '../../../src/api/schema.ts'
 import { Copy } from '../parts/copy.tsx'
@@ -9,29 +9,27 @@ import { VirtualList } from '../parts/virtual.tsx'
 import type { Entries } from '../session/entries.ts'
 import { Missing } from '../session/missing.tsx'
 import { NewBadge } from '../session/new-badge.tsx'
-import { usageWords } from '../session/usage.ts'
-import { leadMs } from './marks.tsx'
+import { currentAt, decodedOf, factsOf } from './command-facts.ts'
+import { aroundFirst, bothEnds, marksIn } from './cut.ts'
+import { WholeCommand } from './whole-command.tsx'
 
 const rowHeight = 76
+/** Two lines of a row have so many letters: of longer commands both ends are there. */
+const rowLetters = 72
+/** Before what was filtered for. */
+const lettersBefore = 16
+/** A tooltip is no place for more. */
+const maxTitle = 2000
 
-/** How a command became known. An exec request is exact; the others were read off the screen. */
-const foundTexts: Readonly<Record<string, string>> = {
-  exec: 'asked for by the client',
-  marks: 'marked by the shell',
-  editor: 'read in an editor of lines',
-  prompt: 'read behind a prompt',
-  typed: 'typed and shown',
+type CommandsProps = {
+  readonly entries: Entries
+  readonly positionMs: number
+  /** The command that somebody went to and that has not come yet, by its number. */
+  readonly awaited: EntryView['number'] | undefined
+  readonly onGo: (number: EntryView['number']) => void
 }
 
-export function CommandsPart({
-  entries,
-  positionMs,
-  onSeek,
-}: {
-  entries: Entries
-  positionMs: number
-  onSeek: (ms: number) => void
-}) {
+export function CommandsPart({ entries, positionMs, awaited, onGo }: CommandsProps) {
   const { items: commands, isComplete } = entries
   const [filter, setFilter] = useState('')
   const shown = useMemo(() => {
@@ -39,12 +37,18 @@ export function CommandsPart({
     return wanted === '' ? commands : commands.filter(({ text }) => text.toLowerCase().includes(wanted))
   }, [commands, filter])
   const [follows, setFollows] = useState(true)
-  const current = Math.max(
-    0,
-    shown.findLastIndex(({ offsetMs }) => offsetMs <= positionMs + leadMs),
-  )
+  /** Whoever goes through the rows by keys reads each of them. */
+  const [focused, setFocused] = useState<EntryView['number']>()
+  const current = currentAt(shown, positionMs)
+  const awaitedPlace = shown.findIndex(({ number }) => number === awaited)
+  const place = awaitedPlace === -1 ? current : awaitedPlace
   return (
-    <div class="commands-part">
+    <div
+      class="commands-part"
+      onFocusOut={({ currentTarget, relatedTarget }) => {
+        if (!(relatedTarget instanceof Node && currentTarget.contains(relatedTarget))) setFocused(undefined)
+      }}
+    >
       <div class="row-of">
         <input
           type="search"
@@ -70,19 +74,29 @@ export function CommandsPart({
       {shown.length === 0 ? (
         <p class="quiet">{commands.length === 0 ? noneText(entries) : 'No command is like that.'}</p>
       ) : (
-        <VirtualList
-          label="Commands"
-          count={shown.length}
-          rowHeight={rowHeight}
-          current={follows ? current : undefined}
-          follow="center"
-          render={index => {
-            const entry = shown[index]
-            return entry === undefined ? null : (
-              <Command entry={entry} isCurrent={index === current} filter={filter.trim()} onSeek={onSeek} />
-            )
-          }}
-        />
+        <>
+          <VirtualList
+            label="Commands"
+            count={shown.length}
+            rowHeight={rowHeight}
+            current={follows && place !== -1 ? place : undefined}
+            follow="center"
+            render={index => {
+              const entry = shown[index]
+              return entry === undefined ? null : (
+                <Command
+                  entry={entry}
+                  isCurrent={index === current}
+                  isAwaited={index === awaitedPlace}
+                  filter={filter.trim()}
+                  onGo={() => onGo(entry.number)}
+                  onFocus={() => setFocused(entry.number)}
+                />
+              )
+            }}
+          />
+          <WholeCommand entry={shown.find(({ number }) => number === focused) ?? shown[place]} />
+        </>
       )}
     </div>
   )
@@ -95,74 +109,58 @@ function noneText({ isComplete, error }: Entries): string {
     : 'Looking for commands…'
 }
 
-function Command({
-  entry,
-  isCurrent,
-  filter,
-  onSeek,
-}: {
-  entry: EntryView
-  isCurrent: boolean
-  filter: string
-  onSeek: (ms: number) => void
-}) {
+type RowProps = {
+  readonly entry: EntryView
+  readonly isCurrent: boolean
+  readonly isAwaited: boolean
+  readonly filter: string
+  readonly onGo: () => void
+  readonly onFocus: () => void
+}
+
+function Command({ entry, isCurrent, isAwaited, filter, onGo, onFocus }: RowProps) {
+  const rules = withMarks(entry.hits.map(({ rule }) => rule).join(', '))
   const worst = worstOf(entry.hits.map(({ severity }) => severity))
   return (
-    <div class={`command ${isCurrent ? 'current' : ''}`}>
+    <div class={`command ${isCurrent ? 'current' : ''} ${isAwaited ? 'awaited' : ''}`}>
       <button
         type="button"
         class="go"
-        title={withMarks(aboutOf(entry))}
         aria-current={isCurrent ? 'true' : undefined}
-        onClick={() => onSeek(Math.max(0, entry.offsetMs - leadMs))}
+        onClick={onGo}
+        onFocus={onFocus}
       >
-        <span class="number quiet">{offsetOf(entry.offsetMs)}</span>{' '}
-        {worst === undefined ? null : (
-          <span title={withMarks(entry.hits.map(({ rule }) => rule).join(', '))}>
-            <SeverityShape is={worst} />
-            <span class="unseen">
-              {worst}: {withMarks(entry.hits.map(({ rule }) => rule).join(', '))}
+        <span class="facts-line">
+          <span class="number quiet">{offsetOf(entry.offsetMs)}</span>{' '}
+          {worst === undefined ? null : (
+            <span title={rules}>
+              <SeverityShape is={worst} />
+              <span class="unseen">
+                {worst}: {rules}
+              </span>
             </span>
+          )}{' '}
+          <NewBadge usage={entry.usage} />{' '}
+          <span class="quiet small">
+            <Line text={factsOf(entry)} />
           </span>
-        )}{' '}
-        <code>
-          {filter === '' ? (
-            <Line text={entry.text} max={400} />
-          ) : (
-            <MarkedLine text={entry.text.slice(0, 400)} marks={marksIn(entry.text.slice(0, 400), filter)} />
-          )}
-        </code>{' '}
-        <NewBadge usage={entry.usage} />
-        <span class="under">
-          <Line text={aboutOf(entry)} />
         </span>
+        <code class="two-lines" title={withMarks(entry.text.slice(0, maxTitle))}>
+          <RowText text={entry.text} filter={filter} />
+        </code>
+        {decodedOf(entry).length === 0 ? null : (
+          <span class="unseen">
+            , decoded: <Line text={decodedOf(entry).join(' ')} max={400} />
+          </span>
+        )}
       </button>
       <Copy text={entry.text} label="Copy" name="the command" class="plain small" />
     </div>
   )
 }
 
-/** Exit code, directory, how it was found and how sure that is, and whether it is new. */
-function aboutOf({ detail, usage }: EntryView): string {
-  const { exitStatus, directory, found, sure, decoded, blocked } = detail
-  const parts = [
-    typeof blocked === 'string' ? `refused by the gateway: ${blocked}` : '',
-    typeof exitStatus === 'number' ? `exit ${exitStatus}` : '',
-    typeof directory === 'string' ? `in ${directory}` : '',
-    typeof found === 'string' ? (foundTexts[found] ?? found) : '',
-    typeof sure === 'number' && sure < 1 ? `${Math.round(sure * 100)} % sure` : '',
-    usage === undefined ? '' : usageWords(usage),
-    Array.isArray(decoded) && decoded.length > 0 ? `decoded: ${decoded.join(' ')}` : '',
-  ]
-  return parts.filter(part => part !== '').join(' · ')
-}
-
-export function marksIn(text: string, wanted: string): readonly (readonly [number, number])[] {
-  const marks: [number, number][] = []
-  const [hay, needle] = [text.toLowerCase(), wanted.toLowerCase()]
-  // Some letters change their length in lower case: then nothing is marked rather than something else.
-  if (needle === '' || hay.length !== text.length) return marks
-  for (let at = hay.indexOf(needle); at !== -1; at = hay.indexOf(needle, at + needle.length))
-    marks.push([at, at + needle.length])
-  return marks
+/** Both ends, or what was filtered for. */
+function RowText({ text, filter }: { text: string; filter: string }) {
+  if (filter === '') return <Line text={bothEnds(text, rowLetters)} />
+  return <MarkedLine {...aroundFirst({ text, marks: marksIn(text, filter) }, lettersBefore, rowLetters)} />
 }

@@ -1,14 +1,18 @@
 /** Files that were moved, changed or removed, as SFTP, scp and ZMODEM said. */
 import type { EntryView } from '../../../src/api/schema.ts'
 import { Copy } from '../parts/copy.tsx'
-import { Line } from '../parts/hidden.tsx'
+import { Line, withMarks } from '../parts/hidden.tsx'
 import { SeverityShape, worstOf } from '../parts/severity.tsx'
 import { offsetOf } from '../parts/time.tsx'
 import type { Entries } from '../session/entries.ts'
 import { Missing } from '../session/missing.tsx'
 import { VirtualList } from '../parts/virtual.tsx'
+import { bothEnds } from './cut.ts'
 
-const rowHeight = 76
+/** Of a file with its hash, which takes two lines. */
+const rowHeight = 116
+/** Of a path; its end says more than its middle. */
+const pathLetters = 60
 
 export function FilesPart({ entries, onSeek }: { entries: Entries; onSeek: (ms: number) => void }) {
   const { items: files, isComplete, error } = entries
@@ -63,19 +67,19 @@ function OneFile({ entry, onSeek }: { entry: EntryView; onSeek: (ms: number) => 
       <button type="button" class="go" onClick={() => onSeek(entry.offsetMs)}>
         <span class="number quiet">{offsetOf(entry.offsetMs)}</span>{' '}
         {worst === undefined ? null : <SeverityShape is={worst} />} {operationText(entry.detail)}
-        {typeof bytes === 'number' ? ` · ${bytes.toLocaleString('en')} bytes` : ''}
-        {typeof status === 'string' ? (
-          <span class="bad">
-            {' '}
-            · failed: <Line text={status} />
-          </span>
-        ) : null}
-        <span class="under-line">
-          <code>
-            <Line text={entry.text} max={300} />
-          </code>
+        <code class="two-lines" title={withMarks(entry.text)}>
+          <Line text={bothEnds(entry.text, pathLetters)} />
+        </code>
+        <span class="facts-line">
+          {typeof bytes === 'number' ? `${bytes.toLocaleString('en')} bytes` : null}
+          {typeof status === 'string' ? (
+            <span class="bad">
+              {' '}
+              failed: <Line text={status} />
+            </span>
+          ) : null}
         </span>
-        {typeof sha256 === 'string' ? <span class="under">SHA-256 {sha256}</span> : null}
+        {typeof sha256 === 'string' ? <code class="two-lines quiet">SHA-256 {sha256}</code> : null}
       </button>
       {typeof sha256 === 'string' ? (
         <Copy text={sha256} label="Copy" name="the SHA-256" class="plain small" />

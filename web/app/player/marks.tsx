@@ -9,11 +9,10 @@ import { offsetOf } from '../parts/time.tsx'
 import { Link } from '../router.tsx'
 import { Acknowledge, findingPath } from '../session/findings.tsx'
 import { groupsOf, type Mark } from './mark.ts'
+import { leadMs } from './stops.ts'
 
 /** A mark that can be pressed takes so many pixels. */
 const markWidthPx = 26
-/** What led to it is seen too. Milliseconds. */
-export const leadMs = 2000
 /** Of one list; the tabs beside have the rest. */
 const maxListed = 50
 

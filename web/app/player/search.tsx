@@ -5,15 +5,18 @@ import { useResource } from '../api.ts'
 import { MarkedLine } from '../parts/hidden.tsx'
 import { Failed, Loading } from '../parts/states.tsx'
 import { offsetOf } from '../parts/time.tsx'
-import { leadMs } from './marks.tsx'
-import { marksIn } from './commands.tsx'
+import { aroundFirst, type Marks, marksIn } from './cut.ts'
+import { leadMs } from './stops.ts'
 
 type Scope = 'typed' | 'shown'
-type Hit = Pick<SearchHit, 'entry' | 'offsetMs' | 'text' | 'marks'>
+type Hit = Pick<SearchHit, 'entry' | 'offsetMs' | 'text'> & { readonly marks: Marks }
 
 /** Typing stops for so long, then the gateway is asked. Milliseconds. */
 const settleMs = 250
 const maxHits = 200
+/** Of a line with a hit: so many letters before it, so that it is in sight, and so many in all. */
+const lettersBefore = 12
+const hitLetters = 240
 
 export function SearchPart({
   session,
@@ -104,7 +107,7 @@ export function SearchPart({
               <button type="button" class={`go ${index === at ? 'current' : ''}`} onClick={() => go(index)}>
                 <span class="number quiet">{offsetOf(hit.offsetMs)}</span>{' '}
                 <code>
-                  <MarkedLine text={hit.text} marks={hit.marks} />
+                  <MarkedLine {...aroundFirst(hit, lettersBefore, hitLetters)} />
                 </code>
               </button>
             </li>
@@ -119,15 +122,7 @@ function hitsIn(entries: readonly EntryView[], wanted: string): readonly Hit[] {
   return entries
     .filter(entry => entry.text.toLowerCase().includes(wanted.toLowerCase()))
     .slice(0, maxHits)
-    .map(({ number, offsetMs, text }) => {
-      const line = lineWith(text, wanted)
-      return { entry: number, offsetMs, text: line, marks: marksIn(line, wanted) }
-    })
-}
-
-/** Of a screen, the line that has it. */
-function lineWith(text: string, wanted: string): string {
-  return text.split('\n').find(line => line.toLowerCase().includes(wanted.toLowerCase())) ?? text
+    .map(({ number, offsetMs, text }) => ({ entry: number, offsetMs, text, marks: marksIn(text, wanted) }))
 }
 
 function countText(count: number): string {

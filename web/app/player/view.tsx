@@ -16,11 +16,11 @@ import { FilesPart } from './files.tsx'
 import { HelpDialog } from './help.tsx'
 import { type Act, actOf } from './keys.ts'
 import { marksOf } from './mark.ts'
-import { leadMs } from './marks.tsx'
 import { momentText, readMoment } from './moment.ts'
 import { type Player, type Snapshot, speeds } from './player.ts'
 import { SearchPart } from './search.tsx'
 import type { Source } from './source.ts'
+import { isAwaited, type Jump, jumpTo, leadMs, neighbour, type Stop, stopsOf } from './stops.ts'
 import { Transcript } from './transcript.tsx'
 import { Notices, Transport } from './transport.tsx'
 import { type Playing, usePlaying, useSnapshot } from './use-player.ts'
@@ -66,6 +66,7 @@ function Region(props: RegionProps) {
   const region = useRef<HTMLElement>(null)
   /** What keys do, once there is something to do it with. */
   const acting = useRef<(act: Act) => void>(() => {})
+  const jumps = useRef<Jumps>({})
   return (
     <>
       <section
@@ -85,12 +86,19 @@ function Region(props: RegionProps) {
         {playing === undefined ? (
           <p class="quiet">Loading the terminal…</p>
         ) : (
-          <Controls {...props} playing={playing} region={region} acting={acting} />
+          <Controls {...props} playing={playing} region={region} acting={acting} jumps={jumps} />
         )}
       </section>
-      {playing === undefined ? null : <Side {...props} playing={playing} />}
+      {playing === undefined ? null : <Side {...props} playing={playing} jumps={jumps} />}
     </>
   )
+}
+
+/** Where one went last, of each kind. What was shown then is told by the player, which was asked for it. */
+type Jumps = { command?: Jump | undefined; finding?: Jump | undefined }
+
+function commandStop({ number, offsetMs }: EntryView): Stop {
+  return { key: number, atMs: offsetMs }
 }
 
 /** The terminal's own selection is no selection of the page. */
@@ -107,6 +115,7 @@ function Controls({
   playing: { player, screen },
   region,
   acting,
+  jumps,
   detail,
   commands,
   findings,
@@ -116,6 +125,7 @@ function Controls({
   readonly playing: Playing
   readonly region: { readonly current: HTMLElement | null }
   readonly acting: { current: (act: Act) => void }
+  readonly jumps: { readonly current: Jumps }
 }) {
   const at = useSnapshot(player)
   const [isHelping, setHelping] = useState(false)
@@ -140,6 +150,7 @@ function Controls({
     openedAtMs: detail.openedAtMs,
     isLive,
     region,
+    jumps,
     onHelp: () => setHelping(true),
   })
   acting.current = act
@@ -241,6 +252,7 @@ type Acting = {
   readonly openedAtMs: number
   readonly isLive: boolean
   readonly region: { readonly current: HTMLElement | null }
+  readonly jumps: { readonly current: Jumps }
   readonly onHelp: () => void
 }
 
@@ -248,15 +260,20 @@ function useActs(acting: Acting): (act: Act) => void {
   const [theme, setTheme] = useSetting('theme')
   /** One page after the other: the first may have to be drawn. */
   const scrolling = useRef(Promise.resolve())
-  const { player, screen, region, openedAtMs } = acting
+  const { player, screen, region, openedAtMs, jumps } = acting
   const seekBy = (ms: number): void => void player.seek(player.snapshot.positionMs + ms)
-  const goTo = (moments: readonly number[], direction: 1 | -1): void => {
-    const to = neighbour(moments, player.snapshot.positionMs, direction)
-    if (to !== undefined) void player.seek(to)
+  const goTo = (kind: keyof Jumps, stops: readonly Stop[], direction: 1 | -1): void => {
+    const to = neighbour(stops, player.snapshot.positionMs, jumps.current[kind], direction)
+    if (to === undefined) return
+    jumps.current[kind] = to
+    void player.seek(to.fromMs)
   }
-  const commandsAt = (): number[] => acting.commands.map(({ offsetMs }) => Math.max(0, offsetMs - leadMs))
-  const findingsAt = (): number[] =>
-    acting.findings.map(({ atMs }) => Math.max(0, atMs - openedAtMs - leadMs))
+  const goToCommand = (direction: 1 | -1): void =>
+    goTo('command', stopsOf(acting.commands, commandStop), direction)
+  const goToFinding = (direction: 1 | -1): void => {
+    const stopOf = ({ id, atMs }: FindingSummary): Stop => ({ key: id, atMs: Math.max(0, atMs - openedAtMs) })
+    goTo('finding', stopsOf(acting.findings, stopOf), direction)
+  }
   const acts: Readonly<Record<Act, () => void>> = {
     toggle: () => player.toggle(),
     back: () => seekBy(-5000),
@@ -265,10 +282,10 @@ function useActs(acting: Acting): (act: Act) => void {
     'forward-far': () => seekBy(60_000),
     'event-before': () => void player.step(-1),
     'event-after': () => void player.step(1),
-    'command-before': () => goTo(commandsAt(), -1),
-    'command-after': () => goTo(commandsAt(), 1),
-    'finding-before': () => goTo(findingsAt(), -1),
-    'finding-after': () => goTo(findingsAt(), 1),
+    'command-before': () => goToCommand(-1),
+    'command-after': () => goToCommand(1),
+    'finding-before': () => goToFinding(-1),
+    'finding-after': () => goToFinding(1),
     start: () => void player.seek(0),
     end: () => void player.seek(player.snapshot.durationMs, false),
     slower: () => player.setSpeed(speeds.findLast(speed => speed < player.snapshot.speed) ?? speeds[0]),
@@ -304,12 +321,6 @@ function useActs(acting: Acting): (act: Act) => void {
 
 function isDark(theme: string): boolean {
   return theme === 'dark' || (theme === 'system' && matchMedia('(prefers-color-scheme: dark)').matches)
-}
-
-/** A second of tolerance, so that going back twice goes back twice. */
-function neighbour(moments: readonly number[], at: number, direction: 1 | -1): number | undefined {
-  const sorted = moments.toSorted((a, b) => a - b)
-  return direction === 1 ? sorted.find(ms => ms > at + 50) : sorted.findLast(ms => ms < at - 1000)
 }
 
 /** So many keyframes further back a screen is drawn from, when somebody scrolls back beyond what is there. */
@@ -358,16 +369,34 @@ function Side({
   files,
   findings,
   screens,
-}: ViewProps & { readonly playing: Playing }) {
+  jumps,
+}: ViewProps & { readonly playing: Playing; readonly jumps: { readonly current: Jumps } }) {
   const at = useSnapshot(player)
   const { query } = useRoute()
   const seek = (ms: number): void => void player.seek(ms)
+  const { command } = jumps.current
+  const goToCommand = (number: EntryView['number']): void => {
+    const stops = stopsOf(commands.items, commandStop)
+    const to = jumpTo(
+      stops,
+      stops.findIndex(({ key }) => key === number),
+    )
+    jumps.current.command = to
+    if (to !== undefined) seek(to.fromMs)
+  }
   const tabs: readonly Tab[] = [
     {
       key: 'commands',
       name: 'Commands',
       count: countOf(commands),
-      panel: () => <CommandsPart entries={commands} positionMs={at.positionMs} onSeek={seek} />,
+      panel: () => (
+        <CommandsPart
+          entries={commands}
+          positionMs={at.positionMs}
+          awaited={isAwaited(command, at.positionMs) ? Number(command?.key) : undefined}
+          onGo={goToCommand}
+        />
+      ),
     },
     {
       key: 'files',
