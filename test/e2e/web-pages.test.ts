@@ -184,7 +184,11 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
 
     test('statements of one shape stand together', async () => {
       const page = await visit(`/sessions/${sessions.sql}`)
-      await page.getByRole('switch', { name: 'Group by shape' }).check()
+      // By keys: a space ticks what has the focus, and plays elsewhere.
+      const together = page.getByRole('switch', { name: 'Group by shape' })
+      await together.press(' ')
+      expect(await together.isChecked()).toBe(true)
+      await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
       const group = row(page, 'select name from customers')
       await expect.poll(() => group.count()).toBe(1)
       expect(await group.getByRole('cell').nth(1).textContent()).toBe('2')
@@ -492,6 +496,55 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       await page.waitForLoadState('networkidle')
       expect(await visitor.axe(), path).toEqual([])
     }
+  })
+
+  test('pages of nothing, and what is said before one is signed in, have one first heading too', async () => {
+    const page = await visit('/search')
+    for (const path of [
+      '/compare',
+      `/compare?a=${sessions.sql}`,
+      '/compare?a=none',
+      '/sessions/none',
+      '/findings/none',
+      '/no/such/page',
+    ]) {
+      await visitor.goto(`/app${path}`)
+      await page.waitForLoadState('networkidle')
+      expect(await page.getByRole('heading', { level: 1 }).count(), path).toBe(1)
+      expect(await visitor.axe(), path).toEqual([])
+    }
+    await visitor.context.clearCookies()
+    await page.goto(`${company.world.webUrl}/app/sessions`)
+    await page.getByRole('heading', { level: 1, name: 'Sign in to go on' }).waitFor()
+    expect(await visitor.axe()).toEqual([])
+    expect(visitor.complaints.filter(text => !text.includes('status of 404'))).toEqual([])
+    visitor.complaints.length = 0
+  })
+
+  test('who has chosen local times is asked for local times, and the address keeps UTC', async () => {
+    const page = await visit('/sessions?from=2026-11-20T23:00:00Z')
+    await page.getByRole('button', { name: /Times are UTC/ }).click()
+    await page.getByRole('button', { name: /^Time: / }).click()
+    const from = page.getByLabel('From (local time)')
+    expect(await from.inputValue()).toBe('2026-11-21 00:00')
+    await page.getByLabel('To (local time)').fill('tomorrow')
+    await page.getByRole('button', { name: 'Apply' }).click()
+    await page.getByText('in local time').waitFor()
+    await page.getByLabel('To (local time)').fill('2026-11-21 14:30')
+    await page.getByRole('button', { name: 'Apply' }).click()
+    await expect.poll(() => new URL(page.url()).searchParams.get('to')).toBe('2026-11-21T13:30:00Z')
+    await visitor.goto('/app/search?q=mallory')
+    await page.getByLabel('From (local time)').fill('2026-11-01')
+    await expect
+      .poll(() => new URL(page.url()).searchParams.get('q'))
+      .toBe('mallory after:2026-10-31T23:00:00Z')
+    expect(await page.getByLabel('From (local time)').inputValue()).toBe('2026-11-01')
+    await page.getByRole('button', { name: /Times are local/ }).click()
+    expect(await page.getByLabel('From (UTC)').inputValue()).toBe('2026-10-31 23:00')
+    await page.getByLabel('From (UTC)').fill('2h')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => new URL(page.url()).searchParams.get('q')).toBe('mallory after:2h')
+    expect(await page.getByText('local time').count()).toBe(0)
   })
 
   describe('evidence', () => {

@@ -11,12 +11,12 @@ export function focusOnMain(): void {
 /** What a key does; `event.key` names it. */
 export type Commands = Readonly<Record<string, () => void>>
 
-/** Space and Enter press what has the focus. */
+/** Space and Enter press what has the focus; of the fields only boxes to tick come this far. */
 function isPressing({ key, target }: KeyboardEvent): boolean {
   return (
     (key === ' ' || key === 'Enter') &&
     target instanceof Element &&
-    target.closest('button, a, summary, [role=tab]') !== null
+    target.closest('button, a, summary, input, [role=tab]') !== null
   )
 }
 
