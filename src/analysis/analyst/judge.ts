@@ -3,6 +3,7 @@ import type { StatementFacts } from '../../model.ts'
 import type { Entry, EntryHit } from '../entry.ts'
 import type { Catalogue, RuleHit } from '../rules/catalogue.ts'
 import type { Grammar } from '../sql/grammar.ts'
+import { classThatRuns } from '../sql/run-class.ts'
 import { cut, type EntryPlace, entryOf } from './drafted-entry.ts'
 import type { Draft, Told } from './teller.ts'
 
@@ -31,23 +32,29 @@ export class Judge {
   ): Promise<{ readonly rules: readonly RuleHit[]; readonly facts?: StatementFacts }> {
     const { kind, text, runs, command } = draft
     if (kind === 'statement' || (kind === 'command' && command?.program === 'psql'))
-      return await this.#rulesOfStatement(text, runs, asker)
+      return await this.#rulesOfStatement(draft, asker)
     if (kind !== 'command' || command?.program !== undefined) return { rules: [] }
     return {
       rules: together(this.#catalogue.ofLine(text), runs === undefined ? [] : this.#catalogue.ofLine(runs)),
     }
   }
 
-  async #rulesOfStatement(text: string, runs: string | undefined, asker: string) {
+  async #rulesOfStatement({ text, runs, isNamed = false }: Draft, asker: string) {
     const analysis = await this.#grammar.analyse(text, 'gate', undefined, asker)
     const own = this.#catalogue.ofStatement(text, analysis)
-    if (runs === undefined) return { rules: own, facts: analysis.facts }
+    const written = analysis.facts
+    if (runs === undefined)
+      return { rules: own, facts: { ...written, class: classThatRuns(written, { isNamed }) } }
     const inner = await this.#grammar.analyse(runs, 'gate', undefined, asker)
-    const { facts } = analysis
-    const tables = [...facts.tables, ...inner.facts.tables]
+    const tables = [...written.tables, ...inner.facts.tables]
     return {
       rules: together(own, this.#catalogue.ofStatement(runs, inner)),
-      facts: { ...facts, tables, fingerprint: inner.facts.fingerprint ?? facts.fingerprint },
+      facts: {
+        ...written,
+        class: classThatRuns(written, { runs: inner.facts, isNamed }),
+        tables,
+        fingerprint: inner.facts.fingerprint ?? written.fingerprint,
+      },
     }
   }
 }

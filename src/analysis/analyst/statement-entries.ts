@@ -113,7 +113,8 @@ function add(outcome: Outcome, result: SqlResult): void {
 }
 
 /** Class, tables and fingerprint are the grammar's to say. */
-function draftOf({ statement, us, text, function: name, executes }: SqlStatement, outcome: Outcome): Draft {
+function draftOf(said: SqlStatement, outcome: Outcome): Draft {
+  const { statement, us, text, function: name, executes } = said
   const { rows, affected, bytes, durationUs, sqlstate, message, blocked, ran } = outcome
   const detail: StatementDetail = {
     statement,
@@ -129,5 +130,12 @@ function draftOf({ statement, us, text, function: name, executes }: SqlStatement
   }
   const told = text ?? (name === undefined ? '(its text was not told)' : `function call ${name}`)
   const runs = ran ?? executes
-  return { kind: 'statement', us, text: told, statement: detail, ...(runs === undefined ? {} : { runs }) }
+  return {
+    kind: 'statement',
+    us,
+    text: told,
+    statement: detail,
+    ...(runs === undefined ? {} : { runs }),
+    ...(said.name === undefined ? {} : { isNamed: true }),
+  }
 }

@@ -14,6 +14,8 @@ export type Draft = {
   readonly text: string
   /** What runs in its place, or was encoded in it: looked at like the text. */
   readonly runs?: string
+  /** A statement that the client ran by a name. */
+  readonly isNamed?: boolean
   readonly command?: CommandDetail
   readonly statement?: StatementDetail
   readonly file?: FileDetail

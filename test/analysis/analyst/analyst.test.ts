@@ -285,6 +285,27 @@ test('statements have what the grammar says of them', async () => {
   expect(last?.entry.statement?.class).toBe('ddl')
 })
 
+test('a PREPARE runs nothing, and an EXECUTE is of the class of what it runs', async () => {
+  const recording = await recordings.open('q1', 'postgres')
+  const prepare = 'prepare p (int) as delete from orders where id = $1'
+  await recordings.record(recording, [
+    ...statement(1, prepare),
+    { type: 'statement', statement: 2, how: 'simple', text: 'execute p(7)', executes: 1 },
+    { type: 'result', statement: 2, status: 'done', tag: 'DELETE 3', us: 10 },
+    ...statement(3, 'execute nobody_knows'),
+    { type: 'statement', statement: 4, how: 'execute', name: 'p', text: prepare },
+    { type: 'result', statement: 4, status: 'done', tag: 'DELETE 3', us: 10 },
+    { type: 'statement', statement: 5, how: 'simple', text: `${prepare}; drop table orders` },
+    { type: 'statement', statement: 6, how: 'simple', text: 'create table x as execute p', executes: 1 },
+  ])
+  await recording.seal('done')
+  recordings.ended('q1')
+  analyst.start()
+  await untilState('q1', 'done')
+  const classes = (await entriesOf('q1')).map(({ entry }) => entry.statement?.class)
+  expect(classes).toEqual(['session', 'write', 'call', 'write', 'ddl', 'ddl'])
+})
+
 test('the time in which nothing came or went is not active', async () => {
   await recordings.recorder.close()
   const clock = new HeldClock()

@@ -28,6 +28,31 @@ test('rows that were changed are told as the gateway tells them', () => {
   expect(entries[0]?.detail).toMatchObject({ affected: 500 })
 })
 
+test('a PREPARE runs nothing, an EXECUTE what was prepared, and a text that was told before has its class', () => {
+  const facts = (statement: number, kinds: readonly string[], known: string): EventRecord =>
+    told(0, { type: 'statement-facts', statement, kinds, class: known, count: 1, tables: [] })
+  const { entries } = statementsIn(
+    [
+      told(1, { type: 'statement', statement: 1, how: 'simple', text: 'prepare p as delete from t' }),
+      facts(1, ['prepare', 'delete'], 'write'),
+      told(2, { type: 'statement', statement: 2, how: 'simple', text: 'execute p', executes: 1 }),
+      facts(2, ['execute'], 'call'),
+      told(3, { type: 'statement', statement: 3, how: 'simple', text: 'execute unknown' }),
+      facts(3, ['execute'], 'call'),
+      told(4, { type: 'statement', statement: 4, how: 'execute', name: 'p', same: 1 }),
+      told(5, { type: 'statement', statement: 5, how: 'simple', same: 2, executes: 1 }),
+    ],
+    0,
+  )
+  expect(entries.map(({ text, detail }) => [text, detail['class']])).toEqual([
+    ['prepare p as delete from t', 'session'],
+    ['execute p', 'write'],
+    ['execute unknown', 'call'],
+    ['prepare p as delete from t', 'write'], // its name was run
+    ['execute p', 'write'],
+  ])
+})
+
 test('grammar, errors, and several results of one text are added up; what was not told stays unknown', () => {
   const { entries, texts } = statementsIn(
     [

@@ -7,7 +7,8 @@ import { entryOf } from '../../../analysis/analyst/drafted-entry.ts'
 import { EntryReader } from '../../../analysis/analyst/entry-reader.ts'
 import type { Told } from '../../../analysis/analyst/teller.ts'
 import type { Entry, EntryKind } from '../../../analysis/entry.ts'
-import { carriesData, type EventRecord, type TextEvent } from '../../../recorder/event.ts'
+import { RecordedFacts } from '../../../analysis/sql/recorded-facts.ts'
+import { carriesData, type EventRecord } from '../../../recorder/event.ts'
 import { FormatProblem } from '../../../recorder/format.ts'
 import { type ChunkPlace, headerOf, readRecording } from '../../../recorder/reader.ts'
 
@@ -44,7 +45,7 @@ export class GrowingEntries {
     this.#bytes = size
     if (!this.#isOver) this.#wait(nowMs)
     return [...this.#entries.values()]
-      .map(entry => this.#facts.addTo(entry))
+      .map(entry => withFacts(entry, this.#facts))
       .toSorted((a, b) => a.offsetMs - b.offsetMs || a.number - b.number)
   }
 
@@ -73,7 +74,8 @@ export class GrowingEntries {
   }
 
   #takeEvent(record: EventRecord): void {
-    if (!carriesData(record.event)) this.#facts.take(record.event)
+    const { event } = record
+    if (!carriesData(event)) this.#facts.take(event.type, event.fields)
     this.#take(this.#read.take(record))
   }
 
@@ -85,40 +87,12 @@ export class GrowingEntries {
   }
 }
 
-/** What the grammar said of statements when they ran, as the recording has it. */
-class RecordedFacts {
-  readonly #of = new Map<number, Readonly<Record<string, unknown>>>()
-
-  take({ type, fields }: TextEvent): void {
-    const { statement, also } = fields
-    if (typeof statement !== 'number' || this.#of.size >= maxEntries) return
-    if (type === 'statement-facts') this.#of.set(statement, fields)
-    if (type !== 'same-facts' || !Array.isArray(also)) return
-    const known = this.#of.get(statement)
-    for (const other of also) if (known !== undefined && typeof other === 'number') this.#of.set(other, known)
-  }
-
-  addTo(entry: Entry): Entry {
-    const { statement } = entry
-    const facts = statement === undefined ? undefined : this.#of.get(statement.statement)
-    if (statement === undefined || facts === undefined) return entry
-    const { class: known, fingerprint, tables } = facts
-    return {
-      ...entry,
-      statement: {
-        ...statement,
-        ...(typeof known === 'string' ? { class: known } : {}),
-        ...(typeof fingerprint === 'string' ? { fingerprint } : {}),
-        ...(Array.isArray(tables) ? { tables: tables.map(nameOf).filter(name => name !== '') } : {}),
-      },
-    }
-  }
-}
-
-function nameOf(table: unknown): string {
-  const { schema, name } = (table ?? {}) as { schema?: unknown; name?: unknown }
-  if (typeof name !== 'string') return ''
-  return typeof schema === 'string' ? `${schema}.${name}` : name
+function withFacts(entry: Entry, facts: RecordedFacts): Entry {
+  const { statement } = entry
+  const known = statement === undefined ? undefined : facts.of(statement.statement)
+  return statement === undefined || known === undefined
+    ? entry
+    : { ...entry, statement: { ...statement, ...known } }
 }
 
 /** Of some kinds, from a place on. */

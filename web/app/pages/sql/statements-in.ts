@@ -1,5 +1,6 @@
 /** Statements out of the events of a recording, as the gateway makes them of those that it can read itself. */
 import type { EntryView, StatementText } from '../../../../src/api/schema.ts'
+import { type RecordedFact, RecordedFacts } from '../../../../src/analysis/sql/recorded-facts.ts'
 import { carriesData, type EventRecord } from '../../../../src/recorder/event.ts'
 import type { SqlValue } from '../../../../src/recorder/sql-event.ts'
 import { rowCountsOf } from '../../../../src/recorder/sql-tag.ts'
@@ -12,7 +13,8 @@ export type ReadStatements = {
 }
 
 export function statementsIn(events: readonly EventRecord[], openedAtMs: number): ReadStatements {
-  const facts = factsIn(events)
+  const facts = new RecordedFacts()
+  for (const { event } of events) if (!carriesData(event)) facts.take(event.type, event.fields)
   const results = new Map<number, SqlResult[]>()
   const statements: SqlStatement[] = []
   for (const entry of sqlEntries(events)) {
@@ -24,7 +26,7 @@ export function statementsIn(events: readonly EventRecord[], openedAtMs: number)
   }
   const texts = new Map<number, StatementText>()
   const entries = statements.map((statement, number) => {
-    const known = facts.get(statement.statement) ?? {}
+    const known = facts.of(statement.statement) ?? {}
     const outcomes = results.get(statement.statement) ?? []
     texts.set(number, textOf(number, statement, outcomes))
     return entryOf(number, statement, outcomes, known, openedAtMs)
@@ -32,28 +34,11 @@ export function statementsIn(events: readonly EventRecord[], openedAtMs: number)
   return { entries, texts }
 }
 
-type Facts = Readonly<Record<string, unknown>>
-
-/** What the grammar said when they ran; some differ from others in literals only. */
-function factsIn(events: readonly EventRecord[]): ReadonlyMap<number, Facts> {
-  const facts = new Map<number, Facts>()
-  for (const { event } of events) {
-    if (carriesData(event)) continue
-    const { statement, also } = event.fields
-    if (typeof statement !== 'number') continue
-    if (event.type === 'statement-facts') facts.set(statement, event.fields)
-    const same = facts.get(statement)
-    if (event.type === 'same-facts' && same !== undefined && Array.isArray(also))
-      for (const other of also) facts.set(Number(other), same)
-  }
-  return facts
-}
-
 function entryOf(
   number: number,
   { us, text, function: name }: SqlStatement,
   results: readonly SqlResult[],
-  facts: Facts,
+  facts: RecordedFact,
   openedAtMs: number,
 ): EntryView {
   const offsetMs = Math.floor(us / 1000)
@@ -63,23 +48,9 @@ function entryOf(
     offsetMs,
     atMs: openedAtMs + offsetMs,
     text: text ?? (name === undefined ? '(its text was not told)' : `function call ${name}`),
-    detail: { ...grammarIn(facts), ...outcomeIn(results) },
+    detail: { ...facts, ...outcomeIn(results) },
     hits: [],
   }
-}
-
-function grammarIn({ class: known, fingerprint, tables }: Facts): EntryView['detail'] {
-  return {
-    ...(typeof known === 'string' ? { class: known } : {}),
-    ...(typeof fingerprint === 'string' ? { fingerprint } : {}),
-    ...(Array.isArray(tables) ? { tables: tables.map(nameOf).filter(name => name !== '') } : {}),
-  }
-}
-
-function nameOf(table: unknown): string {
-  const { schema, name } = (table ?? {}) as { schema?: unknown; name?: unknown }
-  if (typeof name !== 'string') return ''
-  return typeof schema === 'string' ? `${schema}.${name}` : name
 }
 
 /** A text of several statements has several results: they add up, and the first that failed tells why. */
