@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { SignInChecks } from '../identity/issuer.ts'
+import { sourceNetwork } from '../identity/source-network.ts'
 
 /** Where a browser goes after the issuer sent it back: pages that we made, named by ids; never to another origin. */
 export type ReturnTarget =
@@ -23,14 +24,17 @@ export type Flow = {
 /** How long people may take at the issuer, in milliseconds. */
 export const flowLifetimeMs = 10 * 60_000
 
-/** Browsers on their way to the issuer, in all and from one address (an office behind one address is many people). */
+/** Browsers on their way to the issuer, in all and from one source (an office behind one address is many people). */
 export const maxFlows = 2000
 export const maxFlowsPerSource = 200
+
+/** `source`: as limits count, so that who has a whole network of IPv6 is one. */
+type Kept = Flow & { readonly source: string }
 
 /** Who is at the issuer right now, by `state`. In memory: after a restart people press "Sign in" once more. */
 export class Flows {
   readonly #clock: Clock
-  readonly #flows = new Map<string, Flow>()
+  readonly #flows = new Map<string, Kept>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -38,13 +42,19 @@ export class Flows {
 
   hasRoomFor(sourceAddress: string): boolean {
     this.#sweep()
-    if (this.#flows.size >= maxFlows) return false
-    const fromThere = [...this.#flows.values()].filter(flow => flow.sourceAddress === sourceAddress)
-    return fromThere.length < maxFlowsPerSource
+    const own = this.#bySource().get(sourceNetwork(sourceAddress))?.length ?? 0
+    if (own >= maxFlowsPerSource) return false
+    return this.#flows.size < maxFlows || this.#largest().length >= own + 2
   }
 
-  add(flow: Omit<Flow, 'startedAtUs'>): void {
-    this.#flows.set(flow.checks.state, { ...flow, startedAtUs: this.#clock.monotonicUs() })
+  /** Of a source that has fewer than another, one is let in at the limit, too: the oldest of that other's goes. False if there is no room. */
+  add(flow: Omit<Flow, 'startedAtUs'>): boolean {
+    if (!this.hasRoomFor(flow.sourceAddress)) return false
+    const [oldest] = this.#flows.size < maxFlows ? [] : this.#largest()
+    if (oldest !== undefined) this.#flows.delete(oldest.checks.state)
+    const source = sourceNetwork(flow.sourceAddress)
+    this.#flows.set(flow.checks.state, { ...flow, source, startedAtUs: this.#clock.monotonicUs() })
+    return true
   }
 
   /** Whether this browser has a flow under way, so that a second tab keeps its cookie. */
@@ -60,6 +70,16 @@ export class Flows {
     if (flow === undefined || flow.browser !== browser) return undefined
     this.#flows.delete(state)
     return flow
+  }
+
+  #bySource(): ReadonlyMap<string, readonly Kept[]> {
+    return Map.groupBy(this.#flows.values(), ({ source }) => source)
+  }
+
+  /** Of the source that has most of them, the oldest first. */
+  #largest(): readonly Kept[] {
+    const [first = [], ...rest] = this.#bySource().values()
+    return rest.reduce((most, one) => (one.length > most.length ? one : most), first)
   }
 
   #sweep(): void {

@@ -115,8 +115,9 @@ async function start(c: WebContext, parts: WebParts, returnTo: ReturnTarget): Pr
     `${parts.webUrl}/callback`,
     c.req.query('again') === '1',
   )
-  parts.flows.add({ checks, browser: flowCookie(c, parts), sourceAddress, returnTo })
-  return c.redirect(url.href, 303)
+  const flow = { checks, browser: flowCookie(c, parts), sourceAddress, returnTo }
+  // Asked again: others may have started while the issuer was looked up.
+  return parts.flows.add(flow) ? c.redirect(url.href, 303) : await answerProblem(c, parts, tooManyFlows)
 }
 
 function beforeStart(target: ReturnTarget): string {

@@ -19,9 +19,32 @@ test('browsers on their way to the issuer have a limit per address, and time mak
   expect([flows.hasRoomFor('10.0.0.7'), flows.take('s0', 'browser of s0')]).toEqual([true, undefined])
 })
 
-test('and one in all', () => {
+test('all addresses of one network of IPv6 are one source', () => {
   const flows = new Flows(new FakeClock())
-  for (let i = 0; i < maxFlows; i += 1) flows.add(flow(`s${i}`, `10.0.${i % 250}.1`))
+  for (let i = 0; i < maxFlows; i += 1) flows.add(flow(`s${i}`, `2001:db8:0:1::${i.toString(16)}`))
+  expect([flows.hasRoomFor('2001:db8:0:1:ffff::1'), flows.hasRoomFor('2001:db8:0:2::1')]).toEqual([
+    false,
+    true,
+  ])
+  expect(flows.take(`s${maxFlowsPerSource}`, `browser of s${maxFlowsPerSource}`)).toBeUndefined()
+})
+
+test('a few sources keep nobody else out: the oldest of the largest makes room', () => {
+  const flows = new Flows(new FakeClock())
+  for (let i = 0; i < maxFlows; i += 1) flows.add(flow(`s${i}`, `10.0.0.${i % 10}`))
+  expect(flows.hasRoomFor('10.0.0.1')).toBe(false)
+  expect(flows.add(flow('mine', '192.0.2.1'))).toBe(true)
+  expect(flows.take('mine', 'browser of mine')).toBeDefined()
+  expect([flows.take('s0', 'browser of s0'), flows.take('s1', 'browser of s1')]).toMatchObject([
+    undefined,
+    { sourceAddress: '10.0.0.1' },
+  ])
+})
+
+test('there is a limit in all', () => {
+  const flows = new Flows(new FakeClock())
+  for (let i = 0; i < maxFlows; i += 1) flows.add(flow(`s${i}`, `10.1.${i >> 8}.${i % 256}`))
+  expect(flows.add(flow('mine', '192.0.2.1'))).toBe(false)
   expect(flows.hasRoomFor('192.0.2.1')).toBe(false)
   flows.take('s0', 'browser of s0')
   expect(flows.hasRoomFor('192.0.2.1')).toBe(true)

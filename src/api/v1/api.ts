@@ -20,7 +20,7 @@ import { TokenGuesses } from './token-guesses.ts'
 
 /** Requests of one person in a minute: a page at work asks for some tens, playing fast for some hundreds. */
 const perMinute = { light: 1200, heavy: 600 }
-/** Of one address that did not say who it is, or not truly: programs that guess. */
+/** Of one source that did not say who it is, or not truly: programs that guess. */
 const strangersPerMinute = 120
 
 export const apiBase = '/api/v1'

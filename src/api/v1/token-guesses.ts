@@ -1,6 +1,7 @@
-/** Who sends tokens that are none: looking at one may cost the identity provider a question, so that guessing ends before that. */
+/** Who sends tokens that are none: looking at one may cost the identity provider a question, so that guessing ends before that. A source is an IPv4 address, or a network of IPv6. */
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
+import { sourceNetwork } from '../../identity/source-network.ts'
 import { RateLimit } from '../rate-limit.ts'
 
 /** Tokens that were good lately: whoever has one is looked at, whatever others send from the same address. */
@@ -17,9 +18,8 @@ export class TokenGuesses {
 
   /** Whether what is said of who asks is to be looked at. Costs nothing. */
   mayTry(address: string, authorization: string | undefined): boolean {
-    return (
-      authorization === undefined || this.#known.has(hashOf(authorization)) || this.#strangers.has(address)
-    )
+    if (authorization === undefined || this.#known.has(hashOf(authorization))) return true
+    return this.#strangers.has(sourceNetwork(address))
   }
 
   /** It was good. */
@@ -31,7 +31,7 @@ export class TokenGuesses {
 
   /** Counts a refusal. False if it is one too many. */
   refused(address: string): boolean {
-    return this.#strangers.allows(address)
+    return this.#strangers.allows(sourceNetwork(address))
   }
 }
 
