@@ -35,9 +35,15 @@ export function Frame() {
       <a class="skip" href="#main" onClick={skip}>
         Skip to the content
       </a>
-      <Shown resource={me} what="Signing in">
-        {data => <SignedIn me={data} />}
-      </Shown>
+      {me.state === 'ready' ? (
+        <SignedIn me={me.data} />
+      ) : (
+        <main id="main" tabIndex={-1}>
+          <Shown resource={me} what="Signing in" isPage>
+            {() => null}
+          </Shown>
+        </main>
+      )}
       <Said />
     </>
   )
@@ -51,6 +57,7 @@ function skip(event: MouseEvent): void {
 
 function SignedIn({ me }: { me: Me }) {
   setSignedIn(me)
+  useSetting('zone') // whoever changes it sees it on all of the page at once
   const { path } = useRoute()
   const counts = useCounts(me.mayReview)
   return (
@@ -164,9 +171,9 @@ function CurrentPage({ path }: { path: string }) {
   useTitle(found?.route.title ?? 'Not found')
   useFocusOnNewPage(path)
   if (found === undefined) return <NotFound />
-  if (fault !== undefined) return <Failed error={fault as Error} retry={forget} />
-  if (loaded === undefined) return <Loading what="Loading the page" />
-  if ('error' in loaded) return <Failed error={loaded.error} retry={load} />
+  if (fault !== undefined) return <Failed error={fault as Error} retry={forget} isPage />
+  if (loaded === undefined) return <Loading what="Loading the page" isPage />
+  if ('error' in loaded) return <Failed error={loaded.error} retry={load} isPage />
   return <loaded.Page names={found.names} />
 }
 
@@ -183,7 +190,7 @@ function useFocusOnNewPage(path: string): void {
 
 function NotFound() {
   return (
-    <Empty title="There is no such page">
+    <Empty title="There is no such page" isPage>
       <p>
         <Link to={firstPath}>Go to the sessions</Link>
       </p>

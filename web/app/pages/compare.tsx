@@ -19,9 +19,16 @@ export function Page() {
   const detail = useResource<SessionDetail>(a === null ? undefined : `/sessions/${encodeURIComponent(a)}`)
   if (a === null)
     return (
-      <Empty title="Two sessions are needed">
-        <p>Open a session and press Compare there.</p>
-      </Empty>
+      <>
+        <div class="page-head">
+          <h1>Compare</h1>
+        </div>
+        <Empty title="Two sessions are needed">
+          <p>
+            Open one of the <Link to="/sessions">sessions</Link>, and press Compare there.
+          </p>
+        </Empty>
+      </>
     )
   return (
     <>

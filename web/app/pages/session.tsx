@@ -20,7 +20,7 @@ const views: Readonly<Record<SessionDetail['protocol'], () => Promise<{ readonly
 export function Page({ names }: PageProps) {
   const detail = useResource<SessionDetail>(`/sessions/${encodeURIComponent(names['id'] ?? '')}`)
   return (
-    <Shown resource={detail} what="Opening the session">
+    <Shown resource={detail} what="Opening the session" isPage>
       {data => (
         <Opened key={data.id} detail={data} reload={detail.state === 'ready' ? detail.reload : () => {}} />
       )}

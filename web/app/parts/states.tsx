@@ -3,28 +3,39 @@ import type { ComponentChildren } from 'preact'
 import { OfflineError, ProblemError, type Resource } from '../api.ts'
 import { Line } from './hidden.tsx'
 
-export function Loading({ what = 'Loading' }: { what?: string }) {
+/** `isPage`: it is all that the page says, so its title is the page's first heading. */
+type OfPage = { readonly isPage?: boolean }
+
+function Title({ isPage = false, children }: OfPage & { children: ComponentChildren }) {
+  return isPage ? <h1>{children}</h1> : <h2>{children}</h2>
+}
+
+export function Loading({ what = 'Loading', isPage = false }: { what?: string } & OfPage) {
   return (
     <p class="state loading" role="status">
       <span class="spinner" aria-hidden="true" />
-      {what}…
+      <span {...(isPage ? { role: 'heading', 'aria-level': 1 } : {})}>{what}…</span>
     </p>
   )
 }
 
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+export function Empty({
+  title,
+  isPage = false,
+  children,
+}: { title: string; children?: ComponentChildren } & OfPage) {
   return (
     <div class="state empty">
-      <h2>{title}</h2>
+      <Title isPage={isPage}>{title}</Title>
       {children}
     </div>
   )
 }
 
-export function NoPermission({ detail }: { detail?: string }) {
+export function NoPermission({ detail, isPage = false }: { detail?: string } & OfPage) {
   return (
     <div class="state refused" role="alert">
-      <h2>This is not for you to see</h2>
+      <Title isPage={isPage}>This is not for you to see</Title>
       <p>{detail ?? 'Your roles do not let you review this.'}</p>
       {detail?.includes('Ask ') === true ? null : (
         <p>Who should? Ask those who keep the policy to give your role a review rule for it.</p>
@@ -38,10 +49,10 @@ export function signInAddress(): string {
   return `/sign-in/start?app=${encodeURIComponent(location.pathname + location.search)}`
 }
 
-export function SignedOut() {
+export function SignedOut({ isPage = false }: OfPage) {
   return (
     <div class="state signed-out" role="alert">
-      <h2>Sign in to go on</h2>
+      <Title isPage={isPage}>Sign in to go on</Title>
       <p>You are not signed in, or your sign-in is over. Afterwards you are back on this page.</p>
       <p>
         <a class="button first" href={signInAddress()}>
@@ -53,9 +64,14 @@ export function SignedOut() {
 }
 
 /** Any failure: offline, signed out, refused, not there, or broken. */
-export function Failed({ error, retry }: { error: Error; retry?: (() => void) | undefined }) {
-  if (error instanceof ProblemError && error.status === 401) return <SignedOut />
-  if (error instanceof ProblemError && error.status === 403) return <NoPermission detail={error.message} />
+export function Failed({
+  error,
+  retry,
+  isPage = false,
+}: { error: Error; retry?: (() => void) | undefined } & OfPage) {
+  if (error instanceof ProblemError && error.status === 401) return <SignedOut isPage={isPage} />
+  if (error instanceof ProblemError && error.status === 403)
+    return <NoPermission detail={error.message} isPage={isPage} />
   const title =
     error instanceof OfflineError
       ? 'The gateway does not answer'
@@ -65,9 +81,9 @@ export function Failed({ error, retry }: { error: Error; retry?: (() => void) | 
   const advice = error instanceof ProblemError ? adviceOn(error.status) : undefined
   return (
     <div class="state failed" role="alert">
-      <h2>
+      <Title isPage={isPage}>
         <Line text={title} />
-      </h2>
+      </Title>
       <p>
         {error instanceof OfflineError ? (
           'Check your network. Nothing that you have done here is lost.'
@@ -99,14 +115,16 @@ function adviceOn(status: number): string | undefined {
 /** What a resource is, or why it is not there. */
 export function Shown<T>({
   resource,
-  what,
+  what = 'Loading',
+  isPage = false,
   children,
 }: {
   resource: Resource<T>
   what?: string
   children: (data: T) => ComponentChildren
-}) {
-  if (resource.state === 'loading') return <Loading {...(what === undefined ? {} : { what })} />
-  if (resource.state === 'failed') return <Failed error={resource.error} retry={resource.retry} />
+} & OfPage) {
+  if (resource.state === 'loading') return <Loading what={what} isPage={isPage} />
+  if (resource.state === 'failed')
+    return <Failed error={resource.error} retry={resource.retry} isPage={isPage} />
   return <>{children(resource.data)}</>
 }

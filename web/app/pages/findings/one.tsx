@@ -9,7 +9,7 @@ import type { PageProps } from '../../routes.ts'
 export function Page({ names }: PageProps) {
   const found = useResource<FindingDetail>(`/findings/${encodeURIComponent(names['id'] ?? '')}`)
   return (
-    <Shown resource={found} what="Opening the finding">
+    <Shown resource={found} what="Opening the finding" isPage>
       {({ id, state }) => <Lead to={`/findings?state=${state}&id=${encodeURIComponent(id)}`} />}
     </Shown>
   )
