@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseQuery } from '../../../src/analysis/index/query.ts'
-import { filterIn, withFilter } from '../../../web/app/pages/search/syntax.ts'
+import { filterIn, queryInstant, withFilter } from '../../../web/app/pages/search/syntax.ts'
 
 test('what stands in quotes, or is not wanted, is no filter', () => {
   expect(filterIn('"user:ada" -user:bob', 'user')).toBe('')
@@ -13,6 +13,15 @@ test('a filter is put in, changed and taken out, and nothing else of the query i
   expect(filterIn(asked, 'user')).toBe('ada lovelace')
   expect(withFilter(asked, 'user', '')).toBe('"drop table" x')
   expect(withFilter('', 'after', '2026-11-01')).toBe('after:2026-11-01')
+})
+
+test('an instant goes into it in UTC, as a day where one begins there, and other texts as they are', () => {
+  expect(queryInstant('2h', Number.NaN)).toBe('2h')
+  expect(queryInstant('', undefined)).toBe('')
+  expect(queryInstant('21.11.', Date.parse('2026-11-21T00:00Z'))).toBe('2026-11-21')
+  const ms = Date.parse('2026-11-20T23:00Z')
+  expect(queryInstant('2026-11-21', ms)).toBe('2026-11-20T23:00:00Z')
+  expect(parseQuery(`x after:${queryInstant('', ms)}`, ms)).toMatchObject({ query: { afterMs: ms } })
 })
 
 test('the gateway reads from it what the page has written into it', () => {

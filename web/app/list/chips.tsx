@@ -2,9 +2,10 @@
 import { useState } from 'preact/hooks'
 import { Line, withMarks } from '../parts/hidden.tsx'
 import { Popover } from '../parts/popover.tsx'
+import { inputText, readInstant, zoneWords } from '../parts/instant.ts'
 import { textOf } from '../parts/time.tsx'
 import { changeQuery, useRoute } from '../router.tsx'
-import { useSetting } from '../settings.ts'
+import { useSetting, type Zone } from '../settings.ts'
 import {
   choices,
   filterKeys,
@@ -87,32 +88,33 @@ function TimeChip() {
               Any time
             </button>
           </div>
-          <RangeForm from={from} to={to} onDone={close} />
+          <RangeForm key={zone} zone={zone} from={from} to={to} onDone={close} />
         </>
       )}
     </Popover>
   )
 }
 
-/** From and to, as text in UTC: pickers of browsers know the browser's zone only. */
+/** From and to, as text in the zone that the pages show: pickers of browsers know the browser's zone only. The address has UTC. */
 function RangeForm({
+  zone,
   from,
   to,
   onDone,
 }: {
+  zone: Zone
   from: number | undefined
   to: number | undefined
   onDone: () => void
 }) {
-  const shown = (ms: number | undefined): string =>
-    ms === undefined ? '' : instantText(ms).replace('T', ' ').replace('Z', '')
+  const shown = (ms: number | undefined): string => (ms === undefined ? '' : inputText(ms, zone))
   const [texts, setTexts] = useState({ from: shown(from), to: shown(to) })
   const [problem, setProblem] = useState('')
   const apply = (event: Event): void => {
     event.preventDefault()
-    const read = { from: readUtc(texts.from), to: readUtc(texts.to) }
+    const read = { from: readInstant(texts.from, zone), to: readInstant(texts.to, zone) }
     if (Number.isNaN(read.from) || Number.isNaN(read.to))
-      return setProblem('Write times like 2026-11-21 14:00, in UTC.')
+      return setProblem(`Write times like 2026-11-21 14:00, in ${zoneWords(zone)}.`)
     changeQuery({ last: undefined, from: textOrNone(read.from), to: textOrNone(read.to) })
     onDone()
   }
@@ -120,7 +122,7 @@ function RangeForm({
     <form onSubmit={apply}>
       {(['from', 'to'] as const).map(name => (
         <label class="field" key={name}>
-          {name === 'from' ? 'From (UTC)' : 'To (UTC)'}
+          {name === 'from' ? 'From' : 'To'} ({zoneWords(zone)})
           <input
             type="text"
             inputMode="numeric"
@@ -140,14 +142,6 @@ function RangeForm({
       </button>
     </form>
   )
-}
-
-/** Undefined for nothing, NaN for what is no time. */
-function readUtc(text: string): number | undefined {
-  const trimmed = text.trim()
-  if (trimmed === '') return undefined
-  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)Z?)?$/.exec(trimmed)
-  return match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2] ?? '00:00'}Z`)
 }
 
 function textOrNone(ms: number | undefined): string | undefined {

@@ -16,8 +16,10 @@ import { post } from '../../api.ts'
 import { useMe } from '../../me.ts'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Line } from '../../parts/hidden.tsx'
+import { inputText, readInstant, zoneWords } from '../../parts/instant.ts'
 import { Problem } from '../../parts/problem.tsx'
 import { say } from '../../parts/said.tsx'
+import { useSetting, type Zone } from '../../settings.ts'
 
 /** As the gateway bounds it. */
 const maxRationale = 2000
@@ -181,7 +183,8 @@ export function SuppressDialog(asked: Asked) {
   const [scope, setScope] = useState<SuppressWish['scope']>()
   const [until, setUntil] = useState('')
   const [rationale, setRationale] = useState('')
-  const untilMs = Date.parse(`${until}T23:59:59Z`)
+  const [zone] = useSetting('zone')
+  const untilMs = readInstant(`${until} 23:59:59`, zone) ?? Number.NaN
   return (
     <Dialog title="Suppress what is like this" onClose={() => asked.onClose(false)}>
       <Form
@@ -199,12 +202,12 @@ export function SuppressDialog(asked: Asked) {
       >
         <Choice legend="What is kept quiet" choices={scopes} chosen={scope} onChoose={setScope} />
         <label class="field">
-          Until (UTC, at most {maxSuppressDays} days)
+          Until the end of this day ({zoneWords(zone)}, at most {maxSuppressDays} days)
           <input
             type="date"
             required
-            min={dayOf(dayMs)}
-            max={dayOf(maxSuppressDays * dayMs)}
+            min={dayOf(dayMs, zone)}
+            max={dayOf(maxSuppressDays * dayMs, zone)}
             value={until}
             onInput={event => setUntil(event.currentTarget.value)}
           />
@@ -219,8 +222,8 @@ export function SuppressDialog(asked: Asked) {
   )
 }
 
-function dayOf(fromNowMs: number): string {
-  return new Date(Date.now() + fromNowMs).toISOString().slice(0, 10)
+function dayOf(fromNowMs: number, zone: Zone): string {
+  return inputText(Date.now() + fromNowMs, zone).slice(0, 10)
 }
 
 /** Reviewers who have had to do with findings before: the gateway knows them by name. */

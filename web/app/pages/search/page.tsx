@@ -6,10 +6,12 @@ import { useKeys } from '../../keys.ts'
 import { Line, MarkedLine } from '../../parts/hidden.tsx'
 import { KeysHelp } from '../../parts/keys-help.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
+import { dayAt, inputText, readInstant, zoneWords } from '../../parts/instant.ts'
 import { offsetOf, Time } from '../../parts/time.tsx'
 import { changeQuery, Link, useRoute } from '../../router.tsx'
+import { useSetting } from '../../settings.ts'
 import { bySession, excerpt, momentOf, type SessionHits } from './groups.ts'
-import { filterIn, maxQuery, withFilter } from './syntax.ts'
+import { filterIn, maxQuery, queryInstant, withFilter } from './syntax.ts'
 import './search.css'
 
 type Kind = EntryView['kind']
@@ -149,37 +151,55 @@ function Narrow({ asked, chosen }: { asked: string; chosen: readonly string[] })
       </div>
       <Field asked={asked} field="user" name="Person" />
       <Field asked={asked} field="target" name="Target" />
-      <Field asked={asked} field="after" name="From (UTC)" type="date" />
-      <Field asked={asked} field="before" name="Before (UTC)" type="date" />
+      <TimeField asked={asked} field="after" name="From" />
+      <TimeField asked={asked} field="before" name="Before" />
     </div>
   )
 }
 
-function Field({
-  asked,
-  field,
-  name,
-  type = 'text',
-}: {
-  asked: string
-  field: string
-  name: string
-  type?: 'text' | 'date'
-}) {
+function Field({ asked, field, name }: { asked: string; field: string; name: string }) {
   const value = filterIn(asked, field)
-  const common = {
-    defaultValue: value,
-    autocomplete: 'off' as const,
-    onChange: (event: { readonly currentTarget: HTMLInputElement }) =>
-      changeQuery({ q: withFilter(asked, field, event.currentTarget.value.trim()) }),
-  }
   return (
     <label class="field">
       {name}
-      {type === 'date' ? (
-        <input key={value} type="date" {...common} />
+      <input
+        key={value}
+        type="text"
+        spellcheck={false}
+        autocomplete="off"
+        defaultValue={value}
+        onChange={event => changeQuery({ q: withFilter(asked, field, event.currentTarget.value.trim()) })}
+      />
+    </label>
+  )
+}
+
+/** A day or an instant in the zone that the pages show; the query has it in UTC. What is no day is shown as it is: `2h`, for one. */
+function TimeField({ asked, field, name }: { asked: string; field: string; name: string }) {
+  const [zone] = useSetting('zone')
+  const value = filterIn(asked, field)
+  const ms = readInstant(value, 'utc')
+  const isInstant = ms !== undefined && !Number.isNaN(ms)
+  const day = isInstant ? dayAt(ms, zone) : ''
+  const isDay = value === '' || (isInstant && day !== undefined)
+  const apply = (text: string): void =>
+    changeQuery({ q: withFilter(asked, field, queryInstant(text.trim(), readInstant(text, zone))) })
+  const common = {
+    autocomplete: 'off' as const,
+    onChange: (event: { readonly currentTarget: HTMLInputElement }) => apply(event.currentTarget.value),
+  }
+  return (
+    <label class="field">
+      {name} ({zoneWords(zone)})
+      {isDay ? (
+        <input key={`day ${value} ${zone}`} type="date" defaultValue={day} {...common} />
       ) : (
-        <input key={value} type="text" spellcheck={false} {...common} />
+        <input
+          key={`${value} ${zone}`}
+          type="text"
+          defaultValue={isInstant ? inputText(ms, zone) : value}
+          {...common}
+        />
       )}
     </label>
   )
@@ -313,7 +333,7 @@ const syntax: readonly { readonly write: string; readonly means: string }[] = [
   { write: 'user:ada target:orders', means: 'by somebody, on a target; also kind:, session: and rule:' },
   {
     write: 'after:2026-11-01 before:2h',
-    means: 'within a time: a day or an instant in UTC, or how long ago',
+    means: 'within a time: a day or an instant, in a query always UTC; or how long ago',
   },
 ]
 

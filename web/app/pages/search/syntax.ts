@@ -32,3 +32,12 @@ export function withFilter(query: string, name: string, value: string): string {
   const added = plain === '' ? '' : `${name}:${/[\s,]|^-/.test(plain) ? `"${plain}"` : plain}`
   return [rest.trim(), added].filter(text => text !== '').join(' ')
 }
+
+/** How a query says an instant, in UTC: a day where one begins there. `text` is what was written, for what is no instant. */
+export function queryInstant(text: string, ms: number | undefined): string {
+  if (ms === undefined || Number.isNaN(ms)) return text
+  return new Date(ms)
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z')
+    .replace('T00:00:00Z', '')
+}
