@@ -419,6 +419,7 @@ test('a purged session keeps its row, and pages learn when it went and by which 
     rule: 'line 9: all, max 365d',
     hold: undefined,
     purged: undefined,
+    isBeingPurged: false,
   })
   ground.bench.clock.advance(365 * day)
   await ground.retention.run('test')

@@ -1,8 +1,10 @@
 /** The browser's proof of a recording: what it must notice, and that it says what it did not look at. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { FrameReader } from '../../../src/recorder/frames.ts'
 import { believe, readPins, type TrustedKey } from '../../../web/app/pages/integrity/trust.ts'
+import { newFolder } from '../../support/scratch.ts'
 import { proveRecording, type RecordingProof } from '../../../web/app/pages/integrity/recording.ts'
 
 const folder = join(import.meta.dirname, '../../fixtures/recordings')
@@ -42,9 +44,26 @@ test('what is no recording is said to be none', async () => {
   expect(proof.checks[0]?.says).toBe('Record 0 at byte 0: this is no recording of version 1.')
 })
 
-test('an end that was cut off is no proof of an end', async () => {
-  const proof = await prove(stored('plain').subarray(0, -200), await allKeys())
-  expect(stateOf(proof, 'End')).not.toBe('failed')
+test('an end that was cut off a session that is over fails, wherever the cut is', async () => {
+  const whole = stored('plain')
+  const keys = await allKeys()
+  const seal = sealOffset(whole)
+  for (const length of [seal, seal + 50, seal - 50]) {
+    const proof = await prove(whole.subarray(0, length), keys)
+    expect(
+      proof.checks.map(({ state }) => state),
+      `${length} bytes`,
+    ).toContain('failed')
+    expect(stateOf(proof, 'End'), `${length} bytes`).not.toBe('verified')
+  }
+})
+
+test('of a session that goes on an end is not asked for', async () => {
+  const whole = stored('plain')
+  const cut = whole.subarray(0, sealOffset(whole) + 50)
+  const proof = await prove(cut, await allKeys(), undefined, false)
+  expect(stateOf(proof, 'End')).toBe('not-checked')
+  expect(stateOf(proof, 'Chain')).toBe('verified')
   expect(proof.checks.find(({ name }) => name === 'Chain')?.says).toMatch(/bytes at the end/)
 })
 
@@ -63,7 +82,7 @@ test.each(['plain', 'sql', 'rotated', 'encrypted'])('a whole recording is proven
 })
 
 test.each(['live', 'crashed'])('one that is not sealed, or by a later start, says so (%s)', async name => {
-  const proof = await prove(stored(name), await allKeys())
+  const proof = await prove(stored(name), await allKeys(), undefined, name !== 'live')
   expect(stateOf(proof, 'Chain')).toBe('verified')
   expect(proof.checks.find(check => check.name === 'End')?.says).toMatch(/no seal|stopped before/)
 })
@@ -75,18 +94,28 @@ test('how the bytes were cut on their way never shows', async () => {
     for (let at = 0; at < whole.length; at += 13) yield whole.subarray(at, at + 13)
   }
   const session = sessionOf(whole)
-  expect(await proveRecording(pieces(), { session, keys: await allKeys() })).toEqual(once)
+  expect(await proveRecording(pieces(), { session, keys: await allKeys(), isOver: true })).toEqual(once)
 })
 
 async function prove(
   bytes: Uint8Array,
   keys: readonly TrustedKey[],
   session = sessionOf(bytes),
+  isOver = true,
 ): Promise<RecordingProof> {
   const whole = async function* () {
     yield bytes
   }
-  return proveRecording(whole(), { session, keys })
+  return proveRecording(whole(), { session, keys, isOver })
+}
+
+function sealOffset(bytes: Buffer): number {
+  const file = join(newFolder('cut'), 'recording')
+  writeFileSync(file, bytes)
+  const frames = new FrameReader(file)
+  for (let frame = frames.next(); frame !== undefined; frame = frames.next())
+    if (frame.kind === 'seal') return frame.offset
+  throw new Error('it has no seal')
 }
 
 function sessionOf(bytes: Uint8Array): string {

@@ -23,12 +23,19 @@ export type RecordingProof = {
 type Counts = { chunks: number; events: number; bytes: number; lastUs: number }
 type Signed = { readonly keyId: string; readonly trusted: TrustedKey | undefined }
 
-/** `pieces` are the stored bytes in order; `keys` those that are believed. Never throws for what is in the file. */
+/**
+ * `pieces` are the stored bytes in order; `keys` those that are believed; `isOver`: the session has ended, so its recording has an end, too.
+ * Never throws for what is in the file.
+ */
 export async function proveRecording(
   pieces: AsyncIterable<Uint8Array>,
-  { session, keys }: { readonly session: string; readonly keys: readonly TrustedKey[] },
+  {
+    session,
+    keys,
+    isOver,
+  }: { readonly session: string; readonly keys: readonly TrustedKey[]; readonly isOver: boolean },
 ): Promise<RecordingProof> {
-  const state = new Proof(session, keys)
+  const state = new Proof(session, keys, isOver)
   const tail = { tornBytes: 0 }
   try {
     for await (const frame of chainedFrames(pieces, tail)) await state.take(frame)
@@ -42,6 +49,7 @@ export async function proveRecording(
 class Proof {
   readonly #session: string
   readonly #keys: readonly TrustedKey[]
+  readonly #isOver: boolean
   readonly #counts: Counts = { chunks: 0, events: 0, bytes: 0, lastUs: 0 }
   readonly #signed: Signed[] = []
   readonly #proofs: Check[] = []
@@ -56,9 +64,10 @@ class Proof {
   #isEncrypted = false
   #problem: FrameProblem | undefined
 
-  constructor(session: string, keys: readonly TrustedKey[]) {
+  constructor(session: string, keys: readonly TrustedKey[], isOver: boolean) {
     this.#session = session
     this.#keys = keys
+    this.#isOver = isOver
   }
 
   async take(frame: Frame): Promise<void> {
@@ -175,7 +184,8 @@ class Proof {
     const torn = tornBytes === 0 ? '' : ` ${tornBytes} bytes at the end are no whole record.`
     return {
       name,
-      state: 'verified',
+      // What is being written may end in the middle of a record.
+      state: torn !== '' && this.#isOver ? 'failed' : 'verified',
       says: `${this.#records} records: each names the SHA-256 of the one before it, and counts go on without a gap.${torn}`,
     }
   }
@@ -206,11 +216,17 @@ class Proof {
     const seal = this.#seal
     if (this.#problem !== undefined)
       return { name, state: 'not-checked', says: 'Not reached: the chain is broken before.' }
+    if (seal === undefined && this.#isOver)
+      return {
+        name,
+        state: 'failed',
+        says: `The session is over, and there is no seal: its end was cut off. ${this.#sinceSigned} chunks after the last signature are only chained.`,
+      }
     if (seal === undefined)
       return {
         name,
         state: 'not-checked',
-        says: `There is no seal: the session is open or its end is missing. ${this.#sinceSigned} chunks after the last signature are only chained.`,
+        says: `There is no seal yet: the session is open. ${this.#sinceSigned} chunks after the last signature are only chained.`,
       }
     const interrupted = seal['interrupted'] === true ? ' The gateway stopped before the session did.' : ''
     return {

@@ -1,6 +1,7 @@
 /** Proves the recording of one session, from its stored bytes, in this browser. */
 import { useEffect, useId, useRef, useState } from 'preact/hooks'
-import { getPieces } from '../../api.ts'
+import type { SessionDetail } from '../../../../src/api/schema.ts'
+import { get, getPieces } from '../../api.ts'
 import { Line } from '../../parts/hidden.tsx'
 import { Failed } from '../../parts/states.tsx'
 import { changeQuery, Link } from '../../router.tsx'
@@ -97,8 +98,11 @@ async function prove(
   signal: AbortSignal,
   onProgress: (bytes: number) => void,
 ): Promise<Run> {
-  const pieces = await getPieces(`/sessions/${encodeURIComponent(session)}/recording`, signal)
-  const proof = await proveRecording(counted(pieces, onProgress), { session, keys })
+  const path = `/sessions/${encodeURIComponent(session)}`
+  // Asked before: what ends meanwhile has no seal in what is fetched, and that is no fault.
+  const { state } = await get<SessionDetail>(path, undefined, signal)
+  const pieces = await getPieces(`${path}/recording`, signal)
+  const proof = await proveRecording(counted(pieces, onProgress), { session, keys, isOver: state !== 'open' })
   const growth = newest === undefined ? [] : await growthOf(proof.checkpoints, newest, signal)
   return { at: 'done', proof, growth }
 }
