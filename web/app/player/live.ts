@@ -26,13 +26,20 @@ export class LiveSource extends StoredSource {
   readonly #id: string
   /** Something has come. */
   onGrown: (events: readonly PlayEvent[]) => void = () => {}
-  onEnd: (end: LiveEnd) => void = () => {}
+  #end: LiveEnd | undefined
+  #hearEnd: (end: LiveEnd) => void = () => {}
 
   private constructor(session: string, info: Replay, socket: WebSocket) {
     super(session, info)
     this.#id = session
     this.#stored = info
     this.#socket = socket
+  }
+
+  /** Who asks after the end hears of it all the same. */
+  set onEnd(hear: (end: LiveEnd) => void) {
+    this.#hearEnd = hear
+    if (this.#end !== undefined) hear(this.#end)
   }
 
   /** Listens first and asks for what is stored then, so that nothing is between the two. */
@@ -45,19 +52,19 @@ export class LiveSource extends StoredSource {
       const { events, end } = readLines(String(data))
       if (waiting.source === undefined) early.push(...events)
       else waiting.source.#take(events)
-      if (end !== undefined) waiting.end = end
-      if (end !== undefined) waiting.source?.onEnd(end)
+      if (end !== undefined) tellEnd(end)
     })
-    socket.addEventListener('close', () => {
-      waiting.end ??= { text: 'The connection to the gateway is lost.', isOver: false }
-      waiting.source?.onEnd(waiting.end)
-    })
-    await opened(socket)
-    await new Promise(resolve => setTimeout(resolve, settleMs))
-    const info = await get<Replay>(`/sessions/${session}/replay`)
-    const source = new LiveSource(session, info, socket)
+    const tellEnd = (end: LiveEnd): void => {
+      waiting.end ??= end
+      if (waiting.source !== undefined) waiting.source.#ended(waiting.end)
+    }
+    socket.addEventListener('close', () =>
+      tellEnd({ text: 'The connection to the gateway is lost.', isOver: false }),
+    )
+    const source = new LiveSource(session, await storedSoFar(session, socket), socket)
     waiting.source = source
     source.#take(early)
+    if (waiting.end !== undefined) source.#ended(waiting.end)
     return source
   }
 
@@ -72,10 +79,16 @@ export class LiveSource extends StoredSource {
   }
 
   override close(): void {
-    this.onEnd = () => {}
+    this.#hearEnd = () => {}
     this.onGrown = () => {}
     this.#socket.close()
     super.close()
+  }
+
+  #ended(end: LiveEnd): void {
+    if (this.#end !== undefined) return
+    this.#end = end
+    this.#hearEnd(end)
   }
 
   #take(events: readonly PlayEvent[]): void {
@@ -127,6 +140,18 @@ export class LiveSource extends StoredSource {
   }
 
   onMoved: () => void = () => {}
+}
+
+/** Whoever could not be shown anything does not go on watching. */
+async function storedSoFar(session: string, socket: WebSocket): Promise<Replay> {
+  try {
+    await opened(socket)
+    await new Promise(resolve => setTimeout(resolve, settleMs))
+    return await get<Replay>(`/sessions/${session}/replay`)
+  } catch (thrown) {
+    socket.close()
+    throw thrown
+  }
 }
 
 function opened(socket: WebSocket): Promise<void> {
