@@ -52,8 +52,9 @@ export function WatchedPart({
     <div class="watched">
       <h2>Watched</h2>
       <ul>
-        {found.data.map(({ by, lastMs, stretches }) => (
-          <li key={by}>
+        {found.data.map(({ by, lastMs, stretches }, place) => (
+          // Two people may have one name.
+          <li key={`${place} ${by}`}>
             <Line text={by} /> · {share(stretches)} · <Ago ms={lastMs} />
             <svg viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true">
               {stretches.map(({ fromMs, toMs }) => (
