@@ -232,9 +232,9 @@ async function list(options: ListOptions): Promise<void> {
   const { json, config: _config, gateway: _gateway, tokenFile: _tokenFile, limit, ...filter } = options
   const page = await deskOf(options).list({ ...filter, limit: Number(limit) })
   if (json === true) return printJson(page)
-  if (page.items.length === 0) return say('No findings.')
+  if (page.items.length === 0 && page.next === undefined) return say('No findings.')
   const heads = ['FINDING', 'SEVERITY', 'STATE', 'WHO', 'WHERE', 'SESSION', 'WHAT']
-  say(table([heads, ...page.items.map(cells)]))
+  say(page.items.length === 0 ? 'None so far.' : table([heads, ...page.items.map(cells)]))
   if (page.next !== undefined) say(`There are more: --cursor ${printableLine(page.next)}`)
 }
 

@@ -264,12 +264,13 @@ function page(db: Db, query: FindingQuery) {
 
 function select(db: Db, query: Omit<FindingQuery, 'limit' | 'after'>) {
   let rows = db.selectFrom('findings')
-  const { seen, states, severities: wanted, kinds, sessions, places, group, sinceMs } = query
+  const { seen, states, severities: wanted, kinds, sessions, principals, places, group, sinceMs } = query
   if (seen !== undefined) rows = rows.where(eb => seenIn(eb, seen))
   if (states !== undefined) rows = rows.where('state', 'in', [...states])
   if (wanted !== undefined) rows = rows.where('severity', 'in', [...wanted])
   if (kinds !== undefined) rows = rows.where('kind', 'in', [...kinds])
   if (sessions !== undefined) rows = rows.where('session', 'in', [...sessions])
+  if (principals !== undefined) rows = rows.where('principalName', 'in', [...principals])
   if (places !== undefined) rows = rows.where('place', 'in', [...places])
   if (group !== undefined) rows = rows.where('group', '=', group)
   if (sinceMs !== undefined) rows = rows.where('createdAtMs', '>=', sinceMs)

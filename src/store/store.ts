@@ -256,6 +256,8 @@ export type FindingQuery = {
   /** Groups, or rules within them. */
   readonly rules?: readonly string[] | undefined
   readonly sessions?: readonly string[] | undefined
+  /** By their names. */
+  readonly principals?: readonly string[] | undefined
   readonly assignees?: readonly (string | undefined)[] | undefined
   readonly places?: readonly FindingRow['place'][] | undefined
   readonly group?: string | undefined

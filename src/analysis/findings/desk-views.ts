@@ -12,7 +12,7 @@ type Shown = Exclude<FindingRow['place'], 'shadow'>
 
 const defaultPage = 50
 const maxPage = 200
-/** Rows that are looked at for one page: of a person whose name is hidden, others' are passed over. */
+/** Rows that are looked at for one page: for a person whose name is hidden, others' are passed over one by one. */
 const maxScanned = 5000
 const batch = 250
 /** How far back others of the same group count as similar, and how many are counted. */
@@ -24,39 +24,53 @@ export async function listFindings(
   filter: FindingFilter,
   asker: Asker,
 ): Promise<FindingPage> {
-  const limit = Math.max(1, Math.min(maxPage, filter.limit ?? defaultPage))
-  const items: FindingRow[] = []
-  let after = filter.cursor === undefined ? undefined : await parts.store.get(filter.cursor)
+  const after = filter.cursor === undefined ? undefined : await parts.store.get(filter.cursor)
   if (filter.cursor !== undefined && after === undefined) return { items: [] }
-  let next: string | undefined
+  const { items, next } = await pageOf(parts, filter, asker, after)
+  const similar = new Map<string, Promise<number>>()
+  const views = items.map(row => viewOf(parts, row, asker, similar))
+  return { items: await Promise.all(views), ...(next === undefined ? {} : { next: next.id }) }
+}
+
+type RowPage = { readonly items: readonly FindingRow[]; readonly next?: FindingRow | undefined }
+
+/** `next`: what the next page comes after. Of a page that is not full it is where looking ended, so that what is further down is found, too. */
+async function pageOf(
+  parts: DeskParts,
+  filter: FindingFilter,
+  asker: Asker,
+  start: FindingRow | undefined,
+): Promise<RowPage> {
+  const limit = Math.max(1, Math.min(maxPage, filter.limit ?? defaultPage))
   const query = { ...(await queryOf(parts, filter, asker)), seen: await seenBy(parts, asker) }
-  for (let scanned = 0; scanned < maxScanned && items.length <= limit; scanned += batch) {
+  const items: FindingRow[] = []
+  let after = start
+  let seen: FindingRow | undefined
+  for (let scanned = 0; scanned < maxScanned; scanned += batch) {
     const rows = await parts.store.list({ ...query, limit: batch, after })
     for (const row of rows) {
-      after = row
-      if (!maySee(parts, row, asker) || !(await isOf(parts, row, filter.principal, asker))) continue
-      if (items.length === limit) {
-        next = items.at(-1)?.id
-        items.push(row) // one more than a page: there is a next one
-        break
-      }
+      if (!maySee(parts, row, asker)) continue
+      seen = row
+      if (!(await isOf(parts, row, filter.principal, asker))) continue
+      if (items.length === limit) return { items, next: items.at(-1) }
       items.push(row)
     }
-    if (rows.length < batch) break
+    if (rows.length < batch) return { items }
+    after = rows.at(-1)
   }
-  const similar = new Map<string, Promise<number>>()
-  const views = items.slice(0, limit).map(row => viewOf(parts, row, asker, similar))
-  return { items: await Promise.all(views), ...(next === undefined ? {} : { next }) }
+  return { items, next: seen }
 }
 
 async function queryOf(parts: DeskParts, filter: FindingFilter, asker: Asker) {
-  const { state, severity, kind, rule, session, assignee, place } = filter
+  const { state, severity, kind, rule, session, assignee, place, principal } = filter
+  const areNamesShown = parts.config().analysis.pseudonyms === undefined
   return {
     states: orNone(state),
     severities: orNone(severity),
     kinds: orNone(kind),
     rules: orNone(rule),
     sessions: orNone(session),
+    principals: areNamesShown ? orNone(principal) : undefined,
     assignees: assignee === undefined ? undefined : await keysOf(parts, assignee, asker),
     places: placesOf(place, severity),
     ...wakingOf(place, parts.clock.nowMs()),

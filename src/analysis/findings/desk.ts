@@ -119,6 +119,7 @@ export type OwnRecord = {
 
 export type Contesting = { readonly finding?: string; readonly session?: string; readonly text: string }
 
+/** `next`: there may be more after that one, even of an empty page. */
 export type FindingPage = {
   readonly items: readonly FindingView[]
   readonly next?: string

@@ -137,6 +137,11 @@ function Inbox({ state, onChanged }: { state: FindingState; onChanged: () => voi
   const filter = Object.fromEntries(filterNames.map(name => [name, query.getAll(name)]))
   const place = query.get('place') ?? undefined
   const found = usePages<FindingSummary>('/findings', { state, place, ...filter })
+  useEffect(() => {
+    // A page may be empty and not the last: where names are hidden, one person's findings are looked for among all.
+    const isNothingYet = found.first !== undefined && found.items.length === 0 && !found.isOver
+    if (isNothingYet && !found.isFetching && found.error === undefined) found.more()
+  }, [found.first, found.isOver, found.isFetching, found.error])
   const [ticked, setTicked] = useState<ReadonlySet<string>>(new Set())
   const [asking, setAsking] = useState<'assign' | 'close'>()
   const decisions = useDecisions(() => {
