@@ -161,7 +161,7 @@ async function viewOf(
     ...(row.assigneeName === undefined ? {} : { assignee: row.assigneeName }),
     rules,
     similar: Math.max(0, (await counted) - 1),
-    ...(row.placeReason === undefined ? {} : { below: row.placeReason }),
+    ...(row.placeReason === undefined ? {} : { below: clean(row, isHidden, row.placeReason) }),
     ...snoozedOf(row, parts.clock.nowMs()),
   }
 }
@@ -206,7 +206,7 @@ export async function inFull(parts: DeskParts, row: FindingRow, asker: Asker): P
     history: history.map(({ atMs, by, byName, what, note }) => ({
       atMs,
       by: isHidden && by === `${row.issuer}\n${row.subject}` ? 'the person concerned' : byName,
-      what,
+      what: tidy(what),
       ...(note === undefined ? {} : { note: tidy(note) }),
     })),
     mayDecide: refusal === undefined,
@@ -215,7 +215,7 @@ export async function inFull(parts: DeskParts, row: FindingRow, asker: Asker): P
     unmaskings: waiting.map(one => ({
       id: one.id,
       by: one.askedByName,
-      caseId: one.caseId,
+      caseId: tidy(one.caseId),
       reason: tidy(one.reason),
       mayApprove: mayApprove(parts, row, one, asker),
     })),

@@ -56,6 +56,26 @@ test('until it is approved, nothing of a finding tells the name', async () => {
   }
 })
 
+test('what reviewers wrote tells no hidden name either, wherever it shows', async () => {
+  const { desk, find, session } = await deskWith({ pseudonyms })
+  const until = { untilMs: NOON + HOUR, rationale: 'bob@example.com tests the network' }
+  const id = await find()
+  valueOf(await desk.suppress(id, { scope: 'rule', ...until }, ann))
+  await session({ id: 's2' })
+  const suppressed = await find({ session: 's2' })
+  valueOf(await desk.unmask(suppressed, { caseId: 'HR-Bob-7', reason: 'to ask Bob' }, ann))
+  const [shown] = (await desk.list({ place: 'suppressed' }, carl)).items
+  expect(shown).toMatchObject({
+    id: suppressed,
+    below: 'Suppressed by ann@example.com: [name] tests the network',
+  })
+  const detail = valueOf(await desk.get(suppressed, carl))
+  expect(detail.unmaskings).toMatchObject([{ caseId: 'HR-[name]-7', reason: 'to ask [name]' }])
+  expect(detail.history.map(({ what }) => what)).toContain('asked for the name (case HR-[name]-7)')
+  for (const asker of [ann, carl, local])
+    expect(JSON.stringify([shown, await desk.get(suppressed, asker)])).not.toMatch(/bob/i)
+})
+
 test('whom a finding may be given to tells no hidden name', async () => {
   const { desk, find, session } = await deskWith({ pseudonyms })
   await session({ id: 's2', subject: 'eve-5', principalName: 'eve@example.com' })
