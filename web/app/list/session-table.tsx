@@ -156,7 +156,7 @@ function columnsOf({ chosen, onChoose, onAct }: Doing): readonly Column<SessionS
         </>
       ),
     },
-    { key: 'duration', head: 'Duration', width: '7rem', cell: durationCell },
+    { key: 'duration', head: 'Duration', width: '5.6rem', cell: durationCell },
     {
       key: 'principal',
       head: 'User',
@@ -242,10 +242,20 @@ function durationCell(row: SessionSummary): ComponentChildren {
 function activeOf({ counts }: SessionSummary, durationMs: number): ComponentChildren {
   if (counts === undefined || durationMs - counts.activeMs < idleWorthMs) return null
   return (
-    <span class="under" title="The rest are stretches of more than ten seconds without input and output.">
-      {duration(counts.activeMs)} active
+    <span
+      class="under"
+      title={`${duration(counts.activeMs)}; the rest are stretches of more than ten seconds without input and output.`}
+    >
+      {roughly(counts.activeMs)} active
     </span>
   )
+}
+
+/** In one number, for where there is little room. */
+function roughly(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1000))
+  if (seconds < 60) return `${seconds} s`
+  return seconds < 3600 ? `${Math.round(seconds / 60)} m` : `${(seconds / 3600).toFixed(1)} h`
 }
 
 function counted(count: number, noun: string): string {
