@@ -5,7 +5,7 @@ import type { EntryView, Page } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
 import { cursor, whole } from './fields.ts'
 import { withRecording } from './recordings.ts'
-import { notThere } from './refusals.ts'
+import { conflict, notThere } from './refusals.ts'
 import { viewOf } from './replay/entry-view.ts'
 import { type Answer, type Refused, type Route, type SessionAsk, sessionRoute } from './route.ts'
 import { entryPage, statementText } from './shapes.ts'
@@ -79,6 +79,15 @@ async function statementOf(parts: ApiParts, { row, person, params }: SessionAsk)
   if (!/^\d{1,9}$/.test(text)) return notThere
   return await withRecording<Answer>(parts, row, async file => {
     await parts.readings.note(row, person, 'transcript')
-    return (await parts.reading.ask({ do: 'statement', file, entry: Number(text) })) ?? notThere
+    const found = await parts.reading.ask({ do: 'statement', file, entry: Number(text) })
+    return found !== undefined && 'damage' in found ? damaged(found.damage) : (found ?? notThere)
   })
+}
+
+/** It may be known from the index, which was made while the recording was whole. */
+function damaged(reason: string): Refused {
+  return conflict(
+    'Damaged',
+    `The part of the recording that has this statement is damaged (${reason}). What the list says of it was read before, or cannot be checked any more.`,
+  )
 }

@@ -6,6 +6,7 @@ import type { Entry, EntryKind } from '../../../analysis/entry.ts'
 import type { Revocation } from '../../../audit/revocation.ts'
 import type { CheckRow } from '../../../model.ts'
 import type { Replay, ReplayKeyframe, SessionFact, StatementText } from '../../schema.ts'
+import type { ScreensAt } from './screens-at.ts'
 
 export type Task =
   | {
@@ -25,6 +26,8 @@ export type Task =
       readonly from: number
       readonly limit: number
     }
+  /** What terminals showed then: milliseconds since the opening. */
+  | { readonly do: 'screens'; readonly file: string; readonly moments: readonly number[] }
   /** By the number of its entry. */
   | { readonly do: 'statement'; readonly file: string; readonly entry: number }
   | { readonly do: 'chunks'; readonly file: string; readonly chunk: number; readonly count: number }
@@ -40,7 +43,10 @@ export type TaskResult = {
     readonly next: number | undefined
     readonly total: number
   }
-  readonly statement: StatementText | undefined
+  /** `damage`: why the part of the recording that has it cannot be read. */
+  readonly statement: StatementText | { readonly damage: string } | undefined
+  /** In the order of the moments; undefined of a recording that is encrypted to auditors. */
+  readonly screens: readonly ScreensAt[] | undefined
   readonly events: Uint8Array<ArrayBuffer> | undefined
   readonly chunks: Uint8Array<ArrayBuffer> | undefined
 }

@@ -6,15 +6,16 @@ import { FrameReader } from '../../../recorder/frames.ts'
 import type { KeyframeIndex } from '../../../recorder/keyframe.ts'
 import { readRecording } from '../../../recorder/reader.ts'
 import type { Entry } from '../../../analysis/entry.ts'
-import type { Replay, StatementText } from '../../schema.ts'
+import type { Replay } from '../../schema.ts'
 import { bytesBehind, indexBeside, placesOf, replayKeyframe } from './keyframes.ts'
 import { replayEventOf } from './replay-event.ts'
 import { GrowingMap, type MappedChunk, type ReplayMap } from './replay-map.ts'
 import { openingFacts } from './opening-facts.ts'
+import { screensAt, type ScreensAt } from './screens-at.ts'
 import { checkRecording } from './check-recording.ts'
 import { GrowingEntries, pageOf } from './session-entries.ts'
 import { statementIn } from './statement-text.ts'
-import type { Given, Order, Task } from './reading-thread.ts'
+import type { Given, Order, Task, TaskResult } from './reading-thread.ts'
 
 /** Recordings whose maps and indexes are remembered: those of a hundred people at work. */
 const maxRemembered = 64
@@ -52,6 +53,8 @@ function run(task: Task): unknown {
       return checkRecording(task.file, task.keys, task.revoked)
     case 'entries':
       return pageOf(entriesOf(task.file), task.kinds, task.from, task.limit)
+    case 'screens':
+      return screensOf(task.file, task.moments)
     case 'statement':
       return statementOf(task.file, task.entry)
     case 'replay':
@@ -122,24 +125,41 @@ function keyframeOf(file: string, number: number): unknown {
   return keyframe === undefined ? undefined : replayKeyframe(keyframe, found.map)
 }
 
+function screensOf(file: string, moments: readonly number[]): readonly ScreensAt[] | undefined {
+  const found = mapOf(file)
+  delete found.index // somebody may have made it meanwhile
+  const index = indexOf(file, found)
+  return found.map.isEncrypted ? undefined : screensAt(file, { map: found.map, index, moments })
+}
+
 /** Sessions whose entries are remembered. */
 const maxEntryLists = 4
 const entryLists = new Map<string, GrowingEntries>()
 
 /** Those of an open session as far as it has come. */
 function entriesOf(file: string): readonly Entry[] {
+  return readEntries(file).entries
+}
+
+function readEntries(file: string): {
+  readonly entries: readonly Entry[]
+  readonly damage: string | undefined
+} {
   const known = entryLists.get(file)
   entryLists.delete(file)
   const entries = known?.now(Date.now())
   const list = known === undefined || entries === undefined ? new GrowingEntries(file) : known
   entryLists.set(file, list)
   for (const oldest of entryLists.keys()) if (entryLists.size > maxEntryLists) entryLists.delete(oldest)
-  return entries ?? list.now(Date.now()) ?? []
+  const all = entries ?? list.now(Date.now()) ?? []
+  return { entries: all, damage: list.damage }
 }
 
-async function statementOf(file: string, entry: number): Promise<StatementText | undefined> {
-  const { statement } = entriesOf(file).find(({ number }) => number === entry) ?? {}
-  if (statement === undefined) return undefined
+/** Behind damage nobody knows which statement is which. */
+async function statementOf(file: string, entry: number): Promise<TaskResult['statement']> {
+  const { entries, damage } = readEntries(file)
+  const { statement } = entries.find(({ number }) => number === entry) ?? {}
+  if (statement === undefined) return damage === undefined ? undefined : { damage }
   const reader = readRecording(file)
   try {
     return await statementIn(reader.events(), statement.statement, entry)

@@ -28,6 +28,7 @@ export class GrowingEntries {
   /** Behind the last chunk that was read. */
   #next: ChunkPlace | undefined
   #isOver = false
+  #damage: string | undefined
 
   /** Throws as `readRecording` does. */
   constructor(file: string) {
@@ -35,6 +36,11 @@ export class GrowingEntries {
     const { session, protocol, openedAt } = headerOf(file)
     this.#place = { session, openedAtMs: Date.parse(openedAt) }
     this.#read = new EntryReader(protocol)
+  }
+
+  /** Why nothing is known of what comes behind; undefined while all of it can be read. */
+  get damage(): string | undefined {
+    return this.#damage
   }
 
   /** As far as the file goes; undefined if it is shorter than it was, and so another one. */
@@ -60,6 +66,7 @@ export class GrowingEntries {
     } catch (error) {
       if (!(error instanceof FormatProblem)) throw error
       this.#isOver = true
+      this.#damage = error.reason
     } finally {
       reader.close()
     }

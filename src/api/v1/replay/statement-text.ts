@@ -1,6 +1,7 @@
 /** One SQL statement with everything that its recording has of it. */
 import { hasSqlDetails, loadModule, normalizeSync } from 'libpg-query'
 import { type EventRecord, carriesData } from '../../../recorder/event.ts'
+import { FormatProblem } from '../../../recorder/format.ts'
 import type { SqlColumn, SqlValue } from '../../../recorder/sql-event.ts'
 import { sqlEntries, type SqlResult, type SqlStatement } from '../../../recorder/sql-statements.ts'
 import { outcomeOf } from '../../../recorder/sql-text.ts'
@@ -14,6 +15,7 @@ const maxParameters = 1000
 const maxParts = 50
 const maxHeadRows = 100
 
+/** Of a damaged recording, what comes before the damage. */
 export async function statementIn(
   records: Iterable<EventRecord>,
   wanted: number,
@@ -22,14 +24,31 @@ export async function statementIn(
   let statement: SqlStatement | undefined
   const results: SqlResult[] = []
   const facts: StatementText['facts'][number][] = []
-  for (const entry of sqlEntries(withFacts(records, wanted, facts))) {
+  let damage: string | undefined
+  const readable = untilDamage(records, reason => (damage = reason))
+  for (const entry of sqlEntries(withFacts(readable, wanted, facts))) {
     if (entry.kind === 'statement' || entry.kind === 'prepared')
       if (entry.statement.statement === wanted) statement = entry.statement
     if (entry.kind !== 'result' || entry.result.statement !== wanted) continue
     statement ??= entry.result.of
     if (results.length < maxParts) results.push(entry.result)
   }
+  if (damage !== undefined && results.length === 0)
+    facts.push({ name: 'recording', value: `damaged behind this statement: ${damage}` })
   return statement === undefined ? undefined : await textOf(statement, results, facts, number)
+}
+
+/** What comes before the first damage; then it tells why nothing more does. */
+function* untilDamage(
+  records: Iterable<EventRecord>,
+  tell: (reason: string) => void,
+): Generator<EventRecord> {
+  try {
+    yield* records
+  } catch (error) {
+    if (!(error instanceof FormatProblem)) throw error
+    tell(error.reason)
+  }
 }
 
 /** Hears of what the grammar said while the events pass. */
