@@ -12,6 +12,8 @@ export type Report = {
   /** Entries that are left out. */
   readonly more: number
   readonly findings: readonly FindingSummary[]
+  /** Less grave ones are left out. */
+  readonly areMoreFindings: boolean
   readonly comments: readonly Comment[]
   readonly watched: readonly Watched[]
   readonly gatewayName: string
@@ -43,7 +45,7 @@ export function reportPage(report: Report): Html {
 <main>
 ${factsPart(detail)}
 ${reviewPart(report)}
-${findingsPart(report.findings)}
+${findingsPart(report)}
 ${entriesPart(report)}
 ${commentsPart(report.comments)}
 ${proofPart(report)}
@@ -117,7 +119,7 @@ function seconds(stretches: Watched['stretches']): number {
   return Math.round(stretches.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0) / 1000)
 }
 
-function findingsPart(findings: readonly FindingSummary[]): Html {
+function findingsPart({ findings, areMoreFindings }: Report): Html {
   if (findings.length === 0) return html`<section><h2>Findings</h2><p>None.</p></section>`
   return html`<section><h2>Findings</h2>
 <table><thead><tr><th scope="col">When (UTC)</th><th scope="col">Severity</th><th scope="col">What</th><th scope="col">Rules</th><th scope="col">State</th></tr></thead><tbody>
@@ -125,7 +127,9 @@ ${findings.map(
   ({ atMs, severity, sentence, rules, state }) =>
     html`<tr><td class="time">${instant(atMs)}</td><td>${severity}</td><td>${visibleLine(sentence, maxCell)}</td><td>${visibleLine(rules.join(', '), maxCell)}</td><td>${state}</td></tr>`,
 )}
-</tbody></table></section>`
+</tbody></table>
+${areMoreFindings ? html`<p class="note">These are the gravest ${findings.length}. More are not in this report; the page of the session has them.</p>` : ''}
+</section>`
 }
 
 function entriesPart({ detail, entries, more }: Report): Html {

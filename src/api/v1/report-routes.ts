@@ -40,6 +40,7 @@ async function reportOf(parts: ApiParts, ask: SessionAsk): Promise<Answer> {
     detail,
     ...done,
     findings: found?.items ?? [],
+    areMoreFindings: found?.next !== undefined,
     comments: (await parts.reviews.commentsOf(row.id)).map(commentOf),
     watched: (await parts.reviews.watchedOf(row.id)).map(watchedOf),
     gatewayName: parts.gatewayName,

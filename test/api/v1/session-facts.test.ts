@@ -43,6 +43,25 @@ test('what nobody asked for has its place, and says so', async () => {
   })
 })
 
+test('a report of the gravest findings says that there are more', async () => {
+  const report = async (): Promise<string> =>
+    (await world.ask('reviewer', 'GET', `/sessions/${sessions.ssh}/report`)).text
+  const many = Array.from({ length: 201 }, (_, number) => number)
+  for (const number of many) {
+    if (number === 200) expect(await report()).not.toContain('More are not in this report')
+    await world.desk.take({
+      session: sessions.ssh,
+      group: `G-${number}`,
+      kind: 'rule',
+      severity: 'high',
+      rules: [],
+      atMs: 0,
+      body: { sentence: 's', why: [], quotes: [], techniques: [], benign: [], quality: [], versions: {} },
+    })
+  }
+  expect(await report()).toContain('These are the gravest 200. More are not in this report')
+})
+
 test('the report has them too', async () => {
   const { text } = await world.ask('reviewer', 'GET', `/sessions/${sessions.sql}/report`)
   expect(text).toContain('sp_watched_k3v9')
