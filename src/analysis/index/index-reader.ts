@@ -43,6 +43,11 @@ export class IndexReader {
   readonly #sql: Statements
   readonly #usage: UsageReader
   readonly #seen: SeenReader
+  /**
+   * Runs in one snapshot, and leaves it when something is thrown, too: what the asker may see is looked up first, and what was written
+   * since, of a target that was not known then, must not be found.
+   */
+  readonly #atOnce: (search: () => SearchAnswer) => SearchAnswer
   #deadlineMs = 0
 
   constructor(database: Database.Database) {
@@ -51,6 +56,7 @@ export class IndexReader {
     this.#sql = statementsOf(database)
     this.#usage = new UsageReader(database)
     this.#seen = new SeenReader(database)
+    this.#atOnce = database.transaction((search: () => SearchAnswer) => search())
   }
 
   close(): void {
@@ -63,7 +69,7 @@ export class IndexReader {
     const parsed = parseQuery(wish.text, nowMs)
     if (!parsed.ok) return parsed
     try {
-      return this.#find(parsed.query, wish, beganMs)
+      return this.#atOnce(() => this.#find(parsed.query, wish, beganMs))
     } catch (cause) {
       if (cause instanceof TooMuch) return { ok: false, problem: cause.message }
       throw cause

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type Database from 'better-sqlite3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { IndexReader } from '../../../src/analysis/index/index-reader.ts'
 import { IndexWriter } from '../../../src/analysis/index/index-writer.ts'
@@ -49,6 +50,55 @@ test.each([
   ['web1 uptime', 1],
 ])('%s says nothing of what the asker may not see', (text, wanted) => {
   expect(total(text, seen)).toBe(wanted)
+})
+
+/** The connection, on which `then` is called after each reading of targets. */
+function onTargets(database: Database.Database, then: () => void): Database.Database {
+  const prepare = database.prepare.bind(database)
+  database.prepare = ((sql: string) => {
+    const statement = prepare(sql)
+    if (!sql.endsWith('from targets')) return statement
+    const all = statement.all.bind(statement)
+    statement.all = (...values: unknown[]) => {
+      const rows = all(...values)
+      then()
+      return rows
+    }
+    return statement
+  }) as typeof database.prepare
+  return database
+}
+
+test.each([1, 2])('what is written of a new target while a search runs is not found by it (%d)', turn => {
+  const own = mkdtempSync(join(tmpdir(), 'sallyport-index-'))
+  const beside = new IndexWriter(own)
+  const add = (id: string, target: string): void => {
+    beside.know([{ session: watched(id, { target }), isOver: false }])
+    beside.write(id, [command(id, 0, 'cat secrets')], [])
+  }
+  add('s1', 'web1')
+  const database = openIndexToRead(own)
+  if (database === undefined) throw new Error('there is no index')
+  let turns = 0
+  const search = new IndexReader(
+    onTargets(database, () => {
+      turns++
+      if (turns === turn) add('s2', 'web2')
+    }),
+  )
+  const find = () => search.search({ text: 'secrets', scope: seen }, openedAtMs + 86_400_000)
+  expect(find()).toMatchObject({ page: { items: [{ session: 's1' }], total: 1 } })
+  expect(turns).toBeGreaterThanOrEqual(turn)
+  expect(find()).toMatchObject({ page: { items: [{ session: 's1' }], total: 1 } })
+  search.close()
+  beside.close()
+  rmSync(own, { recursive: true })
+})
+
+test('a search that was too much keeps nobody from what is written after it', () => {
+  expect(total('uptime session:1m', { targets: 'all' })).toMatch(/stands for more/)
+  writer.write('0a1', [command('0a1', 1, 'hostnamectl')], [])
+  expect(total('hostnamectl', { targets: 'all' })).toBe(1)
 })
 
 test.each(['uptime session:1m', 'uptime user:ops', 'uptime target:web*'])(
