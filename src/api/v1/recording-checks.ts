@@ -17,8 +17,9 @@ const maxFailed = 10_000
 const failedForMs = 300_000
 /** Whoever opens a session is told what was found within this time. Disks also change what nobody wrote to. */
 const maxAgeMs = 3_600_000
-/** So long a page waits for a check: recordings of an hour's work take less. */
-const maxWaitMs = 2_000
+/** So long a page waits for a check; it asks again. Who prints waits for all of it. */
+export const pageWaitMs = 250
+export const printWaitMs = 60_000
 
 /** Keys that signatures are believed by, and the number of the key list that says so. */
 export type Trust = {
@@ -58,15 +59,15 @@ export class RecordingChecks {
     return fresh
   }
 
-  /** Of one that somebody opens: looked at within the last hour. Undefined where that takes longer than a page waits. */
-  async now(row: SessionRow): Promise<CheckRow | undefined> {
+  /** Of one that somebody opens: looked at within the last hour. Undefined where that takes longer than `waitMs`. */
+  async now(row: SessionRow, waitMs: number): Promise<CheckRow | undefined> {
     const known = (await this.#known([row])).get(row.id)
     if (row.state === 'open') return undefined
     const isOfThisFile = known?.fileState === (await this.#stateOf(row))
     const isNew = known !== undefined && this.#parts.clock.nowMs() - known.checkedAtMs <= maxAgeMs
     if (isOfThisFile && isNew) return known
     this.#wish(row)
-    await this.#untilChecked(row)
+    await this.#untilChecked(row, waitMs)
     const found = (await this.#known([row])).get(row.id)
     return found !== undefined && found.fileState === (await this.#stateOf(row)) ? found : undefined
   }
@@ -86,8 +87,8 @@ export class RecordingChecks {
     return fileStateOf(this.#parts.recordingsFolder, recording)
   }
 
-  async #untilChecked({ id }: SessionRow): Promise<void> {
-    const untilMs = performance.now() + maxWaitMs
+  async #untilChecked({ id }: SessionRow, waitMs: number): Promise<void> {
+    const untilMs = performance.now() + waitMs
     while (this.#waiting.has(id) && performance.now() < untilMs)
       await new Promise(resolve => setTimeout(resolve, 25))
   }

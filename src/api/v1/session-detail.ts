@@ -4,14 +4,19 @@ import type { RecordingHeader } from '../../recorder/header.ts'
 import { headerOf } from '../../recorder/reader.ts'
 import type { SessionDetail, SessionFact, SessionSummary } from '../schema.ts'
 import type { ApiParts } from './deps.ts'
+import { pageWaitMs } from './recording-checks.ts'
 import { sealedFact } from './replay/opening-words.ts'
 import { verdictRefusal } from './review-routes.ts'
 import type { SessionAsk } from './route.ts'
 import { summariesOf } from './session-views.ts'
 
 /** One session with all that is known of it without reading what happened in it. */
-export async function detailOf(parts: ApiParts, { row, person }: SessionAsk): Promise<SessionDetail> {
-  const check = await parts.checks.now(row)
+export async function detailOf(
+  parts: ApiParts,
+  { row, person }: SessionAsk,
+  checkWaitMs = pageWaitMs,
+): Promise<SessionDetail> {
+  const check = await parts.checks.now(row, checkWaitMs)
   const checks = new Map(check === undefined ? [] : [[row.id, check]])
   const [summary] = await summariesOf(parts, [row], person, { of: async () => checks })
   const [kept] = await parts.kept([row])

@@ -2,7 +2,7 @@
 import type { ComponentType } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { SessionDetail } from '../../../src/api/schema.ts'
-import { useResource } from '../api.ts'
+import { get, useResource } from '../api.ts'
 import { Failed, Loading, Shown } from '../parts/states.tsx'
 import type { PageProps } from '../routes.ts'
 import { SessionHead } from '../session/head.tsx'
@@ -28,7 +28,12 @@ export function Page({ names }: PageProps) {
   )
 }
 
+/** The gateway checks the recording while the page is read. Milliseconds, and times. */
+const checkAgainMs = 2000
+const maxChecks = 30
+
 function Opened({ detail, reload }: SessionViewProps) {
+  useUntilChecked(detail, reload)
   const [view, setView] = useState<{ View: SessionView } | { error: Error }>()
   useEffect(() => {
     views[detail.protocol]().then(setView, (thrown: unknown) => setView({ error: thrown as Error }))
@@ -42,4 +47,25 @@ function Opened({ detail, reload }: SessionViewProps) {
       <VerdictPart detail={detail} reload={reload} />
     </article>
   )
+}
+
+/** What fails on the way changes nothing on the page. */
+function useUntilChecked({ id, integrity }: SessionDetail, reload: () => void): void {
+  const [checks, setChecks] = useState(0)
+  const isWaiting = integrity === 'unverified' && checks < maxChecks
+  useEffect(() => {
+    if (!isWaiting) return
+    const stop = new AbortController()
+    const look = async (): Promise<void> => {
+      const now = await get<SessionDetail>(`/sessions/${id}`, undefined, stop.signal).catch(() => undefined)
+      if (stop.signal.aborted) return
+      setChecks(checks + 1)
+      if (now !== undefined && now.integrity !== integrity) reload()
+    }
+    const timer = setTimeout(() => void look(), checkAgainMs)
+    return () => {
+      clearTimeout(timer)
+      stop.abort()
+    }
+  }, [isWaiting, checks])
 }
