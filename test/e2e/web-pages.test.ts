@@ -202,10 +202,11 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       await page.getByText('1 of 9').waitFor()
       expect(await row(page, 'no_such_table').count()).toBe(1)
       await page.getByRole('button', { name: /^Not done/ }).click()
-      await page.getByLabel('Words in statements').fill('orders')
-      await page.keyboard.press('Enter')
+      const words = page.getByLabel('Words in statements')
+      await words.pressSequentially('count orders') // and nothing more: neither Enter nor another field
       await page.getByText('1 of 9').waitFor()
-      expect(new URL(page.url()).searchParams.get('text')).toBe('orders')
+      expect(await words.inputValue()).toBe('count orders')
+      expect(new URL(page.url()).searchParams.get('text')).toBe('count orders')
     })
 
     test('is commented at a statement, for the next reader', async () => {
@@ -464,7 +465,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
     expect(inShell(plain, { PGPASSWORD }).stderr).toMatch(/root certificate file .* does not exist/)
     await dialog.getByText('the root certificate does not exist?').click()
     await dialog.getByRole('button', { name: /^Copy: psql, with a private authority/ }).click()
-    const copied = await page.evaluate(() => navigator.clipboard.readText())
+    const copied = await page.evaluate<string>('navigator.clipboard.readText()')
     expect(inShell(`${copied} -X -A -t -c 'select 40 + 2'`, { PGPASSWORD })).toMatchObject({ stdout: '42\n' })
     expect(await visitor.axe()).toEqual([])
   })
@@ -566,6 +567,17 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       await page.goto('about:blank')
       await page.setContent(html)
       expect(await visitor.axe()).toEqual([])
+    })
+
+    test('the report has the screen at the moment that the player is at, if one asks for it there', async () => {
+      const page = await visit(`/sessions/${sessions.ssh}`)
+      await page.getByRole('slider', { name: 'Position in the recording' }).press('End')
+      const link = page.getByRole('link', { name: /^Print screen/ })
+      await expect.poll(() => link.getAttribute('href')).toMatch(/\/report\?frames=[1-9]\d*$/)
+      await page.goto(new URL((await link.getAttribute('href')) ?? '', page.url()).href)
+      await page.getByRole('heading', { name: /s into the session$/ }).waitFor()
+      expect(await page.locator('pre.screen').textContent()).toContain('needle-42')
+      await visitor.picture('report-screen')
     })
 
     test('a bundle is downloaded from the session, and is one', async () => {

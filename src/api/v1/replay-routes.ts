@@ -1,10 +1,9 @@
 /** Playing a session: how, its chunks as they are stored, its keyframes, its events. */
 import { z } from 'zod'
-import { reasonOf } from '../../errors.ts'
-import { prepareIndex } from '../../recorder/keyframe.ts'
 import type { SessionRow } from '../../model.ts'
 import type { ApiParts } from './deps.ts'
 import { whole } from './fields.ts'
+import { madeIndex } from './keyframe-index.ts'
 import { withRecording } from './recordings.ts'
 import { notThere } from './refusals.ts'
 import { type Answer, type Route, type SessionAsk, sessionRoute } from './route.ts'
@@ -90,19 +89,8 @@ async function replayOf(
   const first = await parts.reading.ask({ do: 'replay', file })
   if (row.protocol !== 'ssh' || first.bytesBehind === 0) return first.replay
   if (row.state === 'open') indexes.wish(row, file, first.bytesBehind)
-  else if (await made(parts, file)) return (await parts.reading.ask({ do: 'replay', file })).replay
+  else if (await madeIndex(parts, file)) return (await parts.reading.ask({ do: 'replay', file })).replay
   return first.replay
-}
-
-/** What is damaged can be played all the same, from its beginning. */
-async function made(parts: ApiParts, file: string): Promise<boolean> {
-  try {
-    await prepareIndex(file)
-    return true
-  } catch (cause) {
-    parts.log.warn({ cause: reasonOf(cause) }, 'api: a recording has no index of keyframes')
-    return false
-  }
 }
 
 /** Nobody waits for the index of a session that goes on: it is there when the player asks next. */
@@ -123,7 +111,7 @@ class LiveIndexes {
     this.#madeAtUs.set(id, nowUs)
     for (const oldest of this.#madeAtUs.keys())
       if (this.#madeAtUs.size > maxLiveIndexes) this.#madeAtUs.delete(oldest)
-    void made(this.#parts, file)
+    void madeIndex(this.#parts, file)
   }
 }
 

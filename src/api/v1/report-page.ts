@@ -4,13 +4,27 @@ import type { Entry } from '../../analysis/entry.ts'
 import { rowsShown } from '../../recorder/sql-tag.ts'
 import type { Comment, FindingSummary, SessionDetail, Watched } from '../schema.ts'
 import { type Html, visibleLine, visibleText } from '../visible.ts'
+import type { ScreenText } from './replay/screens-at.ts'
 import { reportStyle } from './report-style.ts'
+
+/** The screens of one moment. */
+export type ReportFrame = {
+  /** Milliseconds since the opening. */
+  readonly offsetMs: number
+  /** What was noticed then; undefined for a moment that somebody chose. */
+  readonly why?: readonly string[]
+  readonly screens: readonly ScreenText[]
+  readonly isTooFar: boolean
+}
 
 export type Report = {
   readonly detail: SessionDetail
   readonly entries: readonly Entry[]
   /** Entries that are left out. */
   readonly more: number
+  readonly frames: readonly ReportFrame[]
+  /** Somebody chose the moments of `frames`; else they are those of findings. */
+  readonly isAskedForFrames: boolean
   readonly findings: readonly FindingSummary[]
   /** Less grave ones are left out. */
   readonly areMoreFindings: boolean
@@ -47,6 +61,7 @@ ${factsPart(detail)}
 ${reviewPart(report)}
 ${findingsPart(report)}
 ${entriesPart(report)}
+${framesPart(report)}
 ${commentsPart(report.comments)}
 ${proofPart(report)}
 </main>
@@ -178,6 +193,48 @@ function outcomeOf({ command, statement, file }: Entry): string {
   ]
     .filter(part => part !== '')
     .join(', ')
+}
+
+function framesPart({ detail, frames, isAskedForFrames, findings }: Report): Html | '' {
+  if (detail.protocol !== 'ssh')
+    return isAskedForFrames ? noScreens('Sessions of databases have no screen.') : ''
+  if (detail.encrypted && (isAskedForFrames || findings.length > 0))
+    return noScreens(
+      'The recording is encrypted to auditors: the gateway cannot read what its screens showed.',
+    )
+  if (frames.length === 0)
+    return isAskedForFrames ? noScreens('There is no recording to take them from.') : ''
+  const which = isAskedForFrames
+    ? 'At the moments that whoever made this report chose.'
+    : 'At the moments of findings; whoever makes a report can choose others.'
+  return html`<section><h2>Screens</h2>
+<p>${which} Text only, as far as the terminal held it. Passwords and keys that show by their form are taken out; the recording has them.</p>
+${frames.map(frame => frameOf(detail, frame))}
+</section>`
+}
+
+function noScreens(why: string): Html {
+  return html`<section><h2>Screens</h2><p class="note">${why}</p></section>`
+}
+
+function frameOf(
+  { openedAtMs }: SessionDetail,
+  { offsetMs, why = [], screens, isTooFar }: ReportFrame,
+): Html {
+  const nothing = isTooFar
+    ? 'Too much would have to be read for this screen. The player shows it.'
+    : 'Nothing had been shown by then.'
+  return html`<h3>${instant(openedAtMs + offsetMs)}, ${(offsetMs / 1000).toFixed(1)} s into the session</h3>
+${why.map(sentence => html`<p>Finding: ${visibleLine(sentence, maxCell)}</p>`)}
+${screens.length === 0 ? html`<p class="note">${nothing}</p>` : screens.map(screenOf)}`
+}
+
+/** So many columns fit onto the paper in letters that are easy to read. */
+const usualColumns = 100
+
+function screenOf({ channel, columns, rows, text, isCut, hasConcealed }: ScreenText): Html {
+  return html`<p class="quiet">Channel ${channel}, ${columns} × ${rows}.${hasConcealed ? ' Some of it was concealed: nobody at the terminal saw it.' : ''}${isCut ? ' It is cut here.' : ''}</p>
+<pre class="screen ${columns > usualColumns ? 'wide' : ''}">${text === '' ? '(the screen is empty)' : visibleText(text)}</pre>`
 }
 
 function commentsPart(comments: readonly Comment[]): Html | '' {

@@ -14,6 +14,10 @@ thead { display: table-header-group; background: #eee; }
 thead th { overflow-wrap: normal; }
 tr { break-inside: avoid; }
 td.mono, code, pre { font-family: ui-monospace, monospace; font-size: 9pt; white-space: pre-wrap; overflow-wrap: anywhere; }
+h3 { font-size: 10.5pt; margin: 1rem 0 .2rem; break-after: avoid; }
+pre.screen { font-size: 8pt; line-height: 1.2; border: 1px solid #999; padding: .3rem; margin: .2rem 0 .6rem; }
+pre.screen.wide { font-size: 5.5pt; }
+.quiet { color: #444; break-after: avoid; }
 td.number { text-align: right; white-space: nowrap; }
 td.time { white-space: nowrap; }
 mark { background: #ffd; border: 1px solid #a60; padding: 0 .1rem; }

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { EntryView, FindingSummary, SessionDetail } from '../../../src/api/schema.ts'
+import { apiBase } from '../api.ts'
 import { Copy, copyText } from '../parts/copy.tsx'
 import { type Tab, Tabs } from '../parts/tabs.tsx'
 import { changeQuery, useRoute } from '../router.tsx'
@@ -169,6 +170,17 @@ function Controls({
       />
       <Transport player={player} at={at} isLive={isLive}>
         <Copy text={() => linkTo(player.snapshot)} label="Copy link" name="a link to this moment" />
+        {detail.encrypted ? null : (
+          <a
+            class="button small"
+            href={`${apiBase}/sessions/${detail.id}/report?frames=${Math.round(at.positionMs)}`}
+            aria-label="Print screen: a report with the screen at this moment"
+            target="_blank"
+            rel="noreferrer"
+          >
+            Print screen
+          </a>
+        )}
         <button type="button" class="icon" aria-label="Full screen" onClick={() => act('fullscreen')}>
           <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" class="shape">
             <path d="M1 5V1h4M11 1h4v4M15 11v4h-4M5 15H1v-4" />

@@ -139,6 +139,8 @@ function shown(followed: ReadonlyMap<number, Followed>): readonly ScreenText[] {
   return (open.length > 0 ? open : all.slice(0, 1)).map(([channel, { screen }]) => textOf(channel, screen))
 }
 
+type Line = ReturnType<Screen['terminal']['buffer']['active']['getLine']>
+
 function textOf(channel: number, { terminal }: Screen): ScreenText {
   const { active } = terminal.buffer
   const lines = Array.from({ length: terminal.rows }, (_, row) => active.getLine(active.baseY + row))
@@ -147,12 +149,8 @@ function textOf(channel: number, { terminal }: Screen): ScreenText {
     goesOn: line?.isWrapped === true,
   }))
   const text = redactedRows(rows).join('\n').trimEnd()
-  const cell = active.getNullCell()
-  const hasConcealed = lines.some(line =>
-    Array.from({ length: terminal.cols }, (_, column) => line?.getCell(column, cell)).some(
-      one => one !== undefined && one.isInvisible() !== 0 && one.getChars().trim() !== '',
-    ),
-  )
+  const columns = Array.from({ length: terminal.cols }, (_, column) => column)
+  const hasConcealed = lines.some(line => columns.some(column => isConcealed(line?.getCell(column))))
   return {
     channel,
     columns: terminal.cols,
@@ -161,6 +159,10 @@ function textOf(channel: number, { terminal }: Screen): ScreenText {
     isCut: text.length > maxCharacters,
     hasConcealed,
   }
+}
+
+function isConcealed(cell: ReturnType<NonNullable<Line>['getCell']>): boolean {
+  return cell !== undefined && cell.isInvisible() !== 0 && cell.getChars().trim() !== ''
 }
 
 type RowText = { readonly text: string; readonly goesOn: boolean }
