@@ -49,19 +49,37 @@ function linesOf(
   onEnd: (reason: string) => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
+  let isOver = false
+  const over = (reason: string): void => {
+    if (isOver) return
+    isOver = true
+    onEnd(reason)
+  }
   return new ReadableStream<Uint8Array>(
     {
       start: controller => controller.enqueue(encoder.encode(`${JSON.stringify({ session: row })}\n`)),
       pull: async controller => {
         const taken = await watch.take()
         if (!('reason' in taken)) return controller.enqueue(encoder.encode(`${taken.join('\n')}\n`))
-        onEnd(taken.reason)
+        over(taken.reason)
         if (taken.reason === 'left') return
         controller.enqueue(encoder.encode(`${JSON.stringify({ end: taken })}\n`))
         controller.close()
       },
-      cancel: () => watch.end({ reason: 'left', text: '' }),
+      // Where nothing is pulled, as before the first reading or of a slow reader, nobody else takes the end.
+      cancel: async () => {
+        watch.end({ reason: 'left', text: '' })
+        over(await endOf(watch))
+      },
     },
     { highWaterMark: 1 },
   )
+}
+
+/** Why it is over, past all that waits. */
+async function endOf(watch: LiveWatch): Promise<string> {
+  for (;;) {
+    const taken = await watch.take()
+    if ('reason' in taken) return taken.reason
+  }
 }

@@ -355,6 +355,50 @@ test('who watches is in the audit log before they see a word, and when they leav
   ])
 })
 
+describe('who goes away is in the audit log once, with why', () => {
+  const line = '{"us":1,"event":{"type":"shell","channel":0}}'
+  const begin = async (watch: LiveWatch): Promise<ReadableStreamDefaultReader<Uint8Array>> => {
+    audit.length = 0
+    watching = { kind: 'watching', watch, row: sessionRow({ id: 'open-one', state: 'open' }) }
+    const { body } = await createAdmin(deps()).request('/sessions/open-one/watch?by=me')
+    if (body === null) throw new Error('there is nothing to read')
+    return body.getReader()
+  }
+  const ends = () => audit.filter(({ kind }) => kind === 'watch-end')
+
+  test('before anything was read', async () => {
+    const reader = await begin(new LiveWatch(() => {}))
+    await reader.cancel()
+    expect(ends()).toMatchObject([{ session: 'open-one', by: 'me', events: 0, reason: 'left' }])
+  })
+
+  test('while more waits than they read', async () => {
+    const watch = new LiveWatch(() => {})
+    const reader = await begin(watch)
+    await reader.read()
+    for (let at = 0; at < 3; at++) watch.push(line)
+    await reader.cancel()
+    expect(ends()).toMatchObject([{ events: 3, reason: 'left' }])
+  })
+
+  test('when they were too slow before', async () => {
+    const watch = new LiveWatch(() => {}, line.length)
+    const reader = await begin(watch)
+    for (let at = 0; at < 3; at++) watch.push(line)
+    await reader.cancel()
+    expect(ends()).toMatchObject([{ reason: 'too-slow' }])
+  })
+
+  test('while they wait for the next word', async () => {
+    const reader = await begin(new LiveWatch(() => {}))
+    await reader.read()
+    const waiting = reader.read()
+    await reader.cancel()
+    await waiting
+    expect(ends()).toMatchObject([{ reason: 'left' }])
+  })
+})
+
 test('nobody watches what is not open, nor without the audit log', async () => {
   audit.length = 0
   for (const [kind, status] of [
