@@ -88,7 +88,11 @@ function integrityOf(row: SessionRow, kept: KeptView | undefined, check: CheckRo
 }
 
 /** Nothing where nothing is known yet, or nothing may be derived. */
-function countsOf(indexed: IndexedSession | undefined): Pick<SessionSummary, 'counts'> {
+/** A session that is encrypted to auditors says so before somebody has checked its recording. */
+function countsOf(
+  indexed: IndexedSession | undefined,
+): Partial<Pick<SessionSummary, 'counts' | 'encrypted'>> {
+  if (indexed?.state === 'sealed') return { encrypted: true }
   const isKnown = indexed?.state === 'done' || indexed?.state === 'reading'
   return isKnown ? { counts: indexed.counts } : {}
 }

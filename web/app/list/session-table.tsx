@@ -3,7 +3,8 @@ import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { SessionSummary } from '../../../src/api/schema.ts'
 import { useKeys } from '../keys.ts'
-import { Line, withMarks } from '../parts/hidden.tsx'
+import { withMarks } from '../parts/hidden-text.ts'
+import { Line } from '../parts/hidden.tsx'
 import { MenuButton } from '../parts/menu.tsx'
 import { Severity } from '../parts/severity.tsx'
 import type { Column } from '../parts/table.tsx'
@@ -12,6 +13,7 @@ import { VirtualTable } from '../parts/virtual.tsx'
 import { Link, navigate } from '../router.tsx'
 import { HeldBadge, type LiveAct, LiveDialog, liveMenu } from '../session/end.tsx'
 import { IntegrityBadge } from '../session/head.tsx'
+import { contentOf } from './content.ts'
 import { Filterable } from './filterable.tsx'
 
 /** Of a row; where columns stand in two lines; and where there are two of them. As style.css lays them out. Pixels. */
@@ -256,17 +258,6 @@ function roughly(ms: number): string {
   const seconds = Math.max(1, Math.round(ms / 1000))
   if (seconds < 60) return `${seconds} s`
   return seconds < 3600 ? `${Math.round(seconds / 60)} m` : `${(seconds / 3600).toFixed(1)} h`
-}
-
-function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
-}
-
-function contentOf({ counts, protocol }: SessionSummary): string {
-  if (counts === undefined) return 'not indexed yet'
-  const { commands, statements, rows, files } = counts
-  if (protocol === 'postgres') return `${counted(statements, 'statement')} · ${counted(rows, 'row')}`
-  return `${counted(commands, 'command')}${files === 0 ? '' : ` · ${counted(files, 'file')}`}`
 }
 
 function findingsCell(row: SessionSummary): ComponentChildren {
