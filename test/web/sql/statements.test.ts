@@ -165,6 +165,31 @@ test('what runs at once stands in lanes, and what shares a place is one mark tha
   expect(crowded.find(({ look }) => look === 'privilege')?.number).toBe(crowd[77]?.number)
 })
 
+test('what took no time does not grow by what ran after it', () => {
+  const [truncate, sleep] = statementsOf([
+    entry({ offsetMs: 1000, detail: { class: 'ddl', durationMs: 2 } }),
+    entry({ offsetMs: 1003, detail: { class: 'read', durationMs: 12_000 } }),
+  ])
+  const marks = marksOf([truncate!, sleep!], scaleOf([truncate!, sleep!], 20_000, false))
+  expect(marks.map(({ look, from, to, count }) => [look, from, to, count])).toEqual([
+    ['ddl', 0.05, 0.0501, 1],
+    ['read', 0.05015, 0.65015, 1],
+  ])
+})
+
+test('what runs one after another stands in one lane, although offsets are whole milliseconds', () => {
+  const sequential = statementsOf([
+    entry({ offsetMs: 10, detail: { class: 'read', durationMs: 2.5 } }),
+    entry({ offsetMs: 12, detail: { class: 'read', durationMs: 0.9 } }),
+    entry({ offsetMs: 13, detail: { class: 'read', durationMs: 9 } }),
+  ])
+  const atOnce = entry({ offsetMs: 15, detail: { class: 'read', durationMs: 1 } })
+  const lanesOf = (statements: typeof sequential) =>
+    marksOf(statements, scaleOf(statements, 30, false)).map(({ lane }) => lane)
+  expect(lanesOf(sequential)).toEqual([0, 0, 0])
+  expect(lanesOf([...sequential, ...statementsOf([atOnce])])).toEqual([0, 0, 0, 1])
+})
+
 test('a bracket spans its transaction', () => {
   const statements = statementsOf([
     entry({ offsetMs: 0, detail: { transaction: 1, durationMs: 10 } }),

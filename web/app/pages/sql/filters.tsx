@@ -60,10 +60,10 @@ export function Filters({
         type="search"
         aria-label="Words in statements"
         placeholder="Filter by words"
-        value={filter.words.join(' ')}
+        value={query.get('text') ?? ''}
         autocomplete="off"
         spellcheck={false}
-        onChange={event => changeQuery({ text: event.currentTarget.value })}
+        onInput={event => changeQuery({ text: event.currentTarget.value }, { replace: true })}
       />
       <span class="quiet" role="status">
         {shown.toLocaleString('en')} of {statements.length.toLocaleString('en')}

@@ -71,7 +71,7 @@ export function marksOf(statements: readonly Statement[], scale: Scale): readonl
   const last = new Map<number, number>()
   for (const statement of statements) {
     const endMs = statement.offsetMs + (statement.durationMs ?? 0)
-    const free = lanes.findIndex(busyUntilMs => busyUntilMs <= statement.offsetMs)
+    const free = lanes.findIndex(busyUntilMs => busyUntilMs < statement.offsetMs + 1) // offsets are cut to whole milliseconds, durations are not
     const lane = free === -1 ? Math.min(lanes.length, maxLanes - 1) : free
     lanes[lane] = Math.max(lanes[lane] ?? 0, endMs)
     const mark = {
@@ -93,13 +93,23 @@ export function marksOf(statements: readonly Statement[], scale: Scale): readonl
 /** More overlap than that only in pipelines, where order says more than place. */
 const maxLanes = 4
 
-/** One mark for two that nobody could tell from each other. */
+/** One mark for two that nobody could tell from each other: they begin in the same place, and end in the same place or at once. */
 function join(before: Mark | undefined, mark: Mark): Mark | undefined {
-  if (before === undefined || Math.floor(before.from * maxMarks) !== Math.floor(mark.from * maxMarks))
-    return undefined
+  if (before === undefined || placeOf(before.from) !== placeOf(mark.from)) return undefined
+  const areShort = isShort(before) && isShort(mark)
+  if (!areShort && placeOf(before.to) !== placeOf(mark.to)) return undefined
   const look = graver(mark.look, before.look)
   const number = look === before.look ? before.number : mark.number
   return { ...before, to: Math.max(before.to, mark.to), look, number, count: before.count + 1 }
+}
+
+function placeOf(fraction: number): number {
+  return Math.floor(fraction * maxMarks)
+}
+
+/** Drawn as wide as the least mark is. */
+function isShort({ from, to }: Mark): boolean {
+  return to - from < 1 / maxMarks
 }
 
 export type Bracket = {
