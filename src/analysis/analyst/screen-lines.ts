@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder'
 import type { Size } from '../../recorder/choose-channel.ts'
 import { park } from '../../recorder/park.ts'
 import { coreOf, newTerminal, type Terminal, write } from '../../recorder/terminal.ts'
+import { Overwritten } from './overwritten.ts'
 
 /** Output is parsed in pieces of this many bytes, and what has scrolled off is let go after each. */
 const pieceBytes = 512
@@ -11,6 +12,8 @@ const scrollback: number = pieceBytes + 64
 const maxLineLength = 16 * 1024
 /** Full-screen programs are looked at this often, in microseconds of the recording. */
 const lookUs = 1_000_000
+/** What stood for so long was there to be read, in microseconds of the recording. */
+const standUs = 100_000
 
 export type LineSink = (us: number, line: string) => void
 
@@ -25,14 +28,19 @@ export class ScreenLines {
   /** When the full-screen program was looked at last, and whether something was written since. */
   #lookedUs = 0
   #isChanged = false
+  readonly #overwritten: Overwritten
+  /** Rows that were let go. */
+  #gone = 0
 
   constructor(size: Size, say: LineSink) {
     this.#terminal = newTerminal(size, scrollback)
     this.#buffer = this.#terminal.buffer
     this.#say = say
+    this.#overwritten = new Overwritten(text => say(this.#us, text))
     this.#terminal.onLineFeed(() => this.#tellFinished())
     const { parser } = this.#terminal
     parser.registerCsiHandler({ final: 'J' }, params => this.#beforeErase(params[0]))
+    this.#watchUpward()
     parser.registerCsiHandler({ prefix: '?', final: 'h' }, params => this.#beforeSwitch(params))
     parser.registerCsiHandler({ prefix: '?', final: 'l' }, params => this.#beforeSwitch(params))
     parser.registerEscHandler({ final: 'c' }, () => this.#beforeLoss())
@@ -41,6 +49,7 @@ export class ScreenLines {
   take(us: number, data: Buffer): void {
     // Not between two pieces of what came at once.
     if (this.#isFullScreen && us > this.#us && us >= this.#lookedUs + lookUs) this.#look(us)
+    if (us >= this.#us + standUs) this.#settle()
     this.#us = us
     for (let at = 0; at < data.length; at += pieceBytes) {
       write(this.#terminal, data.subarray(at, at + pieceBytes))
@@ -107,6 +116,8 @@ export class ScreenLines {
     const buffer = coreOf(this.#terminal).buffers.normal
     const count = buffer.ybase
     if (count === 0) return
+    this.#overwritten.scrolled(this.#gone + count, row => this.#textOf(row))
+    this.#gone += count
     buffer.lines.trimStart(count)
     buffer.ybase = 0
     buffer.ydisp = 0
@@ -115,7 +126,9 @@ export class ScreenLines {
 
   /** ED: 2 clears the screen; 3 only what has scrolled off. */
   #beforeErase(mode: unknown): boolean {
-    if (mode === 2) this.#beforeLoss()
+    const { cursorX, cursorY } = this.#buffer.active
+    const isAll = mode === 2 || (mode !== 1 && mode !== 3 && cursorX === 0 && cursorY === 0)
+    if (isAll) this.#beforeLoss()
     return mode === 3
   }
 
@@ -129,12 +142,67 @@ export class ScreenLines {
   }
 
   #beforeLoss(): boolean {
+    this.#check()
+    this.#overwritten.forget()
     if (this.#isFullScreen) this.#look(this.#us)
     else {
       const end = this.#lastRow() + 1
       this.#tellRows(this.#next, end)
       this.#next = Math.max(this.#next, end)
     }
+    return false
+  }
+
+  // What is overwritten. Of full-screen programs nothing: they do nothing else.
+
+  /** What is on the screen has been there for a while. */
+  #settle(): void {
+    if (this.#isFullScreen) return
+    this.#check()
+    const row = this.#gone + this.#cursorRow
+    this.#overwritten.stood(row, this.#textOf(row))
+  }
+
+  #check(): void {
+    this.#overwritten.check(
+      row => this.#textOf(row),
+      () => this.#shown(),
+    )
+  }
+
+  #textOf(row: number): string {
+    return this.#buffer.normal.getLine(row - this.#gone)?.translateToString(true) ?? ''
+  }
+
+  #shown(): string[] {
+    const top = this.#gone + this.#buffer.normal.baseY
+    return Array.from({ length: this.#terminal.rows }, (_, row) => this.#textOf(top + row))
+  }
+
+  /** CUU, CPL, CUP, HVP, VPA, RI, and to where the cursor was saved. */
+  #watchUpward(): void {
+    const { parser } = this.#terminal
+    const by = (count: unknown): number => Math.max(1, Number(count) || 1)
+    for (const final of ['A', 'F'])
+      parser.registerCsiHandler({ final }, ([count]) => this.#goesTo(this.#buffer.normal.cursorY - by(count)))
+    for (const final of ['H', 'f', 'd'])
+      parser.registerCsiHandler({ final }, ([row]) => this.#goesTo(by(row) - 1))
+    parser.registerEscHandler({ final: 'M' }, () => this.#goesTo(this.#buffer.normal.cursorY - 1))
+    parser.registerEscHandler({ final: '8' }, () => this.#goesTo(this.#savedRow))
+    parser.registerCsiHandler({ final: 'u' }, () => this.#goesTo(this.#savedRow))
+  }
+
+  get #savedRow(): number {
+    const { savedY, ybase } = coreOf(this.#terminal).buffers.normal
+    return savedY - ybase
+  }
+
+  /** Always false: the emulator goes there then. */
+  #goesTo(row: number): boolean {
+    if (!this.#isFullScreen)
+      this.#overwritten.goesUp(this.#gone + this.#buffer.normal.baseY + Math.max(0, row), at =>
+        this.#textOf(at),
+      )
     return false
   }
 

@@ -11,7 +11,7 @@ export const indexFile = 'index.db'
  * Counts up when the tables, or what the analysis makes of a recording, changes: an index of another version is thrown away and built
  * again.
  */
-const version = 4
+const version = 5
 
 /** Memory for pages (KiB): the inner pages of ten million entries. */
 const cacheKib = 65_536
