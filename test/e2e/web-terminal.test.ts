@@ -25,6 +25,9 @@ const hostile = [
   'left\\342\\200\\256right\\342\\200\\254 zero\\342\\200\\213width\\n',
 ].join('')
 
+/** A command that is decoded beside where it was typed. */
+const encoded = Buffer.from('ls -la \u202E\u200B evil').toString('base64')
+
 /** Ends its lines as programs do that write to no terminal. */
 const execOutput = "printf 'exec-output\\nsecond-line\\n'"
 
@@ -45,6 +48,8 @@ async function makeSessions(): Promise<void> {
   await bad.waitFor(/[$#] $/)
   bad.type(`printf '${hostile}'; echo shown-$((40+2))\r`)
   await bad.waitFor(/shown-42/)
+  bad.type(`echo ${encoded} | base64 -d; echo over-$((40+2))\r`)
+  await bad.waitFor(/over-42/)
   bad.type('exit\r')
   await bad.exit()
   sessions.hostile = await newest()
@@ -107,18 +112,34 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     const { page, complaints } = await openSession(sessions.hostile)
     await page.evaluate(`navigator.clipboard.writeText('mine')`)
     await page.keyboard.press('End')
-    await expect.poll(() => screenText(visitor as Visitor)).toContain('shown-42')
+    await expect.poll(() => screenText(visitor as Visitor)).toContain('over-42')
     const text = await screenText(visitor as Visitor)
     expect(text).toContain('click-here <img src=x onerror=alert(1)><script>alert(2)</script> concealed-words')
     expect(text).toContain('left\\u{202e}right\\u{202c} zero\\u{200b}width')
     expect(await page.title()).toBe('Session · Sallyport')
     expect(await page.evaluate<string>('navigator.clipboard.readText()')).toBe('mine')
     expect(await page.locator('a[href*="evil"], img[src="x"], script:not([src])').count()).toBe(0)
+    await page.getByRole('button', { name: encoded }).focus()
+    await expect
+      .poll(() => page.getByRole('group', { name: 'The whole command' }).textContent())
+      .toContain('ls -la \\u{202e}\\u{200b} evil')
+    expect(await page.content()).not.toMatch(/[\u202E\u200B\u001B]/)
     expect(await page.getByText('Text was concealed here').isVisible()).toBe(true)
     const link = await page.locator('.xterm-rows').getByText('click-here <').last().boundingBox()
     await page.mouse.click((link?.x ?? 0) + 10, (link?.y ?? 0) + 5)
     expect(page.url()).toContain(`/app/sessions/${sessions.hostile}`)
     expect(complaints).toEqual([])
+  })
+
+  test('what is found on a screen is in sight, and not beyond the edge', async () => {
+    const { page } = await openSession(sessions.hostile)
+    await page.getByLabel('Where').selectOption('shown')
+    await page.getByLabel('Search in this session').fill('concealed')
+    const hit = page.locator('ol.hits .hit').first()
+    await hit.waitFor()
+    await visitor?.picture('hit')
+    const [inner, outer] = [await hit.boundingBox(), await page.locator('ol.hits').boundingBox()]
+    expect((inner?.x ?? 0) + (inner?.width ?? 9999)).toBeLessThan((outer?.x ?? 0) + (outer?.width ?? 0))
   })
 
   test('its details say which client came, and which certificate was minted for it', async () => {
@@ -156,6 +177,17 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await page.keyboard.press('Home')
     await expect.poll(() => slider.getAttribute('aria-valuenow')).toBe('0')
     expect(await screenText(at)).not.toContain('first-42')
+    expect(await page.locator('.command.current').count()).toBe(0)
+    await page.getByRole('region', { name: /Player/ }).focus()
+    for (const command of ['echo first-', 'seq 1 200', 'read -s secret']) {
+      await page.keyboard.press(']')
+      await expect
+        .poll(() => page.getByRole('group', { name: 'The whole command' }).textContent())
+        .toContain(command)
+    }
+    await slider.focus()
+    await page.keyboard.press('Home')
+    await expect.poll(() => slider.getAttribute('aria-valuenow')).toBe('0')
     await page.keyboard.press('ArrowRight')
     await expect.poll(() => screenText(at)).toContain('200')
     expect(at.complaints).toEqual([])

@@ -1,6 +1,7 @@
 /** What the list is filtered by, and what else it can be. All of it is in the address. */
 import { useState } from 'preact/hooks'
-import { Line, withMarks } from '../parts/hidden.tsx'
+import { withMarks } from '../parts/hidden-text.ts'
+import { Line } from '../parts/hidden.tsx'
 import { Popover } from '../parts/popover.tsx'
 import { inputText, readInstant, zoneWords } from '../parts/instant.ts'
 import { textOf } from '../parts/time.tsx'

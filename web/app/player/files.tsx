@@ -1,7 +1,8 @@
 /** Files that were moved, changed or removed, as SFTP, scp and ZMODEM said. */
 import type { EntryView } from '../../../src/api/schema.ts'
 import { Copy } from '../parts/copy.tsx'
-import { Line, withMarks } from '../parts/hidden.tsx'
+import { withMarks } from '../parts/hidden-text.ts'
+import { Line } from '../parts/hidden.tsx'
 import { SeverityShape, worstOf } from '../parts/severity.tsx'
 import { offsetOf } from '../parts/time.tsx'
 import type { Entries } from '../session/entries.ts'

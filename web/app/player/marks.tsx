@@ -3,7 +3,8 @@
  * that one looks after it.
  */
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks'
-import { Line, withMarks } from '../parts/hidden.tsx'
+import { withMarks } from '../parts/hidden-text.ts'
+import { Line } from '../parts/hidden.tsx'
 import { Severity, SeverityShape, worstOf } from '../parts/severity.tsx'
 import { offsetOf } from '../parts/time.tsx'
 import { Link } from '../router.tsx'

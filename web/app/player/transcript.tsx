@@ -1,7 +1,8 @@
 /** The screen as plain text: to read aloud, to select, to copy. What hides in it is marked. */
 import { useEffect, useState } from 'preact/hooks'
 import { Copy } from '../parts/copy.tsx'
-import { hasHidden, Lines } from '../parts/hidden.tsx'
+import { hasHidden } from '../parts/hidden-text.ts'
+import { Lines } from '../parts/hidden.tsx'
 import type { Snapshot } from './player.ts'
 import type { Screen } from './screen.ts'
 

@@ -1,6 +1,6 @@
 /** How usual a command or a statement is, in words. */
 import type { EntryUsage } from '../../../src/api/schema.ts'
-import { hasHidden } from '../parts/hidden.tsx'
+import { hasHidden } from '../parts/hidden-text.ts'
 
 /** Undefined where nothing is new. */
 export function newsOf({ isNewForPerson, isNewForTarget }: EntryUsage): string | undefined {

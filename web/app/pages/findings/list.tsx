@@ -1,7 +1,8 @@
 /** The left side of the inbox: findings in groups, one of them current, some of them ticked. */
 import { useEffect, useRef } from 'preact/hooks'
 import type { FindingSummary } from '../../../../src/api/schema.ts'
-import { Line, withMarks } from '../../parts/hidden.tsx'
+import { withMarks } from '../../parts/hidden-text.ts'
+import { Line } from '../../parts/hidden.tsx'
 import { Severity, SeverityShape } from '../../parts/severity.tsx'
 import { Ago, Time } from '../../parts/time.tsx'
 import type { FindingGroup, Grouping } from './groups.ts'

@@ -1,7 +1,8 @@
 /** The statements in the order in which they ran, one line each. */
 import { rowsShown } from '../../../../src/recorder/sql-tag.ts'
 import type { Statement } from './statement.ts'
-import { Line, withMarks } from '../../parts/hidden.tsx'
+import { withMarks } from '../../parts/hidden-text.ts'
+import { Line } from '../../parts/hidden.tsx'
 import { SeverityShape, worstOf } from '../../parts/severity.tsx'
 import type { Column } from '../../parts/table.tsx'
 import { duration, offsetOf, textOf, ZoneName } from '../../parts/time.tsx'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { withMarks } from '../../../web/app/parts/hidden.tsx'
+import { withMarks } from '../../../web/app/parts/hidden-text.ts'
 
 test('a title or a label never reorders itself, hides nothing and carries no control', () => {
   expect(withMarks('ls -la \u202E\u200B evil')).toBe(String.raw`ls -la \u{202e}\u{200b} evil`)
