@@ -109,7 +109,7 @@ class Run {
     this.#catalogue = catalogue
     this.#grammar = grammar
     this.#folder = options.folder
-    this.#observers = openObservers({ catalogue, observing: options })
+    this.#observers = openObservers({ catalogue, observing: options, onTrouble: fail })
   }
 
   /** Since they were asked for before: one for each session and group, as it is now. */
@@ -267,4 +267,8 @@ function rowOf(session: Session, draft: FindingDraft, id: string): Placed {
     issuer: 'https://issuer.example',
     subject: session.principal,
   }
+}
+
+function fail(cause: unknown): never {
+  throw cause
 }

@@ -47,13 +47,13 @@ const room = new ReadingRoom({
   writer,
   judge: new Judge(catalogue, grammar),
   windows: () => new WindowRules(catalogue),
-  observers: openObservers({ catalogue, observing: options.observing }),
+  observers: openObservers({ catalogue, observing: options.observing, onTrouble }),
   recordingsFolder: options.recordingsFolder,
   maxTerminals: options.maxTerminals ?? usualMaxTerminals,
   nowMs: Date.now,
   fetch: fetchRecording,
   post,
-  onTrouble: cause => tell({ kind: 'trouble', text: reasonOf(cause) }),
+  onTrouble,
   onSessionTrouble: (session, cause) => tell({ kind: 'trouble', session, text: reasonOf(cause) }),
 })
 
@@ -118,6 +118,10 @@ function answer(id: number, work: () => void): void {
 
 function tell(message: FromAnalyst): void {
   port.postMessage(message, [])
+}
+
+function onTrouble(cause: unknown): void {
+  tell({ kind: 'trouble', text: reasonOf(cause) })
 }
 
 function tellBehind(): void {

@@ -10,12 +10,19 @@ export type ObserverParts = {
   readonly catalogue: Catalogue
   /** As the gateway gave it to the thread (`AnalystOptions.observing`): plain data. Left out, nobody looks. */
   readonly observing: unknown
+  /** Hears what failed and stopped nothing. */
+  readonly onTrouble: (cause: unknown) => void
 }
 
-export function openObservers({ catalogue, observing }: ObserverParts): readonly SessionObserver[] {
+export function openObservers({
+  catalogue,
+  observing,
+  onTrouble,
+}: ObserverParts): readonly SessionObserver[] {
   if (observing === undefined) return []
   const options = observing as ObserverOptions
   const keeper = new WindowKeeper(join(options.folder, 'windows'))
   const windows = new PersonWindows(catalogue, options.analysis.off, keeper)
-  return [new FindingObserver(options, catalogue.all, person => windows.forget(person)), windows]
+  const onForget = (person: string): void => windows.forget(person)
+  return [new FindingObserver(options, catalogue.all, { onForget, onTrouble }), windows]
 }

@@ -47,6 +47,14 @@ const lookMs = 3_600_000
 const maxLooks = 168
 /** Most used commands that a person is told of. */
 const maxMostUsed = 10
+const notCompared = 'an encrypted session could not be compared'
+
+/** What else hears of it: people of whom nothing is to stay, and what failed. */
+type Hearers = {
+  readonly onForget: (person: string) => void
+  readonly onTrouble: (cause: unknown) => void
+}
+const nobody: Hearers = { onForget: () => {}, onTrouble: () => {} }
 
 type Open = {
   readonly view: SessionView
@@ -57,7 +65,7 @@ type Open = {
 
 export class FindingObserver implements SessionObserver {
   readonly #options: ObserverOptions
-  readonly #onForget: (person: string) => void
+  readonly #hearers: Hearers
   readonly #book: RuleBook
   readonly #keeper: ProfileKeeper
   readonly #known: Known
@@ -69,17 +77,14 @@ export class FindingObserver implements SessionObserver {
   #unsaved = 0
   #savedMs = performance.now()
 
-  /** `onForget` hears of people of whom nothing is to stay. */
-  constructor(
-    options: ObserverOptions,
-    rules: readonly RuleAbout[],
-    onForget: (person: string) => void = () => {},
-  ) {
+  constructor(options: ObserverOptions, rules: readonly RuleAbout[], hearers: Partial<Hearers> = {}) {
     this.#options = options
-    this.#onForget = onForget
+    this.#hearers = { ...nobody, ...hearers }
     this.#book = bookOf(rules, options.analysis.off)
-    this.#keeper = new ProfileKeeper(options.folder)
-    this.#known = this.#keeper.load().known
+    this.#keeper = new ProfileKeeper(options.folder, this.#hearers.onTrouble)
+    const { known, problem } = this.#keeper.load()
+    this.#known = known
+    if (problem !== undefined) this.#hearers.onTrouble(new Error(problem))
   }
 
   opened(session: WatchedSession, _isAgain: boolean): readonly FindingDraft[] {
@@ -105,7 +110,17 @@ export class FindingObserver implements SessionObserver {
     const open = this.#open.get(session.id)
     this.#open.delete(session.id)
     if (open === undefined) return []
-    return [...open.rules.all(), ...this.#compare(open.view)]
+    return [...open.rules.all(), ...(this.#guard(session, () => this.#compare(open.view)) ?? [])]
+  }
+
+  /** What fails takes nothing else with it, least of all what rules have found. */
+  #guard<T>({ isEncrypted = false }: WatchedSession, work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (cause) {
+      this.#hearers.onTrouble(isEncrypted ? new Error(notCompared) : cause)
+      return undefined
+    }
   }
 
   dropped(session: string): void {
@@ -114,11 +129,13 @@ export class FindingObserver implements SessionObserver {
 
   /** What waits to be taught or forgotten is done now; otherwise when the next session ends. */
   attend(nowMs: number): void {
-    for (const wish of this.#keeper.wishes()) {
+    const wishes = this.#keeper.wishes()
+    for (const { wish } of wishes) {
       if (wish.do === 'teach') this.#teach(wish.session)
       else this.#forget(wish.person)
-      this.#unsaved = saveSessions
     }
+    if (wishes.length > 0) this.#save()
+    this.#keeper.granted(wishes)
     const { profilesMs } = this.#options.analysis.retention
     for (const person of this.#known.habits.unseenSince(nowMs - profilesMs)) this.#forget(person)
     this.#saveIfDue()
@@ -128,7 +145,7 @@ export class FindingObserver implements SessionObserver {
     const config = this.#options.analysis.baselines
     const known = this.#known
     const { facts, events, session } = view
-    this.attend(facts.endedAtMs)
+    this.#guard(session, () => this.attend(facts.endedAtMs))
     if (!config.enabled) return []
     if (known.seen.has(session.id)) return [] // analysed again: its finding, if any, is there
     note(known.seen, session.id, facts.endedAtMs, maxSeen)
@@ -138,7 +155,7 @@ export class FindingObserver implements SessionObserver {
     if (differs) this.#hold({ session: session.id, atMs: facts.endedAtMs, facts, events })
     else this.#learn(facts.person, { facts, events })
     this.#unsaved++
-    this.#saveIfDue()
+    this.#guard(session, () => this.#saveIfDue())
     return draft === undefined ? [] : [draft]
   }
 
@@ -224,7 +241,7 @@ export class FindingObserver implements SessionObserver {
     for (const [session, { facts }] of this.#known.held)
       if (facts.person === person) this.#known.held.delete(session)
     this.#keeper.drop(person)
-    this.#onForget(person)
+    this.#hearers.onForget(person)
   }
 
   #tell(person: string): void {
@@ -256,10 +273,13 @@ export class FindingObserver implements SessionObserver {
   #saveIfDue(): void {
     const nowMs = performance.now()
     if (this.#unsaved === 0) return
-    if (this.#unsaved < saveSessions && nowMs - this.#savedMs < saveMs) return
+    if (this.#unsaved >= saveSessions || nowMs - this.#savedMs >= saveMs) this.#save()
+  }
+
+  #save(): void {
     this.#keeper.save(this.#known)
     this.#unsaved = 0
-    this.#savedMs = nowMs
+    this.#savedMs = performance.now()
   }
 }
 

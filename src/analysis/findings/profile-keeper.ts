@@ -3,7 +3,18 @@
  * person, and what the gateway wants to be done (taught, forgotten), which it leaves as files.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { Baseline, type BaselineState, scoringVersion } from '../baseline/baseline.ts'
@@ -15,6 +26,8 @@ const stateFile = 'profiles.zst'
 const inbox = 'inbox'
 const words = 'people'
 const snapshots = 'snapshots'
+const unreadable =
+  'what was to be taught to or forgotten by profiles cannot be read, and was removed: who asked to be forgotten has to be forgotten again'
 /** Snapshots that findings were made with; the oldest go, by count and by size. */
 const maxSnapshots = 60
 const maxSnapshotBytes = 512 * 1024 * 1024
@@ -52,6 +65,8 @@ type KnownState = {
 export type ProfileWish =
   | { readonly do: 'teach'; readonly session: string }
   | { readonly do: 'forget'; readonly person: string }
+/** With the file that it is in. */
+type Wished = { readonly file: string; readonly wish: ProfileWish }
 
 export type PersonInWords = {
   readonly events: number
@@ -61,9 +76,12 @@ export type PersonInWords = {
 
 export class ProfileKeeper {
   readonly #folder: string
+  readonly #onTrouble: (cause: unknown) => void
 
-  constructor(folder: string) {
+  /** `onTrouble` hears of what was to be done and cannot be read. */
+  constructor(folder: string, onTrouble: (cause: unknown) => void = () => {}) {
     this.#folder = folder
+    this.#onTrouble = onTrouble
     for (const name of ['', inbox, words, snapshots])
       mkdirSync(join(folder, name), { recursive: true, mode: 0o700 })
   }
@@ -85,7 +103,8 @@ export class ProfileKeeper {
   }
 
   save(known: Known): void {
-    this.#write(stateFile, packed(known))
+    this.#write(stateFile, packed(known), true)
+    syncFolder(this.#folder)
   }
 
   /** Keeps what findings are made with; gives back its id, which is its digest. */
@@ -119,21 +138,32 @@ export class ProfileKeeper {
       rmSync(join(this.#folder, snapshots, name), { force: true })
   }
 
-  /** What the gateway wants, the oldest first; each is told once. */
-  wishes(): readonly ProfileWish[] {
-    const names = readdirSync(join(this.#folder, inbox)).toSorted().slice(0, maxWishes)
-    return names.flatMap(name => {
-      const file = join(this.#folder, inbox, name)
-      if (!name.endsWith('.json')) return []
-      const wish = JSON.parse(readFileSync(file, 'utf8')) as ProfileWish
-      rmSync(file)
-      return [wish]
-    })
+  /** What the gateway wants, the oldest first; each is told until it was granted. */
+  wishes(): readonly Wished[] {
+    const names = readdirSync(join(this.#folder, inbox)).filter(name => name.endsWith('.json'))
+    const oldest = names.toSorted().slice(0, maxWishes)
+    return oldest.flatMap(name => this.#wishIn(join(this.#folder, inbox, name)))
   }
 
-  #write(name: string, bytes: Buffer): void {
+  /** They were done, and what came of it is on the disk. */
+  granted(wishes: readonly Wished[]): void {
+    for (const { file } of wishes) rmSync(file, { force: true })
+  }
+
+  /** What cannot be read now never can, and must not keep others from being read. */
+  #wishIn(file: string): Wished[] {
+    try {
+      return [{ file, wish: wishFrom(JSON.parse(readFileSync(file, 'utf8'))) }]
+    } catch {
+      rmSync(file, { force: true, recursive: true })
+      this.#onTrouble(new Error(unreadable)) // without the text, which may name somebody
+      return []
+    }
+  }
+
+  #write(name: string, bytes: Buffer, flush = false): void {
     const file = join(this.#folder, name)
-    writeFileSync(`${file}.new`, bytes, { mode: 0o600 })
+    writeFileSync(`${file}.new`, bytes, { mode: 0o600, flush })
     renameSync(`${file}.new`, file)
   }
 
@@ -149,12 +179,30 @@ export class ProfileKeeper {
   }
 }
 
-/** From the gateway's thread: leaves a wish, which the analyst reads before the next session ends. */
+function wishFrom(value: unknown): ProfileWish {
+  const { do: what, session, person } = value as Readonly<Record<string, unknown>>
+  if (what === 'teach' && typeof session === 'string') return { do: what, session }
+  if (what === 'forget' && typeof person === 'string') return { do: what, person }
+  throw new TypeError('no wish')
+}
+
+/** Without it, a power cut may undo what was renamed. */
+function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** From the gateway's thread: leaves a wish on the disk, which the analyst reads before the next session ends. */
 export function wishOf(folder: string, wish: ProfileWish, nowMs: number): void {
   const name = join(folder, inbox, `${String(nowMs).padStart(15, '0')}-${randomBytes(4).toString('hex')}`)
   mkdirSync(join(folder, inbox), { recursive: true, mode: 0o700 })
-  writeFileSync(`${name}.new`, JSON.stringify(wish), { mode: 0o600 })
+  writeFileSync(`${name}.new`, JSON.stringify(wish), { mode: 0o600, flush: true })
   renameSync(`${name}.new`, `${name}.json`)
+  syncFolder(join(folder, inbox))
 }
 
 /** From the gateway's thread: what baselines know of a person; undefined if nothing. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Entry, EntryHit } from '../../../src/analysis/entry.ts'
@@ -92,16 +92,21 @@ function observe(observer: FindingObserver, told: Told): readonly FindingDraft[]
   return [...drafts, ...observer.sealed(session)]
 }
 
-function observerIn(where: string, change: Partial<AnalysisConfig> = {}): FindingObserver {
-  return new FindingObserver({ analysis: { ...analysis, ...change }, folder: where }, [])
+function observerIn(
+  where: string,
+  change: Partial<AnalysisConfig> = {},
+  onTrouble: (cause: unknown) => void = () => {},
+): FindingObserver {
+  return new FindingObserver({ analysis: { ...analysis, ...change }, folder: where }, [], { onTrouble })
 }
 
 /** Six people of one role, forty ordinary sessions each. */
 function company(
   where = folder(),
   change: Partial<AnalysisConfig> = {},
+  onTrouble?: (cause: unknown) => void,
 ): { observer: FindingObserver; where: string } {
-  const observer = observerIn(where, change)
+  const observer = observerIn(where, change, onTrouble)
   for (let day = 0; day < 40; day++)
     for (const person of ['ann', 'bob', 'carl', 'dora', 'eve', 'fred'])
       expect(
@@ -342,6 +347,47 @@ test('a person who is forgotten is nowhere, neither in words nor in snapshots', 
   expect(known.baseline.eventsOf(`${issuer}\nbob`)).toBe(0)
   expect(JSON.stringify([known.baseline.state, known.habits.state, [...known.held]])).not.toContain('\\nbob')
   expect(known.baseline.eventsOf(`${issuer}\nann`)).toBeGreaterThan(0)
+})
+
+describe('what was to be done and cannot be read', () => {
+  const broken = [
+    '',
+    '{"do":"forget"',
+    'null',
+    '7',
+    '{"do":"forget","person":7}',
+    '{"do":"sing","session":"x"}',
+  ]
+
+  test.each(broken)('keeps nobody from being forgotten, and is told once: %s', text => {
+    const told: unknown[] = []
+    const { where, observer } = company(folder(), {}, cause => void told.push(cause))
+    const inbox = join(where, 'inbox')
+    writeFileSync(join(inbox, '000-cut.json'), text)
+    wishOf(where, { do: 'forget', person: `${issuer}\nbob` }, later)
+    observer.attend(later)
+    observer.attend(later)
+    expect(wordsOf(where, `${issuer}\nbob`)).toBeUndefined()
+    expect(readdirSync(inbox)).toEqual([])
+    expect(told).toEqual([expect.objectContaining({ message: expect.stringContaining('cannot be read') })])
+  })
+
+  test('keeps no session from being compared', () => {
+    const { where, observer } = company()
+    mkdirSync(join(where, 'inbox', '000-folder.json'))
+    expect(observe(observer, { person: 'bob', atMs: later, rows: 412_000 })).toHaveLength(1)
+    expect(readdirSync(join(where, 'inbox'))).toEqual([])
+  })
+})
+
+test('a disk that takes nothing undoes no wish, and no session is without its comparison', () => {
+  const told: unknown[] = []
+  const { where, observer } = company(folder(), {}, cause => void told.push(cause))
+  wishOf(where, { do: 'forget', person: `${issuer}\nann` }, later)
+  mkdirSync(join(where, 'profiles.zst.new')) // in the way of what is written
+  expect(observe(observer, { person: 'bob', atMs: later, rows: 412_000 })).toHaveLength(1)
+  expect(told).not.toEqual([])
+  expect(readdirSync(join(where, 'inbox'))).toHaveLength(1)
 })
 
 test('profiles of people who have not been seen for long go by themselves', () => {
