@@ -55,36 +55,64 @@ export class Intake {
   }
 
   async #take(draft: FindingDraft): Promise<void> {
-    const { store, sessions, clock, audit } = this.#parts
+    const { store, sessions } = this.#parts
     const session = draft.session === noSession ? theGateway : await sessions.get(draft.session)
     if (session === undefined) return
     const before = await store.ofGroup(draft.session, draft.group)
-    if (before !== undefined && draft.person !== undefined && personOf(draft.person) !== personOf(before))
-      return
+    if (before === undefined) await this.#begin(draft, session)
+    else if (isOfSamePerson(draft, before)) await this.#add(before, draft, session)
+  }
+
+  /** The first of its group. The audit log has it before the store. */
+  async #begin(draft: FindingDraft, session: SessionRow): Promise<void> {
+    const { store, clock } = this.#parts
     const nowMs = clock.nowMs()
-    const row = before === undefined ? await this.#newRow(draft, session, nowMs) : added(before, draft, nowMs)
-    if (before !== undefined && !isMore(before, row)) return
-    const isOut = before?.place === 'suppressed' && (await this.#suppressionOf(row, nowMs)) === undefined
-    if (before === undefined) {
-      const { id, group, severity, place } = row
-      const { target, protocol } = session
-      const where = session.id === noSession ? {} : { session: session.id, target, protocol }
-      const techniques = draft.body.techniques.map(technique => technique.id)
-      const what = { group, severity, place, rules: draft.rules, techniques }
-      audit.append({ kind: 'finding-noticed', finding: id, ...where, ...what })
-    }
-    const isWishVoid = await store.put(row)
+    const row = await this.#newRow(draft, session, nowMs)
+    this.#audit(row, draft, session)
+    await store.put(row)
+    await this.#note(row, 'noticed')
+    if (isPlaced(row)) await this.#rank(row.createdAtMs)
+    await this.#tell(row, session, nowMs)
+  }
+
+  /**
+   * More of what the session has. `before` tells what the analysis said of it, which nobody else changes, and its place. What people decided may be
+   * newer than that; `put` keeps it, and whatever depends on it is looked up again.
+   */
+  async #add(before: FindingRow, draft: FindingDraft, session: SessionRow): Promise<void> {
+    const { store, clock } = this.#parts
+    const nowMs = clock.nowMs()
+    const row = added(before, draft, nowMs)
+    const isGraver = !isSameSeverity(before, row)
+    const isNews = isGraver || !hasSameRules(before, row)
+    if (!isNews && before.body === row.body) return
+    const isOut = before.place === 'suppressed' && (await this.#suppressionOf(row, nowMs)) === undefined
+    const isProposalVoid = await store.put(row)
     if (isOut) await store.setPlace(row.id, 'below', undefined)
-    const isNews = before === undefined || !isSameSeverity(before, row) || !hasSameRules(before, row)
-    if (isNews) await this.#note(row, before === undefined ? 'noticed' : 'more was noticed')
-    if (isWishVoid)
+    if (isNews) await this.#note(row, 'more was noticed')
+    if (isProposalVoid)
       await this.#note(row, 'closing it has to be proposed anew: the proposal was made before that')
-    // Looked up anew: somebody may have closed it meanwhile.
-    const isGraver = before !== undefined && !isSameSeverity(before, row)
-    const now = isGraver ? await store.get(row.id) : undefined
-    if (now?.state === 'closed') await this.#reopen(now)
-    if (row.place === 'queue' || row.place === 'below' || isOut) await this.#rank(row.createdAtMs)
-    if (isNews && isRecent(session, nowMs)) this.#parts.onFinding?.((await store.get(row.id)) ?? row, session)
+    if (isGraver) await this.#reopen(row.id)
+    if (isPlaced(row) || isOut) await this.#rank(row.createdAtMs)
+    if (isNews) await this.#tell(row, session, nowMs)
+  }
+
+  #audit(
+    { id, group, severity, place, rules }: FindingRow,
+    { body }: FindingDraft,
+    session: SessionRow,
+  ): void {
+    const { target, protocol } = session
+    const where = session.id === noSession ? {} : { session: session.id, target, protocol }
+    const techniques = body.techniques.map(technique => technique.id)
+    const what = { group, severity, place, rules, techniques }
+    this.#parts.audit.append({ kind: 'finding-noticed', finding: id, ...where, ...what })
+  }
+
+  /** As it is by now: it has been ranked. */
+  async #tell(row: FindingRow, session: SessionRow, nowMs: number): Promise<void> {
+    const { store, onFinding } = this.#parts
+    if (isRecent(session, nowMs)) onFinding?.((await store.get(row.id)) ?? row, session)
   }
 
   async #newRow(draft: FindingDraft, session: SessionRow, nowMs: number): Promise<FindingRow> {
@@ -135,13 +163,15 @@ export class Intake {
     return (await this.#parts.store.suppressions(nowMs)).find(one => covers(one, finding))
   }
 
-  /** Something worse than what was closed: whoever closed it had not seen that. */
-  async #reopen(row: FindingRow): Promise<void> {
+  /** If it was closed: whoever closed it had not seen what is worse. */
+  async #reopen(id: string): Promise<void> {
     const { store, clock } = this.#parts
+    const row = await store.get(id)
+    if (row?.state !== 'closed') return
     const from = { states: ['closed'], proposal: undefined } as const
     const open = { ...row, state: 'new', closedAtMs: undefined, closeReason: undefined } as const
-    const event = { finding: row.id, atMs: clock.nowMs(), by: gatewayName, byName: gatewayName }
-    await store.decide(row.id, from, open, {
+    const event = { finding: id, atMs: clock.nowMs(), by: gatewayName, byName: gatewayName }
+    await store.decide(id, from, open, {
       ...event,
       what: 'reopened: it became more severe',
       note: undefined,
@@ -179,6 +209,16 @@ function isRecent({ id, endedAtMs = Infinity }: SessionRow, nowMs: number): bool
   return id !== noSession && endedAtMs > nowMs - recentMs
 }
 
+/** A draft may be about somebody else than whose session it is; then its finding is, too. */
+function isOfSamePerson({ person }: FindingDraft, row: FindingRow): boolean {
+  return person === undefined || personOf(person) === personOf(row)
+}
+
+/** Whether it has a place within the budget of its day, or below the line. */
+function isPlaced({ place }: FindingRow): boolean {
+  return place === 'queue' || place === 'below'
+}
+
 /** A session analysed again gives the same drafts; and what was found stays found. */
 function added(before: FindingRow, draft: FindingDraft, nowMs: number): FindingRow {
   return {
@@ -189,10 +229,6 @@ function added(before: FindingRow, draft: FindingDraft, nowMs: number): FindingR
     updatedAtMs: nowMs,
     body: JSON.stringify(draft.body),
   }
-}
-
-function isMore(before: FindingRow, row: FindingRow): boolean {
-  return before.body !== row.body || !isSameSeverity(before, row) || !hasSameRules(before, row)
 }
 
 function isSameSeverity(a: FindingRow, b: FindingRow): boolean {
