@@ -16,6 +16,9 @@ import type { AnalystBatch, WatchedSession } from './session-observer.ts'
 const pollMs = 300
 /** How often it tells how far it is behind. */
 const lagTellMs = 1000
+/** How often observers do what waits for no session; and how long not, once one of them could not: most likely the disk is full. */
+const attendMs = 1000
+const attendPauseMs = 60_000
 /** Batches that the gateway has not taken yet: it is busy with sessions, which come first. */
 const maxUntaken = 32
 /** Of the disk with the index: below it nothing is added, since sessions need the room more. */
@@ -39,15 +42,16 @@ const grammar = new Grammar(grammarLimits)
 const untaken = new Map<number, () => void>()
 const fetching = new Map<string, (answer: { path?: string; problem?: string }) => void>()
 let batches = 0
-/** `told`: how many sessions the gateway knows to wait. */
-const life = { isOver: false, told: -1 }
+/** `told`: how many sessions the gateway knows to wait. `attendsFromMs`, of `performance.now`: not before it. */
+const life = { isOver: false, told: -1, attendsFromMs: 0 }
 let wake = (): void => {}
 
+const observers = openObservers({ catalogue, observing: options.observing, onTrouble })
 const room = new ReadingRoom({
   writer,
   judge: new Judge(catalogue, grammar),
   windows: () => new WindowRules(catalogue),
-  observers: openObservers({ catalogue, observing: options.observing, onTrouble }),
+  observers,
   recordingsFolder: options.recordingsFolder,
   maxTerminals: options.maxTerminals ?? usualMaxTerminals,
   nowMs: Date.now,
@@ -63,6 +67,7 @@ port.on('message', (message: ToAnalyst) => {
   wake()
 })
 const telling = setInterval(() => tell({ kind: 'lag', lag: room.lag }), lagTellMs)
+const attending = setInterval(attend, attendMs)
 await run()
 
 function take(message: ToAnalyst): void {
@@ -120,6 +125,16 @@ function tell(message: FromAnalyst): void {
   port.postMessage(message, [])
 }
 
+function attend(): void {
+  if (performance.now() < life.attendsFromMs) return
+  try {
+    for (const observer of observers) observer.attend?.(Date.now())
+  } catch (cause) {
+    onTrouble(cause)
+    life.attendsFromMs = performance.now() + attendPauseMs
+  }
+}
+
 function onTrouble(cause: unknown): void {
   tell({ kind: 'trouble', text: reasonOf(cause) })
 }
@@ -158,6 +173,7 @@ async function run(): Promise<void> {
     await (isBusy ? new Promise(resolve => setImmediate(resolve)) : pause(pollMs))
   }
   clearInterval(telling)
+  clearInterval(attending)
   await grammar.close()
   writer.close()
   port.close()

@@ -46,6 +46,8 @@ export interface SessionObserver {
   sealed(session: WatchedSession): readonly FindingDraft[]
   /** It is put aside before its end: what is remembered of it may go, it will be opened again. */
   dropped?(session: string): void
+  /** About once a second, whether there are sessions or not, with the wall's clock: what waits for no session is done. */
+  attend?(nowMs: number): void
 }
 
 /** Rules over several entries. One for each session; it is told of an entry when that does not change any more. */

@@ -127,7 +127,7 @@ export class FindingObserver implements SessionObserver {
     this.#open.delete(session)
   }
 
-  /** What waits to be taught or forgotten is done now; otherwise when the next session ends. */
+  /** What waits to be taught or forgotten is done, and who was not seen for long is forgotten: here, and before a session is compared. */
   attend(nowMs: number): void {
     const wishes = this.#keeper.wishes()
     for (const { wish } of wishes) {

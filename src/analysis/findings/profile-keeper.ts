@@ -196,7 +196,7 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** From the gateway's thread: leaves a wish on the disk, which the analyst reads before the next session ends. */
+/** From the gateway's thread: leaves a wish on the disk, which the analyst reads within a second or two. */
 export function wishOf(folder: string, wish: ProfileWish, nowMs: number): void {
   const name = join(folder, inbox, `${String(nowMs).padStart(15, '0')}-${randomBytes(4).toString('hex')}`)
   mkdirSync(join(folder, inbox), { recursive: true, mode: 0o700 })

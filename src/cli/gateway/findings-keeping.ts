@@ -39,7 +39,7 @@ async function removeOld({ store, config, audit, clock }: Parts): Promise<void> 
   await store.findings.removeUnmaskingsBefore(clock.nowMs() - unmaskingsMs)
 }
 
-/** Findings now; the profile before the next session is compared. */
+/** Findings now; the profile in a moment, by the analyst's thread. */
 export async function forgetFindings(
   { store, config, audit, clock }: Parts,
   { issuer, subject }: KeyOwner,
