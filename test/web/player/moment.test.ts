@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { momentText, readMoment } from '../../../web/app/player/moment.ts'
+import { momentProblem, momentText, readMoment } from '../../../web/app/player/moment.ts'
 
 const openedAtMs = Date.parse('2026-11-21T14:00:00Z')
 
@@ -46,4 +46,20 @@ test('what is written is read back, to a tenth of a second', () => {
       expect(readMoment(momentText(ms), openedAtMs)).toBeCloseTo(Math.floor(ms / 100) * 100, 3)
     }),
   )
+})
+
+test('a link whose time cannot be played says so, and where one is instead', () => {
+  const stored = { openedAtMs, durationMs: 60_000, isLive: false }
+  expect(momentProblem('abc', stored)).toBe('The link’s time “abc” cannot be read: here is the beginning.')
+  expect(momentProblem('1m5s', stored)).toContain('cannot be read')
+  expect(momentProblem('', stored)).toContain('cannot be read')
+  expect(momentProblem('abc', { ...stored, isLive: true })).toContain('what happens now')
+  expect(momentProblem('2026-11-21T13:00:00Z', stored)).toContain('before the session began')
+  expect(momentProblem('0:02:00', stored)).toContain('after the end')
+})
+
+test('a link whose time is in the recording says nothing', () => {
+  const stored = { openedAtMs, durationMs: 60_040, isLive: false }
+  for (const text of [null, '0', '60', '0:01:00', momentText(60_040), '2026-11-21T14:00:30Z'])
+    expect(momentProblem(text, stored)).toBeUndefined()
 })

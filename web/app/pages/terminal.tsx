@@ -1,5 +1,5 @@
 /** A session at a terminal: replayed, or as it goes on. */
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Replay, SessionDetail } from '../../../src/api/schema.ts'
 import { useResource } from '../api.ts'
 import { Failed, Loading } from '../parts/states.tsx'
@@ -19,6 +19,7 @@ import { openedDetail, SealedPart } from '../session/sealed-part.tsx'
 import type { SessionViewProps } from './session.tsx'
 
 export function View({ detail, reload }: SessionViewProps) {
+  const stood = useRef<number>(undefined)
   const { removed } = detail.recording
   if (removed !== undefined)
     return (
@@ -31,10 +32,16 @@ export function View({ detail, reload }: SessionViewProps) {
       </>
     )
   if (detail.encrypted) return <Sealed detail={detail} />
-  return detail.state === 'open' ? <Live detail={detail} reload={reload} /> : <Stored detail={detail} />
+  return detail.state === 'open' ? (
+    <Live detail={detail} reload={reload} stood={stood} />
+  ) : (
+    <Stored detail={detail} stood={stood} />
+  )
 }
 
-function Stored({ detail }: { detail: SessionDetail }) {
+type Stood = { current: number | undefined }
+
+function Stored({ detail, stood }: { detail: SessionDetail; stood: Stood }) {
   const replay = useResource<Replay>(`/sessions/${detail.id}/replay`)
   const source = useSource(
     replay.state === 'ready' ? replay.data : undefined,
@@ -42,7 +49,7 @@ function Stored({ detail }: { detail: SessionDetail }) {
   )
   if (replay.state === 'failed') return <Failed error={replay.error} retry={replay.retry} />
   if (source === undefined) return <Loading what="Preparing the recording" />
-  return <WithEntries detail={detail} source={source} isLive={false} />
+  return <WithEntries detail={detail} source={source} isLive={false} stood={stood} />
 }
 
 /** Made once for what it is made of. The player that gets it closes it. */
@@ -54,7 +61,7 @@ function useSource<T>(from: T | undefined, make: (from: T) => Source): Source | 
   return source
 }
 
-function Live({ detail, reload }: SessionViewProps) {
+function Live({ detail, reload, stood }: SessionViewProps & { stood: Stood }) {
   const [source, setSource] = useState<LiveSource | { error: Error }>()
   const [ended, setEnded] = useState<string>()
   const [turn, setTurn] = useState(0)
@@ -100,6 +107,7 @@ function Live({ detail, reload }: SessionViewProps) {
         detail={detail}
         source={source}
         isLive={ended === undefined}
+        stood={stood}
         onPlayer={player => {
           source.onGrown = () => player.grown()
           source.onMoved = () => void player.moved()
@@ -144,6 +152,7 @@ function WithEntries({
   isLive,
   found,
   onPlayer = () => {},
+  stood = { current: undefined },
 }: {
   detail: SessionDetail
   source: Source
@@ -151,6 +160,8 @@ function WithEntries({
   /** What this page has read itself. */
   found?: Pick<SealedFound, 'screens'> & { readonly commands: Entries; readonly files: Entries }
   onPlayer?: (player: Player) => void
+  /** Where somebody stood who watched it when it ended. */
+  stood?: Stood
 }) {
   const ofSession = (path: string): string | undefined =>
     found === undefined ? `/sessions/${detail.id}/${path}` : undefined
@@ -167,6 +178,7 @@ function WithEntries({
       isLive={isLive}
       screens={found?.screens}
       onPlayer={onPlayer}
+      stood={stood}
     />
   )
 }

@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { EntryView, FindingSummary, SessionDetail } from '../../../src/api/schema.ts'
 import { apiBase } from '../api.ts'
 import { Copy, copyText } from '../parts/copy.tsx'
+import { Line } from '../parts/hidden.tsx'
 import { type Tab, Tabs } from '../parts/tabs.tsx'
 import { changeQuery, useRoute } from '../router.tsx'
 import { useSetting } from '../settings.ts'
@@ -17,7 +18,7 @@ import { FilesPart } from './files.tsx'
 import { HelpDialog } from './help.tsx'
 import { type Act, actOf } from './keys.ts'
 import { marksOf } from './mark.ts'
-import { momentText, readMoment } from './moment.ts'
+import { momentProblem, momentText, readMoment } from './moment.ts'
 import { type Player, type Snapshot, speeds } from './player.ts'
 import { SearchPart } from './search.tsx'
 import type { Source } from './source.ts'
@@ -38,6 +39,8 @@ type ViewProps = {
   /** What screens showed, where this page has it itself; the gateway is asked otherwise. */
   readonly screens: readonly EntryView[] | undefined
   readonly onPlayer: (player: Player) => void
+  /** Where one stood when the session was over while one watched it: there one stays. */
+  readonly stood: { current: number | undefined }
 }
 
 export function PlayerView(props: ViewProps) {
@@ -122,6 +125,7 @@ function Controls({
   findings,
   isLive,
   onPlayer,
+  stood,
 }: ViewProps & {
   readonly playing: Playing
   readonly region: { readonly current: HTMLElement | null }
@@ -136,7 +140,7 @@ function Controls({
     [findings.items, commands.items],
   )
   useWatchedReport(detail.id, player)
-  useAddress(player, at, detail, isLive)
+  const problem = useAddress(player, at, { detail, isLive, stood })
   useEffect(() => {
     onPlayer(player)
     const isFree = document.activeElement === document.body || document.activeElement?.id === 'main'
@@ -158,6 +162,11 @@ function Controls({
   useHistory(player, screen, at)
   return (
     <>
+      {problem === undefined ? null : (
+        <p class="note warn" role="status">
+          <Line text={problem} />
+        </p>
+      )}
       <Notices player={player} at={at} />
       <Bar
         info={player.info}
@@ -218,18 +227,27 @@ function useHits(): readonly number[] {
   return hits
 }
 
-/** The moment of the address is sought first; later, the address follows where one stops. */
-function useAddress(player: Player, at: Snapshot, detail: SessionDetail, isLive: boolean): void {
+/** The moment of the address is sought first; later, the address follows where one stops. Gives what is wrong with that moment. */
+function useAddress(
+  player: Player,
+  at: Snapshot,
+  { detail, isLive, stood }: Pick<ViewProps, 'detail' | 'isLive' | 'stood'>,
+): string | undefined {
   const { query } = useRoute()
   const begun = useRef(false)
+  const [problem, setProblem] = useState<string>()
   useEffect(() => {
     const speed = Number(query.get('speed'))
     if (speeds.some(one => one === speed)) player.setSpeed(speed)
     if (query.get('skip') === 'off') player.setSkipsIdle(false)
     const moment = readMoment(query.get('t'), detail.openedAtMs)
+    setProblem(momentProblem(query.get('t'), { ...player.info, isLive }))
     if (isLive && moment === undefined) void player.follow()
-    else void player.seek(moment ?? 0, false)
+    else void player.seek(moment ?? stood.current ?? 0, false)
   }, [player])
+  useEffect(() => {
+    if (isLive && at.state !== 'loading' && at.state !== 'seeking') stood.current = at.positionMs
+  }, [isLive, at.state, at.positionMs])
   useEffect(() => {
     if (at.state !== 'paused' && at.state !== 'ended') return
     if (!begun.current) {
@@ -239,6 +257,7 @@ function useAddress(player: Player, at: Snapshot, detail: SessionDetail, isLive:
     const moment = at.isFollowing || at.positionMs === 0 ? undefined : momentText(at.positionMs)
     changeQuery(addressOf(at, moment), { replace: true })
   }, [at.state, at.state === 'playing' ? 0 : at.positionMs, at.speed, at.skipsIdle])
+  return problem
 }
 
 function addressOf({ speed, skipsIdle }: Snapshot, moment: string | undefined) {
