@@ -200,7 +200,19 @@ export type ReplayEvent =
       readonly columns: number
       readonly rows: number
     }
-  | { readonly atMs: number; readonly channel?: number; readonly type: string; readonly text: string }
+  | {
+      readonly atMs: number
+      readonly channel?: number
+      readonly type: string
+      readonly text: string
+      /** Of SQL: its number, that of the statement which has its text, and of what an EXECUTE runs; and the name by which it is run. */
+      readonly statement?: {
+        readonly number: number
+        readonly same?: number
+        readonly executes?: number
+        readonly name?: string
+      }
+    }
 
 /** GET /sessions/:id/commands, …/statements, …/files, in order of time, with cursor and limit. */
 export type EntryView = {

@@ -112,6 +112,7 @@ function State({ statement }: { statement: Statement }) {
           <span class="unseen">{worst} rule</span>
         </span>
       )}
+      {statement.isRunning ? <span class="badge">running</span> : null}
       {outcome === 'done' ? null : <span class="bad">{outcome === 'error' ? sqlstate : outcome}</span>}
       <NewBadge usage={usage} />
     </span>

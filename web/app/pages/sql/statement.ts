@@ -4,6 +4,8 @@ import type { StatementClass } from '../../../../src/model.ts'
 
 export type Statement = {
   readonly number: number
+  /** What the recording calls it; undefined if that was not told. */
+  readonly statement: number | undefined
   readonly atMs: number
   readonly offsetMs: number
   readonly text: string
@@ -18,6 +20,8 @@ export type Statement = {
   readonly durationMs: number | undefined
   readonly sqlstate: string | undefined
   readonly message: string | undefined
+  /** It goes on, as far as is known. */
+  readonly isRunning: boolean
   /** Why it was not forwarded. */
   readonly blocked: string | undefined
   /** Counts the transactions of the session from 1; undefined outside of any. */
@@ -45,6 +49,8 @@ export function statementsOf(entries: readonly EntryView[]): readonly Statement[
     const { detail } = entry
     const statement = {
       number: entry.number,
+      statement: numberIn(detail['statement']),
+      isRunning: detail['isRunning'] === true,
       atMs: entry.atMs,
       offsetMs: entry.offsetMs,
       text: entry.text,

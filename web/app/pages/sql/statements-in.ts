@@ -53,9 +53,14 @@ function entryOf(
   }
 }
 
+export type ResultPart = Pick<
+  SqlResult,
+  'tag' | 'rows' | 'bytes' | 'copy' | 'durationUs' | 'sqlstate' | 'message' | 'blocked'
+>
+
 /** A text of several statements has several results: they add up, and the first that failed tells why. */
-function outcomeIn(results: readonly SqlResult[]): EntryView['detail'] {
-  const sum = (of: (result: SqlResult) => number | undefined): number | undefined => {
+export function outcomeIn(results: readonly ResultPart[]): EntryView['detail'] {
+  const sum = (of: (result: ResultPart) => number | undefined): number | undefined => {
     const known = results.map(of).filter(value => value !== undefined)
     return known.length === 0 ? undefined : known.reduce((total, value) => total + value, 0)
   }

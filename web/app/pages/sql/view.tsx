@@ -1,9 +1,10 @@
 /** A session of PostgreSQL: when its statements ran, what they were, and one of them in full. */
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import type { EntryView, SessionDetail } from '../../../../src/api/schema.ts'
-import { usePages } from '../../api.ts'
+import type { EntryView, Replay, SessionDetail } from '../../../../src/api/schema.ts'
+import { usePages, useResource } from '../../api.ts'
 import { useKeys } from '../../keys.ts'
 import { Copy, copyText } from '../../parts/copy.tsx'
+import { Line } from '../../parts/hidden.tsx'
 import { say } from '../../parts/said.tsx'
 import { Empty, Failed, Loading } from '../../parts/states.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
@@ -27,6 +28,7 @@ import { StatementRows } from './rows.tsx'
 import type { OpenedStatements } from './sealed.ts'
 import { StatementPart } from './statement-part.tsx'
 import { type Statement, statementsOf } from './statement.ts'
+import { type Live, useLive } from './use-live.ts'
 import { ReadPart, useReadReport } from './watched.tsx'
 import './sql.css'
 
@@ -35,9 +37,53 @@ const maxStatements = 20_000
 /** The most that the gateway gives at once. */
 const pageRows = 1000
 
-export function View({ detail }: SessionViewProps) {
+export function View({ detail, reload }: SessionViewProps) {
+  // A session that ends under one's eyes stays as it is: the index may not have its last statements yet.
+  const [wasOpen] = useState(detail.state === 'open')
   if (detail.recording.removed !== undefined) return <Removed detail={detail} />
+  if (wasOpen) return <Watched detail={detail} reload={reload} />
   return detail.encrypted ? <Sealed detail={detail} /> : <Told detail={detail} />
+}
+
+/** What goes on: as it happens. */
+function Watched({ detail, reload }: SessionViewProps) {
+  const live = useLive(detail, maxStatements, reload)
+  const { entries, isLoading, isOpen, error } = live
+  const statements = useMemo(() => statementsOf(entries), [entries])
+  if (isLoading && error === undefined) return <Loading what="Fetching statements" />
+  return (
+    <>
+      {error === undefined ? null : <Failed error={error} />}
+      <LiveNote live={live} />
+      {statements.length === 0 ? (
+        <NoStatements detail={detail} />
+      ) : (
+        <Opened detail={detail} statements={statements} isWhole={!isOpen} texts={live.texts} />
+      )}
+    </>
+  )
+}
+
+function LiveNote({ live: { isOpen, end, again } }: { live: Live }) {
+  return (
+    <p class={`note row-of ${end?.isOver === false ? 'warn' : ''}`} role="status">
+      {isOpen ? (
+        <>
+          <span class="live-word">live</span> Statements appear here as they run.
+        </>
+      ) : (
+        <>
+          {end?.isOver === true ? 'The session has ended: ' : ''}
+          <Line text={end?.text ?? ''} />
+        </>
+      )}
+      {end?.isOver === false ? (
+        <button type="button" class="button small" onClick={again}>
+          Watch again
+        </button>
+      ) : null}
+    </p>
+  )
 }
 
 /** What the gateway reads of it. */
@@ -55,14 +101,7 @@ function Told({ detail }: { detail: SessionDetail }) {
   return (
     <>
       {error === undefined ? null : <Failed error={error} retry={more} />}
-      {detail.state === 'open' ? (
-        <p class="note row-of">
-          The session goes on: this is what has run so far.
-          <button type="button" class="button small" onClick={found.reload}>
-            Load again
-          </button>
-        </p>
-      ) : null}
+      <Damage detail={detail} />
       {isFull && !isOver ? (
         <p class="note warn">
           The first {maxStatements.toLocaleString('en')} statements are shown. Download the session for all of
@@ -70,6 +109,24 @@ function Told({ detail }: { detail: SessionDetail }) {
         </p>
       ) : null}
       <Opened detail={detail} statements={statements} isWhole={isOver} />
+    </>
+  )
+}
+
+/** Where parts of the recording are missing: what the list has of them was read before. */
+function Damage({ detail: { id, integrity } }: { detail: SessionDetail }) {
+  const replay = useResource<Replay>(integrity === 'failed' ? `/sessions/${id}/replay` : undefined)
+  if (replay.state !== 'ready') return null
+  const { gaps, durationMs } = replay.data
+  return (
+    <>
+      {gaps.map(({ fromMs, toMs, why }) => (
+        <p key={fromMs} class="note bad" role="alert">
+          A part of the recording is damaged, from {placeOf(fromMs, durationMs)} to{' '}
+          {placeOf(toMs, durationMs)}: <Line text={why} />. Statements of that time can be missing, or were
+          read before it was damaged.
+        </p>
+      ))}
     </>
   )
 }
@@ -109,7 +166,7 @@ function NoStatements({ detail }: { detail: SessionDetail }) {
       <Empty title="No statements">
         <p>
           {detail.state === 'open'
-            ? 'Nothing has run yet, or it is not read yet.'
+            ? 'Nothing has run yet.'
             : 'The session ended without any, or it is not read yet.'}
         </p>
       </Empty>
@@ -148,6 +205,7 @@ function Opened({
   const startMs = readMoment(query.get('t'), detail.openedAtMs)
   const current =
     shown.find(({ number }) => String(number) === asked) ??
+    shown.find(({ statement }) => statement !== undefined && String(-statement) === asked) ?? // chosen before it had a number
     (startMs === undefined ? shown[0] : statementAt(shown, startMs + 2000)) ??
     shown[0]
   const speed = speeds.find(one => String(one) === query.get('speed')) ?? 1
