@@ -242,6 +242,8 @@ export type EntryUsage = {
     readonly people: number
     readonly isLowerBound: boolean
   }
+  /** So many did it at some time that not all were asked whether they did lately: nothing is known of everybody. */
+  readonly isUncounted?: boolean
 }
 
 /** GET /sessions/:id/statements adds these to `detail`: class, fingerprint, tables, rows, bytes, durationMs, sqlstate, message, blocked, transaction. */

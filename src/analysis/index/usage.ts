@@ -10,8 +10,10 @@ import { type Shape, shapesOf } from './shape.ts'
 const dayMs = 86_400_000
 /** What "lately" is: so many days, the one of the entry among them. */
 const lately = 30
-/** Of one shape, so many days of people are added up: beyond that it is usual, and the sums are lower bounds. */
+/** Of one shape, so many days of people are added up: beyond that it is usual, and the sum is a lower bound. */
 const maxAdded = 5000
+/** People who ever did it, of whom it is asked whether they did lately: beyond that their number is a lower bound. */
+const maxPeople = 1000
 /** Groups of people that are smaller are not told apart (docs/privacy.md). */
 const leastPeople = 5
 
@@ -29,6 +31,8 @@ export type EntryUsage = {
     readonly people: number
     readonly isLowerBound: boolean
   }
+  /** Too many did it at some time to ask each of them, and of those that were asked fewer than five did lately: nothing is said of everybody. */
+  readonly isUncounted?: boolean
 }
 
 /** Where an entry is from, in numbers of the index. */
@@ -68,7 +72,10 @@ export class UsageReader {
       firstOfPerson: this.#sql.firstOfPerson.get(shape, person) as number | undefined,
       firstOnTarget: this.#sql.firstOnTarget.get(shape, target) as number | undefined,
       ownTimes: (this.#sql.own.get(since) as number | null) ?? 0,
-      sums: this.#sql.everybody.get(since) as Sums,
+      sums: {
+        ...(this.#sql.everybody.get(since) as Pick<Sums, 'times' | 'added'>),
+        ...(this.#sql.people.get(since) as Pick<Sums, 'people' | 'asked'>),
+      },
     }
   }
 }
@@ -81,18 +88,28 @@ type Known = {
   readonly sums: Sums
 }
 
-type Sums = { readonly times: number; readonly people: number; readonly added: number }
+type Sums = {
+  readonly times: number
+  readonly added: number
+  readonly people: number
+  readonly asked: number
+}
 
 function usageOf(kind: EntryKind, id: number, { name }: Shape, known: Known): EntryUsage {
   const { firstOfPerson = id, firstOnTarget = id, ownTimes, sums } = known
-  const { times, people, added } = sums
   return {
     ...(kind === 'command' ? { program: name } : {}),
     isNewForPerson: firstOfPerson >= id,
     isNewForTarget: firstOnTarget >= id,
     ownTimes,
-    ...(people < leastPeople ? {} : { everybody: { times, people, isLowerBound: added > maxAdded } }),
+    ...byAll(sums),
   }
+}
+
+function byAll({ times, people, added, asked }: Sums): Pick<EntryUsage, 'everybody' | 'isUncounted'> {
+  const isLowerBound = added > maxAdded || asked > maxPeople
+  if (people >= leastPeople) return { everybody: { times, people, isLowerBound } }
+  return asked > maxPeople ? { isUncounted: true } : {}
 }
 
 /** New for the person counts for more than new on the target, and that for more than seldom. */
@@ -101,6 +118,15 @@ function noveltyOf({ isNewForPerson, isNewForTarget, ownTimes }: EntryUsage): nu
 }
 
 type Statements = ReturnType<typeof statementsOf>
+
+/** Who ever did it: from one person to the next, past all of their days. The last is null. */
+const peopleOfShape = `with recursive people(person) as (
+  select min(person) from uses where shape = @shape
+  union all
+  select (select min(person) from uses where shape = @shape and person > people.person)
+  from people where people.person is not null
+  limit ${maxPeople + 1}
+)`
 
 function statementsOf(database: Database.Database) {
   const sql = (text: string): Database.Statement => database.prepare(text)
@@ -115,9 +141,19 @@ function statementsOf(database: Database.Database) {
       'select sum(times) as times from uses where shape = @shape and person = @person and day between @from and @to',
     ).pluck(),
     everybody: sql(
-      `select coalesce(sum(iif(day between @from and @to, times, 0)), 0) as times,
-         count(distinct iif(day between @from and @to, person, null)) as people, count(*) as added
-       from (select person, day, times from uses where shape = @shape limit ${maxAdded + 1})`,
+      `${peopleOfShape}
+       select coalesce(sum(times), 0) as times, count(*) as added from (
+         select uses.times from people cross join uses
+         where uses.shape = @shape and uses.person = people.person and uses.day between @from and @to
+         limit ${maxAdded + 1}
+       )`,
+    ),
+    people: sql(
+      `${peopleOfShape}
+       select count(*) as asked, coalesce(sum(exists(
+         select 1 from uses where shape = @shape and person = people.person and day between @from and @to
+       )), 0) as people
+       from people where person is not null`,
     ),
   }
 }

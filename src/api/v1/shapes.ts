@@ -314,6 +314,7 @@ const entryUsage: z.ZodType<said.EntryUsage> = z.strictObject({
   isNewForTarget: z.boolean(),
   ownTimes: z.int(),
   everybody: opt(z.strictObject({ times: z.int(), people: z.int(), isLowerBound: z.boolean() })),
+  isUncounted: opt(z.boolean()),
 })
 const entryView: z.ZodType<said.EntryView> = z.strictObject({
   number: z.int(),

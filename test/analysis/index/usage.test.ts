@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Entry } from '../../../src/analysis/entry.ts'
 import { IndexReader } from '../../../src/analysis/index/index-reader.ts'
 import { IndexWriter } from '../../../src/analysis/index/index-writer.ts'
 import { openIndexToRead } from '../../../src/analysis/index/schema.ts'
+import { shapesOf } from '../../../src/analysis/index/shape.ts'
 import type { EntryUsage } from '../../../src/analysis/index/usage.ts'
 import { command, openedAtMs, watched } from './sessions.ts'
 
@@ -88,6 +90,41 @@ test('fewer than five people are not counted out', () => {
   const fifth = ran('htop', { by: 'eve', day: 1 })
   expect(usage(fifth)?.everybody).toEqual({ times: 6, people: 5, isLowerBound: false })
 })
+
+test('what everybody does every day is not said to be done by few', () => {
+  fill(50, 250, 8)
+  expect(usage(ran('ls', { day: 249 }))?.everybody).toEqual({
+    times: expect.any(Number),
+    people: 51,
+    isLowerBound: true,
+  })
+})
+
+test('that few did it lately is not said where not all were asked', () => {
+  fill(1100, 1, 1)
+  expect(usage(ran('ls', { day: 90 }))).toMatchObject({ isUncounted: true })
+  expect(usage(ran('ls', { day: 90 }))?.everybody).toBeUndefined()
+})
+
+/** `ls`, of so many people on so many days on each of so many targets; sessions without entries, since the counts are what matters. */
+function fill(people: number, days: number, targets: number): void {
+  const database = new Database(join(folder, 'index.db'))
+  const [{ key: shape } = { key: 0 }] = shapesOf('command', 'ls', null)
+  const add = database.prepare(
+    'insert into uses (shape, person, day, target, first, times) values (?, ?, ?, ?, 1, 1)',
+  )
+  const firstDay = Math.floor(openedAtMs / dayMs)
+  database.transaction(() => {
+    for (let at = 0; at < people * days * targets; at++)
+      add.run(
+        shape,
+        1000 + (at % people),
+        firstDay + (Math.floor(at / people) % days),
+        1000 + Math.floor(at / people / days),
+      )
+  })()
+  database.close()
+}
 
 test('only the last thirty days are added up, and what is older still makes it known', () => {
   for (const by of ['ada', 'bob', 'cleo', 'dan', 'eve']) ran('htop', { by })

@@ -12,6 +12,12 @@ test('few people are not counted out', () => {
   expect(usageText(own)).toBe('3 times by this person; by fewer than five people in all, in 30 days')
 })
 
+test('what was not counted is not said to be few', () => {
+  expect(usageText({ ...own, isUncounted: true })).toBe(
+    '3 times by this person; not counted in all, in 30 days',
+  )
+})
+
 test('the numbers stand where there are enough people, and say if they are not all', () => {
   const everybody = { times: 1234, people: 31, isLowerBound: false }
   expect(usageWords({ ...own, everybody })).toBe('1,234 times by 31 people in 30 days')

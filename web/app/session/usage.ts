@@ -21,8 +21,9 @@ export function usageWords(usage: EntryUsage): string {
 
 /** All of it, without a full stop. Five people at least, or they are not counted out (docs/privacy.md). */
 export function usageText(usage: EntryUsage): string {
-  const { everybody, isNewForPerson } = usage
-  const all = everybody === undefined ? 'by fewer than five people' : everybodyText(everybody)
+  const { everybody, isUncounted = false, isNewForPerson } = usage
+  const few = isUncounted ? 'not counted' : 'by fewer than five people'
+  const all = everybody === undefined ? few : everybodyText(everybody)
   const own = isNewForPerson ? undefined : ownText(usage) // what is new was none before
   const parts = [newsOf(usage), own, `${all} in all`].filter(part => part !== undefined)
   return `${programOf(usage)}${parts.join('; ')}, in 30 days`
