@@ -261,6 +261,7 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
 
   test('lines of a program without a terminal begin at the left', async () => {
     const at = await openSession(sessions.exec, '?t=0:00:09')
+    await at.page.getByText('The link’s time is after the end').waitFor()
     await expect.poll(() => screenText(at)).toMatch(/^exec-output$/m)
     expect(await screenText(at)).toMatch(/^second-line$/m)
   })
@@ -376,6 +377,14 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     await working.waitFor(/This is tested\./)
     await working.exit()
     await dialog.waitFor({ state: 'hidden' })
+    // The page has seen the end by itself, or it is said above the player.
+    await page
+      .getByRole('button', { name: 'Load again' })
+      .click({ timeout: 5000 })
+      .catch(() => {})
+    await page.getByRole('button', { name: 'End session' }).first().waitFor({ state: 'hidden' })
+    await page.getByRole('button', { name: 'Play', exact: true }).waitFor()
+    await expect.poll(() => screenText(visitor as Visitor)).toContain('later-42')
     expect(visitor.complaints).toEqual([])
   })
 
