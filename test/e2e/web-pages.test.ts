@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { people } from '../support/issuer.ts'
 import { startChromium, Visitor, whatPagesNeed } from '../support/pages.ts'
 import { PostgresWorld } from '../support/postgres-world.ts'
+import { finish } from '../support/world.ts'
 
 const missing = whatPagesNeed()
 
@@ -227,6 +228,39 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
         .toContain('no_such')
     })
   })
+
+  test('a session of PostgreSQL that goes on shows what runs, what came of it and its end, by itself', async () => {
+    const { world } = company
+    const child = company.start('psql', ['-X', '-A', '-t'], await company.environment('app_owner'))
+    const left = finish(child)
+    try {
+      child.stdin?.write("select 'before' || ' anybody';\n")
+      let id: string | undefined
+      await world.until(async () => {
+        id = (await world.sessions()).find(({ state }) => state === 'open')?.id
+        return id !== undefined
+      })
+      const page = await visit(`/sessions/${id}`)
+      await row(page, 'anybody').waitFor()
+      await page.getByText('Statements appear here as they run').waitFor()
+      child.stdin?.write('begin;\nupdate customers set name = name;\n')
+      const update = row(page, 'update customers')
+      await expect.poll(() => update.locator('.rows-count').textContent()).toMatch(/^[1-9]/) // that it changed
+      child.stdin?.write('rollback;\nselect pg_sleep(3600);\n')
+      await row(page, 'pg_sleep').getByText('running').waitFor()
+      await company.server.query(
+        "select pg_cancel_backend(pid) from pg_stat_activity where query like 'select pg_sleep(3600)%'",
+      )
+      await row(page, 'pg_sleep').getByText('cancelled').waitFor()
+      expect(await visitor.axe()).toEqual([])
+      child.stdin?.end()
+      await page.getByText('The session has ended').waitFor()
+      await expect.poll(() => page.getByText('running').count()).toBe(0)
+    } finally {
+      child.stdin?.end()
+      await left
+    }
+  }, 60_000)
 
   describe('search', () => {
     test('leads from words to the very statement, with the matches marked', async () => {
@@ -548,6 +582,20 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
     expect(await page.getByText('local time').count()).toBe(0)
   })
 
+  test('the command line lists the same sessions by target, and how to go on', async () => {
+    visitor = await Visitor.open(chrome, company.world)
+    const list = async (...args: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await company.world.sallyport('sessions', 'list', ...args)
+      expect(code, stderr).toBe(0)
+      return stdout.toString()
+    }
+    expect(await list('--target', 'orders', '--protocol', 'postgres')).toContain(sessions.sql)
+    expect(await list('--person', 'ada*', '--target', 'web1')).not.toContain(sessions.sql)
+    const first = await list('--limit', '1')
+    const cursor = /^1 of \d+; --cursor (\S+) shows more$/m.exec(first)?.[1] ?? 'none'
+    expect(await list('--cursor', cursor, '--limit', '1')).toMatch(/^SESSION[^]+\n\w+/)
+  })
+
   describe('evidence', () => {
     test('the report prints as a tagged PDF, and says who, what and how to prove it', async () => {
       const page = await visit(`/sessions/${sessions.sql}`)
@@ -578,6 +626,10 @@ describe.skipIf(missing !== undefined)(missing ?? 'the pages of auditors', () =>
       await page.getByRole('heading', { name: /s into the session$/ }).waitFor()
       expect(await page.locator('pre.screen').textContent()).toContain('needle-42')
       await visitor.picture('report-screen')
+      const html = await (await page.request.get(page.url())).text()
+      await page.goto('about:blank')
+      await page.setContent(html)
+      expect(await visitor.axe()).toEqual([])
     })
 
     test('a bundle is downloaded from the session, and is one', async () => {
