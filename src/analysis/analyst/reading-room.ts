@@ -242,7 +242,7 @@ export class ReadingRoom {
     const { id } = reading.session
     const step = await this.#read(reading, this.#over.has(id))
     if (step === undefined || step.isEnd) {
-      reading.close()
+      leave(reading, step)
       this.#letGo(id)
       return true
     }
@@ -371,15 +371,16 @@ export class ReadingRoom {
       return this.#giveUp(session.id, cause)
     }
     if (reading === undefined) return
+    let step: Step | undefined
     try {
       // Others get their turn in between.
       for (let isEnd = false; !isEnd && this.#backlog.has(session.id); ) {
-        const step = await this.#read(reading, true)
+        step = await this.#read(reading, true)
         isEnd = step === undefined || step.isEnd
         if (!isEnd) await this.#turnOfOpen()
       }
     } finally {
-      reading.close()
+      leave(reading, step)
     }
   }
 
@@ -390,6 +391,12 @@ export class ReadingRoom {
       if (this.#open.get(reading.session.id) === reading) await this.#stepOf(reading)
     }
   }
+}
+
+/** Observers keep nothing of what was not read to its end. */
+function leave(reading: SessionReading, last: Step | undefined): void {
+  if (last?.isEnd === true) reading.close()
+  else reading.drop()
 }
 
 /** The one that was idle for longest, if it was for long enough. */
