@@ -52,12 +52,11 @@ export class Overwritten {
     for (const [row, standing] of this.#standing) if (row < before) standing.final ??= textOf(row)
   }
 
-  /** Says what is not there any more. `shown` are all rows of the screen. */
+  /** Says what is not there any more. `shown` are all rows of the screen: one that moved is still there. */
   check(textOf: (row: number) => string, shown: () => readonly string[]): void {
     for (const [row, { text, final }] of this.#standing) {
       const now = final ?? textOf(row)
-      if (now !== text && isReplaced(text, now) && !shown().some(line => line.includes(text.trim())))
-        this.#note(text.trim())
+      if (now !== text && isReplaced(text, now) && !shown().includes(text)) this.#note(text.trim())
     }
     this.#standing.clear()
   }

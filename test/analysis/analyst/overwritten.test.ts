@@ -46,6 +46,11 @@ describe('what stood on the screen is said before something else stands there', 
     expect(notesOf(['SECRET', `\rharmless\r\n${flood}`, 'x'])).toEqual(['[overwritten] SECRET'])
   })
 
+  test('although the command that printed it says the word as well', () => {
+    const line = "$ printf SECRET; sleep .4; printf '\\rharmless'"
+    expect(notesOf([line, '\r\nSECRET', '\rharmless', '\r\n$ '])).toEqual(['[overwritten] SECRET'])
+  })
+
   test('at the end of the session, too', () => {
     expect(notesOf(['SECRET', '\rharmless'])).toEqual(['[overwritten] SECRET'])
   })
