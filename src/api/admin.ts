@@ -46,6 +46,25 @@ const listQuery = z.strictObject({
   state: z.enum(['open', 'ended', 'interrupted']).optional(),
 })
 
+const texts = z.strictObject({
+  is: z.array(z.string().min(1).max(300)).max(50),
+  not: z.array(z.string().min(1).max(300)).max(50),
+})
+const findBody = z.strictObject({
+  filter: z.strictObject({
+    fromMs: z.int().optional(),
+    toMs: z.int().optional(),
+    among: z.strictObject({
+      principalName: texts.optional(),
+      target: texts.optional(),
+      protocol: texts.optional(),
+    }),
+    states: z.array(z.enum(['open', 'ended', 'terminated', 'interrupted'])).optional(),
+  }),
+  limit: z.int().min(1).max(maxRows),
+  before: z.strictObject({ openedAtMs: z.int(), id: z.string().max(64) }).optional(),
+})
+
 /**
  * What the command line asks of a running gateway. Speaks over a socket in the data folder only: whoever the operating system
  * lets open that may do all of this, so nothing here asks who it is.
@@ -60,6 +79,7 @@ export function createAdmin(deps: AdminDeps): Hono {
     }),
   )
   app.get('/sessions', c => listSessions(c, deps))
+  app.post('/sessions/find', c => findSessions(c, deps))
   app.get('/sessions/:id', c => oneSession(c, deps, c.req.param('id')))
   app.get('/sessions/:id/watch', c => watchSession(c, deps, c.req.param('id')))
   app.post('/sessions/:id/end', c => endSession(c, deps, c.req.param('id')))
@@ -119,6 +139,11 @@ async function listSessions(c: Context, deps: AdminDeps): Promise<Response> {
   const { limit, state } = listQuery.parse(c.req.query())
   const sessions = await deps.store.sessions.list({ limit, ...(state === undefined ? {} : { state }) })
   return c.json({ sessions })
+}
+
+async function findSessions(c: Context, deps: AdminDeps): Promise<Response> {
+  const { filter, ...wish } = findBody.parse(await bodyOf(c))
+  return c.json(await deps.catalogue.page({ ...wish, filter: { ...filter, visible: { kind: 'all' } } }))
 }
 
 async function oneSession(c: Context, deps: AdminDeps, id: string): Promise<Response> {

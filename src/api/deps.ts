@@ -1,3 +1,4 @@
+import type { SessionCatalogue } from '../store/session-catalogue.ts'
 import type { FetchedRecording } from '../recorder/storage/recording-store.ts'
 import type { SigningAuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../clock.ts'
@@ -79,6 +80,7 @@ export type Endpoints = {
 }
 
 export type AdminDeps = CommonDeps & {
+  readonly catalogue: Pick<SessionCatalogue, 'page'>
   readonly live: LiveSessions
   /** By `SessionRow.recording`. */
   readonly recordings: Pick<RecordingStore, 'fetch'>

@@ -11,6 +11,7 @@ import { openLog } from '../log.ts'
 import type { SessionRow, SessionState } from '../model.ts'
 import { type KeptView, purgedText } from '../recorder/retention/view.ts'
 import { lockData } from '../store/lock.ts'
+import { findSessions, type SessionPageFound, type SessionsWish } from '../store/session-query.ts'
 import { openStore } from '../store/sqlite-store.ts'
 import { AdminClient } from './admin-client.ts'
 import { foldersOf } from './folders.ts'
@@ -18,6 +19,7 @@ import { CommandStore } from './storage.ts'
 
 export type Access = {
   readonly list: (wish: { limit: number; state?: SessionState }) => Promise<readonly SessionRow[]>
+  readonly find: (wish: SessionsWish) => Promise<SessionPageFound>
   /** With how long it is kept, if a gateway runs. */
   readonly get: (id: string) => Promise<SessionRow & { readonly kept?: KeptView }>
   /** Notes the reading, then says where the recording is. */
@@ -48,6 +50,7 @@ export async function resolveId(access: Access, id: string): Promise<string> {
 function throughGateway(client: AdminClient): Access {
   return {
     list: wish => client.sessions(wish),
+    find: wish => client.findSessions(wish),
     get: id => client.session(id),
     read: (id, purpose) => client.readRecording(id, purpose),
     readSigned: (id, purpose) => client.readSigned(id, purpose),
@@ -77,6 +80,8 @@ async function byOurselves(config: Config): Promise<Access> {
   }
   return {
     list: wish => store.sessions.list(wish),
+    find: async wish =>
+      findSessions(config.gateway.data, { ...wish, filter: { ...wish.filter, visible: { kind: 'all' } } }),
     get,
     read: async (id, purpose) => {
       const row = await getKept(id)

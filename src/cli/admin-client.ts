@@ -24,6 +24,7 @@ import type {
   RetentionPlan,
   RetentionRun,
 } from '../recorder/retention/retention.ts'
+import type { SessionPageFound, SessionsWish } from '../store/session-query.ts'
 import type { ProbeResult } from './probe.ts'
 
 /** A command line does not wait longer than this for its gateway. Probing targets takes the longest. */
@@ -62,6 +63,10 @@ export class AdminClient {
       `/sessions?limit=${wish.limit}${state}`,
     )
     return answer.sessions
+  }
+
+  findSessions(wish: SessionsWish): Promise<SessionPageFound> {
+    return this.#ask('POST', '/sessions/find', wish)
   }
 
   session(id: string): Promise<SessionRow & { readonly kept: KeptView }> {

@@ -11,6 +11,7 @@ import type { PurgeStep, RetentionTiming } from '../recorder/retention/retention
 import { LiveSessions } from '../session/live.ts'
 import type { Engine } from '../ssh/engine.ts'
 import { unusablePath } from '../store/data-folder.ts'
+import { openSessionCatalogue } from '../store/session-catalogue.ts'
 import { openApi } from './gateway/api.ts'
 import { auditorsOf, Configuration, type ConfigRead, readConfig } from './gateway/configuration.ts'
 import { openAnalysis } from './gateway/analysis.ts'
@@ -146,8 +147,11 @@ async function compose(
         return live.decideAgain()
       },
     )
+  const catalogue = openSessionCatalogue(config().gateway.data)
+  closers.push(() => catalogue.close())
   const pages: PagesParts = {
     ...common,
+    catalogue,
     signIns,
     upkeep,
     live,

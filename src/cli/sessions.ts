@@ -1,29 +1,24 @@
 /** `sallyport sessions`: what the session pages show, for terminals and scripts. */
 import type { Command } from 'commander'
 import type { SessionDetail, SessionPage, SessionSummary } from '../api/schema.ts'
-import { Fault } from '../errors.ts'
-import type { SessionRow, SessionState } from '../model.ts'
+import type { SessionRow } from '../model.ts'
 import type { KeptView } from '../recorder/retention/view.ts'
 import { type Access, openAccess, resolveId } from './access.ts'
 import { configFileOf, type WithConfig } from './config-option.ts'
 import { requireConfig } from './gateway/configuration.ts'
 import { printableLine, printJson, table } from './print.ts'
 import { placeOptions, type RemoteGateway, remoteGatewayOf, type WithGateway } from './remote-gateway.ts'
+import { cursorOf, type ListOptions, listOptions, placeOf, queryOf, wishOf } from './session-wish.ts'
 import { addWatch } from './watch.ts'
 
 type Place = WithConfig & WithGateway
-type ListOptions = Place & { limit: string; state?: string; json?: boolean }
+type ListWish = Place & ListOptions & { json?: boolean }
 
 export function addSessions(program: Command): void {
   const sessions = program.command('sessions').description('list, show, watch, pause and end sessions')
   placeOptions(
-    sessions
-      .command('list')
-      .description('newest first')
-      .option('--limit <number>', 'at most so many', '50')
-      .option('--state <state>', 'open, ended or interrupted')
-      .option('--json', 'for scripts'),
-  ).action((options: ListOptions) =>
+    listOptions(sessions.command('list').description('newest first')).option('--json', 'for scripts'),
+  ).action((options: ListWish) =>
     reach(options, {
       there: remote => listThere(remote, options),
       here: access => list(access, options),
@@ -86,23 +81,64 @@ async function withAccess(options: WithConfig, work: (access: Access) => Promise
   }
 }
 
-async function list(access: Access, options: ListOptions): Promise<void> {
-  const rows = await access.list({ limit: limitOf(options), ...stateOf(options.state) })
-  if (options.json === true) printJson(rows)
-  else printRows(rows.map(row => ({ ...row, principal: row.principalName })))
+async function list(access: Access, options: ListWish): Promise<void> {
+  const wish = wishOf(options)
+  const { rows, next, total, isTotalExact } = await access.find(wish)
+  const listed = rows.map(row => ({ ...row, principal: row.principalName }))
+  const page = { rows: listed, next: next === undefined ? undefined : cursorOf(next), total, isTotalExact }
+  printList({ ...page, json: rows }, options)
 }
 
-async function listThere(remote: RemoteGateway, options: ListOptions): Promise<void> {
-  const wish = { limit: limitOf(options), ...stateOf(options.state) }
-  const { items } = await remote.get<SessionPage>('/sessions', wish)
-  if (options.json === true) printJson(items)
-  else printRows(items)
+/** Rows of one answer of the interface. */
+const maxRowsThere = 200
+
+/** As many answers as it takes. */
+async function listThere(remote: RemoteGateway, options: ListWish): Promise<void> {
+  const wish = wishOf(options)
+  const rows: SessionSummary[] = []
+  for (let before = wish.before; ; ) {
+    const limit = Math.min(maxRowsThere, wish.limit - rows.length)
+    const page = await remote.get<SessionPage>('/sessions', queryOf({ ...wish, limit, before }))
+    rows.push(...page.items)
+    const { next, total, isTotalExact } = page
+    if (next === undefined || rows.length >= wish.limit || page.items.length === 0)
+      return printList({ rows, next, total, isTotalExact, json: rows }, options)
+    before = placeOf(next)
+  }
 }
 
-function limitOf({ limit }: ListOptions): number {
-  const number = Number(limit)
-  if (Number.isInteger(number) && number >= 1 && number <= 1000) return number
-  throw new Fault('CONFIG_INVALID', '--limit must be a whole number from 1 to 1000.')
+type Found = {
+  readonly rows: readonly Listed[]
+  readonly next: string | undefined
+  /** Of all that are like it, on this list or not. */
+  readonly total: number
+  readonly isTotalExact: boolean
+  /** For scripts. */
+  readonly json: unknown
+}
+
+/** How to go on does not stand in what a script reads. */
+function printList({ rows, next, total, isTotalExact, json }: Found, options: ListWish): void {
+  const more =
+    next === undefined
+      ? ''
+      : `${rows.length} of ${isTotalExact ? total : `more than ${total}`}; --cursor ${next} shows more\n`
+  if (options.json === true) {
+    printJson(json)
+    process.stderr.write(more)
+  } else process.stdout.write(`${listText(rows, options)}\n${more}`)
+}
+
+function listText(
+  rows: readonly Listed[],
+  { person, target, protocol, state, from, to, cursor }: ListWish,
+): string {
+  const head = ['SESSION', 'START (UTC)', 'WHO', 'WHERE', 'STATE', 'END']
+  if (rows.length > 0) return table([head, ...rows.map(cells)])
+  const isFiltered = [person, target, protocol, state, from, to, cursor].some(one => one !== undefined)
+  return isFiltered
+    ? 'No session is like that. Take out a filter, or choose a longer time.'
+    : 'No sessions yet.'
 }
 
 type Listed = Pick<
@@ -112,21 +148,10 @@ type Listed = Pick<
   readonly endReason?: string | undefined
 }
 
-function printRows(rows: readonly Listed[]): void {
-  const head = ['SESSION', 'START (UTC)', 'WHO', 'WHERE', 'STATE', 'END']
-  process.stdout.write(rows.length === 0 ? 'No sessions yet.\n' : `${table([head, ...rows.map(cells)])}\n`)
-}
-
 /** An open session may wait. The machine's own store does not know it; the interface does. */
 function stateText({ state, held }: Pick<SessionSummary, 'state' | 'held'>): string {
   if (held === undefined) return state
   return held.kind === 'pause' ? 'paused' : 'waits for a sign-in'
-}
-
-function stateOf(text: string | undefined): { state?: SessionState } {
-  if (text === undefined) return {}
-  if (text === 'open' || text === 'ended' || text === 'interrupted') return { state: text }
-  throw new Fault('CONFIG_INVALID', `--state must be open, ended or interrupted, not "${text}".`)
 }
 
 function instant(ms: number): string {

@@ -1,5 +1,6 @@
 /** Sessions as reviewers look for them: SQL for lists, totals and histograms, in one place. Runs in a thread of its own (`session-catalogue.ts`). */
-import type Database from 'better-sqlite3'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { endedByHand, type Protocol, type SessionRow, type SessionState, type Severity } from '../model.ts'
 import type { SessionTable } from './schema.ts'
 import { sessionFromTable } from './session-row.ts'
@@ -7,7 +8,7 @@ import { sessionFromTable } from './session-row.ts'
 /** Values of a column that a row must have one of, and none of. A `*` stands for any text. */
 export type Among = { readonly is: readonly string[]; readonly not: readonly string[] }
 
-/** What the asker may see of all: sessions on these targets, but not their own; or their own and nothing else. */
+/** What the asker may see of all: sessions on these targets, but not their own; their own and nothing else; or, for whoever may open the data folder, all. */
 export type VisibleSessions =
   | {
       readonly kind: 'reviewed'
@@ -15,6 +16,7 @@ export type VisibleSessions =
       readonly butNotOf: Person
     }
   | { readonly kind: 'own'; readonly of: Person }
+  | { readonly kind: 'all' }
 type Person = { readonly issuer: string; readonly subject: string }
 
 export const amongColumns = ['principalName', 'target', 'login', 'protocol', 'role', 'sourceAddress'] as const
@@ -56,6 +58,10 @@ export type SessionPageWish = {
   readonly limit: number
   readonly before?: SessionPlace | undefined
 }
+/** The same, before it is said what the asker may see. */
+export type SessionsWish = Omit<SessionPageWish, 'filter'> & {
+  readonly filter: Omit<SessionFilter, 'visible'>
+}
 export type SessionPageFound = {
   readonly rows: readonly SessionRow[]
   readonly next: SessionPlace | undefined
@@ -92,6 +98,16 @@ const bucketSizes = [
 
 type Value = string | number
 type Part = { readonly sql: string; readonly values: readonly Value[] }
+
+/** One page of `state.db` in the data folder, where nobody else has work that would wait for it. */
+export function findSessions(dataFolder: string, wish: SessionPageWish): SessionPageFound {
+  const database = new Database(join(dataFolder, 'state.db'), { readonly: true })
+  try {
+    return new SessionQueries(database).page(wish)
+  } finally {
+    database.close()
+  }
+}
 
 /** The queries over one connection. */
 export class SessionQueries {
@@ -172,9 +188,14 @@ const isOfSeverity = 'f.severity in (select value from json_each(?))'
 
 /** Findings of a session; one about the asker themselves, as of how much they read, is none to them. */
 function shownTo(visible: VisibleSessions): Part {
-  const { issuer, subject } = visible.kind === 'own' ? visible.of : visible.butNotOf
+  const { issuer, subject } = askerOf(visible)
   const sql = `select 1 from findings f where f.session = s.id and f.place = 'queue' and not (f.issuer = ? and f.subject = ?)`
   return { sql, values: [issuer, subject] }
+}
+
+function askerOf(visible: VisibleSessions): Person {
+  if (visible.kind === 'all') return { issuer: '', subject: '' }
+  return visible.kind === 'own' ? visible.of : visible.butNotOf
 }
 
 function bucketSizeFor(spanMs: number): number {
@@ -190,6 +211,7 @@ function whereOf(filter: SessionFilter): Part {
 }
 
 function visiblePart(visible: VisibleSessions): Part {
+  if (visible.kind === 'all') return { sql: '1', values: [] }
   if (visible.kind === 'own')
     return { sql: 's.issuer = ? and s.subject = ?', values: [visible.of.issuer, visible.of.subject] }
   const { targets, butNotOf } = visible

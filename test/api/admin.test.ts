@@ -89,6 +89,12 @@ function deps(): AdminDeps {
         removeExpired: async () => 0,
       },
     },
+    catalogue: {
+      page: async ({ filter }) =>
+        filter.visible.kind === 'all'
+          ? { rows: rows.slice(0, 1), next: undefined, total: 1, isTotalExact: true }
+          : { rows: [], next: undefined, total: 0, isTotalExact: true },
+    },
     audit: {
       append: event => {
         if (auditFails)
@@ -208,6 +214,9 @@ test.each([
   ['GET', '/sessions?limit=0', undefined, 400],
   ['GET', '/sessions?limit=1000000', undefined, 400],
   ['GET', '/sessions?state=wild', undefined, 400],
+  ['POST', '/sessions/find', { filter: { among: {} }, limit: 1001 }, 400],
+  ['POST', '/sessions/find', { filter: { among: {}, visible: { kind: 'own' } }, limit: 1 }, 400],
+  ['POST', '/sessions/find', { filter: { among: {}, states: ['wild'] }, limit: 1 }, 400],
   ['POST', '/sessions/unknown/end', { reason: 'x' }, 404],
   ['POST', '/sessions/s-1/end', { reason: 'x' }, 404],
   ['POST', '/sessions/open-one/end', {}, 400],
@@ -267,6 +276,8 @@ test('sessions are listed, shown and ended', async () => {
     sessions: [JSON.parse(JSON.stringify(rows[0]))],
   })
   expect((await call('GET', '/sessions?state=open')).body['sessions']).toHaveLength(1)
+  const wish = { filter: { among: { target: { is: ['web*'], not: [] } }, fromMs: 1 }, limit: 1 }
+  expect((await call('POST', '/sessions/find', wish)).body).toMatchObject({ total: 1, rows: [{ id: 's-1' }] })
   expect((await call('GET', '/sessions/s-1')).body).toMatchObject({ id: 's-1' })
   expect((await call('POST', '/sessions/open-one/end', { reason: 'maintenance' })).status).toBe(200)
   expect(ended).toEqual(['maintenance'])

@@ -74,6 +74,32 @@ test('without a token, with an old one, and for what is not theirs, people are t
   expect([bad.code, bad.err]).toEqual([1, expect.stringContaining('reason')])
 })
 
+test('sessions are asked for by person, target, protocol and time, and a list says how to go on', async () => {
+  const token = await tokenOf()
+  const list = (...args: readonly string[]): Promise<Answer> =>
+    sallyport(token, 'sessions', 'list', ...args, ...at())
+  const ids = async (...args: readonly string[]): Promise<string[]> =>
+    (JSON.parse((await list('--json', ...args)).out) as { id: string }[]).map(({ id }) => id).toSorted()
+  expect(await ids('--protocol', 'postgres')).toEqual([sessions.sql])
+  expect(await ids('--target', 'web*', '--person', 'watched@example.com')).toEqual([
+    sessions.open,
+    sessions.ssh,
+  ])
+  expect(await ids('--person', 'nobody@example.com')).toEqual([])
+  expect(await ids('--to', '2020-01-01')).toEqual([])
+  expect((await ids('--from', '2020-01-01T00:00Z')).length).toBe(3)
+  const first = await list('--limit', '2')
+  const cursor = /^2 of 3; --cursor (\S+) shows more$/m.exec(first.out)?.[1] ?? 'none'
+  const rest = await list('--limit', '2', '--cursor', cursor)
+  expect(rest.out).not.toContain('--cursor')
+  const [shown, later] = [first, rest].map(({ out }) => out.match(/^s-\w+/gm) ?? [])
+  expect([...(shown ?? []), ...(later ?? [])].toSorted()).toEqual([sessions.open, sessions.sql, sessions.ssh])
+  const script = await list('--limit', '1', '--json')
+  expect(JSON.parse(script.out)).toHaveLength(1)
+  expect(script.err).toContain('--cursor ')
+  expect((await list('--target', 'nothing')).out).toContain('No session is like that. Take out a filter')
+})
+
 test('sessions are listed, shown and ended with the rights of the token', async () => {
   const token = await tokenOf()
   const list = await sallyport(token, 'sessions', 'list', ...at())

@@ -61,6 +61,7 @@ const filters = fc.record({
   ),
   named: fc.option(fc.record({ is: parts, not: parts }), { nil: undefined }),
   isOwn: fc.boolean(),
+  isAll: fc.boolean(),
 })
 
 /** `*` stands for any text, and nothing else does. */
@@ -77,9 +78,9 @@ test('pages, totals and histograms hold what the filter says, each session once'
   const database = new Database(join(scratch.path, 'state.db'), { readonly: true })
   const queries = new SessionQueries(database)
   fc.assert(
-    fc.property(filters, ({ target, states, fromMs, named, isOwn }) => {
+    fc.property(filters, ({ target, states, fromMs, named, isOwn, isAll }) => {
       const filter: SessionFilter = {
-        visible: isOwn ? { kind: 'own', of: own } : all,
+        visible: isOwn ? { kind: 'own', of: own } : isAll ? { kind: 'all' } : all,
         among: { target },
         named,
         states,

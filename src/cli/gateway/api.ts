@@ -9,7 +9,6 @@ import { AccessTokens } from '../../identity/access-token.ts'
 import { discoverTokenIssuer } from '../../identity/issuer.ts'
 import { principalOfAccessToken } from '../../identity/principal.ts'
 import type { Severity } from '../../model.ts'
-import { openSessionCatalogue } from '../../store/session-catalogue.ts'
 import { foldersOf } from '../folders.ts'
 import { productVersion } from '../product-version.ts'
 import type { Closers } from './ground.ts'
@@ -17,10 +16,8 @@ import type { PagesParts } from './pages.ts'
 
 /** `configText`: the file that is in force. */
 export function openApi(pages: PagesParts, configText: () => string, closers: Closers): ApiDeps {
-  const { ground, config, live, audit, findings } = pages
+  const { ground, config, live, audit, findings, catalogue } = pages
   const { store, storage, sessionLog, authorities } = ground
-  const catalogue = openSessionCatalogue(config().gateway.data)
-  closers.push(() => catalogue.close())
   closers.push(forgetReadings(pages))
   const log = {
     folder: foldersOf(config()).sessionLog,

@@ -15,6 +15,7 @@ import { joinWaiting } from '../../identity/browser-half.ts'
 import type { Log } from '../../log.ts'
 import type { SessionRow } from '../../model.ts'
 import { mayReview } from '../../policy/review.ts'
+import type { SessionCatalogue } from '../../store/session-catalogue.ts'
 import { screenText } from '../../recorder/export.ts'
 import type { RecordingStore } from '../../recorder/storage/recording-store.ts'
 import type { LiveSessions } from '../../session/live.ts'
@@ -35,6 +36,7 @@ export type PagesParts = {
   readonly config: () => Config
   readonly signIns: SignIns
   readonly upkeep: Upkeep
+  readonly catalogue: SessionCatalogue
   readonly live: LiveSessions
   readonly metrics: Metrics
   readonly notifications: Notifications
@@ -58,6 +60,7 @@ function adminDeps(parts: PagesParts): AdminDeps {
   const { ring } = authorities
   return {
     store,
+    catalogue: parts.catalogue,
     audit,
     clock,
     log,
