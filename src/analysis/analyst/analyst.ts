@@ -246,12 +246,16 @@ export class Analyst {
     this.#tell({ kind: 'taken', batch: number })
   }
 
+  /** For the thread that asked: one that came after it asks by itself. */
   async #fetch(session: string, recording: string): Promise<void> {
+    const worker = this.#worker
     try {
       const fetched = await this.#parts.fetch(recording)
+      if (this.#worker !== worker) return fetched.release()
       this.#fetched.set(session, fetched)
       this.#tell({ kind: 'fetched', session, path: fetched.path })
     } catch (cause) {
+      if (this.#worker !== worker) return
       const problem = cause instanceof Fault ? cause.userText : reasonOf(cause)
       this.#tell({ kind: 'fetched', session, problem })
       // A bucket that does not answer says nothing of what is in it.

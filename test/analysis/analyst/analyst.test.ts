@@ -1,5 +1,7 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Analyst, type AnalystParts } from '../../../src/analysis/analyst/analyst.ts'
 import type { AnalystBatch } from '../../../src/analysis/analyst/session-observer.ts'
@@ -343,6 +345,40 @@ test('a recording that is gone, or damaged, says so, and what can be read of it 
   expect(await untilState('s2', 'done')).toMatchObject({ problem: expect.stringContaining('damaged') })
   expect(await untilState('s3', 'gone')).toMatchObject({ problem: 'It is nowhere.' })
   expect(unread.toSorted()).toEqual(['s2', 's3'])
+})
+
+test('a copy that arrives when its thread is dead is given back, and so is that of the next', async () => {
+  const recording = await recordings.open('s1')
+  await recordings.record(recording, exec('uptime', 1))
+  await recording.seal('done')
+  recordings.ended('s1')
+  const path = join(newFolder(), 'copy')
+  renameSync(recordings.fileOf(recording), path)
+  const asked: (() => void)[] = []
+  const released: number[] = []
+  const threads: Worker[] = []
+  const note = (message: unknown): void => void threads.push((message as { worker: Worker }).worker)
+  subscribe('worker_threads', note)
+  analyst = newAnalyst({
+    fetch: () => {
+      const number = asked.length
+      return new Promise(resolve =>
+        asked.push(() => resolve({ path, release: () => void released.push(number) })),
+      )
+    },
+  })
+  analyst.start()
+  unsubscribe('worker_threads', note)
+  while (asked.length < 1) await new Promise(resolve => setTimeout(resolve, 20))
+  await threads[0]?.terminate()
+  while (asked.length < 2) await new Promise(resolve => setTimeout(resolve, 20))
+  asked[0]?.()
+  await new Promise(resolve => setImmediate(resolve))
+  expect(released).toEqual([0])
+  asked[1]?.()
+  await untilState('s1', 'done')
+  while (released.length < 2) await new Promise(resolve => setTimeout(resolve, 20))
+  expect(released).toEqual([0, 1])
 })
 
 test('what is to be forgotten is gone when it says so, also of a session that is being read', async () => {
