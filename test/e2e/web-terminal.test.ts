@@ -142,6 +142,26 @@ describe.skipIf(missing !== undefined)(missing ?? 'the page of a session at a te
     expect((inner?.x ?? 0) + (inner?.width ?? 9999)).toBeLessThan((outer?.x ?? 0) + (outer?.width ?? 0))
   })
 
+  test('the hash of a file is whole in its row, and its size has its unit', async () => {
+    const { page } = await openSession(sessions.exec)
+    const sha256 = 'a3f5'.repeat(16)
+    const file = { number: 1, kind: 'file', offsetMs: 1, atMs: 1, text: `/srv/${'long/'.repeat(40)}end.csv` }
+    const detail = { operation: 'open', direction: 'down', bytes: 1554, sha256 }
+    await page.route(/\/files\?/, route =>
+      route.fulfill({ json: { items: [{ ...file, detail, hits: [] }] } }),
+    )
+    await visitor?.goto(`/app/sessions/${sessions.exec}?tab=files`)
+    const row = page.getByRole('group', { name: 'Files' }).getByRole('listitem')
+    await row.getByText('1,554 bytes').waitFor()
+    expect(await row.textContent()).toContain('end.csv')
+    const hash = row.getByText(sha256)
+    expect(await hash.evaluate(at => at.scrollHeight <= at.clientHeight)).toBe(true)
+    const [inner, outer] = [await hash.boundingBox(), await row.boundingBox()]
+    expect((inner?.y ?? 0) + (inner?.height ?? 9999)).toBeLessThanOrEqual(
+      (outer?.y ?? 0) + (outer?.height ?? 0),
+    )
+  })
+
   test('its details say which client came, and which certificate was minted for it', async () => {
     const { page } = await openSession(sessions.work, '?tab=details')
     const fact = (name: string): Locator => page.locator(`dt:text-is("${name}") + dd`)

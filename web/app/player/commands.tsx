@@ -16,7 +16,7 @@ import { WholeCommand } from './whole-command.tsx'
 
 const rowHeight = 76
 /** Two lines of a row have so many letters: of longer commands both ends are there. */
-const rowLetters = 72
+const rowLetters = 66
 /** Before what was filtered for. */
 const lettersBefore = 16
 /** A tooltip is no place for more. */

@@ -10,8 +10,8 @@ import { Missing } from '../session/missing.tsx'
 import { VirtualList } from '../parts/virtual.tsx'
 import { bothEnds } from './cut.ts'
 
-/** Of a file with its hash, which takes two lines. */
-const rowHeight = 116
+/** Of a file with its hash, which takes two lines or, in a narrow window, three. */
+const rowHeight = 152
 /** Of a path; its end says more than its middle. */
 const pathLetters = 60
 
@@ -80,7 +80,7 @@ function OneFile({ entry, onSeek }: { entry: EntryView; onSeek: (ms: number) => 
             </span>
           ) : null}
         </span>
-        {typeof sha256 === 'string' ? <code class="two-lines quiet">SHA-256 {sha256}</code> : null}
+        {typeof sha256 === 'string' ? <code class="two-lines hash quiet">SHA-256 {sha256}</code> : null}
       </button>
       {typeof sha256 === 'string' ? (
         <Copy text={sha256} label="Copy" name="the SHA-256" class="plain small" />
