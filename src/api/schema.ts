@@ -214,7 +214,10 @@ export type ReplayEvent =
       }
     }
 
-/** GET /sessions/:id/commands, …/statements, …/files, in order of time, with cursor and limit. */
+/**
+ * GET /sessions/:id/commands, …/statements, …/files, with cursor and limit. In the order in which they became known, at their end or two seconds after
+ * their start: one may come behind another that began later.
+ */
 export type EntryView = {
   readonly number: number
   readonly kind: 'command' | 'statement' | 'file' | 'screen' | 'forward'

@@ -22,7 +22,7 @@ export type AnalystOptions = {
 export type Lag = { readonly bytes: number; readonly waitedMs: number }
 
 export type ToAnalyst =
-  /** Sessions that there are; answered by `known`. */
+  /** Sessions that there are; answered by `done`. */
   | {
       readonly kind: 'sessions'
       readonly id: number

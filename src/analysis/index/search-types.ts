@@ -65,7 +65,7 @@ export type EntriesWish = {
   /** Also says how usual each is. */
   readonly withUsage?: boolean
 }
-/** In order of time. */
+/** In the order in which entries became known, at their end or two seconds after their start: one may come behind another that began later. */
 export type EntryPage = {
   readonly items: readonly IndexedEntry[]
   readonly next?: string

@@ -48,11 +48,11 @@ export type ApiDeps = {
   readonly policyText: () => Pick<PolicyView, 'version' | 'text'>
   /** Sessions with a finding of these severities are reviewed when two people gave a verdict. */
   readonly fourEyes: () => readonly Severity[]
-  /** People have pseudonyms in findings until unmasked. */
   /** Requests of one person in a minute; lower in tests. */
   readonly perMinute?: { readonly light: number; readonly heavy: number }
   /** What recordings are checked with. */
   readonly trust: () => Trust
+  /** People have pseudonyms in findings until unmasked. */
   readonly pseudonyms: () => boolean
   /** The person whose access token this is; rejects with a Fault TOKEN_REFUSED or ISSUER_UNAVAILABLE. Undefined: no tokens are taken. */
   readonly bearer?: (token: string) => Promise<Principal>
