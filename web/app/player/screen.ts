@@ -3,7 +3,6 @@
  * colours that hide text, and what the terminal would answer goes nowhere.
  */
 import type { ITheme, Terminal } from '@xterm/xterm'
-import { keepFaintLegible } from './faint.ts'
 import { original, Revealer } from './reveal.ts'
 
 /** Lines that scrolled off and can still be read. */
@@ -76,7 +75,6 @@ export class Screen {
     })
     tame(terminal)
     terminal.open(host)
-    keepFaintLegible(terminal)
     const { textarea } = terminal
     if (textarea !== undefined) {
       textarea.disabled = true // nothing is typed here, and the focus never stays in it
