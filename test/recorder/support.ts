@@ -27,7 +27,7 @@ export function newSigner(): Signer {
 }
 
 /** In memory where there is such a place: a seal waits for the disk, and these tests seal thousands of times. */
-const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+const scratch = process.env['SALLYPORT_TEST_MEMORY'] ?? (existsSync('/dev/shm') ? '/dev/shm' : tmpdir())
 
 const folders: string[] = []
 
